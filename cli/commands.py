@@ -1,0 +1,326 @@
+"""What each command does; imported only when one runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+
+if TYPE_CHECKING:
+    from ..agent.pipeline import FaceLM
+    from ..face.sequence import FaceSequence
+
+
+def run(args: argparse.Namespace) -> int:
+    """Dispatch a parsed command line."""
+    name = args.command
+    if name == "data":
+        return data_synth(args)
+    if name == "tokenizer":
+        return tokenizer_train(args) if args.tokenizer_command == "train" else tokenizer_eval(args)
+    table: dict[str, Callable[[argparse.Namespace], int]] = {
+        "demo": demo, "generate": generate, "describe": describe, "measure": measure, "render": render,
+        "chat": chat, "train": train, "eval": evaluate, "info": info}
+    return table[name](args)
+
+
+# -- shared ---------------------------------------------------------------------------------
+def load_agent(args: argparse.Namespace) -> FaceLM:
+    from ..agent.pipeline import FaceLM
+
+    return FaceLM.from_pretrained(args.weights, args.base)
+
+
+def load_clip(path: str) -> FaceSequence:
+    from ..face.head import HeadModel
+    from ..face.sequence import FaceSequence
+
+    return FaceSequence.load(path, HeadModel.default().ref)
+
+
+def bar(text: str) -> Callable[[int, int], None]:
+    """A progress callback (done, of); silent when stderr is not a terminal."""
+    from tqdm import tqdm
+
+    shown = tqdm(desc=text, leave=False, disable=not sys.stderr.isatty())
+
+    def update(done: int, of: int) -> None:
+        shown.total = of
+        shown.update(done - shown.n)
+        if done >= of:
+            shown.close()
+
+    return update
+
+
+def need_suffix(path: str, *allowed: str) -> Path:
+    target = Path(path)
+    if target.suffix.lower() not in allowed:
+        raise ValueError(f"{path!r} must end in {' or '.join(allowed)}")
+    return target
+
+
+def make_folder(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file; a folder is needed")
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def timeline_of(clip: FaceSequence) -> list[tuple[str, float, float]]:
+    from ..face.actions import measure as measure_clip
+
+    return [(a.name, a.onset, a.offset) for a in measure_clip(clip).actions]
+
+
+def fact_lines(measurement: Any) -> list[str]:
+    """The measured actions, one readable line each."""
+    lines = []
+    for a in measurement.actions:
+        cycles = f", {a.cycles:g} times" if a.cycles else ""
+        lines.append(f"  {a.onset:5.2f} - {a.offset:5.2f} s  {a.name:<20s} intensity {a.intensity:.2f} "
+                     f"({a.value:.1f} {a.unit}{cycles})")
+    return lines or ["  nothing: the face stays at rest"]
+
+
+def draw(clip: FaceSequence, path: Path, size: int | None = None, title: str | None = None) -> None:
+    """Render or export by suffix."""
+    if path.suffix.lower() == ".glb":
+        from ..face.gltf import write_glb
+
+        write_glb(clip, None, path, title=title)
+        return
+    from ..face.render import render as render_clip
+
+    timeline = timeline_of(clip) if path.suffix.lower() == ".png" else None
+    render_clip(clip, path, size=size, title=title, timeline=timeline, progress=bar(f"drawing {path.name}"))
+
+
+# -- commands -------------------------------------------------------------------------------
+def demo(args: argparse.Namespace) -> int:
+    out = Path(args.out)
+    make_folder(out)
+    agent = load_agent(args)
+    clip = agent.generate(args.prompt, args.seconds, args.seed, not args.no_idle, args.temperature)
+    clip.save(out / "clip.npz")
+    for name in ("sheet.png", "clip.mp4", "clip.glb"):
+        draw(clip, out / name, title=args.prompt)
+    print(f"prompt:      {args.prompt}")
+    print(f"performed:   {clip.seconds:.1f} s at {clip.fps:g} fps, seed {args.seed}")
+    print(f"the model describes what it performed:\n  {agent.describe(clip)}")
+    print("measured on the performance (geometry, no model):")
+    print("\n".join(fact_lines(agent.measure(clip))))
+    print(f"written: {', '.join(str(out / n) for n in ('clip.npz', 'sheet.png', 'clip.mp4', 'clip.glb'))}")
+    return 0
+
+
+def _prompts(args: argparse.Namespace) -> list[str]:
+    if (args.text is None) == (args.file is None):
+        raise ValueError('give either a text ("She smiles.") or --file PROMPTS.txt')
+    if args.text is not None:
+        return [args.text]
+    path = Path(args.file)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such prompt file: {path}")
+    if path.stat().st_size > 10_000_000:
+        raise ValueError(f"{path} has {path.stat().st_size} bytes; a prompt file is text of at most 10 MB, one prompt a line")
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError as err:
+        raise ValueError(f"{path} is not UTF-8 text: {err.reason} at byte {err.start}") from err
+    prompts = [line for line in lines if line]
+    if not prompts:
+        raise ValueError(f"{path} holds no prompts; write one a line")
+    if any("\x00" in p for p in prompts):
+        raise ValueError(f"{path} is not a text file (it holds NUL bytes)")
+    return prompts
+
+
+def generate(args: argparse.Namespace) -> int:
+    prompts = _prompts(args)
+    out = Path(args.out)
+    for path, suffixes in ((args.render, (".mp4", ".gif", ".png")), (args.glb, (".glb",))):
+        if path:
+            need_suffix(path, *suffixes)
+            if not Path(path).parent.is_dir():
+                raise FileNotFoundError(f"the folder {Path(path).parent} does not exist; create it first")
+    if args.file:
+        make_folder(out)
+        digits = max(4, len(str(len(prompts) * args.count - 1)))
+        names = [out / f"{i:0{digits}d}.npz" for i in range(len(prompts) * args.count)]
+    else:
+        need_suffix(args.out, ".npz")
+        if not out.parent.is_dir():
+            raise FileNotFoundError(f"the folder {out.parent} does not exist; create it first")
+        names = [out] if args.count == 1 else [out.with_name(f"{out.stem}-{i}.npz") for i in range(args.count)]
+    wanted = [p for p in prompts for _ in range(args.count)]
+    clips = load_agent(args).generate_many(wanted, args.seconds, args.seed, not args.no_idle, args.temperature,
+                                           progress=bar("performing"))
+    for name, prompt, clip in zip(names, wanted, clips, strict=True):
+        clip.save(name)
+        print(f"{name}: {clip.seconds:.2f} s, {len(clip)} frames: {prompt}")
+    for path in (args.render, args.glb):
+        if path:
+            draw(clips[0], Path(path), title=wanted[0])
+            print(path)
+    return 0
+
+
+def describe(args: argparse.Namespace) -> int:
+    clips = [load_clip(path) for path in args.clips]
+    agent = load_agent(args)
+    texts = [agent.ask(c, args.ask) for c in clips] if args.ask else agent.describe_many(clips)
+    for path, text in zip(args.clips, texts, strict=True):
+        if args.json:
+            entry = {"clip": path, "question": args.ask, "answer": text} if args.ask else {"clip": path, "description": text}
+            print(json.dumps(entry))
+        else:
+            print(f"{path}: {text}" if len(clips) > 1 else text)
+    return 0
+
+
+def measure(args: argparse.Namespace) -> int:
+    from ..face.actions import measure as measure_clip
+
+    for path in args.clips:
+        result = measure_clip(load_clip(path))
+        if args.json:
+            print(json.dumps(result.to_dict(path)))
+            continue
+        print(f"{path}: {result.seconds:.2f} s at {result.fps:g} fps, mostly {result.emotion.dominant}")
+        print("\n".join(fact_lines(result)))
+    return 0
+
+
+def render(args: argparse.Namespace) -> int:
+    target = need_suffix(args.out, ".mp4", ".gif", ".png", ".glb")
+    if not 64 <= args.size <= 2048:
+        raise ValueError(f"--size is {args.size}; allowed: 64 to 2048")
+    clip = load_clip(args.clip)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"the folder {target.parent} does not exist; create it first")
+    draw(clip, target, None if target.suffix.lower() == ".png" else args.size, Path(args.clip).name)
+    print(target)
+    return 0
+
+
+def chat(args: argparse.Namespace) -> int:
+    from ..agent.chat import ChatSession, loop
+
+    clip = load_clip(args.clip) if args.clip else None
+    out = Path(args.out)
+    make_folder(out)
+    session = ChatSession(load_agent(args), out, clip, seed=args.seed, seconds=args.seconds, idle=not args.no_idle,
+                          temperature=args.temperature)
+    loop(session, sys.stdin, sys.stdout)
+    return 0
+
+
+def data_synth(args: argparse.Namespace) -> int:
+    from ..data_gen.corpus import synth
+
+    report = synth(args.clips, args.out, seed=args.seed, shard_size=args.shard_size, workers=args.workers,
+                   progress=sys.stderr.isatty())
+    print(report)
+    return 0
+
+
+def tokenizer_train(args: argparse.Namespace) -> int:
+    from ..tokenizer.config import load_recipe
+    from ..tokenizer.train import recipe_record, train_tokenizer
+    from ..agent.training import tokenizer_clips
+
+    from ..face.head import HeadModel
+
+    recipe = load_recipe(args.config)
+    clips = tokenizer_clips(recipe, args.corpus, bar("preparing clips"))
+    update = bar("training")
+    tokenizer = train_tokenizer(recipe, clips, HeadModel.default(), lambda step, parts: update(step, recipe.train.steps))
+    tokenizer.save_pretrained(args.out, recipe=recipe_record(recipe), corpus=bool(args.corpus))
+    print(f"{args.out}: {tokenizer.n_symbols} symbols, codes a stream {list(tokenizer.codebook_size)}")
+    return 0
+
+
+def tokenizer_eval(args: argparse.Namespace) -> int:
+    from ..agent.pipeline import weights_dir
+    from ..eval.items import corpus_items, fresh_items
+    from ..eval.reconstruction import evaluate_tokenizer
+    from ..tokenizer.codec import FaceTokenizer
+
+    tokenizer = FaceTokenizer.from_pretrained(args.tokenizer or weights_dir() / "tokenizer")
+    items = corpus_items(args.corpus, args.items) if args.corpus else fresh_items(args.items)
+    report = evaluate_tokenizer(tokenizer, [i.clip for i in items], progress=bar("reconstructing"))
+    print(json.dumps(report.to_dict()) if args.json else report.table())
+    return 0
+
+
+def train(args: argparse.Namespace) -> int:
+    from ..agent.pipeline import weights_dir
+    from ..agent.training import train_language_model
+
+    tokenizer = Path(args.tokenizer) if args.tokenizer else weights_dir() / "tokenizer"
+    train_language_model(args.config, args.corpus, tokenizer, args.out, args.base, args.restart, bar("tokenizing the corpus"))
+    print(f"{args.out}: tokenizer and language model; use them with --weights {args.out}")
+    return 0
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    from ..eval.evaluate import evaluate as run_evaluation
+    from ..eval.items import corpus_items, fresh_items
+
+    agent = load_agent(args)
+    if args.corpus:
+        items = corpus_items(args.corpus, args.items, "test", args.seed)
+        known = corpus_items(args.corpus, 4000, "train", args.seed)
+    else:
+        items = fresh_items(args.items, "test", args.seed, agent.head)
+        known = fresh_items(4000, "train", args.seed, agent.head)
+    bars: dict[str, Callable[[int, int], None]] = {}
+
+    def progress(what: str, done: int, of: int) -> None:
+        bars.setdefault(what, bar(what))(done, of)
+
+    report = run_evaluation(agent, items, known, args.only, args.seed, args.temperature, progress)
+    if args.out:
+        Path(args.out).write_text(json.dumps(report.to_dict(), indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(report.to_dict()) if args.json else report.table())
+    return 0
+
+
+def info(args: argparse.Namespace) -> int:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from ..agent.pipeline import weights_dir
+    from ..face.head import HeadModel
+    from ..llm.base import find_base
+
+    def installed(name: str) -> str:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return "not installed"
+
+    def or_error(work: Callable[[], object]) -> str:
+        try:
+            return str(work())
+        except (ValueError, OSError) as err:
+            return f"none: {err}"
+
+    head = HeadModel.default()
+    facts: dict[str, object] = {
+        "facelm": __version__, "python": sys.version.split()[0],
+        **{name: installed(name) for name in ("torch", "transformers", "peft", "vector-quantize-pytorch", "numpy")},
+        "weights": or_error(lambda: weights_dir(args.weights)), "base model": or_error(lambda: find_base(args.base)),
+        "head": f"{head.ref}: {len(head.v_template)} vertices, {head.n_expr} expressions, {head.n_shape} identity components"}
+    if args.json:
+        print(json.dumps(facts))
+    else:
+        print("\n".join(f"{k:<24s}{v}" for k, v in facts.items()))
+    return 0
+
+
+__all__: Sequence[str] = ("run",)

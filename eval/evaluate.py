@@ -1,0 +1,181 @@
+"""`facelm eval`: Language2Motion and Motion2Language on the test split, beside three references.
+
+Language2Motion: the geometric measurement of the generated motion against what the prompt's
+script asks for. Motion2Language: the actions that the model's description names against the
+script. References: the true clip or text, the nearest training item, a random training item.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from ..data_gen.parse_text import actions_in_text
+from ..data_gen.script import Script
+from ..face.actions import measure
+from ..face.head import HeadModel
+from ..face.idle import add_idle
+from ..face.sequence import FaceSequence
+from .items import Item
+from .metrics import Counts, Detection, OrderScore, bootstrap_interval, count_actions, expand, order_score
+from .retrieval import TfIdf
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the report; shares in [0, 1]."""
+
+    name: str
+    recall: float
+    precision: float
+    f1: float
+    order: float | None
+    """Share of the multi-event items in which every pair of found events is in order; items in which
+    fewer than two are found do not count. None where order is not defined."""
+    order_strict: float | None
+    """The same, with a missing event counted as wrong."""
+    recall_interval: tuple[float, float] = (0.0, 0.0)
+    precision_interval: tuple[float, float] = (0.0, 0.0)
+    f1_interval: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass
+class Report:
+    """All rows of both directions, and where the numbers come from."""
+
+    items: int
+    l2m: list[Row] = field(default_factory=list)
+    m2l: list[Row] = field(default_factory=list)
+    per_action: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Language2Motion recall of each action: {"asked", "found"}."""
+    examples: list[dict[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+    def table(self) -> str:
+        """Plain-text tables."""
+        lines = []
+        for title, rows in (("Language2Motion", self.l2m), ("Motion2Language", self.m2l)):
+            if not rows:
+                continue
+            lines += [f"{title} ({self.items} test items)",
+                      f"  {'':34s}{'recall':>8s}{'precision':>11s}{'F1':>8s}{'order':>8s}{'strict':>8s}"]
+            for r in rows:
+                order = "".join(f"{v:8.3f}" if v is not None else f"{'-':>8s}" for v in (r.order, r.order_strict))
+                lines.append(f"  {r.name:34s}{r.recall:8.3f}{r.precision:11.3f}{r.f1:8.3f}{order}")
+            low, high = rows[0].f1_interval
+            lines.append(f"  95 % interval of the first row's F1: {low:.3f} to {high:.3f}")
+        return "\n".join(lines)
+
+
+def detections(clip: FaceSequence, head: HeadModel) -> list[Detection]:
+    """The measured actions of a clip."""
+    return [Detection(a.name, a.onset) for a in measure(clip, head).actions]
+
+
+def score_motion(name: str, scripts: Sequence[Script], found: Sequence[Sequence[Detection]]) -> Row:
+    """A Language2Motion row: the measured actions of one clip for each script."""
+    counts = [count_actions(s, {d.name for d in f}) for s, f in zip(scripts, found, strict=True)]
+    orders = [o for s, f in zip(scripts, found, strict=True) if (o := order_score(s, f)) is not None]
+    return _row(name, counts, orders)
+
+
+def score_text(name: str, scripts: Sequence[Script], texts: Sequence[str]) -> Row:
+    """A Motion2Language row: what each text names against its clip's script."""
+    named = [actions_in_text(t) for t in texts]
+    counts = [count_actions(s, expand(n)) for s, n in zip(scripts, named, strict=True)]
+    orders = []
+    for script, names in zip(scripts, named, strict=True):
+        # a text's order is that of its mentions; emotions stand for their actions
+        spread = [Detection(a, float(i)) for i, n in enumerate(names) for a in sorted(expand([n]))]
+        if (o := order_score(script, spread)) is not None:
+            orders.append(o)
+    return _row(name, counts, orders)
+
+
+def _row(name: str, counts: Sequence[Counts], orders: Sequence[OrderScore]) -> Row:
+    total = sum(counts, Counts())
+    scored = [o for o in orders if o.scored]
+    return Row(
+        name, total.recall, total.precision, total.f1,
+        order=float(np.mean([o.right for o in scored])) if scored else None,
+        order_strict=float(np.mean([o.right and o.complete for o in orders])) if orders else None,
+        recall_interval=bootstrap_interval(counts, "recall"), precision_interval=bootstrap_interval(counts, "precision"),
+        f1_interval=bootstrap_interval(counts, "f1"))
+
+
+def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None = None, seed: int = 0,  # noqa: ANN001
+             temperature: float = 0.7, progress: Callable[[str, int, int], None] | None = None) -> Report:
+    """Evaluate a loaded :class:`facelm.agent.pipeline.FaceLM` (or anything with its
+    ``generate_many``, ``describe_many``, ``head`` and ``tokenizer``).
+
+    Args:
+        items: test items.
+        train: training items, for retrieval and chance.
+        only: ``"l2m"`` or ``"m2l"`` for one direction.
+    """
+    if not items or not train:
+        raise ValueError("evaluation needs test items and training items (for retrieval and chance)")
+    started = time.monotonic()
+    say = progress or (lambda what, done, of: None)
+    report = Report(items=len(items))
+    scripts = [i.script for i in items]
+    rng = np.random.default_rng(seed)
+    chance = [train[int(k)] for k in rng.integers(len(train), size=len(items))]
+    if only != "m2l":
+        clips = lm.generate_many([i.prompt for i in items], seed=seed, idle=False, temperature=temperature,
+                                 progress=lambda d, n: say("performing", d, n))
+        near = TfIdf([t.prompt for t in train]).nearest([i.prompt for i in items])
+        made = [detections(c, lm.head) for c in clips]
+        rebuilt = [lm.tokenizer.decode(lm.tokenizer.encode(i.clip, filtered=True), head=lm.head) for i in items]
+        for name, found in (
+            ("language model", made),
+            ("ground truth", [detections(i.clip, lm.head) for i in items]),
+            ("ground truth through tokenizer", [detections(c, lm.head) for c in rebuilt]),
+            ("nearest training text", [detections(train[k].clip, lm.head) for k in near]),
+            ("random training clip", [detections(c.clip, lm.head) for c in chance]),
+        ):
+            report.l2m.append(score_motion(name, scripts, found))
+        report.per_action = _per_action(scripts, made)
+        report.examples += [{"prompt": i.prompt, "measured": ", ".join(dict.fromkeys(d.name for d in f))}
+                            for i, f in list(zip(items, made, strict=True))[:10]]
+    if only != "l2m":
+        say("describing", 0, len(items))
+        texts = lm.describe_many([i.clip for i in items])
+        idle_texts = lm.describe_many([add_idle(i.clip, seed=seed + k) for k, i in enumerate(items)])
+        say("describing", len(items), len(items))
+        symbols = [_as_words(lm, t.clip) for t in train]
+        near = TfIdf(symbols).nearest([_as_words(lm, i.clip) for i in items])
+        for name, words in (
+            ("language model", texts),
+            ("language model, clips with idle", idle_texts),
+            ("ground truth", [i.description for i in items]),
+            ("nearest training motion's text", [train[k].description for k in near]),
+            ("random training text", [c.description for c in chance]),
+        ):
+            report.m2l.append(score_text(name, scripts, words))
+        report.examples += [{"true": i.description, "said": t} for i, t in list(zip(items, texts, strict=True))[:10]]
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _as_words(lm, clip: FaceSequence) -> str:  # noqa: ANN001
+    layout = lm.tokenizer.layout
+    ids = lm.tokenizer.encode(clip, filtered=True).ids
+    return " ".join(f"m{i}" for i in ids if i < layout.n_codes)
+
+
+def _per_action(scripts: Sequence[Script], found: Sequence[Sequence[Detection]]) -> dict[str, dict[str, float]]:
+    out: dict[str, dict[str, float]] = {}
+    for script, seen in zip(scripts, found, strict=True):
+        names = {d.name for d in seen}
+        for action in script.expected_actions():
+            entry = out.setdefault(action, {"asked": 0, "found": 0})
+            entry["asked"] += 1
+            entry["found"] += action in names
+    return dict(sorted(out.items()))

@@ -1,0 +1,330 @@
+"""Corpus rows -> training batches, a pure function of (rows, seed, position).
+
+A row has the columns ``clip_id, split, seconds, captions, questions, answers, kinds,
+symbols`` and optionally ``n_events`` and ``description`` (the answer to "Describe.", else one of
+``captions``). ``position`` counts windows and batches, so training resumes where it
+stopped without replaying anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..tokenizer.changes import ChangeLayout
+from .config import DataConfig
+from .model import Batch
+from .prompts import DESCRIBE, MOTION, TEXT, Encoded, Template, Turn, perform_prompt
+
+STEP_SECONDS = 0.16  # 4 frames at 25 fps, the tokenizer's default
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One corpus row.
+
+    Attributes:
+        clip_id: its name.
+        captions: wordings of the same motion.
+        questions, answers: pairs, same length.
+        symbols: ``(N,)`` int32, the change-coded motion.
+        steps: its length in tokenizer steps.
+        n_events: how many things happen; 0 when unknown.
+        description: the preferred description; empty when any caption will do.
+    """
+
+    clip_id: str
+    captions: tuple[str, ...]
+    questions: tuple[str, ...]
+    answers: tuple[str, ...]
+    symbols: NDArray[np.int32]
+    steps: int
+    n_events: int = 0
+    description: str = ""
+    idle_symbols: NDArray[np.int32] | None = None
+    """The same motion after idle motion was added and filtered out again; half of the sequences
+    that read a motion read this one."""
+
+
+def motion_steps(layout: ChangeLayout, symbols: NDArray[np.integer]) -> int:
+    """Length of a change-coded motion in tokenizer steps."""
+    pauses = symbols[symbols >= layout.n_codes] - layout.n_codes + 1
+    return int(pauses.sum())
+
+
+def read_clips(path: str | os.PathLike[str], split: str, layout: ChangeLayout, limit: int = 0) -> list[Clip]:
+    """Clips of one split from a Parquet file or a folder of them.
+
+    Raises:
+        FileNotFoundError: no Parquet file there.
+        ValueError: a missing column, no clip, or symbols of another tokenizer.
+    """
+    import pyarrow.parquet as pq
+
+    source = Path(path)
+    files = [source] if source.is_file() else sorted(source.rglob("*.parquet"))
+    if not files:
+        raise FileNotFoundError(f"no Parquet file at {source}; make a corpus with `facelm data synth`")
+    clips: list[Clip] = []
+    for file in files:
+        table = pq.read_table(file)
+        missing = {"clip_id", "split", "captions", "questions", "answers", "symbols"} - set(table.column_names)
+        if missing:
+            raise ValueError(f"{file} lacks the columns {sorted(missing)}; tokenize the corpus first")
+        optional = [name for name in ("n_events", "description", "symbols_idle") if name in table.column_names]
+        table = table.select(["clip_id", "split", "captions", "questions", "answers", "symbols", *optional])
+        for row in table.to_pylist():
+            if row["split"] != split:
+                continue
+            symbols = np.asarray(row["symbols"], np.int32)
+            if not len(symbols) or not row["captions"]:
+                continue
+            if symbols.min() < 0 or symbols.max() >= layout.n_symbols:
+                raise ValueError(
+                    f"{file}: clip {row['clip_id']} has symbol {symbols.max()}; "
+                    f"this tokenizer has 0..{layout.n_symbols - 1}"
+                )
+            clips.append(
+                Clip(
+                    row["clip_id"],
+                    tuple(row["captions"]),
+                    tuple(row["questions"]),
+                    tuple(row["answers"]),
+                    symbols,
+                    motion_steps(layout, symbols),
+                    int(row.get("n_events") or 0),
+                    row.get("description") or "",
+                    np.asarray(idle, np.int32) if (idle := row.get("symbols_idle")) else None,
+                )
+            )
+            if limit and len(clips) >= limit:
+                return clips
+    if not clips:
+        raise ValueError(f"{source} holds no clip of the split {split!r}")
+    return clips
+
+
+def prepare_tokens(
+    rows: Iterable[dict[str, Any]],
+    symbols: Iterable[NDArray[np.integer]],
+    path: str | os.PathLike[str],
+) -> int:
+    """Writes rows with their symbols as one Parquet file that ``read_clips`` reads; returns how many.
+
+    Args:
+        rows: dictionaries with the corpus columns; ``symbols`` is added to each, other columns than the
+            known ones are left out.
+        symbols: one array for each row.
+        path: the file; written beside and renamed.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text, texts = pa.string(), pa.list_(pa.string())
+    schema = {
+        "clip_id": text,
+        "split": text,
+        "seconds": pa.float32(),
+        "captions": texts,
+        "questions": texts,
+        "answers": texts,
+        "kinds": texts,
+        "n_events": pa.int32(),
+        "description": text,
+    }
+    made = []
+    for row, line in zip(rows, symbols, strict=True):
+        made.append({**{name: row.get(name) for name in schema}, "symbols": np.asarray(line, np.int32).tolist()})
+    table = pa.Table.from_pylist(made, pa.schema([*schema.items(), ("symbols", pa.list_(pa.int32()))]))
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = target.with_name(f".{target.name}.{os.getpid()}")
+    pq.write_table(table, work)
+    os.replace(work, target)
+    return len(made)
+
+
+# -- one sequence ---------------------------------------------------------------------
+def perform_example(template: Template, clip: Clip, config: DataConfig, rng: np.random.Generator) -> Encoded:
+    """A caption as the request, the motion as the answer."""
+    caption = clip.captions[rng.integers(len(clip.captions))]
+    steps = clip.steps if rng.random() < config.seconds else None
+    seconds = None if steps is None else steps * STEP_SECONDS
+    return template.encode([Turn(perform_prompt(caption, seconds), answer_motion=clip.symbols, steps=steps)])
+
+
+def understand_example(template: Template, clip: Clip, config: DataConfig, rng: np.random.Generator) -> Encoded:
+    """The motion, then a description and questions on it, in turns that share its tokens."""
+    pairs: list[tuple[str, str]] = []
+    if rng.random() < config.describe or not clip.questions or not config.questions:
+        pairs.append((DESCRIBE, clip.description or clip.captions[rng.integers(len(clip.captions))]))
+    chosen = rng.permutation(len(clip.questions))[: config.questions]
+    pairs += [(clip.questions[i], clip.answers[i]) for i in chosen]
+    encoded = None
+    for count in range(len(pairs), 0, -1):
+        turns = [
+            Turn(question, clip.symbols if i == 0 else None, answer)
+            for i, (question, answer) in enumerate(pairs[:count])
+        ]
+        encoded = template.encode(turns)
+        if len(encoded.ids) <= config.max_tokens:
+            break
+    assert encoded is not None
+    return encoded
+
+
+def legal_masks(layout: ChangeLayout, symbols: Sequence[int], steps: int | None) -> NDArray[np.bool_]:
+    """What the grammar allows before each symbol and before the end -> ``(N + 1, n_symbols + 1)``."""
+    state = layout.start(steps)
+    rows = []
+    for symbol in symbols:
+        rows.append(state.allowed())
+        state = state.advance(int(symbol))
+    rows.append(state.allowed())
+    return np.array(rows)
+
+
+def collate(template: Template, examples: Sequence[Encoded]) -> Batch:
+    """Sequences -> one right-padded batch."""
+    vocabulary = template.vocabulary
+    width = max(len(e.ids) for e in examples)
+    ids = np.full((len(examples), width), template.stop, np.int64)
+    places: dict[int, list[NDArray[np.int64]]] = {TEXT: [], MOTION: []}
+    legal: list[NDArray[np.bool_]] = []
+    for row, example in enumerate(examples):
+        ids[row, : len(example.ids)] = example.ids
+        kinds = np.asarray(example.kinds)
+        for kind, found in places.items():
+            found.append(row * width + np.flatnonzero(kinds[1:] == kind))
+        for first, steps in example.answers:
+            last = example.ids.index(vocabulary.end, first)
+            legal.append(legal_masks(vocabulary.layout, vocabulary.symbols(example.ids[first:last]).tolist(), steps))
+    text, motion = (np.concatenate(places[kind]) for kind in (TEXT, MOTION))
+    flat = ids.reshape(-1)
+    n = vocabulary.layout.n_symbols
+    motion_target = flat[motion + 1] - vocabulary.first_symbol
+    motion_target[motion_target < 0] = n  # </motion>
+    text_target = np.minimum(flat[text + 1], vocabulary.n_text)  # <motion> is the row after the words
+    mask = np.concatenate(legal) if legal else np.zeros((0, n + 1), bool)
+    tensors = (torch.from_numpy(x) for x in (ids, text, text_target, motion, motion_target, mask))
+    return Batch(*tensors)
+
+
+# -- the stream of batches ------------------------------------------------------------
+@dataclass(frozen=True)
+class Position:
+    """Where the stream stands: window, and batch within it."""
+
+    window: int = 0
+    batch: int = 0
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Endless batches from clips; the same seed gives the same batches.
+
+    Attributes:
+        clips, template, config: what the batches are made of.
+        seed: of order, wordings and tasks.
+    """
+
+    clips: Sequence[Clip]
+    template: Template
+    config: DataConfig
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not self.clips:
+            raise ValueError("there are no clips to train on")
+
+    @cached_property
+    def _stages(self) -> list[tuple[int, NDArray[np.int64]]]:
+        """(first example, clip indices) of the stages: clips of one event, of at most two, all."""
+        events = np.array([clip.n_events for clip in self.clips])
+        stages = [(0, np.arange(len(self.clips)))]
+        if self.config.easy_examples and events.any():
+            stages = [
+                (i * self.config.easy_examples, np.flatnonzero(events <= limit))
+                for i, limit in enumerate((1, 2, events.max()))
+            ]
+        return [(first, pool) for first, pool in stages if len(pool)]
+
+    def example(self, k: int) -> Encoded | None:
+        """The ``k``-th sequence; None when its clip is too long."""
+        stage = max(i for i, (first, _) in enumerate(self._stages) if first <= k or i == 0)
+        first, pool = self._stages[stage]
+        epoch, place = divmod(max(0, k - first), len(pool))
+        clip = self.clips[pool[self._order(stage, epoch, len(pool))[place]]]
+        rng = np.random.default_rng([self.seed, 1, k])
+        perform = rng.random() < self.config.perform / (self.config.perform + self.config.understand)
+        make = perform_example if perform else understand_example
+        encoded = make(self.template, clip, self.config, rng)
+        return encoded if len(encoded.ids) <= self.config.max_tokens else None
+
+    def _order(self, stage: int, epoch: int, size: int) -> NDArray[np.int64]:
+        if (stage, epoch) not in self._orders:
+            self._orders.clear()  # one epoch's order is all that is ever needed again
+            self._orders[stage, epoch] = np.random.default_rng([self.seed, 0, stage, epoch]).permutation(size)
+        return self._orders[stage, epoch]
+
+    @cached_property
+    def _orders(self) -> dict[tuple[int, int], NDArray[np.int64]]:
+        return {}
+
+    def window(self, number: int) -> list[list[Encoded]]:
+        """The batches of one window, each of sequences of like length, in random order."""
+        size = self.config.window
+        made = [e for k in range(number * size, (number + 1) * size) if (e := self.example(k)) is not None]
+        batches = by_length(made, self.config.batch_tokens)
+        order = np.random.default_rng([self.seed, 2, number]).permutation(len(batches))
+        return [batches[i] for i in order]
+
+    def batches(self, start: Position | None = None) -> Iterator[tuple[Batch, Position]]:
+        """Batches from ``start`` on, each with the position after it."""
+        start = start or Position()
+        number, skip, empty = start.window, start.batch, 0
+        while True:
+            window = self.window(number)
+            empty = 0 if window else empty + 1
+            if empty > 20:
+                raise ValueError(f"no clip fits in data.max_tokens = {self.config.max_tokens}; raise it")
+            for index in range(skip, len(window)):
+                yield collate(self.template, window[index]), Position(number, index + 1)
+            number, skip = number + 1, 0
+
+
+def by_length(examples: Sequence[Encoded], budget: int) -> list[list[Encoded]]:
+    """Sorts by length and cuts where padded tokens would pass ``budget``; every batch has at least one."""
+    batches: list[list[Encoded]] = []
+    for example in sorted(examples, key=lambda e: len(e.ids)):
+        if batches and (len(batches[-1]) + 1) * len(example.ids) <= budget:
+            batches[-1].append(example)
+        else:
+            batches.append([example])
+    return batches
+
+
+def validation_batches(
+    clips: Sequence[Clip],
+    template: Template,
+    config: DataConfig,
+    examples: int,
+    seed: int,
+) -> dict[str, list[Batch]]:
+    """Fixed batches of each task: ``perform`` and ``understand``."""
+    picked = np.random.default_rng([seed, 3]).permutation(len(clips))[:examples]
+    out: dict[str, list[Batch]] = {}
+    for name, make in (("perform", perform_example), ("understand", understand_example)):
+        made = [make(template, clips[i], config, np.random.default_rng([seed, 4, int(i)])) for i in picked]
+        made = [e for e in made if len(e.ids) <= config.max_tokens]
+        if made:
+            out[name] = [collate(template, group) for group in by_length(made, 2 * config.batch_tokens)]
+    return out

@@ -1,0 +1,312 @@
+"""Inference: words -> motion, motion -> words, questions, and a plain conversation.
+
+``MotionLM`` merges the adapter into the base, pads a batch on the left, and decodes with a
+key-value cache. In a motion span only the motion rows are scored (a few hundred products
+instead of the whole vocabulary) and the grammar masks what may not follow.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .examples import STEP_SECONDS, motion_steps
+from .grammar import MAX_STEPS, MotionGrammar
+from .model import Batch, MotionModel, load_model
+from .prompts import DESCRIBE, Turn, perform_prompt
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen.
+
+    Attributes:
+        temperature: 0 takes the likeliest.
+        top_p: smallest set of tokens with this much probability (https://arxiv.org/abs/1904.09751).
+        seed: sequence ``i`` of a call draws from ``(seed, i)``, whatever else is in the batch.
+    """
+
+    temperature: float = 0.7
+    top_p: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or not 0 < self.top_p <= 1:
+            raise ValueError(
+                f"temperature {self.temperature} must not be negative, top_p {self.top_p} must lie in (0, 1]"
+            )
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer of ``chat``: exactly one of the two is set."""
+
+    text: str | None = None
+    motion: NDArray[np.int32] | None = None
+
+
+class MotionLM:
+    """A trained model, ready to perform, describe and answer."""
+
+    def __init__(self, model: MotionModel, batch_size: int = 32) -> None:
+        """
+        Args:
+            model: merged or not; it is merged here.
+            batch_size: sequences decoded at a time.
+        """
+        self.model = model.merge()
+        self.vocabulary, self.template = model.vocabulary, model.template
+        self.batch_size = batch_size
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        weights_dir: str | os.PathLike[str],
+        base: str | os.PathLike[str] | None = None,
+        device: str = "cpu",
+        dtype: torch.dtype | None = None,
+    ) -> MotionLM:
+        """Loads a saved adapter on its base; see ``llm.model.load_model``."""
+        return cls(load_model(weights_dir, base, device, dtype))
+
+    # -- tasks ------------------------------------------------------------------------
+    def perform(
+        self,
+        prompts: Sequence[str],
+        seconds: Sequence[float | None] | None = None,
+        seed: int = 0,
+        temperature: float = 0.7,
+        top_p: float = 0.95,
+        max_seconds: float = MAX_STEPS * STEP_SECONDS,
+    ) -> list[NDArray[np.int32]]:
+        """Motion for each prompt.
+
+        Args:
+            prompts: what to perform.
+            seconds: exact length of each (rounded to a tokenizer step), or None for the model's choice.
+            seed, temperature, top_p: see ``Sampling``.
+            max_seconds: longest free length.
+
+        Returns:
+            Change-coded symbols, one int32 array a prompt; always legal.
+
+        Raises:
+            ValueError: no or empty prompts, another number of lengths than prompts, or a length that is not positive.
+        """
+        lengths = list(seconds) if seconds is not None else [None] * len(prompts)
+        if len(lengths) != len(prompts):
+            raise ValueError(f"{len(prompts)} prompts but {len(lengths)} lengths; give one for each, or none")
+        steps: list[int | None] = []
+        turns = []
+        for prompt, length in zip(prompts, lengths, strict=True):
+            if not prompt.strip():
+                raise ValueError("a prompt is empty; say what the face shall do")
+            if length is not None and not 0 < length < 600:
+                raise ValueError(f"seconds is {length}; more than 0 and less than 600 are needed")
+            count = None if length is None else max(1, round(length / STEP_SECONDS))
+            steps.append(count)
+            turns.append([Turn(perform_prompt(prompt.strip(), None if count is None else count * STEP_SECONDS))])
+        begin = [self.vocabulary.begin]
+        lines = [self.template.encode(turn).ids + begin for turn in turns]
+        sampling = Sampling(temperature, top_p, seed)
+        return self._in_batches(
+            lines,
+            lambda part, at: self._motions(
+                part, [steps[i] for i in at], sampling, at, max(1, round(max_seconds / STEP_SECONDS))
+            ),
+        )
+
+    def describe(
+        self, motions: Sequence[NDArray[np.integer]], temperature: float = 0.0, seed: int = 0, max_tokens: int = 120
+    ) -> list[str]:
+        """One description for each motion."""
+        return self.answer(
+            [[Turn(DESCRIBE, motion=motion)] for motion in motions], Sampling(temperature, 0.95, seed), max_tokens
+        )
+
+    def ask(self, motion: NDArray[np.integer], question: str, temperature: float = 0.0, seed: int = 0) -> str:
+        """The answer to a question on a motion."""
+        return self.answer([[Turn(question.strip(), motion=motion)]], Sampling(temperature, 0.95, seed))[0]
+
+    def answer(
+        self, conversations: Sequence[Sequence[Turn]], sampling: Sampling = Sampling(0.0), max_tokens: int = 120
+    ) -> list[str]:
+        """Answers in words to conversations whose last turn is open."""
+        lines = [self.template.encode(turns).ids for turns in conversations]
+        return self._in_batches(lines, lambda part, at: self._texts(part, sampling, at, max_tokens))
+
+    def chat(self, turns: Sequence[Turn], sampling: Sampling = Sampling(0.7), seconds: float | None = None) -> Reply:
+        """Answers the open last turn; the model itself chooses between words and a motion.
+
+        Args:
+            turns: the conversation; earlier turns have their answers.
+            sampling: of a motion; words are the likeliest.
+            seconds: exact length if the answer is a motion.
+        """
+        ids = self.template.encode(turns).ids
+        hidden = self._prefill([ids])[0]
+        logits = self.model.text_logits(hidden)[0]
+        if int(logits.argmax()) == self.vocabulary.n_text:
+            steps = None if seconds is None else max(1, round(seconds / STEP_SECONDS))
+            return Reply(motion=self._motions([[*ids, self.vocabulary.begin]], [steps], sampling, [0], MAX_STEPS)[0])
+        return Reply(text=self._texts([ids], Sampling(0.0), [0], 120)[0])
+
+    @torch.inference_mode()
+    def motion_nats(self, batches: Sequence[Batch]) -> float:
+        """Mean loss per motion token on training-style batches."""
+        total = [self.model(batch.to(self.model.rows.device)) for batch in batches]
+        return float(sum(x["motion"] for x in total)) / max(1, int(sum(x["n_motion"] for x in total)))
+
+    # -- decoding ---------------------------------------------------------------------
+    def _in_batches(self, lines: list[list[int]], work: Any) -> list[Any]:
+        """Runs ``work(lines, places)`` on like-long groups; results in the order of ``lines``."""
+        order = sorted(range(len(lines)), key=lambda i: len(lines[i]))
+        out: list[Any] = [None] * len(lines)
+        for start in range(0, len(order), self.batch_size):
+            at = order[start : start + self.batch_size]
+            for place, result in zip(at, work([lines[i] for i in at], at), strict=True):
+                out[place] = result
+        return out
+
+    @torch.inference_mode()
+    def _prefill(self, lines: Sequence[Sequence[int]]) -> tuple[Tensor, _Cache]:
+        """Left-padded ids -> hidden state at the last position ``(B, H)`` and the cache."""
+        width = max(map(len, lines))
+        device = self.model.rows.device
+        ids = torch.full((len(lines), width), self.template.stop, dtype=torch.long)
+        real = torch.zeros(len(lines), width, dtype=torch.bool)
+        for row, line in enumerate(lines):
+            ids[row, width - len(line) :] = torch.tensor(line)
+            real[row, width - len(line) :] = True
+        cache = _Cache(self.model, real.to(device))
+        return cache.step(ids.to(device)), cache
+
+    @torch.inference_mode()
+    def _motions(
+        self,
+        lines: list[list[int]],
+        steps: list[int | None],
+        sampling: Sampling,
+        places: Sequence[int],
+        max_steps: int,
+    ) -> list[NDArray[np.int32]]:
+        layout = self.vocabulary.layout
+        grammar = MotionGrammar(layout, steps, max_steps)
+        draws = [np.random.default_rng([sampling.seed, place]) for place in places]
+        hidden, cache = self._prefill(lines)
+        out: list[list[int]] = [[] for _ in lines]
+        alive = np.arange(len(lines))  # rows of the cache that still write
+        while True:
+            mask = grammar.allowed()
+            # a motion of free length could go on for ever only through max_steps, which the grammar counts
+            logits = self.model.motion_logits(hidden).cpu().numpy()
+            chosen = np.full(len(lines), layout.n_symbols)
+            for row, place in enumerate(alive):
+                chosen[place] = _choose(np.where(mask[place], logits[row], -np.inf), sampling, draws[place])
+            grammar.advance(chosen.tolist())
+            finished = grammar.finished
+            for place in alive:
+                if not finished[place]:
+                    out[place].append(int(chosen[place]))
+            still = ~finished[alive]
+            if not still.any():
+                break
+            if not still.all():
+                cache.keep(torch.from_numpy(np.flatnonzero(still)))
+                alive = alive[still]
+            tokens = torch.from_numpy(chosen[alive] + self.vocabulary.first_symbol)[:, None]
+            hidden = cache.step(tokens.to(hidden.device))
+        return [np.array(line, np.int32) for line in out]
+
+    @torch.inference_mode()
+    def _texts(self, lines: list[list[int]], sampling: Sampling, places: Sequence[int], max_tokens: int) -> list[str]:
+        draws = [np.random.default_rng([sampling.seed, place]) for place in places]
+        hidden, cache = self._prefill(lines)
+        out: list[list[int]] = [[] for _ in lines]
+        alive = np.arange(len(lines))
+        for _ in range(max_tokens):
+            logits = self.model.text_logits(hidden)[:, :-1]  # an answer in words holds no motion
+            logits[:, self.template.start] = float("-inf")
+            if sampling.temperature == 0:
+                chosen = logits.argmax(-1).cpu().numpy()
+            else:
+                table = logits.cpu().numpy()
+                chosen = np.array([_choose(table[row], sampling, draws[place]) for row, place in enumerate(alive)])
+            still = chosen != self.template.stop
+            for place, token in zip(alive[still], chosen[still], strict=True):
+                out[place].append(int(token))
+            if not still.any():
+                break
+            if not still.all():
+                cache.keep(torch.from_numpy(np.flatnonzero(still)))
+            alive, chosen = alive[still], chosen[still]
+            hidden = cache.step(torch.from_numpy(chosen)[:, None].to(hidden.device))
+        return [str(self.template.tokenizer.decode(line)).strip() for line in out]
+
+    def seconds(self, symbols: NDArray[np.integer]) -> float:
+        """Length of a motion in seconds."""
+        return motion_steps(self.vocabulary.layout, np.asarray(symbols)) * STEP_SECONDS
+
+
+class _Cache:
+    """Keys and values of left-padded sequences."""
+
+    def __init__(self, model: MotionModel, real: Tensor) -> None:
+        from transformers import DynamicCache
+
+        self.model, self.real = model, real
+        self.cache = DynamicCache()
+        self.padded = not bool(real.all())
+        self.seen = 0
+
+    def step(self, ids: Tensor) -> Tensor:
+        """``(B, T)`` next ids -> hidden state at the last ``(B, H)``."""
+        new = ids.shape[1]
+        if self.seen:
+            self.real = torch.cat([self.real, self.real.new_ones(len(ids), new)], 1)
+        positions = (self.real.long().cumsum(1) - 1).clamp(min=0)[:, self.seen :]
+        mask = None
+        if self.padded or self.seen:
+            span = self.real.shape[1]
+            ahead = torch.ones(new, span, dtype=torch.bool, device=ids.device).triu(span - new + 1)
+            hide = ahead[None] | ~self.real[:, None]
+            # the lowest number instead of -inf: a padding row that sees nothing must not become NaN
+            mask = torch.zeros(hide.shape, dtype=self.model.dtype, device=ids.device)
+            mask = mask.masked_fill(hide, torch.finfo(self.model.dtype).min)[:, None]
+        out = self.model.lm.model(
+            inputs_embeds=self.model.embed(ids),
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=self.cache,
+            use_cache=True,
+        )
+        self.seen += new
+        last: Tensor = out.last_hidden_state[:, -1]
+        return last
+
+    def keep(self, rows: Tensor) -> None:
+        """Drops the sequences that have ended."""
+        rows = rows.to(self.real.device)
+        self.real = self.real[rows]
+        self.cache.batch_select_indices(rows)
+
+
+def _choose(logits: NDArray[np.floating], sampling: Sampling, rng: np.random.Generator) -> int:
+    """One draw from ``(V,)`` logits."""
+    if sampling.temperature == 0:
+        return int(logits.argmax())
+    scaled = logits.astype(np.float64) / sampling.temperature
+    share = np.exp(scaled - scaled.max())
+    share /= share.sum()
+    order = np.argsort(-share, kind="stable")
+    total = np.cumsum(share[order])
+    count = int(np.searchsorted(total, sampling.top_p)) + 1
+    kept = share[order[:count]]
+    return int(order[rng.choice(len(kept), p=kept / kept.sum())])

@@ -1,0 +1,115 @@
+"""LoRA linears with a hand-written backward, saved in peft's layout.
+
+Low-rank adaptation (https://arxiv.org/abs/2106.09685) with rank-stabilised scale
+(https://arxiv.org/abs/2312.03732). The forward and backward are four plain matrix products
+each, in the compute type, with nothing cast twice: on 2 CPU cores this trains about 1.5
+times as many tokens a second as peft's modules under autocast (docs/language_model.md).
+The parameters are peft's ``lora_A`` and ``lora_B``, and ``llm/model.py`` saves them under
+peft's names, so ``PeftModel.from_pretrained`` reads the result.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """Shape of the adapter.
+
+    Attributes:
+        rank: of every adapted matrix.
+        alpha: numerator of the scale.
+        rslora: scale by ``alpha / sqrt(rank)`` instead of ``alpha / rank``, so that the best learning rate does
+            not depend on the rank.
+    """
+
+    rank: int = 64
+    alpha: float = 64.0
+    rslora: bool = True
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha <= 0:
+            raise ValueError(f"lora: rank {self.rank} and alpha {self.alpha} must be positive")
+
+    @property
+    def scale(self) -> float:
+        return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
+
+
+class _LoraProduct(torch.autograd.Function):
+    """``x W' + s (x A') B'`` and its gradients by x, A and B; W is frozen."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+        flat = x.reshape(-1, x.shape[-1])
+        a, b = a.to(x.dtype), b.to(x.dtype)
+        down = flat @ a.t()
+        out = torch.addmm(flat @ weight.t(), down, b.t(), alpha=scale)
+        ctx.save_for_backward(flat, weight, a, b, down)
+        ctx.scale, ctx.shape = scale, x.shape
+        return out.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        flat, weight, a, b, down = ctx.saved_tensors
+        grad = grads[0].reshape(-1, grads[0].shape[-1])
+        up = grad @ b
+        d_x = torch.addmm(grad @ weight, up, a, alpha=ctx.scale).view(ctx.shape) if ctx.needs_input_grad[0] else None
+        d_a = (up.t() @ flat).float().mul_(ctx.scale)
+        d_b = (grad.t() @ down).float().mul_(ctx.scale)
+        return d_x, None, d_a, d_b, None
+
+
+class LoraLinear(nn.Module):
+    """A frozen linear ``(..., in) -> (..., out)`` with a trainable low-rank change (fp32 parameters)."""
+
+    def __init__(self, linear: nn.Linear, config: LoraConfig) -> None:
+        super().__init__()
+        self.weight: Tensor
+        self.bias: Tensor | None
+        self.register_buffer("weight", linear.weight.detach(), persistent=False)
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach(), persistent=False)
+        out_features, in_features = linear.weight.shape
+        self.scale = config.scale
+        self.lora_A = nn.Parameter(torch.empty(config.rank, in_features))
+        self.lora_B = nn.Parameter(torch.zeros(out_features, config.rank))
+        nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = _LoraProduct.apply(x, self.weight, self.lora_A, self.lora_B, self.scale)
+        return out if self.bias is None else out + self.bias
+
+    @torch.no_grad()
+    def merged(self) -> nn.Linear:
+        """A plain linear with the change added in (the sum is made in fp32)."""
+        out_features, in_features = self.weight.shape
+        linear = nn.Linear(in_features, out_features, bias=self.bias is not None, device="meta")
+        delta = (self.lora_B.float() @ self.lora_A.float()) * self.scale
+        linear.weight = nn.Parameter((self.weight.float() + delta).to(self.weight.dtype), requires_grad=False)
+        if self.bias is not None:
+            linear.bias = nn.Parameter(self.bias, requires_grad=False)
+        return linear
+
+
+def add_lora(stack: nn.Module, config: LoraConfig) -> list[str]:
+    """Puts a ``LoraLinear`` in the place of every linear under ``stack``; returns their names."""
+    names = [name for name, module in stack.named_modules() if isinstance(module, nn.Linear)]
+    for name in names:
+        parent, _, leaf = name.rpartition(".")
+        holder = stack.get_submodule(parent)
+        setattr(holder, leaf, LoraLinear(getattr(holder, leaf), config))
+    return names
+
+
+def merge_lora(stack: nn.Module) -> None:
+    """Puts plain merged linears back."""
+    for name, module in list(stack.named_modules()):
+        if isinstance(module, LoraLinear):
+            parent, _, leaf = name.rpartition(".")
+            setattr(stack.get_submodule(parent), leaf, module.merged())

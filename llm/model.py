@@ -1,0 +1,295 @@
+"""The motion language model: a frozen base, LoRA on its linears, and rows for motion.
+
+One new row serves a motion token as input and as output, as in the tied base. Logits are
+made only where a loss is: over the motion symbols that the grammar allows where the answer
+is motion, over words where it is text. The first restriction is exact, since decoding
+allows nothing else either: the model spends nothing on learning the grammar.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .attention import use_grouped_attention
+from .base import BaseModel, load_base
+from .lora import LoraConfig, LoraLinear, add_lora, merge_lora
+from .prompts import Template
+from .vocabulary import MotionVocabulary
+
+FORMAT = 1
+ADAPTER = "adapter_model.safetensors"  # peft's name
+PEFT_CONFIG = "adapter_config.json"  # peft's name
+CARD = "motion_lm.json"
+PREFIX = "base_model.model."  # peft's prefix of every key
+ROWS = f"{PREFIX}model.embed_tokens.token_adapter.trainable_tokens_delta"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Right-padded sequences and the places that carry a loss.
+
+    Attributes:
+        ids: ``(B, T)`` int64.
+        text_at, text_target: flat positions ``b * T + t`` whose next token is a word, and that token's id.
+        motion_at, motion_target: flat positions whose next token is a motion symbol, and that symbol
+            (``n_symbols`` for ``</motion>``).
+        legal: ``(len(motion_at), n_symbols + 1)`` bool, what the grammar allows there.
+    """
+
+    ids: Tensor
+    text_at: Tensor
+    text_target: Tensor
+    motion_at: Tensor
+    motion_target: Tensor
+    legal: Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        return Batch(**{name: value.to(device) for name, value in vars(self).items()})
+
+
+def compute_dtype(device: torch.device | str = "cpu") -> torch.dtype:
+    """bf16 where the hardware multiplies it, else fp32 (bf16 without instructions for it is several times slower)."""
+    if torch.device(device).type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    cpu = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    fast = cpu.get("avx512_bf16") or cpu.get("amx_bf16") or cpu.get("bf16")
+    return torch.bfloat16 if fast else torch.float32
+
+
+class MotionModel(nn.Module):
+    """Base, adapter and motion rows; ``forward`` gives the losses of a batch."""
+
+    def __init__(self, base: BaseModel, vocabulary: MotionVocabulary, lora: LoraConfig | None, seed: int = 0) -> None:
+        super().__init__()
+        lm: Any = base.model
+        self.lm = lm
+        self.name, self.layers, self.lora = base.name, base.layers, lora
+        self.vocabulary = vocabulary
+        self.template = Template.of(base.tokenizer, vocabulary)
+        words: Tensor = lm.get_input_embeddings().weight
+        if vocabulary.n_text != len(words):
+            raise ValueError(
+                f"the vocabulary was made for a base with {vocabulary.n_text} rows; {base.name} has {len(words)}"
+            )
+        for parameter in self.lm.parameters():
+            parameter.requires_grad_(False)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            # random rows with the words' own mean and spread: neither louder nor quieter than a word
+            spread = words.detach().float().cpu()
+            rows = spread.mean(0) + spread.std(0) * torch.randn(vocabulary.n_new, words.shape[1])
+            self.rows = nn.Parameter(rows)
+            self.adapted = add_lora(self.lm.model.layers, lora) if lora else []
+        if words.device.type == "cpu":
+            use_grouped_attention(self.lm)
+
+    # -- forward ----------------------------------------------------------------------
+    @property
+    def dtype(self) -> torch.dtype:
+        dtype: torch.dtype = self.lm.get_input_embeddings().weight.dtype
+        return dtype
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """``(B, T)`` ids, old and new -> ``(B, T, H)`` in the compute type."""
+        n = self.vocabulary.n_text
+        words = F.embedding(ids.clamp(max=n - 1), self.lm.get_input_embeddings().weight)
+        motion = F.embedding((ids - n).clamp(min=0), self.rows).to(words.dtype)
+        return torch.where((ids >= n)[..., None], motion, words)
+
+    def hidden(self, ids: Tensor) -> Tensor:
+        """``(B, T)`` right-padded ids -> ``(B, T, H)``; causal, so padding on the right changes nothing before it."""
+        positions = torch.arange(ids.shape[1], device=ids.device)[None]
+        out = self.lm.model(inputs_embeds=self.embed(ids), position_ids=positions, use_cache=False)
+        states: Tensor = out.last_hidden_state
+        return states
+
+    def motion_logits(self, hidden: Tensor) -> Tensor:
+        """``(N, H)`` -> ``(N, n_symbols + 1)`` fp32; the last is ``</motion>``."""
+        rows = self.rows.to(hidden.dtype)
+        return (hidden @ torch.cat([rows[2:], rows[1:2]]).t()).float()
+
+    def text_logits(self, hidden: Tensor) -> Tensor:
+        """``(N, H)`` -> ``(N, n_text + 1)`` fp32; the last is ``<motion>``."""
+        words = hidden @ self.lm.get_output_embeddings().weight.t()
+        return torch.cat([words, hidden @ self.rows[:1].to(hidden.dtype).t()], -1).float()
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Losses in nats: ``loss`` (mean over answer tokens, differentiable), sums and counts by kind."""
+        hidden = self.hidden(batch.ids).flatten(0, 1)
+        motion = text = hidden.new_zeros((), dtype=torch.float32)
+        if len(batch.motion_at):
+            logits = self.motion_logits(hidden[batch.motion_at]).masked_fill(~batch.legal, -1e9)
+            motion = F.cross_entropy(logits, batch.motion_target, reduction="sum")
+        if len(batch.text_at):
+            text = F.cross_entropy(self.text_logits(hidden[batch.text_at]), batch.text_target, reduction="sum")
+        count = max(1, len(batch.motion_at) + len(batch.text_at))
+        return {
+            "loss": (motion + text) / count,
+            "motion": motion.detach(),
+            "text": text.detach(),
+            "n_motion": torch.tensor(len(batch.motion_at)),
+            "n_text": torch.tensor(len(batch.text_at)),
+        }
+
+    # -- inference --------------------------------------------------------------------
+    def merge(self) -> MotionModel:
+        """Adds the adapter into the base's weights, in place: inference without the extra products."""
+        merge_lora(self.lm.model.layers)
+        self.rows.requires_grad_(False)
+        return self.eval()
+
+    # -- files ------------------------------------------------------------------------
+    def adapter_state(self) -> dict[str, Tensor]:
+        """Trained tensors under peft's names."""
+        state = {ROWS: self.rows.detach()}
+        for name in self.adapted:
+            module = self.lm.model.layers.get_submodule(name)
+            if not isinstance(module, LoraLinear):
+                raise ValueError("a merged model has no adapter to save; save before merge()")
+            state[f"{PREFIX}model.layers.{name}.lora_A.weight"] = module.lora_A.detach()
+            state[f"{PREFIX}model.layers.{name}.lora_B.weight"] = module.lora_B.detach()
+        return state
+
+    @torch.no_grad()
+    def load_adapter_state(self, state: dict[str, Tensor]) -> None:
+        """Takes tensors of ``adapter_state``.
+
+        Raises:
+            ValueError: a missing, surplus or differently shaped tensor, or one that is not finite.
+        """
+        own = self.adapter_state()
+        if own.keys() != state.keys():
+            missing, surplus = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+            raise ValueError(f"the adapter does not fit the model: missing {missing[:3]}, surplus {surplus[:3]}")
+        for key, target in own.items():
+            if target.shape != state[key].shape:
+                raise ValueError(f"{key} has shape {tuple(state[key].shape)}; the model needs {tuple(target.shape)}")
+            if not torch.isfinite(state[key]).all():
+                raise ValueError(f"{key} holds values that are not finite; the file is damaged")
+            target.copy_(state[key])
+
+    def save_adapter(self, directory: str | os.PathLike[str], info: dict[str, Any] | None = None) -> None:
+        """Writes the adapter in half precision: peft's two files and ``motion_lm.json``.
+
+        Args:
+            directory: made when missing.
+            info: what training wants to say (steps, results); kept under ``"info"``.
+        """
+        if self.lora is None:
+            raise ValueError("the model has no adapter to save")
+        path = Path(directory)
+        path.mkdir(parents=True, exist_ok=True)
+        state = {key: value.to(torch.float16).contiguous() for key, value in self.adapter_state().items()}
+        _replace(path / ADAPTER, lambda target: save_file(state, target, metadata={"format": "pt"}))
+        leaves = sorted({name.rpartition(".")[2] for name in self.adapted})
+        vocabulary = self.vocabulary
+        peft = {
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "base_model_name_or_path": self.name,
+            "inference_mode": True,
+            "r": self.lora.rank,
+            "lora_alpha": self.lora.alpha,
+            "use_rslora": self.lora.rslora,
+            "lora_dropout": 0.0,
+            "bias": "none",
+            "target_modules": leaves,
+            "modules_to_save": None,
+            "trainable_token_indices": {"embed_tokens": list(range(vocabulary.n_text, vocabulary.size))},
+        }
+        card = {
+            "format": FORMAT,
+            "base": self.name,
+            "base_check": _check(self.lm),
+            "layers": list(self.layers),
+            "lora": asdict(self.lora),
+            "vocabulary": vocabulary.to_json(),
+            "info": info or {},
+        }
+        for name, data in ((PEFT_CONFIG, peft), (CARD, card)):
+            text = json.dumps(data, indent=1 if name == CARD else None) + "\n"
+            _replace(path / name, lambda target, text=text: Path(target).write_text(text, encoding="utf-8"))
+
+
+def load_model(
+    directory: str | os.PathLike[str],
+    base: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+) -> MotionModel:
+    """Base and saved adapter, not yet merged.
+
+    Args:
+        directory: of ``save_adapter``.
+        base: see ``llm.base.find_base``.
+        dtype: compute type; None takes the fastest that is safe.
+
+    Raises:
+        FileNotFoundError: a missing file; ValueError: a damaged one, or one for another base.
+    """
+    path = Path(directory)
+    card = read_card(path)
+    if not (path / ADAPTER).is_file():
+        raise FileNotFoundError(f"{path} holds no {ADAPTER}; give a directory written by training")
+    layers = card["layers"]
+    first = next((i for i, layer in enumerate(layers) if layer != i), len(layers))
+    some = first < len(layers)  # else every layer is kept
+    loaded = load_base(base, first if some else 0, len(layers) - first if some else 0, dtype or compute_dtype(device))
+    if list(loaded.layers) != layers:
+        raise ValueError(f"the adapter was trained on layers {layers}; {loaded.name} gives {list(loaded.layers)}")
+    if _check(loaded.model) != card["base_check"]:
+        raise ValueError(f"the adapter was trained on {card['base']}; {loaded.name} has other weights. Give that base")
+    network: Any = loaded.model
+    network.to(device)  # before MotionModel, which chooses the attention by device
+    model = MotionModel(loaded, MotionVocabulary.from_json(card["vocabulary"]), LoraConfig(**card["lora"]))
+    try:
+        with safe_open(path / ADAPTER, "pt") as file:
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except Exception as error:  # safetensors raises its own kinds for damaged files
+        raise ValueError(f"{path / ADAPTER} cannot be read ({error}); copy or download it again") from error
+    model.load_adapter_state(state)
+    return model.to(device).eval()
+
+
+def read_card(directory: str | os.PathLike[str]) -> dict[str, Any]:
+    """``motion_lm.json`` of a saved model.
+
+    Raises:
+        FileNotFoundError: none there; ValueError: damaged or of another version.
+    """
+    file = Path(directory) / CARD
+    if not file.is_file():
+        raise FileNotFoundError(f"{directory} holds no {CARD}; give a directory written by training")
+    try:
+        card = json.loads(file.read_text(encoding="utf-8"))
+        version = card["format"]
+        missing = {"base", "base_check", "layers", "lora", "vocabulary"} - card.keys()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file} is damaged ({error}); copy or download it again") from error
+    if version != FORMAT or missing:
+        raise ValueError(f"{file} has format {version} (missing: {sorted(missing)}); this facelm reads format {FORMAT}")
+    return dict(card)
+
+
+def _check(model: Any) -> str:
+    """A fingerprint of the base's weights: the first word rows, rounded so that the storage type does not matter."""
+    rows = model.get_input_embeddings().weight[:64].detach().to("cpu", torch.bfloat16).view(torch.int16)
+    return hashlib.sha256(rows.contiguous().numpy().tobytes()).hexdigest()[:16]
+
+
+def _replace(target: Path, write: Any) -> None:
+    """Writes beside ``target``, then renames: a reader never sees half a file."""
+    work = target.with_name(f".{target.name}.{os.getpid()}")
+    write(work)
+    os.replace(work, target)

@@ -1,0 +1,126 @@
+"""The chat format: as few tokens as a turn can have, since each one costs training time.
+
+A turn is ``<|im_start|>`` what the user says ``<|im_end|>`` the answer ``<|im_end|>``; role
+names are left out. What the user says is text, a motion, or a motion and then text; an
+answer is either a motion or text. Turns follow one another without a separator.
+
+Tasks: *perform* (words -> motion; the wanted length may stand in front as ``4.0s: ``),
+*describe* (motion and ``DESCRIBE`` -> words), *ask* (motion and a question -> words; later
+questions on the same motion are further turns, so that its tokens are shared).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .vocabulary import MotionVocabulary
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+DESCRIBE = "Describe."
+NONE, TEXT, MOTION = 0, 1, 2
+"""Kind of loss at a position: none, over words, over motion symbols."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One exchange.
+
+    Attributes:
+        text: what the user says; may be empty when a motion is handed over.
+        motion: symbols handed over with it, or None.
+        answer: the answer in words, or None.
+        answer_motion: the answer as symbols, or None. An open turn (generation) has neither.
+        steps: exact length of the answered motion when ``text`` asks for one, else None.
+    """
+
+    text: str = ""
+    motion: Sequence[int] | NDArray[np.integer] | None = None
+    answer: str | None = None
+    answer_motion: Sequence[int] | NDArray[np.integer] | None = None
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of a conversation, ``kinds`` (0, 1, 2) of the loss for predicting each id from those before
+    it, and for each motion answer its (first symbol position, exact steps or None)."""
+
+    ids: list[int]
+    kinds: list[int]
+    answers: tuple[tuple[int, int | None], ...] = ()
+
+
+@dataclass(frozen=True)
+class Template:
+    """Writes turns as token ids.
+
+    Attributes:
+        tokenizer: the base's text tokenizer.
+        vocabulary: the motion rows.
+        start, stop: ids of ``<|im_start|>`` and ``<|im_end|>`` (or the base's own bos and eos).
+    """
+
+    tokenizer: PreTrainedTokenizerFast
+    vocabulary: MotionVocabulary
+    start: int
+    stop: int
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerFast, vocabulary: MotionVocabulary) -> Template:
+        """The template of a tokenizer.
+
+        Raises:
+            ValueError: the tokenizer has neither ``<|im_start|>``/``<|im_end|>`` nor bos/eos tokens.
+        """
+        known = tokenizer.get_vocab()
+        start = known.get("<|im_start|>", tokenizer.bos_token_id)
+        stop = known.get("<|im_end|>", tokenizer.eos_token_id)
+        if start is None or stop is None:
+            raise ValueError(
+                "the base's tokenizer has no <|im_start|>/<|im_end|> and no bos/eos; use a chat model as base"
+            )
+        return cls(tokenizer, vocabulary, int(start), int(stop))
+
+    def words(self, text: str) -> list[int]:
+        """Ids of plain text. Special tokens spelled in it stay plain text, so that a prompt cannot end its turn."""
+        for special in self.tokenizer.all_special_tokens:
+            text = text.replace(special, special.replace("<", "< "))
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    def encode(self, turns: Sequence[Turn]) -> Encoded:
+        """Turns -> ids and loss kinds. The last turn may be open: its ids then end where the answer begins."""
+        ids: list[int] = []
+        kinds: list[int] = []
+        answers: list[tuple[int, int | None]] = []
+
+        def put(new: list[int], kind: int) -> None:
+            ids.extend(new)
+            kinds.extend([kind] * len(new))
+
+        for turn in turns:
+            put([self.start], NONE)
+            if turn.motion is not None:
+                put(self.vocabulary.span(turn.motion), NONE)
+            put([*self.words(turn.text), self.stop], NONE)
+            if turn.answer_motion is not None:
+                # that the answer is a motion is a choice among words; then only motion symbols can follow
+                put([self.vocabulary.begin], TEXT)
+                answers.append((len(ids), turn.steps))
+                put(self.vocabulary.span(turn.answer_motion)[1:], MOTION)
+                put([self.stop], NONE)  # nothing else can follow: no loss is spent on it
+            elif turn.answer is not None:
+                put([*self.words(turn.answer), self.stop], TEXT)
+        return Encoded(ids, kinds, tuple(answers))
+
+
+def perform_prompt(text: str, seconds: float | None = None) -> str:
+    """The user's words of a perform turn: ``4.0s: smile`` or ``smile``."""
+    return text if seconds is None else f"{seconds:.1f}s: {text}"

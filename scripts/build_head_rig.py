@@ -1,0 +1,180 @@
+"""Joints, skinning weights and pose correctives, fitted to the ARKit jaw and gaze shapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from build_head_mesh import FACE_UNITS, SCALE, plane_side
+from build_head_parts import EYE_RINGS, EYE_SECTORS, Assembly, rigid
+
+NEGLIGIBLE = 2e-5  # m; correctives smaller than this at the full shape are left out
+
+
+@dataclass(frozen=True)
+class Rig:
+    regressor: np.ndarray  # (5,V)
+    weights: np.ndarray  # (V,5)
+    posedirs: np.ndarray  # (V,3,36)
+    angles: dict[str, float]  # joint angle (rad) that performs each ARKit joint shape in full
+    report: dict[str, float]
+
+
+def rotation(axis: int, angle: float) -> np.ndarray:
+    c, s = np.cos(angle), np.sin(angle)
+    out = np.eye(3)
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    out[i, i] = out[j, j] = c
+    out[i, j], out[j, i] = -s, s
+    return out
+
+
+def regress(points: np.ndarray, chosen: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Row (V,) on the chosen vertices, summing to one, that gives ``where``; as even as possible."""
+    p = points[chosen]
+    n = len(chosen)
+    a = np.concatenate([np.ones((1, n)), p.T])
+    even = np.full(n, 1.0 / n)
+    w = even + np.linalg.pinv(a) @ (np.concatenate([[1.0], where]) - a @ even)
+    row = np.zeros(len(points))
+    row[chosen] = w
+    return row
+
+
+def smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    t = np.clip((x - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def unit(assembly: Assembly, name: str) -> np.ndarray:
+    """An ARKit shape as head offsets (V,3) m; eyeballs stay."""
+    return assembly.apply(assembly.base.target(f"{FACE_UNITS}/{name}.target"), expression=True)
+
+
+def fit(assembly: Assembly, v: np.ndarray, origin: np.ndarray) -> Rig:
+    """``v`` (V,3) m is the centred template; ``origin`` (3) m was subtracted from the mesh's own frame."""
+    base, at = assembly.base, assembly.slices()
+    n = len(v)
+    report: dict[str, float] = {}
+    angles: dict[str, float] = {}
+
+    # Jaw joint: the jawOpen shape moves the lower teeth by an exact rotation; its axis is the joint.
+    low = at["teeth_lower"]
+    opened = unit(assembly, "jawOpen")
+    r, t = rigid(v[low], v[low] + opened[low])
+    theta = float(np.arctan2(r[2, 1], r[1, 1]))
+    jaw = np.zeros(3)
+    jaw[1:] = np.linalg.solve((np.eye(3) - r)[1:, 1:], t[1:])
+    angles["jawOpen"] = theta
+
+    # Joint positions and their regressors.
+    skin = np.arange(at["skin"].start, at["skin"].stop)
+    height = plane_side((v + origin) / SCALE)
+    reg = np.zeros((5, n))
+    edge = skin[height[skin] < 1e-4]
+    reg[0] = regress(v, edge, v[edge].mean(0) * np.array([0, 1, 1]))
+    neck_ring = skin[(height[skin] > 0.05) & (height[skin] < 0.45)]
+    neck = np.array([0.0, 5.92, 0.12]) * SCALE - origin
+    reg[1] = regress(v, neck_ring, neck)
+    beside = skin[(np.hypot(v[skin, 1] - jaw[1], v[skin, 2] - jaw[2]) < 0.03) & (np.abs(v[skin, 0]) > 0.05)]
+    reg[2] = regress(v, beside, jaw)
+    # Two rings of the ball on either side of its equator, weighted so that their mean is the centre.
+    front, back = np.cos(np.radians(EYE_RINGS[-2])), -np.cos(np.radians(EYE_RINGS[-1]))
+    for joint, name in ((3, "eye_left"), (4, "eye_right")):
+        first = at[name].start + 1 + (len(EYE_RINGS) - 2) * EYE_SECTORS
+        reg[joint, first:first + EYE_SECTORS] = back / (front + back) / EYE_SECTORS
+        reg[joint, first + EYE_SECTORS:first + 2 * EYE_SECTORS] = front / (front + back) / EYE_SECTORS
+
+    # Skinning: how far each vertex follows the jaw is read off the jawOpen shape.
+    turn = (v - jaw) @ (r - np.eye(3)).T
+    w_jaw = (opened * turn).sum(1) / ((turn * turn).sum(1) + 1e-8)
+    w_jaw = np.clip(w_jaw, 0, 1)
+    w_jaw[w_jaw < 2e-3] = 0
+    w_jaw[low] = 1
+    w_jaw[at["teeth_upper"]] = 0
+    w_jaw[at["tongue"]] = np.clip(w_jaw[at["tongue"]], 0, 1)
+    w_neck = np.maximum(smoothstep(height, 0.10, 0.70), w_jaw)
+    weights = np.zeros((n, 5))
+    weights[:, 0] = 1 - w_neck
+    weights[:, 1] = w_neck - w_jaw
+    weights[:, 2] = w_jaw
+    for joint, name in ((3, "eye_left"), (4, "eye_right")):
+        weights[at[name]] = np.eye(5)[joint]
+
+    posedirs = np.zeros((n, 3, 36))
+
+    def before_skinning(rot: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Corrective (V,3) in the rest pose that makes the skinned mesh hit ``goal``; and the uncorrected mesh."""
+        blend = np.eye(3) + w_jaw[:, None, None] * (rot - np.eye(3))
+        plain = v + w_jaw[:, None] * ((v - jaw) @ (rot - np.eye(3)).T)
+        return np.linalg.solve(blend, (goal - plain)[..., None])[..., 0], plain
+
+    def tidy(p: np.ndarray) -> np.ndarray:
+        p = p.copy()
+        p[np.linalg.norm(p, axis=1) < NEGLIGIBLE] = 0
+        for name in ("eye_left", "eye_right", "teeth_upper"):
+            p[at[name]] = 0
+        return p
+
+    def error(a: np.ndarray, b: np.ndarray, moving: np.ndarray) -> float:
+        return float(np.linalg.norm(a - b, axis=1)[moving].mean() * 1000)
+
+    # jawOpen: a rotation about +x; the corrective rides on R21 = sin(angle).
+    goal = v + opened
+    moving = np.linalg.norm(opened, axis=1) > 1e-4
+    p, plain = before_skinning(r, goal)
+    p = tidy(p)
+    posedirs[:, :, 9 + 7] = p / np.sin(theta)
+    report["jaw_open_error_mm_skinning_only"] = error(plain, goal, moving)
+
+    def posed(rot: np.ndarray) -> np.ndarray:
+        shape = v + np.einsum("vck,k->vc", posedirs[:, :, 9:18], (rot - np.eye(3)).ravel())
+        return shape + w_jaw[:, None] * ((shape - jaw) @ (rot - np.eye(3)).T)
+
+    # jawLeft/jawRight: about +y, odd part only (the even part would grow with the square of the angle).
+    left, right = unit(assembly, "jawLeft"), unit(assembly, "jawRight")
+    trial = np.radians(np.linspace(1, 12, 221))
+    cost = [np.linalg.norm(w_jaw[:, None] * ((v - jaw) @ (rotation(1, a) - np.eye(3)).T) - left) for a in trial]
+    side = float(trial[int(np.argmin(cost))])
+    angles["jawLeft"], angles["jawRight"] = side, -side
+    p_left, plain_left = before_skinning(rotation(1, side), v + left)
+    p_right, _ = before_skinning(rotation(1, -side), v + right)
+    posedirs[:, :, 9 + 2] = tidy((p_left - p_right) / 2) / np.sin(side)
+    moving_side = np.linalg.norm(left, axis=1) > 1e-4
+    report["jaw_left_error_mm_skinning_only"] = error(plain_left, v + left, moving_side)
+
+    report["jaw_open_error_mm"] = error(posed(rotation(0, theta)), goal, moving)
+    report["jaw_half_open_error_mm"] = error(posed(rotation(0, theta / 2)), v + opened / 2, moving)
+    # The pack's jawLeft also slides the jaw forward, exactly along its own jawForward shape.
+    forward = unit(assembly, "jawForward")
+    slide = (left + right) / 2
+    share = float((slide * forward).sum() / (forward * forward).sum())
+    report["jaw_side_forward_share"] = share
+    for name, shape, angle in (("left", left, side), ("right", right, -side)):
+        plain = posed(rotation(1, angle))
+        report[f"jaw_{name}_error_mm_joint_only"] = error(plain, v + shape, moving_side)
+        report[f"jaw_{name}_error_mm"] = error(plain + share * forward, v + shape, moving_side)
+
+    # Lids follow the gaze: odd in pitch on R21, odd in yaw on R02.
+    for joint, name, label, out in ((3, "eye_left", "Left", 1.0), (4, "eye_right", "Right", -1.0)):
+        ring = assembly.eye(name)
+        start = base.vertices[ring]  # the pack was made on the base mesh, where the eyes are round
+        turned = {}
+        for way in ("Up", "Down", "In", "Out"):
+            d = base.target(f"{FACE_UNITS}/eyeLook{way}{label}.target")
+            q, _ = rigid(start, start + d[ring])
+            turned[way] = float(np.arctan2(q[2, 1], q[1, 1]) if way in ("Up", "Down") else np.arctan2(q[0, 2], q[0, 0]))
+            angles[f"eyeLook{way}{label}"] = turned[way]
+        lid = {way: unit(assembly, f"eyeLook{way}{label}") for way in turned}
+        block = 9 * (joint - 1)
+        for (a, b), column in ((("Down", "Up"), 7), ((("Out", "In") if out > 0 else ("In", "Out")), 2)):
+            sa, sb = np.sin(turned[a]), np.sin(turned[b])
+            p = (lid[a] * sa + lid[b] * sb) / (sa * sa + sb * sb)
+            p[np.linalg.norm(p, axis=1) * max(abs(sa), abs(sb)) < NEGLIGIBLE] = 0
+            p[at["eye_left"]] = p[at["eye_right"]] = 0
+            posedirs[:, :, block + column] = p
+            got = np.concatenate([p * sa - lid[a], p * sb - lid[b]])
+            far = np.linalg.norm(np.concatenate([lid[a], lid[b]]), axis=1) > 1e-4
+            report[f"lid_{'pitch' if column == 7 else 'yaw'}_{label.lower()}_error_mm"] = float(
+                np.linalg.norm(got, axis=1)[far].mean() * 1000)
+    return Rig(reg, weights, posedirs, angles, report)

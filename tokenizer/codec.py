@@ -1,0 +1,232 @@
+"""FaceTokenizer: the only face of the tokenizer to the rest of facelm."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ..face.head import HeadModel
+from ..face.idle import add_idle, filter_idle
+from ..face.sequence import FaceSequence
+from ..face.settings import build
+from .changes import ChangeLayout
+from .config import TokenizerConfig
+from .features import to_features, to_sequence
+from .model import MotionVQVAE
+
+FORMAT = "facelm-tokenizer"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class MotionTokens:
+    """A clip as text for the language model.
+
+    Attributes:
+        ids: ``(N,)`` int32 symbols, change-coded (see ``tokenizer/changes.py``).
+        steps: number of tokenizer steps.
+    """
+
+    ids: NDArray[np.int32]
+    steps: int
+
+
+class FaceTokenizer:
+    """Face motion <-> motion tokens.
+
+    Only codes that occurred in the training corpus are symbols (``kept``); a rare code is
+    written as the nearest kept one.
+    """
+
+    def __init__(self, model: MotionVQVAE, kept: tuple[NDArray[np.int64], ...], head_sha256: str) -> None:
+        self.model = model.eval()
+        self.config = model.config
+        self.head_sha256 = head_sha256
+        self.kept = tuple(np.asarray(k, np.int64) for k in kept)
+        rest = model.rest_codes().numpy()
+        for stream, (codes, size) in enumerate(zip(self.kept, model.code_sizes, strict=True)):
+            if len(codes) == 0 or codes.min() < 0 or codes.max() >= size or rest[stream] not in codes:
+                raise ValueError(f"the kept codes of stream {stream} do not fit the model (0..{size - 1}, rest {rest[stream]})")
+        self._to_kept = tuple(self._nearest(s) for s in range(len(self.kept)))
+        self.layout = ChangeLayout(
+            stream_sizes=tuple(len(k) for k in self.kept),
+            rest_codes=tuple(int(self._to_kept[s][rest[s]]) for s in range(len(self.kept))))
+
+    # -- sizes --------------------------------------------------------------------------
+    @property
+    def n_symbols(self) -> int:
+        return self.layout.n_symbols
+
+    @property
+    def codebook_size(self) -> tuple[int, ...]:
+        """Codes in use, stream by stream."""
+        return self.layout.stream_sizes
+
+    @property
+    def frame_rate(self) -> float:
+        """Steps a second."""
+        return self.config.fps / self.config.frames_per_step
+
+    @property
+    def step_seconds(self) -> float:
+        return 1.0 / self.frame_rate
+
+    def steps_for(self, seconds: float) -> int:
+        """The number of steps nearest to a duration, at least 1."""
+        return max(1, round(seconds * self.frame_rate))
+
+    def tokens_per_second(self, tokens: MotionTokens) -> float:
+        return len(tokens.ids) / (tokens.steps * self.step_seconds)
+
+    @cached_property
+    def hash(self) -> str:
+        """Identifies weights and alphabet; written into token files."""
+        digest = hashlib.sha256(json.dumps(asdict(self.config), sort_keys=True).encode())
+        for name, value in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(value.float().numpy().astype("<f4")).tobytes())
+        for codes in self.kept:
+            digest.update(codes.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    # -- coding -------------------------------------------------------------------------
+    def encode_features(self, features: list[NDArray[np.float32]], batch: int = 64) -> list[NDArray[np.int64]]:
+        """Feature matrices ``(T, F)`` -> stream codes ``(T', K)`` in kept numbering, batched."""
+        step = self.config.frames_per_step
+        out: list[NDArray[np.int64]] = [np.zeros((0, 0), np.int64)] * len(features)
+        order = sorted(range(len(features)), key=lambda i: len(features[i]))
+        for low in range(0, len(order), batch):
+            part = order[low:low + batch]
+            steps = [-(-len(features[i]) // step) for i in part]
+            # padding repeats the last frame (as the convolutions' own padding does); beyond the
+            # clip's last step it is cut off again
+            x = np.stack([np.pad(features[i], ((0, max(steps) * step - len(features[i])), (0, 0)), mode="edge") for i in part])
+            codes = self.model.encode(torch.from_numpy(x)).numpy()
+            for i, n, row in zip(part, steps, codes, strict=True):
+                out[i] = np.stack([self._to_kept[s][row[:n, s]] for s in range(row.shape[1])], axis=1)
+        return out
+
+    def encode(self, seq: FaceSequence, *, filtered: bool = False) -> MotionTokens:
+        """A clip's tokens.
+
+        Args:
+            seq: a clip on the default head at any frame rate.
+            filtered: True when idle motion was already filtered out (or never added).
+        """
+        if not filtered:
+            seq = filter_idle(seq)
+        codes = self.encode_features([to_features(seq.resample(self.config.fps))])[0]
+        return MotionTokens(self.layout.encode(codes), len(codes))
+
+    def decode_features(self, ids: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Symbols -> features ``(steps * frames_per_step, F)``."""
+        codes = self.layout.decode(ids)
+        full = np.stack([self.kept[s][codes[:, s]] for s in range(codes.shape[1])], axis=1)
+        return self.model.decode(torch.from_numpy(full)[None])[0].numpy()
+
+    def decode(self, ids: NDArray[np.integer] | MotionTokens, head: HeadModel | None = None,
+               shape: NDArray[np.float32] | None = None, idle_seed: int | None = None) -> FaceSequence:
+        """The clip that tokens stand for.
+
+        Args:
+            ids: symbols, or what :meth:`encode` returned.
+            head: the default head when None.
+            shape: identity coefficients ``(S,)``; the mean face when None.
+            idle_seed: gives the idle layer (blinks, saccades, drift) back; None leaves it out.
+
+        Raises:
+            ValueError: symbols that break the motion grammar.
+        """
+        head = head or HeadModel.default()
+        features = self.decode_features(ids.ids if isinstance(ids, MotionTokens) else ids)
+        identity = np.zeros(head.n_shape, np.float32) if shape is None else shape
+        clip = to_sequence(features, head.ref, identity, self.config.fps)
+        return clip if idle_seed is None else add_idle(clip, seed=idle_seed)
+
+    def _nearest(self, stream: int) -> NDArray[np.int64]:
+        """For each code of the model, the position among the kept codes of the nearest one."""
+        group = first = 0
+        while stream >= first + len(self.model.sizes[group]):
+            first += len(self.model.sizes[group])
+            group += 1
+        every = torch.zeros(self.model.code_sizes[stream], len(self.model.sizes[group]), dtype=torch.long)
+        every[:, stream - first] = torch.arange(len(every))
+        points = self.model.points(group, every).numpy()
+        distance = ((points[:, None] - points[self.kept[stream]][None]) ** 2).sum(-1)
+        return distance.argmin(1)
+
+    # -- files --------------------------------------------------------------------------
+    def save_pretrained(self, folder: str | os.PathLike[str], **info: object) -> None:
+        """Write ``config.json`` and ``model.safetensors`` (half precision) into ``folder``.
+
+        Args:
+            info: JSON values kept under ``"info"`` (recipe, measured results).
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {k: v.half().contiguous() if v.is_floating_point() else v.contiguous()
+                   for k, v in self.model.state_dict().items()}
+        config = {"format": FORMAT, "version": FORMAT_VERSION, "model": asdict(self.config),
+                  "kept": [k.tolist() for k in self.kept], "head_sha256": self.head_sha256, "info": info}
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as part:
+            save_file(weights, Path(part, "model.safetensors"))
+            Path(part, "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+            for name in ("model.safetensors", "config.json"):
+                os.replace(Path(part, name), folder / name)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str]) -> FaceTokenizer:
+        """Load what :meth:`save_pretrained` wrote. Strict: every weight must be there and fit.
+
+        Raises:
+            FileNotFoundError: no such folder or file.
+            ValueError: not a tokenizer of this format, or damaged.
+        """
+        folder = Path(folder)
+        config_path, weights_path = folder / "config.json", folder / "model.safetensors"
+        for path in (config_path, weights_path):
+            if not path.is_file():
+                raise FileNotFoundError(f"no motion tokenizer in {folder}: {path.name} is missing")
+        try:
+            raw = json.loads(config_path.read_text(encoding="utf-8"))
+            if raw["format"] != FORMAT or raw["version"] != FORMAT_VERSION:
+                raise ValueError(f"format {raw['format']} version {raw['version']}; this facelm reads {FORMAT} {FORMAT_VERSION}")
+            model = MotionVQVAE(build(TokenizerConfig, raw["model"], "model"))
+            weights = {k: v.float() if v.is_floating_point() else v for k, v in load_file(weights_path).items()}
+            model.load_state_dict(weights, strict=True)
+            return cls(model, tuple(np.array(k, np.int64) for k in raw["kept"]), str(raw["head_sha256"]))
+        except (KeyError, TypeError, ValueError, RuntimeError, UnicodeDecodeError, SafetensorError) as err:
+            raise ValueError(f"{folder} does not hold a usable motion tokenizer: {' '.join(str(err).split())[:300]}") from err
+
+
+def find_kept(model: MotionVQVAE, features: list[NDArray[np.float32]], share: float = 0.9995) -> tuple[NDArray[np.int64], ...]:
+    """The codes that become vocabulary: for each stream, the most frequent non-resting ones that
+    cover ``share`` of all *written* codes (a code is written when its stream changes)."""
+    counts = [np.zeros(n, np.int64) for n in model.code_sizes]
+    rest = model.rest_codes().numpy()
+    step = model.config.frames_per_step
+    for x in features:
+        x = np.pad(x, ((0, -len(x) % step), (0, 0)), mode="edge")
+        codes = model.encode(torch.from_numpy(x)[None])[0].numpy()
+        for s in range(codes.shape[1]):
+            before = np.concatenate([[rest[s]], codes[:-1, s]])
+            np.add.at(counts[s], codes[before != codes[:, s], s], 1)
+    out = []
+    for s, count in enumerate(counts):
+        order = np.argsort(-count, kind="stable")
+        cut = int(np.searchsorted(np.cumsum(count[order]), share * count.sum())) + 1 if count.sum() else 0
+        out.append(np.array(sorted({int(c) for c in order[:cut] if count[c]} | {int(rest[s])}), np.int64))
+    return tuple(out)
+
+

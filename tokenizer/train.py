@@ -1,0 +1,157 @@
+"""Training of the motion tokenizer: setup -> main -> fit -> validate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..face.channels import EXPR_NAMES
+from ..face.head import HeadModel
+from ..face.layer import HeadLayer
+from .codec import FaceTokenizer, find_kept
+from .config import TokenizerRecipe, TokenizerTrainConfig
+from .features import ANGLE_SCALE, FEATURE_NAMES, N_FEATURES
+from .model import MotionVQVAE
+
+Features = NDArray[np.float32]
+
+
+@dataclass
+class VertexLoss:
+    """Vertex error in mm over lips, lids, brows and cheeks (lips and lids weighted twice).
+
+    TDMM-LM (arXiv 2603.16936) quantizes geometry rather than coefficients for the same reason:
+    a coefficient's error says little about what is seen.
+    """
+
+    layer: HeadLayer
+    weights: Tensor
+    expr_at: Tensor
+    jaw_at: Tensor
+    jaw_scale: Tensor
+
+    def vertices(self, x: Tensor) -> Tensor:
+        """``(N, F)`` features -> ``(N, V', 3)`` in mm, head upright."""
+        return 1000.0 * self.layer(expr=x[:, self.expr_at], jaw_pose=x[:, self.jaw_at] * self.jaw_scale)
+
+    def __call__(self, x: Tensor, y: Tensor, dead_zone_mm: float) -> Tensor:
+        distance = (self.vertices(x) - self.vertices(y)).square().sum(-1).add(1e-8).sqrt()
+        return ((distance - dead_zone_mm).clamp(min=0) * self.weights).mean()
+
+
+def vertex_loss(head: HeadModel, per_region: int = 60) -> VertexLoss:
+    """Evenly spread vertices of the regions that move."""
+    chosen, weights = [], []
+    for region, weight in (("lips", 2.0), ("lids", 2.0), ("brows", 1.0), ("cheeks", 1.0)):
+        index = np.asarray(head.masks[region])
+        picked = index[np.linspace(0, len(index) - 1, min(per_region, len(index))).astype(int)]
+        chosen.append(picked)
+        weights.append(np.full(len(picked), weight))
+    at = {n: i for i, n in enumerate(FEATURE_NAMES)}
+    jaw = ("jaw_x", "jaw_y", "jaw_z")
+    return VertexLoss(
+        layer=HeadLayer(head, vertex_idx=np.concatenate(chosen)),
+        weights=torch.tensor(np.concatenate(weights) / np.mean(np.concatenate(weights)), dtype=torch.float32),
+        expr_at=torch.tensor([at[n] for n in EXPR_NAMES]), jaw_at=torch.tensor([at[n] for n in jaw]),
+        jaw_scale=torch.tensor([ANGLE_SCALE[n] for n in jaw], dtype=torch.float32))
+
+
+@dataclass
+class WindowSampler:
+    """Draws training windows group by group.
+
+    The groups are coded independently, and each rests most of the time: every group's columns
+    come from a clip of their own, in which the group mostly moves. A batch of mixed faces then
+    teaches each codec several times more than a batch of whole clips.
+    """
+
+    clips: Sequence[Features]
+    columns: Sequence[NDArray[np.int64]]
+    moving: Sequence[NDArray[np.int64]]
+    """For each group, the clips in which it moves."""
+
+    @classmethod
+    def of(cls, clips: Sequence[Features], columns: Sequence[NDArray[np.int64]]) -> WindowSampler:
+        moving = []
+        for cols in columns:
+            active = np.flatnonzero([np.abs(c[:, cols]).max() > 0.05 for c in clips])
+            moving.append(active if len(active) else np.arange(len(clips)))
+        return cls(clips, columns, moving)
+
+    def draw(self, frames: int, batch: int, rng: np.random.Generator) -> Tensor:
+        """``(batch, frames, F)``; a short clip is extended by its last frame."""
+        out = np.empty((batch, frames, N_FEATURES), np.float32)
+        for cols, moving in zip(self.columns, self.moving, strict=True):
+            for row in range(batch):
+                pool = moving if rng.random() < 0.9 else None
+                clip = self.clips[int(rng.integers(len(self.clips)) if pool is None else pool[rng.integers(len(pool))])]
+                start = int(rng.integers(max(1, len(clip) - frames + 1)))
+                part = clip[start:start + frames, cols]
+                out[row, :len(part), cols] = part.T
+                out[row, len(part):, cols] = part[-1][:, None]
+        return torch.from_numpy(out)
+
+
+def losses(model: MotionVQVAE, x: Tensor, vertex: VertexLoss, config: TokenizerTrainConfig) -> dict[str, Tensor]:
+    """All weighted terms of one batch."""
+    y, aux = model(x)
+    error = (y - x).abs()
+    zone = (error - config.dead_zone).clamp(min=0)
+    velocity = ((y[:, 1:] - y[:, :-1]) - (x[:, 1:] - x[:, :-1])).abs()
+    # every second frame is enough for the vertices, and halves their cost
+    flat_x, flat_y = x[:, ::2].reshape(-1, N_FEATURES), y[:, ::2].reshape(-1, N_FEATURES)
+    return {
+        # summed over channels, as few of the many channels move at a time
+        "params": zone.sum(-1).mean() + 4.0 * zone.square().sum(-1).mean(),
+        "velocity": config.velocity_weight * velocity.sum(-1).mean(),
+        "vertices": config.vertex_weight * vertex(flat_x, flat_y, config.dead_zone_mm),
+        "change": config.change_penalty * aux["change"],
+        "commitment": 0.25 * aux["commitment"],
+    }
+
+
+def fit(model: MotionVQVAE, clips: Sequence[Features], head: HeadModel, config: TokenizerTrainConfig,
+        progress: Callable[[int, dict[str, float]], None] | None = None) -> None:
+    """Train in place with AdamW and a cosine schedule."""
+    rng = np.random.default_rng(config.seed)
+    vertex = vertex_loss(head)
+    sampler = WindowSampler.of(clips, [c.numpy() for c in model.columns])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4)
+    frames = config.window_steps * model.config.frames_per_step
+    model.train()
+    for step in range(config.steps):
+        warm = min(1.0, (step + 1) / 100)
+        rate = config.lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / config.steps)))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        parts = losses(model, sampler.draw(frames, config.batch, rng), vertex, config)
+        loss = torch.stack(list(parts.values())).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        if progress is not None:
+            progress(step + 1, {k: float(v.detach()) for k, v in parts.items()})
+    model.eval()
+
+
+def train_tokenizer(recipe: TokenizerRecipe, clips: Sequence[Features], head: HeadModel,
+                    progress: Callable[[int, dict[str, float]], None] | None = None) -> FaceTokenizer:
+    """Train a tokenizer on feature matrices ``(T, F)`` and keep the codes that occur in them."""
+    if not clips:
+        raise ValueError("no clips to train the tokenizer on")
+    torch.manual_seed(recipe.train.seed)
+    model = MotionVQVAE(recipe.model)
+    fit(model, clips, head, recipe.train, progress)
+    return FaceTokenizer(model, find_kept(model, list(clips)), head.sha256)
+
+
+def recipe_record(recipe: TokenizerRecipe) -> dict[str, object]:
+    """JSON form of a recipe, stored beside the weights."""
+    return asdict(recipe)
