@@ -26,8 +26,11 @@ from ..tokenizer.codec import FaceTokenizer
 from ..tokenizer.config import TokenizerRecipe
 from ..tokenizer.features import to_features
 
+KEPT = ("clip_id", "split", "seconds", "captions", "questions", "answers", "kinds", "n_events")
 Progress = Callable[[int, int], None]
 CHUNK = 2048
+IDLE_EVERY = 4
+"""One clip in so many is also tokenized as a camera would see it; filtering idle motion costs more than encoding."""
 
 
 def tokenizer_clips(recipe: TokenizerRecipe, corpus: str | os.PathLike[str] | None,
@@ -65,8 +68,9 @@ def tokenize_corpus(corpus: str | os.PathLike[str], tokenizer: FaceTokenizer, pa
                     progress: Progress | None = None) -> int:
     """Write the corpus' train and val rows with their motion symbols to one Parquet file.
 
-    ``symbols`` are those of the commanded motion; ``symbols_idle`` those of the same clip after
-    idle motion was added and filtered out again, as in a clip from a camera.
+    ``symbols`` are those of the commanded motion; ``symbols_idle`` (one clip in ``IDLE_EVERY``)
+    those of the same clip after idle motion was added and filtered out again, as in a clip
+    from a camera.
 
     Returns:
         The number of rows.
@@ -76,13 +80,12 @@ def tokenize_corpus(corpus: str | os.PathLike[str], tokenizer: FaceTokenizer, pa
 
     def flush(part: list[dict[str, Any]]) -> None:
         clips = [load_clip(r) for r in part]
-        idle = [filter_idle(add_idle(c, seed=len(rows) + i)) for i, c in enumerate(clips)]
+        idle = [filter_idle(add_idle(c, seed=len(rows) + i)) for i, c in enumerate(clips[::IDLE_EVERY])]
         codes = tokenizer.encode_features([to_features(c) for c in (*clips, *idle)])
         lines = [tokenizer.layout.encode(c) for c in codes]
-        for row, line in zip(part, lines[len(part):], strict=True):
-            texts = row["describe"]
-            rows.append({**{k: row[k] for k in ("clip_id", "split", "seconds", "captions", "questions", "answers", "kinds", "n_events")},
-                         "description": texts[0], "symbols_idle": line.tolist()})
+        for i, row in enumerate(part):
+            seen = lines[len(part) + i // IDLE_EVERY].tolist() if i % IDLE_EVERY == 0 else None
+            rows.append({**{k: row[k] for k in KEPT}, "description": row["describe"][0], "symbols_idle": seen})
         symbols.extend(lines[:len(part)])
         if progress:
             progress(len(rows), max(len(rows) + 1, _count(corpus)))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from facelm.face import head_io
 from facelm.face.channels import EXPR_NAMES
 from facelm.face.flame_layout import export_flame_layout
 from facelm.face.head import PART_NAMES, HeadModel
@@ -150,14 +151,14 @@ def test_rotations_are_rotations_also_near_zero() -> None:
 
 
 def test_gradients(head: HeadModel) -> None:
-    layer = HeadLayer(head, np.arange(0, head.n_vertices, 1500)).double()
+    layer = HeadLayer(head, np.arange(300, head.n_vertices, 2500)).double()
     rng = np.random.default_rng(1)
 
     def inputs(scale: float) -> tuple[torch.Tensor, ...]:
         return tuple(torch.tensor(rng.normal(0, scale, (2, w)), requires_grad=True)
                      for w in (head.n_expr, 3, 3, 3, 6, 3, head.n_shape))
 
-    assert torch.autograd.gradcheck(layer, inputs(0.3), eps=1e-6, atol=1e-7)
+    assert torch.autograd.gradcheck(layer, inputs(0.3), eps=1e-6, atol=1e-7, fast_mode=True)
     rest = inputs(0.0)
     layer(*rest).sum().backward()
     assert all(torch.isfinite(x.grad).all() for x in rest), "gradients exist at rest"
@@ -344,14 +345,15 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     assert not _Trap.fired
 
 
-def test_absurd_size_is_refused_before_reading(tmp_path: Path) -> None:
+def test_absurd_size_is_refused_before_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head_io, "LIMIT", 1 << 24)
     bad = tmp_path / "bad.npz"
     with zipfile.ZipFile(bad, "w", zipfile.ZIP_DEFLATED) as box, box.open("v_template.npy", "w") as handle:
         header = io.BytesIO()
         np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False,
                                                       "shape": (1 << 27, 3)})
         handle.write(header.getvalue())
-        for _ in range(80):
+        for _ in range(3):
             handle.write(bytes(1 << 23))
     with pytest.raises(ValueError, match="at most"):
         HeadModel.load(bad)

@@ -171,6 +171,9 @@ class GrammarState:
         # a time step: not after a shorter pause (pauses are filled greedily)
         if not 0 < self.last_step < layout.max_step:
             mask[layout.n_codes:layout.n_codes + min(left, layout.max_step)] = True
+            if self.duration is not None and max(layout.stream_sizes) == 1:
+                # nothing can ever change, so a short pause would have to be the last
+                mask[layout.n_codes:layout.n_symbols - 1] &= np.arange(1, layout.max_step) == left
         return mask
 
     def advance(self, symbol: int) -> GrammarState:

@@ -210,7 +210,7 @@ class FaceTokenizer:
             raise ValueError(f"{folder} does not hold a usable motion tokenizer: {' '.join(str(err).split())[:300]}") from err
 
 
-def find_kept(model: MotionVQVAE, features: list[NDArray[np.float32]], share: float = 0.9995) -> tuple[NDArray[np.int64], ...]:
+def find_kept(model: MotionVQVAE, features: list[NDArray[np.float32]], share: float = 0.99) -> tuple[NDArray[np.int64], ...]:
     """The codes that become vocabulary: for each stream, the most frequent non-resting ones that
     cover ``share`` of all *written* codes (a code is written when its stream changes)."""
     counts = [np.zeros(n, np.int64) for n in model.code_sizes]

@@ -149,7 +149,7 @@ def train_tokenizer(recipe: TokenizerRecipe, clips: Sequence[Features], head: He
     torch.manual_seed(recipe.train.seed)
     model = MotionVQVAE(recipe.model)
     fit(model, clips, head, recipe.train, progress)
-    return FaceTokenizer(model, find_kept(model, list(clips)), head.sha256)
+    return FaceTokenizer(model, find_kept(model, list(clips), recipe.train.keep_share), head.sha256)
 
 
 def recipe_record(recipe: TokenizerRecipe) -> dict[str, object]:
