@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from ..face.sequence import FaceSequence
+from .pipeline import check_request
 
 if TYPE_CHECKING:
     from .pipeline import FaceLM
 
-HELP = """Type what the face shall do ("She smiles, then nods twice."), or ask about the clip at hand ("How often does it blink?").
-  /open CLIP.npz   talk about this clip        /measure   the measured actions
-  /describe        describe the clip           /seconds S exact duration of performances (0: free)
-  /help            this text                   /quit      leave (or end of input)"""
+HELP = """Type what the face shall do ("She smiles, then nods twice."), or ask about the clip ("How often does it blink?").
+  /open CLIP.npz   talk about this clip     /measure    the measured actions
+  /describe        describe the clip        /seconds S  exact duration of performances (0: free)
+  /help            this text                /quit       leave (or end of input)"""
 
+_POLITE = re.compile(r"^(?:please\s+|(?:can|could|would|will) you (?:please )?)", re.IGNORECASE)
+"""A request in the form of a question: what follows is performed."""
+_TELL = re.compile(r"^(?:(?:can|could|would|will) you )?(?:please )?(?:tell me|describe)\b[ ,:]*", re.IGNORECASE)
 _QUESTION = re.compile(
-    r"\?\s*$|^(what|when|which|who|how|does|do|did|is|are|was|were|has|have|can|describe|tell)\b", re.IGNORECASE)
+    # "Have her smile.", "Do a wink." and "When the smile fades, nod." ask for a performance
+    r"\?\s*$|^(?:what|which|who|how|does|did|is|are|was|were|has)\b"
+    r"|^do (?:they|the|you|her|his|its|both)\b|^when (?:does|do|did|is|are|was|were)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,17 @@ class ChatSession:
         text = text.strip()
         if text.startswith("/"):
             return self._command(*text[1:].split(maxsplit=1))
-        if _QUESTION.search(text):
-            clip = self._need_clip()
-            if re.match(r"^(describe|tell me)\b", text, re.IGNORECASE):
-                return Answer(self.agent.describe(clip))
-            return Answer(self.agent.ask(clip, text))
+        if told := _TELL.match(text):
+            question = text[told.end():]
+            if re.match(r"(?:when|what|which|who|how|if|whether)\b", question, re.IGNORECASE) and "happen" not in question:
+                return Answer(self.agent.ask(self._need_clip(), question[0].upper() + question[1:]))
+            return Answer(self.agent.describe(self._need_clip()))
+        if polite := _POLITE.match(text):
+            text = text[polite.end():].rstrip(" ?")
+        elif _QUESTION.search(text):
+            return Answer(self.agent.ask(self._need_clip(), text))
         clip = self.agent.generate(text, self.seconds, self.seed + self.made, self.idle, self.temperature)
+        self.out.mkdir(parents=True, exist_ok=True)
         path = self._free_name()
         clip.save(path)
         self.made += 1
@@ -63,8 +74,12 @@ class ChatSession:
         if name == "help":
             return Answer(HELP)
         if name == "open":
-            self.clip = FaceSequence.load(argument, self.agent.head.ref)
-            return Answer(f"{argument}: {self.clip.seconds:.1f} s. {self.agent.describe(self.clip)}")
+            if not argument:
+                raise ValueError("/open needs a file: /open CLIP.npz")
+            clip = FaceSequence.load(argument, self.agent.head.ref)
+            said = self.agent.describe(clip)  # a clip that cannot be read does not replace the one at hand
+            self.clip = clip
+            return Answer(f"{argument}: {clip.seconds:.1f} s. {said}")
         if name == "describe":
             return Answer(self.agent.describe(self._need_clip()))
         if name == "measure":
@@ -75,6 +90,8 @@ class ChatSession:
                 value = float(argument)
             except ValueError:
                 raise ValueError(f"/seconds needs a number, not {argument!r}") from None
+            if value:
+                check_request(["any"], value)
             self.seconds = value or None
             return Answer(f"performances last {value:g} s" if self.seconds else "the model chooses the duration")
         raise ValueError(f"unknown command /{name}; /help lists them")

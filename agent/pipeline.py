@@ -15,10 +15,13 @@ from ..face.idle import add_idle
 from ..face.sequence import FaceSequence
 from ..llm.generate import MotionLM
 from ..llm.model import CARD
+from ..llm.rerank import best_of
 from ..tokenizer.codec import FaceTokenizer
 
 MAX_SECONDS = 20.0
 MAX_PROMPT = 1000
+CANDIDATES = 4
+"""Performances sampled for a prompt, of which one is kept."""
 
 
 def weights_dir(path: str | os.PathLike[str] | None = None) -> Path:
@@ -35,6 +38,46 @@ def weights_dir(path: str | os.PathLike[str] | None = None) -> Path:
                 f"no weights in {folder}: {part} is missing; give a folder that `facelm train` wrote "
                 "with --weights DIR or FACELM_WEIGHTS, or reinstall facelm for the released ones")
     return folder
+
+
+def check_request(prompts: Sequence[str], seconds: float | Sequence[float | None] | None = None, seed: int = 0,
+                  temperature: float = 0.7) -> list[float | None]:
+    """Refuse what cannot be performed, before anything is loaded.
+
+    Returns:
+        The duration of each prompt.
+
+    Raises:
+        ValueError: an empty or very long prompt, another number of durations than prompts, a duration
+            outside 0.2 to 20 s, or a negative seed or temperature.
+    """
+    durations = [seconds] * len(prompts) if seconds is None or isinstance(seconds, (int, float)) else list(seconds)
+    if len(durations) != len(prompts):
+        raise ValueError(f"{len(durations)} durations for {len(prompts)} prompts; give one for each")
+    for prompt in prompts:
+        if not prompt.strip():
+            raise ValueError('the prompt is empty; write what the face does, e.g. "She smiles, then nods twice."')
+        if len(prompt) > MAX_PROMPT:
+            raise ValueError(f"the prompt has {len(prompt)} characters; at most {MAX_PROMPT} are read")
+    for value in durations:
+        if value is not None and not 0.2 <= value <= MAX_SECONDS:
+            raise ValueError(f"seconds is {value:g}; allowed: 0.2 to {MAX_SECONDS:g}")
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; allowed: 0 and more")
+    if not 0 <= temperature <= 10:
+        raise ValueError(f"temperature is {temperature:g}; allowed: 0 to 10")
+    return durations
+
+
+def check_clip(clip: FaceSequence, head: HeadModel) -> None:
+    """Refuse a clip that the model cannot read, before anything is loaded.
+
+    Raises:
+        ValueError: a clip of another head, or longer than 40 s.
+    """
+    clip.require_head(head.ref)
+    if clip.seconds > 2 * MAX_SECONDS:
+        raise ValueError(f"the clip is {clip.seconds:.1f} s long; the model reads up to {2 * MAX_SECONDS:g} s: cut it first")
 
 
 class FaceLM:
@@ -65,7 +108,7 @@ class FaceLM:
     # -- words to motion ----------------------------------------------------------------
     def generate_many(self, prompts: Sequence[str], seconds: float | Sequence[float | None] | None = None, seed: int = 0,
                       idle: bool = True, temperature: float = 0.7, shape: np.ndarray | None = None,
-                      progress: Callable[[int, int], None] | None = None) -> list[FaceSequence]:
+                      progress: Callable[[int, int], None] | None = None, candidates: int | None = None) -> list[FaceSequence]:
         """Perform several prompts, batched.
 
         Args:
@@ -76,26 +119,26 @@ class FaceLM:
             temperature: 0 for the most likely performance.
             shape: identity coefficients ``(S,)`` or None for the mean face.
             progress: called with (done, of).
+            candidates: performances sampled for each prompt, of which the one is kept that the model
+                itself reads best as the prompt (``llm/rerank.py``); ``CANDIDATES`` when None.
 
         Raises:
-            ValueError: an empty or very long prompt, or a duration outside 0.2 to 20 s.
+            ValueError: see :func:`check_request`.
         """
-        durations = list(seconds) if isinstance(seconds, (list, tuple)) else [seconds] * len(prompts)
-        if len(durations) != len(prompts):
-            raise ValueError(f"{len(durations)} durations for {len(prompts)} prompts")
-        for prompt in prompts:
-            if not prompt.strip():
-                raise ValueError('the prompt is empty; write what the face does, e.g. "She smiles, then nods twice."')
-            if len(prompt) > MAX_PROMPT:
-                raise ValueError(f"the prompt has {len(prompt)} characters; at most {MAX_PROMPT} are read")
-        for value in durations:
-            if value is not None and not 0.2 <= value <= MAX_SECONDS:
-                raise ValueError(f"seconds is {value:g}; allowed: 0.2 to {MAX_SECONDS:g}")
-        written = []
-        for low in range(0, len(prompts), self.lm.batch_size):
-            part = slice(low, low + self.lm.batch_size)
-            written += self.lm.perform([p.strip() for p in prompts[part]], seconds=durations[part], seed=seed + low,
-                                       temperature=temperature)
+        durations = check_request(prompts, seconds, seed, temperature)
+        tries = CANDIDATES if candidates is None else candidates
+        if not 1 <= tries <= 64:
+            raise ValueError(f"candidates is {tries}; allowed: 1 to 64")
+        if temperature == 0:
+            tries = 1  # they would all be the same
+        written: list[np.ndarray] = []
+        chunk = max(1, self.lm.batch_size // tries)
+        for low in range(0, len(prompts), chunk):
+            part = [p.strip() for p in prompts[low:low + chunk]]
+            asked = durations[low:low + chunk]
+            made = self.lm.perform([p for p in part for _ in range(tries)], seconds=[d for d in asked for _ in range(tries)],
+                                   seed=seed + low, temperature=temperature)
+            written += best_of(self.lm, part, [made[i:i + tries] for i in range(0, len(made), tries)]) if tries > 1 else made
             if progress:
                 progress(len(written), len(prompts))
         clips = []
@@ -107,9 +150,9 @@ class FaceLM:
         return clips
 
     def generate(self, prompt: str, seconds: float | None = None, seed: int = 0, idle: bool = True,
-                 temperature: float = 0.7, shape: np.ndarray | None = None) -> FaceSequence:
+                 temperature: float = 0.7, shape: np.ndarray | None = None, candidates: int | None = None) -> FaceSequence:
         """Perform one prompt; see :meth:`generate_many`."""
-        return self.generate_many([prompt], seconds, seed, idle, temperature, shape)[0]
+        return self.generate_many([prompt], seconds, seed, idle, temperature, shape, candidates=candidates)[0]
 
     # -- motion to words ----------------------------------------------------------------
     def describe_many(self, clips: Sequence[FaceSequence]) -> list[str]:
@@ -131,9 +174,7 @@ class FaceLM:
         return measure(clip, self.head)
 
     def _ids(self, clip: FaceSequence) -> np.ndarray:
-        clip.require_head(self.head.ref)
-        if clip.seconds > 2 * MAX_SECONDS:
-            raise ValueError(f"the clip is {clip.seconds:.1f} s long; the model reads up to {2 * MAX_SECONDS:g} s: cut it first")
+        check_clip(clip, self.head)
         return self.tokenizer.encode(clip).ids
 
 

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data_gen.corpus import iter_corpus, load_clip
+from ..data_gen.corpus import iter_corpus, load_clip, read_manifest
 from ..data_gen.performer import perform
 from ..data_gen.sampler import sample_script
 from ..face.head import HeadModel
 from ..face.idle import add_idle, filter_idle
 from ..face.sequence import FaceSequence
+from ..llm.base import find_base
 from ..llm.config import load_config
 from ..llm.examples import prepare_tokens
 from ..llm.train import train
@@ -103,9 +104,14 @@ def tokenize_corpus(corpus: str | os.PathLike[str], tokenizer: FaceTokenizer, pa
 
 
 def _count(corpus: str | os.PathLike[str]) -> int:
-    from ..data_gen.corpus import read_manifest
-
     return int(read_manifest(Path(corpus)).get("clips", 0))
+
+
+def _read_stamp(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # missing or damaged: the corpus is tokenized again
+        return None
 
 
 def train_language_model(config_path: str | os.PathLike[str], corpus: str | os.PathLike[str],
@@ -123,11 +129,12 @@ def train_language_model(config_path: str | os.PathLike[str], corpus: str | os.P
     if base:
         config = replace(config, model=replace(config.model, name=base))
     tokenizer = FaceTokenizer.from_pretrained(tokenizer_dir)
+    find_base(config.model.name)  # tokenizing a corpus takes minutes: what is missing is said before
+    read_manifest(corpus)
     stamp = {"tokenizer": tokenizer.hash, "corpus": os.fspath(Path(corpus).resolve())}
     tokens, stamp_file = out / "tokens.parquet", out / "tokens.json"
-    fresh = not (tokens.is_file() and stamp_file.is_file() and json.loads(stamp_file.read_text()) == stamp)
+    fresh = not (tokens.is_file() and _read_stamp(stamp_file) == stamp)
     if fresh:
-        out.mkdir(parents=True, exist_ok=True)
         tokenize_corpus(corpus, tokenizer, tokens, progress)
         stamp_file.write_text(json.dumps(stamp))
     if Path(tokenizer_dir).resolve() != (out / "tokenizer").resolve():

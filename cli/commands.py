@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 
+KNOWN = 4000
+"""Training items that `facelm eval` retrieves from."""
+
 if TYPE_CHECKING:
     from ..agent.pipeline import FaceLM
     from ..face.sequence import FaceSequence
@@ -32,7 +35,9 @@ def run(args: argparse.Namespace) -> int:
 # -- shared ---------------------------------------------------------------------------------
 def load_agent(args: argparse.Namespace) -> FaceLM:
     from ..agent.pipeline import FaceLM
+    from ..llm.base import find_base
 
+    find_base(args.base)  # a missing base is said before anything is loaded
     return FaceLM.from_pretrained(args.weights, args.base)
 
 
@@ -58,17 +63,41 @@ def bar(text: str) -> Callable[[int, int], None]:
     return update
 
 
-def need_suffix(path: str, *allowed: str) -> Path:
+def file_target(path: str, *allowed: str) -> Path:
+    """A file to write, checked before any work is done for it."""
     target = Path(path)
     if target.suffix.lower() not in allowed:
         raise ValueError(f"{path!r} must end in {' or '.join(allowed)}")
+    if target.is_dir():
+        raise ValueError(f"{path} is a folder; a file is needed")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"the folder {target.parent} does not exist; create it first")
     return target
 
 
-def make_folder(path: Path) -> None:
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"{path} is a file; a folder is needed")
-    path.mkdir(parents=True, exist_ok=True)
+def folder_target(path: str) -> Path:
+    """A folder to write to; it is made only when there is something to put into it."""
+    target = Path(path)
+    there = next(p for p in (target, *target.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise ValueError(f"{there} is a file; a folder is needed")
+    return target
+
+
+def load_clips(paths: Sequence[str], *, to_read: bool = False) -> list[FaceSequence]:
+    """All clips, or an error before any work is done. ``to_read``: the model must be able to read them."""
+    from ..face.head import HeadModel
+
+    clips = [load_clip(path) for path in paths]
+    if to_read:
+        from ..agent.pipeline import check_clip
+
+        for path, clip in zip(paths, clips, strict=True):
+            try:
+                check_clip(clip, HeadModel.default())
+            except ValueError as err:
+                raise ValueError(f"{path}: {err}") from err
+    return clips
 
 
 def timeline_of(clip: FaceSequence) -> list[tuple[str, float, float]]:
@@ -102,10 +131,13 @@ def draw(clip: FaceSequence, path: Path, size: int | None = None, title: str | N
 
 # -- commands -------------------------------------------------------------------------------
 def demo(args: argparse.Namespace) -> int:
-    out = Path(args.out)
-    make_folder(out)
+    from ..agent.pipeline import check_request
+
+    out = folder_target(args.out)
+    check_request([args.prompt], args.seconds, args.seed, args.temperature)
     agent = load_agent(args)
     clip = agent.generate(args.prompt, args.seconds, args.seed, not args.no_idle, args.temperature)
+    out.mkdir(parents=True, exist_ok=True)
     clip.save(out / "clip.npz")
     for name in ("sheet.png", "clip.mp4", "clip.glb"):
         draw(clip, out / name, title=args.prompt)
@@ -124,12 +156,14 @@ def _prompts(args: argparse.Namespace) -> list[str]:
     if args.text is not None:
         return [args.text]
     path = Path(args.file)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; a text file with one prompt a line is needed")
     if not path.is_file():
         raise FileNotFoundError(f"no such prompt file: {path}")
     if path.stat().st_size > 10_000_000:
         raise ValueError(f"{path} has {path.stat().st_size} bytes; a prompt file is text of at most 10 MB, one prompt a line")
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as err:
         raise ValueError(f"{path} is not UTF-8 text: {err.reason} at byte {err.start}") from err
     prompts = [line for line in lines if line]
@@ -141,25 +175,25 @@ def _prompts(args: argparse.Namespace) -> list[str]:
 
 
 def generate(args: argparse.Namespace) -> int:
+    from ..agent.pipeline import check_request
+
     prompts = _prompts(args)
-    out = Path(args.out)
+    check_request(prompts, args.seconds, args.seed, args.temperature)
     for path, suffixes in ((args.render, (".mp4", ".gif", ".png")), (args.glb, (".glb",))):
         if path:
-            need_suffix(path, *suffixes)
-            if not Path(path).parent.is_dir():
-                raise FileNotFoundError(f"the folder {Path(path).parent} does not exist; create it first")
+            file_target(path, *suffixes)
     if args.file:
-        make_folder(out)
+        out = folder_target(args.out)
         digits = max(4, len(str(len(prompts) * args.count - 1)))
         names = [out / f"{i:0{digits}d}.npz" for i in range(len(prompts) * args.count)]
     else:
-        need_suffix(args.out, ".npz")
-        if not out.parent.is_dir():
-            raise FileNotFoundError(f"the folder {out.parent} does not exist; create it first")
+        out = file_target(args.out, ".npz")
         names = [out] if args.count == 1 else [out.with_name(f"{out.stem}-{i}.npz") for i in range(args.count)]
     wanted = [p for p in prompts for _ in range(args.count)]
     clips = load_agent(args).generate_many(wanted, args.seconds, args.seed, not args.no_idle, args.temperature,
                                            progress=bar("performing"))
+    if args.file:
+        out.mkdir(parents=True, exist_ok=True)
     for name, prompt, clip in zip(names, wanted, clips, strict=True):
         clip.save(name)
         print(f"{name}: {clip.seconds:.2f} s, {len(clip)} frames: {prompt}")
@@ -171,13 +205,15 @@ def generate(args: argparse.Namespace) -> int:
 
 
 def describe(args: argparse.Namespace) -> int:
-    clips = [load_clip(path) for path in args.clips]
+    asked = args.ask is not None
+    if asked and not args.ask.strip():
+        raise ValueError('the question is empty; ask e.g. --ask "How often does it blink?"')
+    clips = load_clips(args.clips, to_read=True)
     agent = load_agent(args)
-    texts = [agent.ask(c, args.ask) for c in clips] if args.ask else agent.describe_many(clips)
+    texts = [agent.ask(c, args.ask) for c in clips] if asked else agent.describe_many(clips)
     for path, text in zip(args.clips, texts, strict=True):
         if args.json:
-            entry = {"clip": path, "question": args.ask, "answer": text} if args.ask else {"clip": path, "description": text}
-            print(json.dumps(entry))
+            print(json.dumps({"clip": path, **({"question": args.ask, "answer": text} if asked else {"description": text})}))
         else:
             print(f"{path}: {text}" if len(clips) > 1 else text)
     return 0
@@ -186,8 +222,8 @@ def describe(args: argparse.Namespace) -> int:
 def measure(args: argparse.Namespace) -> int:
     from ..face.actions import measure as measure_clip
 
-    for path in args.clips:
-        result = measure_clip(load_clip(path))
+    for path, clip in zip(args.clips, load_clips(args.clips), strict=True):
+        result = measure_clip(clip)
         if args.json:
             print(json.dumps(result.to_dict(path)))
             continue
@@ -197,12 +233,10 @@ def measure(args: argparse.Namespace) -> int:
 
 
 def render(args: argparse.Namespace) -> int:
-    target = need_suffix(args.out, ".mp4", ".gif", ".png", ".glb")
+    target = file_target(args.out, ".mp4", ".gif", ".png", ".glb")
     if not 64 <= args.size <= 2048:
         raise ValueError(f"--size is {args.size}; allowed: 64 to 2048")
     clip = load_clip(args.clip)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"the folder {target.parent} does not exist; create it first")
     draw(clip, target, None if target.suffix.lower() == ".png" else args.size, Path(args.clip).name)
     print(target)
     return 0
@@ -210,10 +244,11 @@ def render(args: argparse.Namespace) -> int:
 
 def chat(args: argparse.Namespace) -> int:
     from ..agent.chat import ChatSession, loop
+    from ..agent.pipeline import check_request
 
-    clip = load_clip(args.clip) if args.clip else None
-    out = Path(args.out)
-    make_folder(out)
+    clip = load_clips([args.clip], to_read=True)[0] if args.clip else None
+    out = folder_target(args.out)
+    check_request(["any"], args.seconds, args.seed, args.temperature)
     session = ChatSession(load_agent(args), out, clip, seed=args.seed, seconds=args.seconds, idle=not args.no_idle,
                           temperature=args.temperature)
     loop(session, sys.stdin, sys.stdout)
@@ -225,18 +260,19 @@ def data_synth(args: argparse.Namespace) -> int:
 
     report = synth(args.clips, args.out, seed=args.seed, shard_size=args.shard_size, workers=args.workers,
                    progress=sys.stderr.isatty())
-    print(report)
+    counts = ", ".join(f"{split} {n}" for split, n in report.counts.items())
+    print(f"{report.path}: {sum(report.counts.values())} clips ({counts}), {report.written} of them new, {report.seconds:.0f} s")
     return 0
 
 
 def tokenizer_train(args: argparse.Namespace) -> int:
+    from ..agent.training import tokenizer_clips
+    from ..face.head import HeadModel
     from ..tokenizer.config import load_recipe
     from ..tokenizer.train import recipe_record, train_tokenizer
-    from ..agent.training import tokenizer_clips
-
-    from ..face.head import HeadModel
 
     recipe = load_recipe(args.config)
+    folder_target(args.out)
     clips = tokenizer_clips(recipe, args.corpus, bar("preparing clips"))
     update = bar("training")
     tokenizer = train_tokenizer(recipe, clips, HeadModel.default(), lambda step, parts: update(step, recipe.train.steps))
@@ -263,26 +299,36 @@ def train(args: argparse.Namespace) -> int:
     from ..agent.training import train_language_model
 
     tokenizer = Path(args.tokenizer) if args.tokenizer else weights_dir() / "tokenizer"
+    folder_target(args.out)
     train_language_model(args.config, args.corpus, tokenizer, args.out, args.base, args.restart, bar("tokenizing the corpus"))
     print(f"{args.out}: tokenizer and language model; use them with --weights {args.out}")
     return 0
 
 
 def evaluate(args: argparse.Namespace) -> int:
+    from ..agent.pipeline import check_request
+    from ..data_gen.corpus import read_manifest
     from ..eval.evaluate import evaluate as run_evaluation
     from ..eval.items import corpus_items, fresh_items
 
+    check_request(["any"], None, args.seed, args.temperature)
+    if args.out:
+        file_target(args.out, ".json")
+    if args.corpus:
+        read_manifest(args.corpus)
     agent = load_agent(args)
     if args.corpus:
         items = corpus_items(args.corpus, args.items, "test", args.seed)
-        known = corpus_items(args.corpus, 4000, "train", args.seed)
+        known = corpus_items(args.corpus, KNOWN, "train", args.seed)
     else:
         items = fresh_items(args.items, "test", args.seed, agent.head)
-        known = fresh_items(4000, "train", args.seed, agent.head)
+        known = fresh_items(KNOWN, "train", args.seed, agent.head)
     bars: dict[str, Callable[[int, int], None]] = {}
 
     def progress(what: str, done: int, of: int) -> None:
-        bars.setdefault(what, bar(what))(done, of)
+        if what not in bars:
+            bars[what] = bar(what)
+        bars[what](done, of)
 
     report = run_evaluation(agent, items, known, args.only, args.seed, args.temperature, progress)
     if args.out:
@@ -297,6 +343,8 @@ def info(args: argparse.Namespace) -> int:
     from ..agent.pipeline import weights_dir
     from ..face.head import HeadModel
     from ..llm.base import find_base
+    from ..llm.model import read_card
+    from ..tokenizer.codec import FaceTokenizer
 
     def installed(name: str) -> str:
         try:
@@ -304,17 +352,24 @@ def info(args: argparse.Namespace) -> int:
         except PackageNotFoundError:
             return "not installed"
 
-    def or_error(work: Callable[[], object]) -> str:
+    def or_none(work: Callable[[], object], asked: str | None) -> str:
         try:
             return str(work())
         except (ValueError, OSError) as err:
+            if asked:  # what the user names must be there; a default may be missing
+                raise
             return f"none: {err}"
+
+    def weights() -> str:
+        folder = weights_dir(args.weights)
+        card, tokenizer = read_card(folder / "llm"), FaceTokenizer.from_pretrained(folder / "tokenizer")
+        return f"{folder}: on {card['base']}, {tokenizer.n_symbols} motion symbols"
 
     head = HeadModel.default()
     facts: dict[str, object] = {
         "facelm": __version__, "python": sys.version.split()[0],
         **{name: installed(name) for name in ("torch", "transformers", "peft", "vector-quantize-pytorch", "numpy")},
-        "weights": or_error(lambda: weights_dir(args.weights)), "base model": or_error(lambda: find_base(args.base)),
+        "weights": or_none(weights, args.weights), "base model": or_none(lambda: find_base(args.base), args.base),
         "head": f"{head.ref}: {len(head.v_template)} vertices, {head.n_expr} expressions, {head.n_shape} identity components"}
     if args.json:
         print(json.dumps(facts))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from .. import __version__
 
+LONGEST = 1000
+"""Characters of an error message."""
 DEMO_PROMPT = "She smiles broadly, then nods twice."
 
 
@@ -30,7 +33,8 @@ def _weights(parser: argparse.ArgumentParser) -> None:
 def _sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="S", help="exact duration (default: the model chooses)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same performance (default 0)")
-    parser.add_argument("--temperature", type=float, default=0.7, metavar="T", help="0 for the most likely performance (default 0.7)")
+    parser.add_argument("--temperature", type=float, default=0.7, metavar="T",
+                        help="0 for the most likely performance (default 0.7)")
     parser.add_argument("--no-idle", action="store_true", help="leave out spontaneous blinks, saccades and drift")
 
 
@@ -47,16 +51,19 @@ def build_parser() -> argparse.ArgumentParser:
     p = add("demo", "perform a prompt and write clip, picture, video and GLB")
     p.add_argument("prompt", nargs="?", default=DEMO_PROMPT)
     p.add_argument("-o", "--out", default="out/demo", metavar="DIR")
-    _sampling(p), _weights(p)
+    _sampling(p)
+    _weights(p)
 
     p = add("generate", "words to face motion")
     p.add_argument("text", nargs="?", help="what the face does")
     p.add_argument("--file", metavar="PROMPTS.txt", help="one prompt a line; -o is then a folder")
     p.add_argument("-o", "--out", required=True, metavar="CLIP.npz|DIR")
-    p.add_argument("--count", type=_positive, default=1, metavar="K", help="variations; more than one go to CLIP-0.npz, CLIP-1.npz, ...")
+    p.add_argument("--count", type=_positive, default=1, metavar="K",
+                   help="variations; more than one go to CLIP-0.npz, CLIP-1.npz, ...")
     p.add_argument("--render", metavar="FILE.mp4|.gif|.png", help="render the (first) clip as well")
     p.add_argument("--glb", metavar="FILE.glb", help="export the (first) clip as animated glTF")
-    _sampling(p), _weights(p)
+    _sampling(p)
+    _weights(p)
 
     p = add("describe", "face motion to words")
     p.add_argument("clips", nargs="+", metavar="CLIP.npz")
@@ -76,7 +83,8 @@ def build_parser() -> argparse.ArgumentParser:
     p = add("chat", "talk with the model about clips, in the terminal")
     p.add_argument("clip", nargs="?", metavar="CLIP.npz")
     p.add_argument("-o", "--out", default="out/chat", metavar="DIR", help="where performances are written (default out/chat)")
-    _sampling(p), _weights(p)
+    _sampling(p)
+    _weights(p)
 
     data = add("data", "make training data").add_subparsers(dest="data_command", metavar="SUBCOMMAND", required=True)
     p = data.add_parser("synth", help="synthesize the text-motion corpus with the built-in performer")
@@ -128,15 +136,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from . import commands
 
-        return commands.run(args)
+        code = commands.run(args)
+        sys.stdout.flush()  # a reader that left is noticed here, not at exit
+        return code
     except KeyboardInterrupt:
         print("facelm: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        # the reader left (`facelm measure ... | head`): what is still buffered has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ValueError, OSError, ImportError, MemoryError) as err:
-        print(f"facelm {args.command}: {' '.join(str(err).split()) or type(err).__name__}", file=sys.stderr)
+    except (ValueError, OSError, ImportError, MemoryError, RuntimeError) as err:  # torch reports most trouble as RuntimeError
+        text = " ".join(str(err).split()) or type(err).__name__
+        print(f"facelm {args.command}: {text if len(text) <= LONGEST else text[:LONGEST] + ' ...'}", file=sys.stderr)
         return 1
 
 

@@ -272,7 +272,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise ValueError(f"{path} holds no facelm corpus (corpus.json is missing)")
     try:
         out = json.loads(manifest.read_text())
-    except (ValueError, OSError) as err:
+    except (ValueError, OSError, RecursionError) as err:
         raise ValueError(f"{manifest} cannot be read ({err})") from err
     if not isinstance(out, dict) or out.get("format") != FORMAT or out.get("version") != VERSION:
         raise ValueError(f"{manifest} is not a {FORMAT} of version {VERSION}; make the corpus again")
@@ -311,13 +311,17 @@ def iter_corpus(folder: str | os.PathLike[str], split: str, columns: tuple[str, 
         raise ValueError(f"unknown columns {', '.join(unknown)}; known: {', '.join(known)}")
     for path in shard_paths(folder, split):
         try:
-            for batch in pa.parquet.ParquetFile(path).iter_batches(batch_size=250, columns=columns):
+            file = pa.parquet.ParquetFile(path)
+            if lacking := [c for c in known if c not in file.schema_arrow.names]:
+                raise ValueError(f"{path} lacks the columns {', '.join(lacking[:4])}; delete it and run facelm data synth again")
+            for batch in file.iter_batches(batch_size=250, columns=columns):
                 plain = [c for c in batch.schema.names if c not in MOTION]
                 rows = batch.select(plain).to_pylist() if plain else [{} for _ in range(batch.num_rows)]
                 for name in (c for c in batch.schema.names if c in MOTION):
                     column = batch.column(name)
                     for k, row in enumerate(rows):
-                        row[name] = column[k].values.to_numpy(zero_copy_only=False)
+                        values = column[k].values
+                        row[name] = None if values is None else values.to_numpy(zero_copy_only=False)
                 yield from rows
         except OSError as err:
             raise ValueError(f"{path} is damaged ({err}); delete it and run facelm data synth again") from err

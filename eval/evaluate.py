@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from ..data_gen.parse_text import actions_in_text
+from ..data_gen.parse_text import text_facts
 from ..data_gen.script import Script
 from ..face.actions import measure
 from ..face.head import HeadModel
 from ..face.idle import add_idle
 from ..face.sequence import FaceSequence
+from ..tokenizer.features import to_features
 from .items import Item
 from .metrics import Counts, Detection, OrderScore, bootstrap_interval, count_actions, expand, order_score
 from .retrieval import TfIdf
@@ -47,6 +48,10 @@ class Report:
     """All rows of both directions, and where the numbers come from."""
 
     items: int
+    train_items: int = 0
+    """Training items that retrieval and chance draw from."""
+    seed: int = 0
+    temperature: float = 0.0
     l2m: list[Row] = field(default_factory=list)
     m2l: list[Row] = field(default_factory=list)
     per_action: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -78,22 +83,35 @@ def detections(clip: FaceSequence, head: HeadModel) -> list[Detection]:
     return [Detection(a.name, a.onset) for a in measure(clip, head).actions]
 
 
-def score_motion(name: str, scripts: Sequence[Script], found: Sequence[Sequence[Detection]]) -> Row:
-    """A Language2Motion row: the measured actions of one clip for each script."""
+def score_motion(name: str, scripts: Sequence[Script], found: Sequence[Sequence[Detection]],
+                 seconds: Sequence[float] | None = None) -> Row:
+    """A Language2Motion row: the measured actions of one clip for each script.
+
+    Args:
+        seconds: durations of the clips, for the pace at which events are due; the scripts' own when None.
+    """
     counts = [count_actions(s, {d.name for d in f}) for s, f in zip(scripts, found, strict=True)]
-    orders = [o for s, f in zip(scripts, found, strict=True) if (o := order_score(s, f)) is not None]
+    lengths = [s.seconds for s in scripts] if seconds is None else seconds
+    orders = [o for s, f, n in zip(scripts, found, lengths, strict=True)
+              if (o := order_score(s, f, [e.start * n / s.seconds for e in s.events])) is not None]
     return _row(name, counts, orders)
 
 
-def score_text(name: str, scripts: Sequence[Script], texts: Sequence[str]) -> Row:
-    """A Motion2Language row: what each text names against its clip's script."""
-    named = [actions_in_text(t) for t in texts]
-    counts = [count_actions(s, expand(n)) for s, n in zip(scripts, named, strict=True)]
+def score_text(name: str, scripts: Sequence[Script], texts: Sequence[str], spontaneous: bool = False) -> Row:
+    """A Motion2Language row: what each text names against its clip's script.
+
+    Args:
+        spontaneous: the clips blink of themselves, so a text may say so.
+    """
+    told = [text_facts(t).groups for t in texts]
+    counts = [count_actions(s, expand(n for g in groups for n in g), spontaneous)
+              for s, groups in zip(scripts, told, strict=True)]
     orders = []
-    for script, names in zip(scripts, named, strict=True):
-        # a text's order is that of its mentions; emotions stand for their actions
-        spread = [Detection(a, float(i)) for i, n in enumerate(names) for a in sorted(expand([n]))]
-        if (o := order_score(script, spread)) is not None:
+    for script, groups in zip(scripts, told, strict=True):
+        # what a text says to happen together has no order; emotions stand for their actions
+        spread = [Detection(a, float(i)) for i, g in enumerate(groups) for n in g for a in sorted(expand([n]))]
+        due = np.linspace(0, max(0, len(groups) - 1), len(script.events)).tolist()
+        if (o := order_score(script, spread, due)) is not None:
             orders.append(o)
     return _row(name, counts, orders)
 
@@ -118,12 +136,17 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
         items: test items.
         train: training items, for retrieval and chance.
         only: ``"l2m"`` or ``"m2l"`` for one direction.
+        seed, temperature: of the performances.
+        progress: called with (what, done, of).
+
+    Raises:
+        ValueError: no items.
     """
     if not items or not train:
         raise ValueError("evaluation needs test items and training items (for retrieval and chance)")
     started = time.monotonic()
     say = progress or (lambda what, done, of: None)
-    report = Report(items=len(items))
+    report = Report(items=len(items), train_items=len(train), seed=seed, temperature=temperature)
     scripts = [i.script for i in items]
     rng = np.random.default_rng(seed)
     chance = [train[int(k)] for k in rng.integers(len(train), size=len(items))]
@@ -131,16 +154,21 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
         clips = lm.generate_many([i.prompt for i in items], seed=seed, idle=False, temperature=temperature,
                                  progress=lambda d, n: say("performing", d, n))
         near = TfIdf([t.prompt for t in train]).nearest([i.prompt for i in items])
-        made = [detections(c, lm.head) for c in clips]
         rebuilt = [lm.tokenizer.decode(lm.tokenizer.encode(i.clip, filtered=True), head=lm.head) for i in items]
-        for name, found in (
-            ("language model", made),
-            ("ground truth", [detections(i.clip, lm.head) for i in items]),
-            ("ground truth through tokenizer", [detections(c, lm.head) for c in rebuilt]),
-            ("nearest training text", [detections(train[k].clip, lm.head) for k in near]),
-            ("random training clip", [detections(c.clip, lm.head) for c in chance]),
+        made: list[list[Detection]] = []
+        for name, shown in (
+            ("language model", clips),
+            ("ground truth", [i.clip for i in items]),
+            ("ground truth through tokenizer", rebuilt),
+            ("nearest training text", [train[k].clip for k in near]),
+            ("random training clip", [c.clip for c in chance]),
         ):
-            report.l2m.append(score_motion(name, scripts, found))
+            found = []
+            for k, clip in enumerate(shown):
+                found.append(detections(clip, lm.head))
+                say(f"measuring: {name}", k + 1, len(items))
+            made = made or found
+            report.l2m.append(score_motion(name, scripts, found, [c.seconds for c in shown]))
         report.per_action = _per_action(scripts, made)
         report.examples += [{"prompt": i.prompt, "measured": ", ".join(dict.fromkeys(d.name for d in f))}
                             for i, f in list(zip(items, made, strict=True))[:10]]
@@ -149,8 +177,7 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
         texts = lm.describe_many([i.clip for i in items])
         idle_texts = lm.describe_many([add_idle(i.clip, seed=seed + k) for k, i in enumerate(items)])
         say("describing", len(items), len(items))
-        symbols = [_as_words(lm, t.clip) for t in train]
-        near = TfIdf(symbols).nearest([_as_words(lm, i.clip) for i in items])
+        near = TfIdf(_as_words(lm, [t.clip for t in train])).nearest(_as_words(lm, [i.clip for i in items]))
         for name, words in (
             ("language model", texts),
             ("language model, clips with idle", idle_texts),
@@ -158,16 +185,18 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
             ("nearest training motion's text", [train[k].description for k in near]),
             ("random training text", [c.description for c in chance]),
         ):
-            report.m2l.append(score_text(name, scripts, words))
+            report.m2l.append(score_text(name, scripts, words, spontaneous="idle" in name))
         report.examples += [{"true": i.description, "said": t} for i, t in list(zip(items, texts, strict=True))[:10]]
     report.seconds = time.monotonic() - started
     return report
 
 
-def _as_words(lm, clip: FaceSequence) -> str:  # noqa: ANN001
-    layout = lm.tokenizer.layout
-    ids = lm.tokenizer.encode(clip, filtered=True).ids
-    return " ".join(f"m{i}" for i in ids if i < layout.n_codes)
+def _as_words(lm, clips: Sequence[FaceSequence]) -> list[str]:  # noqa: ANN001
+    """Each clip's codes as words, without the pauses."""
+    tokenizer = lm.tokenizer
+    layout = tokenizer.layout
+    codes = tokenizer.encode_features([to_features(c.resample(tokenizer.config.fps)) for c in clips])
+    return [" ".join(f"m{i}" for i in layout.encode(c) if i < layout.n_codes) for c in codes]
 
 
 def _per_action(scripts: Sequence[Script], found: Sequence[Sequence[Detection]]) -> dict[str, dict[str, float]]:

@@ -12,11 +12,12 @@ from ..data_gen.captions import caption, describe
 from ..data_gen.performer import perform
 from ..data_gen.sampler import sample_script
 from ..data_gen.script import Script
+from ..data_gen.splits import split_of
 from ..face.head import HeadModel
 from ..face.sequence import FaceSequence
 
 FRESH_SEED = 900_000_000
-"""Fresh test scripts draw from seeds that `facelm data synth` never reaches."""
+"""Fresh scripts draw from seeds that no corpus uses (its seed would have to be this large)."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,20 @@ class Item:
 
 
 def fresh_items(n: int, split: str = "test", seed: int = 0, head: HeadModel | None = None) -> list[Item]:
-    """``n`` newly sampled items, in the words of ``split`` (the test split has held-out phrasings)."""
+    """``n`` newly sampled items of a split.
+
+    A script belongs to the split that a corpus would put it in (by its event structure), so
+    that a test item's structure is in no training split; test items have held-out phrasings.
+    """
     head = head or HeadModel.default()
-    out = []
-    for i in range(n):
-        rng = np.random.default_rng([FRESH_SEED + seed, i, 1 if split == "test" else 0])
+    out: list[Item] = []
+    i = 0
+    while len(out) < n:
+        rng = np.random.default_rng([FRESH_SEED + seed, i])
+        i += 1
         script = sample_script(rng)
-        out.append(Item(script, perform(script, head), caption(script, rng, split=split), describe(script, rng)))
+        if split_of(script) == split:
+            out.append(Item(script, perform(script, head), caption(script, rng, split=split), describe(script, rng)))
     return out
 
 
@@ -48,14 +56,18 @@ def corpus_items(folder: str | os.PathLike[str], n: int, split: str = "test", se
     """
     from ..data_gen.corpus import iter_corpus, load_clip
 
-    rows = list(iter_corpus(folder, split))
-    if not rows:
+    # two passes: a large corpus' motion does not fit into memory at once
+    size = sum(1 for _ in iter_corpus(folder, split, columns=("clip_id",)))
+    if not size:
         raise ValueError(f"the {split} split of {folder} is empty; make a larger corpus with `facelm data synth`")
     rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(rows))[:n]
+    chosen = {int(i) for i in rng.permutation(size)[:n]}
     out = []
-    for i in chosen:
-        row = rows[int(i)]
-        prompts: Sequence[str] = row["captions"]
-        out.append(Item(Script.from_json(row["script"]), load_clip(row), prompts[int(rng.integers(len(prompts)))], row["describe"][0]))
+    for i, row in enumerate(iter_corpus(folder, split)):
+        if i in chosen:
+            prompts: Sequence[str] = row["captions"]
+            if not prompts or not row["describe"]:
+                raise ValueError(f"clip {row['clip_id']} of {folder} has no words; make the corpus again")
+            prompt = prompts[int(rng.integers(len(prompts)))]
+            out.append(Item(Script.from_json(row["script"]), load_clip(row), prompt, row["describe"][0]))
     return out

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations, islice
 
 from ..data_gen.script import Script
 from ..face.vocabulary import EMOTION_ACTIONS
 
 APART = 0.25
 """Two events whose starts differ by less (s) count as simultaneous; their order is not scored."""
+MOST_PAIRINGS = 5000
+"""A clip that shows one action dozens of times is not searched for ever."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,17 @@ class Counts:
         return 2 * self.hits / max(1, 2 * self.hits + self.missed + self.invented)
 
 
-def count_actions(script: Script, found: Iterable[str]) -> Counts:
+def count_actions(script: Script, found: Iterable[str], spontaneous: bool = True) -> Counts:
     """Compare a set of action names with what a script asks for.
 
-    Side effects (``Action.entails``, ``EMOTION_MAY_SHOW``) count neither for nor against;
-    blinks that were not asked for are spontaneous and are left out.
+    Side effects (``Action.entails``, ``EMOTION_MAY_SHOW``) count neither for nor against.
+
+    Args:
+        spontaneous: leave out blinks that were not asked for.
     """
     expected = set(script.expected_actions())
     seen = set(found)
-    if "blink" not in expected:
+    if spontaneous and "blink" not in expected:
         seen.discard("blink")
     extra = seen - expected - script.allowed_actions()
     return Counts(len(seen & expected), len(expected - seen), len(extra))
@@ -75,43 +80,61 @@ class OrderScore:
     complete: bool
 
 
-def event_onsets(script: Script, detections: Sequence[Detection]) -> list[float | None]:
-    """For each event, when the first of its actions begins in the measurement; None when absent.
+def actions_of(name: str) -> tuple[str, ...]:
+    """What an action or emotion must show."""
+    return EMOTION_ACTIONS.get(name, (name,))
 
-    The n-th event that needs an action takes the n-th occurrence of it (the last one when the
-    measurement has fewer).
+
+def event_onsets(script: Script, detections: Sequence[Detection],
+                 due: Sequence[float] | None = None) -> list[float | None]:
+    """For each event, when it begins in the measurement; None when it is absent.
+
+    Events that need the same action share its occurrences out: in time order, one each, so that
+    they lie as close as possible to when they are due (with as many occurrences as events the n-th
+    event takes the n-th one; a side effect of another event, such as the squint of a wink, is left
+    over). An event of several actions begins with the one that is closest to its time. The due
+    times only choose among occurrences: they never make a wrong order right.
+
+    Args:
+        due: when each event is due on the detections' clock; the script's own times when None.
     """
-    used: dict[str, int] = {}
-    out: list[float | None] = []
-    for event in script.events:
-        onsets: list[float] = []
-        for name in EMOTION_ACTIONS[event.name] if event.is_emotion else (event.name,):
-            times = sorted(d.onset for d in detections if d.name == name)
-            nth = used.get(name, 0)
-            used[name] = nth + 1
-            if nth < len(times):
-                onsets.append(times[nth])
-        out.append(min(onsets) if onsets else None)
+    clock = [e.start for e in script.events] if due is None else list(due)
+    out: list[float | None] = [None] * len(clock)
+    for name in {a for e in script.events for a in actions_of(e.name)}:
+        asked = [k for k, e in enumerate(script.events) if name in actions_of(e.name)]
+        times = sorted(d.onset for d in detections if d.name == name)
+        few = min(len(asked), len(times))
+        pairings = [list(zip(who, when, strict=True)) for who in combinations(asked, few)
+                    for when in islice(combinations(times, few), MOST_PAIRINGS)]
+        for k, onset in min(pairings, key=lambda pairs: sum(abs(t - clock[k]) for k, t in pairs)):
+            best = out[k]
+            if best is None or abs(onset - clock[k]) < abs(best - clock[k]):
+                out[k] = onset
     return out
 
 
-def order_score(script: Script, detections: Sequence[Detection]) -> OrderScore | None:
-    """Are the events of a script performed in its order? None when it has no order to keep."""
+def order_score(script: Script, detections: Sequence[Detection], due: Sequence[float] | None = None) -> OrderScore | None:
+    """Are the events of a script performed in its order? None when it has no order to keep.
+
+    Args:
+        due: see :func:`event_onsets`.
+    """
     pairs = [(i, j) for i in range(len(script.events)) for j in range(i + 1, len(script.events))
              if script.events[j].start - script.events[i].start >= APART]
     if not pairs:
         return None
-    onsets = event_onsets(script, detections)
-    scored = [(onsets[i], onsets[j]) for i, j in pairs if onsets[i] is not None and onsets[j] is not None]
-    right = all(a < b for a, b in scored)  # type: ignore[operator]
-    return OrderScore(bool(scored), right and bool(scored), all(o is not None for o in onsets))
+    onsets = event_onsets(script, detections, due)
+    scored = [(a, b) for i, j in pairs if (a := onsets[i]) is not None and (b := onsets[j]) is not None]
+    right = all(a < b for a, b in scored)
+    missing = any(o is None and actions_of(e.name) for e, o in zip(script.events, onsets, strict=True))
+    return OrderScore(bool(scored), right and bool(scored), not missing)
 
 
 def expand(names: Iterable[str]) -> set[str]:
     """Action names of a text: an emotion stands for the actions of its prototype."""
     out: set[str] = set()
     for name in names:
-        out.update(EMOTION_ACTIONS.get(name, (name,)))
+        out.update(actions_of(name))
     return out
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ..face.actions import measure
+from ..face.actions import MeasuredAction, measure
 from ..face.head import HeadModel
 from ..face.sequence import FaceSequence
 from ..tokenizer.codec import FaceTokenizer
@@ -23,8 +23,8 @@ class Reconstruction:
 
     ``mm`` vertex error by region (head upright); ``head_deg`` and ``gaze_deg`` rotation error;
     ``jitter`` ratio of mean absolute vertex acceleration at the lips, reconstruction / original;
-    ``action_recall`` share of the actions measured in the originals that are measured again;
-    ``action_precision`` share of those measured in the reconstructions that the originals have;
+    ``action_recall`` share of the occurrences of actions in the originals that are measured again, at
+    an overlapping time; ``action_precision`` the same the other way round;
     ``onset_error`` s, mean difference of the onsets of those found.
     """
 
@@ -75,9 +75,11 @@ def evaluate_tokenizer(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence],
     part = head.subset(index)
     local = {r: np.searchsorted(index, idx) for r, idx in where.items()}
     head_deg, gaze_deg, acceleration, onset_error = [], [], [], []
-    hits = missed = extra = 0
+    hits = missed = extra = frames = 0
     symbols, seconds, changes, cells = 0, 0.0, 0, 0
-    for done, clip in enumerate(clips):
+    for done, given in enumerate(clips):
+        clip = given.resample(tokenizer.config.fps)
+        frames += len(clip)
         tokens = tokenizer.encode(clip, filtered=True)
         again = tokenizer.decode(tokens, head=head).slice(0, len(clip))
         np.add.at(counts, tokens.ids, 1)
@@ -92,14 +94,14 @@ def evaluate_tokenizer(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence],
             acceleration.append([np.abs(np.diff(x[:, local["lips"]], 2, axis=0)).mean() for x in (a, b)])
         head_deg.append(_angle(_turn(clip), _turn(again)))
         gaze_deg.append(_angle(clip.eyes_pose[:, :3], again.eyes_pose[:, :3]))
-        was, now = ({m.name: m.onset for m in reversed(measure(c, head).actions)} for c in (clip, again))
-        hits += len(was.keys() & now.keys())
-        missed += len(was.keys() - now.keys())
-        extra += len(now.keys() - was.keys())
-        onset_error += [abs(was[n] - now[n]) for n in was.keys() & now.keys()]
+        was, now = (measure(c, head).actions for c in (clip, again))
+        same = matches(was, now)
+        hits += len(same)
+        missed += len(was) - len(same)
+        extra += len(now) - len(same)
+        onset_error += [abs(a.onset - b.onset) for a, b in same]
         if progress:
             progress(done + 1, len(clips))
-    frames = sum(len(c) for c in clips)
     p = counts / counts.sum()
     entropy = float(-(p * np.log2(p)).sum())
     jitter = np.array(acceleration).mean(0)
@@ -111,6 +113,18 @@ def evaluate_tokenizer(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence],
         onset_error=float(np.mean(onset_error)) if onset_error else 0.0,
         tokens_per_second=symbols / seconds, bits_per_second=entropy * symbols / seconds,
         rest_share=1 - changes / cells, symbols=tokenizer.n_symbols)
+
+
+def matches(was: Sequence[MeasuredAction], now: Sequence[MeasuredAction]) -> list[tuple[MeasuredAction, MeasuredAction]]:
+    """Occurrences of the same action that overlap in time, one to one."""
+    left = list(now)
+    out = []
+    for a in was:
+        found = next((b for b in left if b.name == a.name and min(a.offset, b.offset) > max(a.onset, b.onset)), None)
+        if found is not None:
+            left.remove(found)
+            out.append((a, found))
+    return out
 
 
 def _turn(clip: FaceSequence) -> NDArray[np.float64]:

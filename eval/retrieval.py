@@ -27,7 +27,9 @@ class TfIdf:
         self._matrix = self._rows(docs)
 
     def _rows(self, docs: Sequence[Counter[str]]) -> csr_matrix:
-        data, columns, starts = [], [], [0]
+        data: list[float] = []
+        columns: list[int] = []
+        starts = [0]
         for d in docs:
             known = [(self._column[w], n) for w, n in d.items() if w in self._column]
             values = np.array([n * self._idf[c] for c, n in known])

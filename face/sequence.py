@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,6 +117,8 @@ class FaceSequence:
     def rest(cls, frames: int, head: HeadRef, *, n_expr: int = len(EXPR_NAMES), n_shape: int = 0,
              fps: float = 25.0) -> FaceSequence:
         """A face at rest for ``frames`` frames."""
+        if not 1 <= frames <= MAX_FRAMES:
+            raise ValueError(f"a clip of {frames} frames is not possible; allowed: 1 to {MAX_FRAMES}")
         poses = {name: np.zeros((frames, width), np.float32) for name, width in MOTION_FIELDS.items()}
         return cls(expr=np.zeros((frames, n_expr), np.float32), shape=np.zeros(n_shape, np.float32),
                    valid=np.ones(frames, bool), head=head, fps=fps, **poses)
@@ -138,7 +141,7 @@ class FaceSequence:
             if other.head != self.head:
                 raise ValueError(
                     f"cannot join clips of different heads: {self.head} and {other.head}; "
-                    "bring them to one head first: facelm retarget CLIP --to HEAD")
+                    "convert them to one head first (conversion between heads is not part of this release)")
             if other.fps != self.fps:
                 raise ValueError(f"cannot join clips of {self.fps:g} and {other.fps:g} fps; use resample() first")
             if other.shape.shape != self.shape.shape or not np.allclose(other.shape, self.shape, atol=1e-5):
@@ -181,7 +184,7 @@ class FaceSequence:
         if len(expr_names) != self.expr.shape[1]:
             raise ValueError(
                 f"mirroring needs the names of all {self.expr.shape[1]} expression columns, got {len(expr_names)}; "
-                "a head without named left/right columns must be retargeted first: facelm retarget CLIP --to default")
+                "a clip of a head without named left/right columns cannot be mirrored")
         order = [expr_names.index(mirror_name(n)) for n in expr_names]
         flip = np.array([1, -1, -1], np.float32)  # a reflection in x keeps pitch, turns yaw and roll around
         return self.replace(
@@ -193,11 +196,11 @@ class FaceSequence:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one ``.npz`` (no pickled objects); the file appears whole or not at all."""
         path = Path(path)
-        if path.suffix != ".npz":
+        if path.suffix.lower() != ".npz":
             raise ValueError(f"a clip is saved as .npz, not {path.name!r}")
         if not path.parent.is_dir():
             raise FileNotFoundError(f"the folder {path.parent} does not exist; create it first")
-        arrays = dict(self._per_frame())
+        arrays: dict[str, Any] = dict(self._per_frame())
         partial = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             with open(partial, "wb") as handle:
@@ -259,7 +262,7 @@ class FaceSequence:
         """Refuse to go on when the clip belongs to another head."""
         if self.head != head:
             raise ValueError(f"{what} is of the head {self.head}, not {head}; "
-                             f"convert it first: facelm retarget CLIP --to {head.name}")
+                             "convert it to this head first (conversion between heads is not part of this release)")
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

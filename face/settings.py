@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
+import reprlib
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,9 +34,12 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise FileNotFoundError(f"no such config file: {path}")
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
+    except (yaml.YAMLError, ValueError) as err:  # a ValueError: not UTF-8, an impossible date or number
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(err).split())}") from err
-    raw = {} if raw is None else raw
+    except RecursionError as err:
+        raise ValueError(f"{path} is nested too deeply for a config file") from err
+    if raw is None:
+        raise ValueError(f"{path} is empty; state at least one value, or name another file under base:")
     if not isinstance(raw, dict):
         raise ValueError(f"{path} must be a mapping of names to values, not {type(raw).__name__}")
     base = raw.pop("base", None)
@@ -76,6 +81,8 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple and isinstance(value, (list, tuple)):
         inner = typing.get_args(hint)[0]
         return tuple(_coerce(inner, v, where) for v in value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where} is {value}; a finite number is needed")
     options = typing.get_args(hint) if origin is not None and origin is not tuple else (hint,)
     if float in options and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -86,5 +93,5 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
             pass
     plain = tuple(o for o in options if isinstance(o, type))
     if plain and (not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain)):
-        raise ValueError(f"{where} is {value!r}; needed: {' or '.join(p.__name__ for p in plain)}")
+        raise ValueError(f"{where} is {reprlib.repr(value)}; needed: {' or '.join(p.__name__ for p in plain)}")
     return value

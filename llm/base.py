@@ -112,13 +112,19 @@ def load_base(
         FileNotFoundError: no base; ValueError: not that many layers.
     """
     name = find_base(base)
-    source = str(_converted(Path(name))) if name.endswith(".gguf") else name
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with _quiet():
-        tokenizer: Any = AutoTokenizer.from_pretrained(source)
-        model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype or "auto")
-    stack = model.model.layers
+    try:
+        source = str(_converted(Path(name))) if name.endswith(".gguf") else name
+        with _quiet():
+            # nothing in a model's folder is executed, and nobody is asked whether it may be
+            tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype or "auto", trust_remote_code=False)
+    except Exception as error:  # each file format in there raises kinds of its own
+        raise ValueError(f"the base model {name} cannot be loaded ({type(error).__name__}: {error})") from error
+    stack = getattr(getattr(model, "model", None), "layers", None)
+    if stack is None:
+        raise ValueError(f"the base model {name} is a {type(model).__name__}; one like Llama or Qwen is needed")
     kept = keep_layers(len(stack), first, last)
     if len(kept) < len(stack):
         model.model.layers = type(stack)([stack[i] for i in kept])

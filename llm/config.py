@@ -7,7 +7,9 @@ Unknown keys are refused with the names that are allowed.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
+import reprlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -72,6 +74,8 @@ class DataConfig:
         perform, understand: weights of the two kinds of sequence (words -> motion; motion -> words).
         seconds: share of perform sequences that state the length.
         describe: share of understand sequences that begin with a description.
+        caption: share of understand sequences that only ask for a caption, any wording of it; they teach how
+            likely a prompt is for a motion, which choosing among candidates needs (``llm/rerank.py``).
         questions: most questions in an understand sequence.
         max_tokens: longest sequence; questions that would not fit are left out, longer clips are skipped.
         batch_tokens: padded tokens in a batch.
@@ -84,6 +88,7 @@ class DataConfig:
     understand: float = 0.4
     seconds: float = 0.5
     describe: float = 0.6
+    caption: float = 0.0
     questions: int = 3
     max_tokens: int = 320
     batch_tokens: int = 800
@@ -95,8 +100,8 @@ class DataConfig:
             raise ValueError(
                 f"data: perform {self.perform} and understand {self.understand} must not be negative, nor both 0"
             )
-        if not (0 <= self.seconds <= 1 and 0 <= self.describe <= 1):
-            raise ValueError("data: seconds and describe are shares between 0 and 1")
+        if not all(0 <= share <= 1 for share in (self.seconds, self.describe, self.caption)):
+            raise ValueError("data: seconds, describe and caption are shares between 0 and 1")
         if self.max_tokens < 8 or self.batch_tokens < 8 or self.window < 1:
             raise ValueError("data: max_tokens and batch_tokens must be at least 8, window at least 1")
         if self.questions < 0 or self.easy_examples < 0:
@@ -166,7 +171,7 @@ def parse_config(data: dict[str, Any], where: str = "the configuration") -> Trai
 
 def _section(kind: Any, entries: Any, where: str) -> Any:
     if not isinstance(entries, dict):
-        raise ValueError(f"{where}: a mapping is needed, not {entries!r}")
+        raise ValueError(f"{where}: a mapping is needed, not {reprlib.repr(entries)}")
     hints = get_type_hints(kind)
     _known(entries, hints, where)
     values = {}
@@ -179,14 +184,19 @@ def _section(kind: Any, entries: Any, where: str) -> Any:
                 raise ValueError(f"{where}: {name} is {value!r}; a number is needed") from None
         if "tuple" in wanted:
             if not isinstance(value, list | tuple):
-                raise ValueError(f"{where}: {name} is {value!r}; a list is needed")
-            value = tuple(float(x) for x in value)
+                raise ValueError(f"{where}: {name} is {reprlib.repr(value)}; a list is needed")
+            try:
+                value = tuple(float(x) for x in value)
+            except (TypeError, ValueError):
+                raise ValueError(f"{where}: {name} is {reprlib.repr(value)}; a list of numbers is needed") from None
         elif hints[name] in (int, float, bool):
             kinds = (int, float) if hints[name] is float else hints[name]
             if isinstance(value, bool) != (hints[name] is bool) or not isinstance(value, kinds):
-                raise ValueError(f"{where}: {name} is {value!r}; {hints[name].__name__} is needed")
+                raise ValueError(f"{where}: {name} is {reprlib.repr(value)}; {hints[name].__name__} is needed")
         elif not (value is None or isinstance(value, str)):
-            raise ValueError(f"{where}: {name} is {value!r}; text is needed")
+            raise ValueError(f"{where}: {name} is {reprlib.repr(value)}; text is needed")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{where}: {name} is {value}; a finite number is needed")
         values[name] = value
     return kind(**values)
 
@@ -205,9 +215,13 @@ def _read(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in chain:
         raise ValueError(f"{path}: the base files form a circle")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError: not UTF-8, an impossible date or number
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deeply for a configuration") from error
+    if data is None:
+        raise ValueError(f"{path} is empty; state at least one section, or name another file under base:")
     if not isinstance(data, dict):
         raise ValueError(f"{path}: a mapping of sections is needed")
     base = data.pop("base", None)

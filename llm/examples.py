@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..tokenizer.changes import ChangeLayout
 from .config import DataConfig
 from .model import Batch
-from .prompts import DESCRIBE, MOTION, TEXT, Encoded, Template, Turn, perform_prompt
+from .prompts import CAPTION, DESCRIBE, MOTION, TEXT, Encoded, Template, Turn, perform_prompt
 
 STEP_SECONDS = 0.16  # 4 frames at 25 fps, the tokenizer's default
 
@@ -75,7 +75,10 @@ def read_clips(path: str | os.PathLike[str], split: str, layout: ChangeLayout, l
         raise FileNotFoundError(f"no Parquet file at {source}; make a corpus with `facelm data synth`")
     clips: list[Clip] = []
     for file in files:
-        table = pq.read_table(file)
+        try:
+            table = pq.read_table(file)
+        except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
+            raise ValueError(f"{file} is damaged ({error}); delete it and run the command again") from error
         missing = {"clip_id", "split", "captions", "questions", "answers", "symbols"} - set(table.column_names)
         if missing:
             raise ValueError(f"{file} lacks the columns {sorted(missing)}; tokenize the corpus first")
@@ -164,12 +167,15 @@ def perform_example(template: Template, clip: Clip, config: DataConfig, rng: np.
 
 def understand_example(template: Template, clip: Clip, config: DataConfig, rng: np.random.Generator) -> Encoded:
     """The motion, then a description and questions on it, in turns that share its tokens."""
+    symbols = clip.symbols if clip.idle_symbols is None or rng.random() < 0.25 else clip.idle_symbols
+    if config.caption and rng.random() < config.caption:
+        wording = clip.captions[rng.integers(len(clip.captions))]
+        return template.encode([Turn(CAPTION, symbols, wording)])
     pairs: list[tuple[str, str]] = []
     if rng.random() < config.describe or not clip.questions or not config.questions:
         pairs.append((DESCRIBE, clip.description or clip.captions[rng.integers(len(clip.captions))]))
     chosen = rng.permutation(len(clip.questions))[: config.questions]
     pairs += [(clip.questions[i], clip.answers[i]) for i in chosen]
-    symbols = clip.symbols if clip.idle_symbols is None or rng.random() < 0.25 else clip.idle_symbols
     encoded = None
     for count in range(len(pairs), 0, -1):
         turns = [

@@ -30,7 +30,7 @@ class Sampling:
     Attributes:
         temperature: 0 takes the likeliest.
         top_p: smallest set of tokens with this much probability (https://arxiv.org/abs/1904.09751).
-        seed: sequence ``i`` of a call draws from ``(seed, i)``, whatever else is in the batch.
+        seed: sequence ``i`` of a call draws as the first one does with ``seed + i``, whatever else is in the batch.
     """
 
     temperature: float = 0.7
@@ -38,6 +38,8 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}; 0 or more is needed")
         if self.temperature < 0 or not 0 < self.top_p <= 1:
             raise ValueError(
                 f"temperature {self.temperature} must not be negative, top_p {self.top_p} must lie in (0, 1]"
@@ -199,7 +201,7 @@ class MotionLM:
     ) -> list[NDArray[np.int32]]:
         layout = self.vocabulary.layout
         grammar = MotionGrammar(layout, steps, max_steps)
-        draws = [np.random.default_rng([sampling.seed, place]) for place in places]
+        draws = [np.random.default_rng(sampling.seed + place) for place in places]
         hidden, cache = self._prefill(lines)
         out: list[list[int]] = [[] for _ in lines]
         alive = np.arange(len(lines))  # rows of the cache that still write
@@ -227,7 +229,7 @@ class MotionLM:
 
     @torch.inference_mode()
     def _texts(self, lines: list[list[int]], sampling: Sampling, places: Sequence[int], max_tokens: int) -> list[str]:
-        draws = [np.random.default_rng([sampling.seed, place]) for place in places]
+        draws = [np.random.default_rng(sampling.seed + place) for place in places]
         hidden, cache = self._prefill(lines)
         out: list[list[int]] = [[] for _ in lines]
         alive = np.arange(len(lines))

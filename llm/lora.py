@@ -34,8 +34,8 @@ class LoraConfig:
     rslora: bool = True
 
     def __post_init__(self) -> None:
-        if self.rank < 1 or self.alpha <= 0:
-            raise ValueError(f"lora: rank {self.rank} and alpha {self.alpha} must be positive")
+        if not 1 <= self.rank <= 4096 or self.alpha <= 0:
+            raise ValueError(f"lora: rank {self.rank} must lie in 1 to 4096 and alpha {self.alpha} must be positive")
 
     @property
     def scale(self) -> float:

@@ -242,7 +242,20 @@ def load_model(
     card = read_card(path)
     if not (path / ADAPTER).is_file():
         raise FileNotFoundError(f"{path} holds no {ADAPTER}; give a directory written by training")
-    layers = card["layers"]
+    try:
+        layers = [int(i) for i in card["layers"]]
+        lora, vocabulary = LoraConfig(**card["lora"]), MotionVocabulary.from_json(card["vocabulary"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{path / CARD} is damaged ({error}); copy or download it again") from error
+    try:
+        with safe_open(path / ADAPTER, "pt") as file:
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except Exception as error:  # safetensors raises its own kinds for damaged files
+        raise ValueError(f"{path / ADAPTER} cannot be read ({error}); copy or download it again") from error
+    # the sizes that the card claims are allocated below: they must be those of the file
+    ranks = {value.shape[0] for key, value in state.items() if key.endswith("lora_A.weight")}
+    if ROWS not in state or len(state[ROWS]) != vocabulary.n_new or ranks - {lora.rank}:
+        raise ValueError(f"{path / ADAPTER} does not fit the {CARD} beside it; copy or download both again")
     first = next((i for i, layer in enumerate(layers) if layer != i), len(layers))
     some = first < len(layers)  # else every layer is kept
     loaded = load_base(base, first if some else 0, len(layers) - first if some else 0, dtype or compute_dtype(device))
@@ -252,12 +265,7 @@ def load_model(
         raise ValueError(f"the adapter was trained on {card['base']}; {loaded.name} has other weights. Give that base")
     network: Any = loaded.model
     network.to(device)  # before MotionModel, which chooses the attention by device
-    model = MotionModel(loaded, MotionVocabulary.from_json(card["vocabulary"]), LoraConfig(**card["lora"]))
-    try:
-        with safe_open(path / ADAPTER, "pt") as file:
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except Exception as error:  # safetensors raises its own kinds for damaged files
-        raise ValueError(f"{path / ADAPTER} cannot be read ({error}); copy or download it again") from error
+    model = MotionModel(loaded, vocabulary, lora)
     model.load_adapter_state(state)
     return model.to(device).eval()
 
@@ -275,7 +283,7 @@ def read_card(directory: str | os.PathLike[str]) -> dict[str, Any]:
         card = json.loads(file.read_text(encoding="utf-8"))
         version = card["format"]
         missing = {"base", "base_check", "layers", "lora", "vocabulary"} - card.keys()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{file} is damaged ({error}); copy or download it again") from error
     if version != FORMAT or missing:
         raise ValueError(f"{file} has format {version} (missing: {sorted(missing)}); this facelm reads format {FORMAT}")

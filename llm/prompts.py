@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 DESCRIBE = "Describe."
+CAPTION = "Caption."
+"""Asks for any wording a prompt may have, where ``DESCRIBE`` asks for the one canonical description."""
 NONE, TEXT, MOTION = 0, 1, 2
 """Kind of loss at a position: none, over words, over motion symbols."""
 

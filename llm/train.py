@@ -328,22 +328,28 @@ def _newest_checkpoint(out: Path) -> Path | None:
 
 
 def _load_checkpoint(path: Path, config: TrainConfig, model: MotionModel, optimizer: torch.optim.AdamW) -> Progress:
-    state = json.loads((path / "state.json").read_text(encoding="utf-8"))
-    now, then = to_dict(config), state["config"]
+    try:
+        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        adapter = load_file(path / "adapter.safetensors")
+        moments = torch.load(path / "optimizer.pt", weights_only=True, map_location="cpu")
+        then, done = state["config"], state["progress"]
+        reached = Progress(**{**done, "position": Position(**done["position"])})
+    except Exception as error:  # each file format raises kinds of its own
+        raise ValueError(f"the checkpoint {path} is damaged ({type(error).__name__}: {error}); delete it") from error
+    now = to_dict(config)
     for section in ("model", "lora"):
         if json.loads(json.dumps(now[section])) != then[section]:
             raise ValueError(
                 f"{path} was written with {section} {then[section]}; this configuration has {now[section]}. "
                 "Use that configuration, another output directory, or resume=False"
             )
-    model.load_adapter_state(load_file(path / "adapter.safetensors"))
+    model.load_adapter_state(adapter)
     peaks = [group["peak"] for group in optimizer.param_groups]
-    optimizer.load_state_dict(torch.load(path / "optimizer.pt", weights_only=True, map_location="cpu"))
+    optimizer.load_state_dict(moments)
     for group, peak in zip(optimizer.param_groups, peaks, strict=True):
         group["peak"] = peak  # a resumed run may set another rate
-    progress = Progress(**{**state["progress"], "position": Position(**state["progress"]["position"])})
     same = json.loads(json.dumps(now["data"])) == then["data"]
-    return progress if same else replace(progress, position=Position(progress.position.window + 1))
+    return reached if same else replace(reached, position=Position(reached.position.window + 1))
 
 
 # -- small helpers --------------------------------------------------------------------

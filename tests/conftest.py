@@ -10,7 +10,6 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
-
 from facelm.data_gen.performer import perform  # noqa: E402
 from facelm.data_gen.sampler import sample_script  # noqa: E402
 from facelm.face.head import HeadModel  # noqa: E402

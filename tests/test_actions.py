@@ -255,7 +255,7 @@ def test_json_has_the_documented_form(head: HeadModel) -> None:
 
 def test_wrong_input_is_refused(head: HeadModel) -> None:
     seq = perform(alone("smile"), head)
-    with pytest.raises(ValueError, match="facelm retarget"):
+    with pytest.raises(ValueError, match="of the head"):
         measure(seq.replace(head=replace(seq.head, name="other")), head)
     few = replace(
         head, name="few", lmk_names=head.lmk_names[1:], lmk_faces=head.lmk_faces[1:], lmk_bary=head.lmk_bary[1:]

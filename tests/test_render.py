@@ -239,7 +239,7 @@ def test_wrong_requests_are_refused_and_leave_nothing(head: HeadModel, tmp_path:
     for bad in (8, (64, 0), 100_000, (64, 64, 64)):
         with pytest.raises(ValueError, match="picture size"):
             render(seq, tmp_path / "x.png", head, size=bad)
-    with pytest.raises(ValueError, match="retarget"):
+    with pytest.raises(ValueError, match="of the head"):
         render(seq.replace(head=HeadRef("other", "1", "0" * 64)), tmp_path / "x.png", head)
     with pytest.raises(ValueError, match="frames"):
         render_frames(seq, head, 32, frames=[2])

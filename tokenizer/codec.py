@@ -24,6 +24,7 @@ from .changes import ChangeLayout
 from .config import TokenizerConfig
 from .features import to_features, to_sequence
 from .model import MotionVQVAE
+from .stream import MotionStream
 
 FORMAT = "facelm-tokenizer"
 FORMAT_VERSION = 1
@@ -154,6 +155,10 @@ class FaceTokenizer:
         clip = to_sequence(features, head.ref, identity, self.config.fps)
         return clip if idle_seed is None else add_idle(clip, seed=idle_seed)
 
+    def stream(self, head: HeadModel | None = None, shape: NDArray[np.float32] | None = None) -> MotionStream:
+        """Decode while symbols arrive; all frames together equal :meth:`decode`'s (without idle)."""
+        return MotionStream(self, head, shape)
+
     def _nearest(self, stream: int) -> NDArray[np.int64]:
         """For each code of the model, the position among the kept codes of the nearest one."""
         group = first = 0
@@ -205,8 +210,10 @@ class FaceTokenizer:
             model = MotionVQVAE(build(TokenizerConfig, raw["model"], "model"))
             weights = {k: v.float() if v.is_floating_point() else v for k, v in load_file(weights_path).items()}
             model.load_state_dict(weights, strict=True)
+            if broken := [k for k, v in weights.items() if v.is_floating_point() and not v.isfinite().all()]:
+                raise ValueError(f"{broken[0]} holds values that are not finite")
             return cls(model, tuple(np.array(k, np.int64) for k in raw["kept"]), str(raw["head_sha256"]))
-        except (KeyError, TypeError, ValueError, RuntimeError, UnicodeDecodeError, SafetensorError) as err:
+        except (KeyError, TypeError, ValueError, OverflowError, RuntimeError, MemoryError, SafetensorError) as err:
             raise ValueError(f"{folder} does not hold a usable motion tokenizer: {' '.join(str(err).split())[:300]}") from err
 
 

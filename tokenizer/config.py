@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from math import prod
 
 from ..face.channels import STREAMS
 from ..face.settings import build, read_yaml
@@ -50,6 +51,12 @@ class TokenizerConfig:
             raise ValueError(f"frames_per_step is {self.frames_per_step}; allowed: 1 to 16")
         if any(n < 2 for n in (*self.levels, *self.small_levels, *self.wide_levels)):
             raise ValueError(f"levels are {self.levels}, {self.small_levels} and {self.wide_levels}; each needs at least 2")
+        sizes = (self.codebook_size, *(prod(x) for x in (self.levels, self.small_levels, self.wide_levels)))
+        if not 1 <= self.hidden <= 1024 or not 1 <= self.quantizers <= 16 or min(sizes) < 1 or max(sizes) > 65536:
+            raise ValueError(f"hidden is {self.hidden}, quantizers {self.quantizers} and the codes are {max(sizes)}; "
+                             "allowed: up to 1024, 16 and 65536")
+        if not 1.0 <= self.fps <= 240.0:
+            raise ValueError(f"fps is {self.fps}; allowed: 1 to 240")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ ScaMo (https://arxiv.org/abs/2412.14559) uses it for body motion.
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,8 @@ from .config import GROUPINGS, TokenizerConfig
 from .features import N_FEATURES, STREAM_SLICES
 
 SMALL = ("brows", "gaze", "head")
+CONTEXT = 3
+"""Steps that the decoder sees on either side: 1 + 1 by its two step convolutions, and 3 frames rounded up to a step."""
 
 
 class GroupedConv(nn.Module):
@@ -98,6 +101,7 @@ class MotionVQVAE(nn.Module):
         self.dec_frame = Block(n, width, 5)
         self.dec_out = GroupedConv(n, width, channels, 3)
         size = config.codebook_size
+        self.sizes: list[tuple[int, ...]]
         if config.quantizer == "fsq":
             self.quantizers = nn.ModuleList(FSQ(one) for one in levels)
             self.sizes = [(prod(one),) for one in levels]
@@ -116,6 +120,9 @@ class MotionVQVAE(nn.Module):
         """Codebook size of each code column (one a group, or one a group and RVQ stage)."""
         return tuple(n for sizes in self.sizes for n in sizes)
 
+    _gather: Tensor
+    _scatter: Tensor
+
     # -- parts ------------------------------------------------------------------------
     def _latents(self, x: Tensor) -> Tensor:
         """``(B, T, F)`` -> ``(G, B, T', D)``."""
@@ -130,6 +137,7 @@ class MotionVQVAE(nn.Module):
         """Quantized ``(G, B, T', D)``, codes ``(B, T', Q)`` a group, change and commitment losses."""
         quantized, codes = [], []
         change = commitment = latents.new_zeros(())
+        quantizer: Any
         for g, (quantizer, dim) in enumerate(zip(self.quantizers, self.dims, strict=True)):
             z = latents[g, ..., :dim]
             if self.config.quantizer == "fsq":
@@ -174,12 +182,14 @@ class MotionVQVAE(nn.Module):
     @torch.no_grad()
     def points(self, group: int, codes: Tensor) -> Tensor:
         """``(..., Q)`` codes of a group -> ``(..., D)`` quantized latents."""
-        quantizer = self.quantizers[group]
+        quantizer: Any = self.quantizers[group]
         if self.config.quantizer == "fsq":
-            return quantizer.indices_to_codes(codes[..., 0])
-        if self.config.quantizer == "vq":
-            return quantizer.get_codes_from_indices(codes[..., 0])
-        return quantizer.get_output_from_indices(codes)
+            out: Tensor = quantizer.indices_to_codes(codes[..., 0])
+        elif self.config.quantizer == "vq":
+            out = quantizer.get_codes_from_indices(codes[..., 0])
+        else:
+            out = quantizer.get_output_from_indices(codes)
+        return out
 
     def _from_codes(self, codes: Tensor) -> Tensor:
         out, at, dim = [], 0, max(self.dims)
@@ -191,9 +201,16 @@ class MotionVQVAE(nn.Module):
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
-        """``(B, T', K)`` -> ``(B, T, F)``."""
+        """``(B, T', K)`` -> ``(B, T, F)``; before and after, the first and last codes go on.
+
+        Without that context the first and last frames would see the convolutions' own padding,
+        which repeats one frame of a step instead of the step.
+        """
         rest = self._rest_frames(self._from_codes(self.rest_codes()[None, None]))
-        return self._frames(self._from_codes(codes)) - rest.repeat(1, codes.shape[1], 1)
+        side, step = CONTEXT, self.config.frames_per_step
+        around = torch.cat([codes[:, :1].expand(-1, side, -1), codes, codes[:, -1:].expand(-1, side, -1)], 1)
+        frames = self._frames(self._from_codes(around))[:, side * step:-side * step]
+        return frames - rest.repeat(1, codes.shape[1], 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Reconstruction ``(B, T, F)`` and the auxiliary losses ``change`` and ``commitment``."""

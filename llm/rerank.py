@@ -1,0 +1,63 @@
+"""Choosing among several performances of a prompt: the one that the model itself reads as the prompt.
+
+A model that turns words into motion and motion into words can check its own work. Of K sampled
+motions the one is kept under which the prompt is likeliest as a description, the noisy-channel
+score of Yu et al. 2017 (https://arxiv.org/abs/1611.02554). The geometric measurement
+has no part in it, so it stays an independent judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from .examples import collate
+from .prompts import CAPTION, Turn
+
+if TYPE_CHECKING:
+    from .generate import MotionLM
+
+
+@torch.inference_mode()
+def description_scores(
+    lm: MotionLM, motions: Sequence[NDArray[np.integer]], texts: Sequence[str], batch_size: int = 16
+) -> NDArray[np.float64]:
+    """Mean log-probability (nats a token) of each text as a caption of its motion, ``(N,)``."""
+    if len(motions) != len(texts):
+        raise ValueError(f"{len(motions)} motions for {len(texts)} texts")
+    template, model = lm.template, lm.model
+    encoded = [template.encode([Turn(CAPTION, motion=m, answer=t)]) for m, t in zip(motions, texts, strict=True)]
+    order = sorted(range(len(encoded)), key=lambda i: len(encoded[i].ids))
+    scores = np.zeros(len(encoded))
+    for low in range(0, len(order), batch_size):
+        part = order[low : low + batch_size]
+        batch = collate(template, [encoded[i] for i in part]).to(model.rows.device)
+        hidden = model.hidden(batch.ids).flatten(0, 1)[batch.text_at]
+        nats = -F.cross_entropy(model.text_logits(hidden), batch.text_target, reduction="none")
+        row = torch.div(batch.text_at, batch.ids.shape[1], rounding_mode="floor")
+        total = torch.zeros(len(part), device=nats.device).index_add_(0, row, nats)
+        count = torch.zeros(len(part), device=nats.device).index_add_(0, row, torch.ones_like(nats))
+        scores[part] = (total / count.clamp(min=1)).double().cpu().numpy()
+    return scores
+
+
+def best_of(
+    lm: MotionLM, prompts: Sequence[str], candidates: Sequence[Sequence[NDArray[np.integer]]]
+) -> list[NDArray[np.int32]]:
+    """For each prompt the candidate under which it is likeliest.
+
+    Args:
+        candidates: ``candidates[i]`` are the motions sampled for ``prompts[i]``.
+    """
+    flat = [(m, p) for p, motions in zip(prompts, candidates, strict=True) for m in motions]
+    scores = description_scores(lm, [m for m, _ in flat], [p for _, p in flat])
+    chosen, at = [], 0
+    for motions in candidates:
+        chosen.append(np.asarray(motions[int(scores[at : at + len(motions)].argmax())], np.int32))
+        at += len(motions)
+    return chosen
