@@ -46,6 +46,7 @@ class ChatSession:
     seconds: float | None = None
     idle: bool = True
     temperature: float = 0.7
+    candidates: int | None = None
     made: int = field(default=0, init=False)
 
     def reply(self, text: str) -> Answer:
@@ -62,7 +63,8 @@ class ChatSession:
             text = text[polite.end():].rstrip(" ?")
         elif _QUESTION.search(text):
             return Answer(self.agent.ask(self._need_clip(), text))
-        clip = self.agent.generate(text, self.seconds, self.seed + self.made, self.idle, self.temperature)
+        clip = self.agent.generate(text, self.seconds, self.seed + self.made, self.idle, self.temperature,
+                                   candidates=self.candidates)
         self.out.mkdir(parents=True, exist_ok=True)
         path = self._free_name()
         clip.save(path)

@@ -41,7 +41,7 @@ def weights_dir(path: str | os.PathLike[str] | None = None) -> Path:
 
 
 def check_request(prompts: Sequence[str], seconds: float | Sequence[float | None] | None = None, seed: int = 0,
-                  temperature: float = 0.7) -> list[float | None]:
+                  temperature: float = 0.7, candidates: int | None = None) -> list[float | None]:
     """Refuse what cannot be performed, before anything is loaded.
 
     Returns:
@@ -49,7 +49,7 @@ def check_request(prompts: Sequence[str], seconds: float | Sequence[float | None
 
     Raises:
         ValueError: an empty or very long prompt, another number of durations than prompts, a duration
-            outside 0.2 to 20 s, or a negative seed or temperature.
+            outside 0.2 to 20 s, a negative seed or temperature, or candidates outside 1 to 64.
     """
     durations = [seconds] * len(prompts) if seconds is None or isinstance(seconds, (int, float)) else list(seconds)
     if len(durations) != len(prompts):
@@ -66,6 +66,8 @@ def check_request(prompts: Sequence[str], seconds: float | Sequence[float | None
         raise ValueError(f"seed is {seed}; allowed: 0 and more")
     if not 0 <= temperature <= 10:
         raise ValueError(f"temperature is {temperature:g}; allowed: 0 to 10")
+    if candidates is not None and not 1 <= candidates <= 64:
+        raise ValueError(f"candidates is {candidates}; allowed: 1 to 64")
     return durations
 
 
@@ -125,19 +127,16 @@ class FaceLM:
         Raises:
             ValueError: see :func:`check_request`.
         """
-        durations = check_request(prompts, seconds, seed, temperature)
-        tries = CANDIDATES if candidates is None else candidates
-        if not 1 <= tries <= 64:
-            raise ValueError(f"candidates is {tries}; allowed: 1 to 64")
-        if temperature == 0:
-            tries = 1  # they would all be the same
+        durations = check_request(prompts, seconds, seed, temperature, candidates)
+        tries = 1 if temperature == 0 else candidates or CANDIDATES  # without chance they would all be the same
         written: list[np.ndarray] = []
         chunk = max(1, self.lm.batch_size // tries)
         for low in range(0, len(prompts), chunk):
             part = [p.strip() for p in prompts[low:low + chunk]]
             asked = durations[low:low + chunk]
             made = self.lm.perform([p for p in part for _ in range(tries)], seconds=[d for d in asked for _ in range(tries)],
-                                   seed=seed + low, temperature=temperature)
+                                   seed=[(seed + low + i, t) for i in range(len(part)) for t in range(tries)],
+                                   temperature=temperature)
             written += best_of(self.lm, part, [made[i:i + tries] for i in range(0, len(made), tries)]) if tries > 1 else made
             if progress:
                 progress(len(written), len(prompts))

@@ -116,10 +116,11 @@ def _read_stamp(path: Path) -> object:
 
 def train_language_model(config_path: str | os.PathLike[str], corpus: str | os.PathLike[str],
                          tokenizer_dir: str | os.PathLike[str], out: str | os.PathLike[str], base: str | None = None,
-                         restart: bool = False, progress: Progress | None = None) -> None:
+                         restart: bool = False, progress: Progress | None = None,
+                         init: str | os.PathLike[str] | None = None) -> None:
     """Tokenize the corpus (once) and train by a recipe; ``out`` becomes a weights folder.
 
-    A second call goes on from the newest checkpoint.
+    A second call goes on from the newest checkpoint; ``init`` is a saved adapter to start from instead of nothing.
 
     Raises:
         FileNotFoundError, ValueError: a missing or unusable recipe, corpus, tokenizer or base.
@@ -140,4 +141,4 @@ def train_language_model(config_path: str | os.PathLike[str], corpus: str | os.P
     if Path(tokenizer_dir).resolve() != (out / "tokenizer").resolve():
         shutil.copytree(tokenizer_dir, out / "tokenizer", dirs_exist_ok=True)
     train(config, tokens, tokenizer.layout, out / "llm", resume=not (restart or fresh),
-          info={"recipe": Path(config_path).name, "tokenizer": tokenizer.hash})
+          info={"recipe": Path(config_path).name, "tokenizer": tokenizer.hash}, init=init)

@@ -134,9 +134,10 @@ def demo(args: argparse.Namespace) -> int:
     from ..agent.pipeline import check_request
 
     out = folder_target(args.out)
-    check_request([args.prompt], args.seconds, args.seed, args.temperature)
+    check_request([args.prompt], args.seconds, args.seed, args.temperature, args.candidates)
     agent = load_agent(args)
-    clip = agent.generate(args.prompt, args.seconds, args.seed, not args.no_idle, args.temperature)
+    clip = agent.generate(args.prompt, args.seconds, args.seed, not args.no_idle, args.temperature,
+                          candidates=args.candidates)
     out.mkdir(parents=True, exist_ok=True)
     clip.save(out / "clip.npz")
     for name in ("sheet.png", "clip.mp4", "clip.glb"):
@@ -178,7 +179,7 @@ def generate(args: argparse.Namespace) -> int:
     from ..agent.pipeline import check_request
 
     prompts = _prompts(args)
-    check_request(prompts, args.seconds, args.seed, args.temperature)
+    check_request(prompts, args.seconds, args.seed, args.temperature, args.candidates)
     for path, suffixes in ((args.render, (".mp4", ".gif", ".png")), (args.glb, (".glb",))):
         if path:
             file_target(path, *suffixes)
@@ -248,9 +249,9 @@ def chat(args: argparse.Namespace) -> int:
 
     clip = load_clips([args.clip], to_read=True)[0] if args.clip else None
     out = folder_target(args.out)
-    check_request(["any"], args.seconds, args.seed, args.temperature)
+    check_request(["any"], args.seconds, args.seed, args.temperature, args.candidates)
     session = ChatSession(load_agent(args), out, clip, seed=args.seed, seconds=args.seconds, idle=not args.no_idle,
-                          temperature=args.temperature)
+                          temperature=args.temperature, candidates=args.candidates)
     loop(session, sys.stdin, sys.stdout)
     return 0
 
@@ -300,7 +301,8 @@ def train(args: argparse.Namespace) -> int:
 
     tokenizer = Path(args.tokenizer) if args.tokenizer else weights_dir() / "tokenizer"
     folder_target(args.out)
-    train_language_model(args.config, args.corpus, tokenizer, args.out, args.base, args.restart, bar("tokenizing the corpus"))
+    train_language_model(args.config, args.corpus, tokenizer, args.out, args.base, args.restart, bar("tokenizing the corpus"),
+                         args.init)
     print(f"{args.out}: tokenizer and language model; use them with --weights {args.out}")
     return 0
 
@@ -311,7 +313,7 @@ def evaluate(args: argparse.Namespace) -> int:
     from ..eval.evaluate import evaluate as run_evaluation
     from ..eval.items import corpus_items, fresh_items
 
-    check_request(["any"], None, args.seed, args.temperature)
+    check_request(["any"], None, args.seed, args.temperature, args.candidates)
     if args.out:
         file_target(args.out, ".json")
     if args.corpus:
@@ -330,7 +332,7 @@ def evaluate(args: argparse.Namespace) -> int:
             bars[what] = bar(what)
         bars[what](done, of)
 
-    report = run_evaluation(agent, items, known, args.only, args.seed, args.temperature, progress)
+    report = run_evaluation(agent, items, known, args.only, args.seed, args.temperature, progress, args.candidates)
     if args.out:
         Path(args.out).write_text(json.dumps(report.to_dict(), indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report.to_dict()) if args.json else report.table())

@@ -36,6 +36,12 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--temperature", type=float, default=0.7, metavar="T",
                         help="0 for the most likely performance (default 0.7)")
     parser.add_argument("--no-idle", action="store_true", help="leave out spontaneous blinks, saccades and drift")
+    _candidates(parser)
+
+
+def _candidates(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--candidates", type=_positive, metavar="K",
+                        help="performances sampled for each prompt, of which the model keeps the one it reads best (default 4)")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -112,6 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--tokenizer", metavar="DIR", help="motion tokenizer (default: the released one)")
     p.add_argument("-o", "--out", required=True, metavar="DIR")
     p.add_argument("--base", metavar="MODEL")
+    p.add_argument("--init", metavar="DIR", help="start from this saved adapter (the llm folder of a weights folder)")
     p.add_argument("--restart", action="store_true", help="start anew even if DIR holds checkpoints")
 
     p = add("eval", "evaluate both directions on the test split")
@@ -122,6 +129,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--temperature", type=float, default=0.7)
     p.add_argument("--json", action="store_true")
     p.add_argument("-o", "--out", metavar="FILE.json", help="write the full report there as well")
+    _candidates(p)
     _weights(p)
 
     p = add("info", "versions, weights, base model and head in use")

@@ -51,6 +51,7 @@ class Report:
     train_items: int = 0
     """Training items that retrieval and chance draw from."""
     seed: int = 0
+    candidates: int | None = None
     temperature: float = 0.0
     l2m: list[Row] = field(default_factory=list)
     m2l: list[Row] = field(default_factory=list)
@@ -128,7 +129,8 @@ def _row(name: str, counts: Sequence[Counts], orders: Sequence[OrderScore]) -> R
 
 
 def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None = None, seed: int = 0,  # noqa: ANN001
-             temperature: float = 0.7, progress: Callable[[str, int, int], None] | None = None) -> Report:
+             temperature: float = 0.7, progress: Callable[[str, int, int], None] | None = None,
+             candidates: int | None = None) -> Report:
     """Evaluate a loaded :class:`facelm.agent.pipeline.FaceLM` (or anything with its
     ``generate_many``, ``describe_many``, ``head`` and ``tokenizer``).
 
@@ -136,7 +138,7 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
         items: test items.
         train: training items, for retrieval and chance.
         only: ``"l2m"`` or ``"m2l"`` for one direction.
-        seed, temperature: of the performances.
+        seed, temperature, candidates: of the performances; ``candidates`` None is the agent's own default.
         progress: called with (what, done, of).
 
     Raises:
@@ -146,13 +148,14 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
         raise ValueError("evaluation needs test items and training items (for retrieval and chance)")
     started = time.monotonic()
     say = progress or (lambda what, done, of: None)
-    report = Report(items=len(items), train_items=len(train), seed=seed, temperature=temperature)
+    report = Report(items=len(items), train_items=len(train), seed=seed, temperature=temperature, candidates=candidates)
     scripts = [i.script for i in items]
     rng = np.random.default_rng(seed)
     chance = [train[int(k)] for k in rng.integers(len(train), size=len(items))]
     if only != "m2l":
+        extra = {} if candidates is None else {"candidates": candidates}
         clips = lm.generate_many([i.prompt for i in items], seed=seed, idle=False, temperature=temperature,
-                                 progress=lambda d, n: say("performing", d, n))
+                                 progress=lambda d, n: say("performing", d, n), **extra)
         near = TfIdf([t.prompt for t in train]).nearest([i.prompt for i in items])
         rebuilt = [lm.tokenizer.decode(lm.tokenizer.encode(i.clip, filtered=True), head=lm.head) for i in items]
         made: list[list[Detection]] = []

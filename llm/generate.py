@@ -83,7 +83,7 @@ class MotionLM:
         self,
         prompts: Sequence[str],
         seconds: Sequence[float | None] | None = None,
-        seed: int = 0,
+        seed: int | Sequence[tuple[int, int]] = 0,
         temperature: float = 0.7,
         top_p: float = 0.95,
         max_seconds: float = MAX_STEPS * STEP_SECONDS,
@@ -93,7 +93,9 @@ class MotionLM:
         Args:
             prompts: what to perform.
             seconds: exact length of each (rounded to a tokenizer step), or None for the model's choice.
-            seed, temperature, top_p: see ``Sampling``.
+            seed: see ``Sampling``; or for each prompt a pair (its seed, number of the try), of which the try 0
+                draws as the seed alone does.
+            temperature, top_p: see ``Sampling``.
             max_seconds: longest free length.
 
         Returns:
@@ -117,11 +119,12 @@ class MotionLM:
             turns.append([Turn(perform_prompt(prompt.strip(), None if count is None else count * STEP_SECONDS))])
         begin = [self.vocabulary.begin]
         lines = [self.template.encode(turn).ids + begin for turn in turns]
-        sampling = Sampling(temperature, top_p, seed)
+        seeds = None if isinstance(seed, int) else list(seed)
+        sampling = Sampling(temperature, top_p, seed if isinstance(seed, int) else 0)
         return self._in_batches(
             lines,
             lambda part, at: self._motions(
-                part, [steps[i] for i in at], sampling, at, max(1, round(max_seconds / STEP_SECONDS))
+                part, [steps[i] for i in at], sampling, at, max(1, round(max_seconds / STEP_SECONDS)), seeds
             ),
         )
 
@@ -198,10 +201,12 @@ class MotionLM:
         sampling: Sampling,
         places: Sequence[int],
         max_steps: int,
+        seeds: Sequence[tuple[int, int]] | None = None,
     ) -> list[NDArray[np.int32]]:
         layout = self.vocabulary.layout
         grammar = MotionGrammar(layout, steps, max_steps)
-        draws = [np.random.default_rng(sampling.seed + place) for place in places]
+        pairs = [seeds[place] if seeds else (sampling.seed + place, 0) for place in places]
+        draws = [np.random.default_rng(pair) for pair in pairs]
         hidden, cache = self._prefill(lines)
         out: list[list[int]] = [[] for _ in lines]
         alive = np.arange(len(lines))  # rows of the cache that still write
@@ -229,7 +234,7 @@ class MotionLM:
 
     @torch.inference_mode()
     def _texts(self, lines: list[list[int]], sampling: Sampling, places: Sequence[int], max_tokens: int) -> list[str]:
-        draws = [np.random.default_rng(sampling.seed + place) for place in places]
+        draws = [np.random.default_rng((sampling.seed + place, 0)) for place in places]
         hidden, cache = self._prefill(lines)
         out: list[list[int]] = [[] for _ in lines]
         alive = np.arange(len(lines))

@@ -240,18 +240,12 @@ def load_model(
     """
     path = Path(directory)
     card = read_card(path)
-    if not (path / ADAPTER).is_file():
-        raise FileNotFoundError(f"{path} holds no {ADAPTER}; give a directory written by training")
+    state = read_adapter(path)
     try:
         layers = [int(i) for i in card["layers"]]
         lora, vocabulary = LoraConfig(**card["lora"]), MotionVocabulary.from_json(card["vocabulary"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{path / CARD} is damaged ({error}); copy or download it again") from error
-    try:
-        with safe_open(path / ADAPTER, "pt") as file:
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except Exception as error:  # safetensors raises its own kinds for damaged files
-        raise ValueError(f"{path / ADAPTER} cannot be read ({error}); copy or download it again") from error
     # the sizes that the card claims are allocated below: they must be those of the file
     ranks = {value.shape[0] for key, value in state.items() if key.endswith("lora_A.weight")}
     if ROWS not in state or len(state[ROWS]) != vocabulary.n_new or ranks - {lora.rank}:
@@ -268,6 +262,22 @@ def load_model(
     model = MotionModel(loaded, vocabulary, lora)
     model.load_adapter_state(state)
     return model.to(device).eval()
+
+
+def read_adapter(directory: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a saved adapter, under peft's names.
+
+    Raises:
+        FileNotFoundError: none there; ValueError: a damaged file.
+    """
+    path = Path(directory) / ADAPTER
+    if not path.is_file():
+        raise FileNotFoundError(f"{directory} holds no {ADAPTER}; give a directory written by training")
+    try:
+        with safe_open(path, "pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except Exception as error:  # safetensors raises its own kinds for damaged files
+        raise ValueError(f"{path} cannot be read ({error}); copy or download it again") from error
 
 
 def read_card(directory: str | os.PathLike[str]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from ..tokenizer.changes import ChangeLayout
 from .base import load_base
 from .config import OptimConfig, TrainConfig, to_dict
 from .examples import Clip, Position, Stream, read_clips, validation_batches
-from .model import Batch, MotionModel, compute_dtype
+from .model import Batch, MotionModel, compute_dtype, read_adapter, read_card
 from .vocabulary import MotionVocabulary
 
 
@@ -84,6 +84,7 @@ def train(
     resume: bool = True,
     quiet: bool = False,
     info: dict[str, Any] | None = None,
+    init: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
     """Trains an adapter.
 
@@ -95,9 +96,11 @@ def train(
         resume: go on from the checkpoint there is.
         quiet: no progress bar.
         info: written into the adapter's card.
+        init: directory of a saved adapter to start from (same base, layers, rank and motion tokenizer);
+            a checkpoint in ``out`` wins over it.
 
     Raises:
-        FileNotFoundError, ValueError: see ``read_clips``, ``load_base``; a checkpoint of another configuration.
+        FileNotFoundError, ValueError: see ``read_clips``, ``load_base``, ``read_adapter``; a checkpoint of another configuration.
     """
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
@@ -111,6 +114,11 @@ def train(
     network.to(_device())  # before MotionModel, which chooses the attention by device
     vocabulary = MotionVocabulary(len(network.get_input_embeddings().weight), layout)
     model = MotionModel(base, vocabulary, config.lora, config.run.seed)
+    if init is not None:
+        card = read_card(init)
+        if card["vocabulary"] != json.loads(json.dumps(vocabulary.to_json())):
+            raise ValueError(f"{init} was trained on another motion tokenizer; start from one that was trained on this one")
+        model.load_adapter_state(read_adapter(init))
     run = setup(config, model, clips, held_out, Path(out), resume)
     return main(run, quiet, info)
 

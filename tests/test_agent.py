@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from facelm.agent import pipeline
 from facelm.agent.chat import ChatSession, loop
 from facelm.agent.pipeline import FaceLM, check_request, weights_dir
 from facelm.face.actions import measure
@@ -46,16 +47,32 @@ def test_the_same_seed_gives_the_same_clip_and_another_one_another(agent: FaceLM
 def test_a_prompt_in_a_list_is_performed_as_if_alone(agent: FaceLM) -> None:
     """Prompt i of a list is performed with seed + i, across batches (4 here) and beside longer prompts."""
     prompts = ["smile", "nod slowly turn left", "frown", "turn right", "smile", "nod"]
-    many = agent.generate_many(prompts, 1.0, seed=5)
-    for i, clip in enumerate(many):
-        assert same(clip, agent.generate(prompts[i], 1.0, seed=5 + i), atol=1e-5), i
-    assert not same(many[0], many[4])
+    for candidates in (1, 2):
+        many = agent.generate_many(prompts, 1.0, seed=5, candidates=candidates)
+        for i, clip in enumerate(many):
+            assert same(clip, agent.generate(prompts[i], 1.0, seed=5 + i, candidates=candidates), atol=1e-5), i
+        assert not same(many[0], many[4])
+
+
+def test_neighbouring_seeds_share_no_candidates(agent: FaceLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the best of several tries would be the same performance for one seed after the other."""
+    drawn: list[list[bytes]] = []
+
+    def first_of(lm: object, prompts: list[str], made: list[list[np.ndarray]]) -> list[np.ndarray]:
+        drawn.extend([m.tobytes() for m in c] for c in made)
+        return [c[0] for c in made]
+
+    monkeypatch.setattr(pipeline, "best_of", first_of)
+    agent.generate_many(["smile"] * 3, 1.6, seed=3, candidates=3)
+    alone = agent.generate("smile", 1.6, seed=4, candidates=3)
+    assert len(drawn) == 4 and len({m for c in drawn[:3] for m in c}) == 9 and drawn[3] == drawn[1]
+    assert same(alone, agent.generate("smile", 1.6, seed=4, candidates=1)), "the first try is that of one candidate"
 
 
 def test_each_prompt_may_have_its_own_duration(agent: FaceLM) -> None:
     seen: list[tuple[int, int]] = []
     lengths = [1.0, 0.4, 2.0, 0.6, 1.2]
-    clips = agent.generate_many(["nod"] * 5, lengths, progress=lambda done, of: seen.append((done, of)))
+    clips = agent.generate_many(["nod"] * 5, lengths, candidates=1, progress=lambda done, of: seen.append((done, of)))
     assert [len(c) for c in clips] == [25, 10, 50, 15, 30]
     assert seen == [(4, 5), (5, 5)]
     free = agent.generate("nod", None, seed=1, idle=False)

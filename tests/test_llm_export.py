@@ -63,3 +63,27 @@ def test_a_full_folder_is_not_overwritten(saved, tmp_path):
     with pytest.raises(ValueError, match="not an empty folder"):
         export_merged(saved / "llm", tmp_path, saved / "base")
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_training_can_start_from_a_saved_adapter(saved, tmp_path):
+    import dataclasses
+
+    from facelm.llm.examples import prepare_tokens
+    from facelm.llm.train import train
+    from llm_tiny import tiny_config
+
+    clips = tiny_clips(12)
+    rows = [{"clip_id": c.clip_id, "split": "train", "captions": list(c.captions), "questions": list(c.questions),
+             "answers": list(c.answers)} for c in clips]
+    prepare_tokens(rows, [c.symbols for c in clips], tmp_path / "tokens.parquet")
+    config = tiny_config(max_steps=1)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, name=str(saved / "base")),
+                                 optim=dataclasses.replace(config.optim, lr=1e-12))
+    train(config, tmp_path / "tokens.parquet", LAYOUT, tmp_path / "out", quiet=True, init=saved / "llm")
+    from facelm.llm.model import read_adapter
+
+    before, after = read_adapter(saved / "llm"), read_adapter(tmp_path / "out")
+    assert all(torch.allclose(before[k].float(), after[k].float(), atol=1e-3) for k in before)
+    other = dataclasses.replace(LAYOUT, max_step=LAYOUT.max_step - 1)
+    with pytest.raises(ValueError, match="another motion tokenizer"):
+        train(config, tmp_path / "tokens.parquet", other, tmp_path / "out2", quiet=True, init=saved / "llm")
