@@ -45,7 +45,7 @@ class ChatSession:
     seed: int = 0
     seconds: float | None = None
     idle: bool = True
-    temperature: float = 0.7
+    temperature: float = 0.5
     candidates: int | None = None
     made: int = field(default=0, init=False)
 

@@ -41,7 +41,7 @@ def weights_dir(path: str | os.PathLike[str] | None = None) -> Path:
 
 
 def check_request(prompts: Sequence[str], seconds: float | Sequence[float | None] | None = None, seed: int = 0,
-                  temperature: float = 0.7, candidates: int | None = None) -> list[float | None]:
+                  temperature: float = 0.5, candidates: int | None = None) -> list[float | None]:
     """Refuse what cannot be performed, before anything is loaded.
 
     Returns:
@@ -109,7 +109,7 @@ class FaceLM:
 
     # -- words to motion ----------------------------------------------------------------
     def generate_many(self, prompts: Sequence[str], seconds: float | Sequence[float | None] | None = None, seed: int = 0,
-                      idle: bool = True, temperature: float = 0.7, shape: np.ndarray | None = None,
+                      idle: bool = True, temperature: float = 0.5, shape: np.ndarray | None = None,
                       progress: Callable[[int, int], None] | None = None, candidates: int | None = None) -> list[FaceSequence]:
         """Perform several prompts, batched.
 
@@ -149,7 +149,7 @@ class FaceLM:
         return clips
 
     def generate(self, prompt: str, seconds: float | None = None, seed: int = 0, idle: bool = True,
-                 temperature: float = 0.7, shape: np.ndarray | None = None, candidates: int | None = None) -> FaceSequence:
+                 temperature: float = 0.5, shape: np.ndarray | None = None, candidates: int | None = None) -> FaceSequence:
         """Perform one prompt; see :meth:`generate_many`."""
         return self.generate_many([prompt], seconds, seed, idle, temperature, shape, candidates=candidates)[0]
 

@@ -33,8 +33,8 @@ def _weights(parser: argparse.ArgumentParser) -> None:
 def _sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="S", help="exact duration (default: the model chooses)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same performance (default 0)")
-    parser.add_argument("--temperature", type=float, default=0.7, metavar="T",
-                        help="0 for the most likely performance (default 0.7)")
+    parser.add_argument("--temperature", type=float, default=0.5, metavar="T",
+                        help="0 for the most likely performance (default 0.5)")
     parser.add_argument("--no-idle", action="store_true", help="leave out spontaneous blinks, saccades and drift")
     _candidates(parser)
 
@@ -126,7 +126,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--items", type=_positive, default=500, metavar="N", help="test items each way (default 500)")
     p.add_argument("--only", choices=("l2m", "m2l"), help="one direction only")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--temperature", type=float, default=0.7)
+    p.add_argument("--temperature", type=float, default=0.5)
     p.add_argument("--json", action="store_true")
     p.add_argument("-o", "--out", metavar="FILE.json", help="write the full report there as well")
     _candidates(p)

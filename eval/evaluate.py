@@ -129,7 +129,7 @@ def _row(name: str, counts: Sequence[Counts], orders: Sequence[OrderScore]) -> R
 
 
 def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None = None, seed: int = 0,  # noqa: ANN001
-             temperature: float = 0.7, progress: Callable[[str, int, int], None] | None = None,
+             temperature: float = 0.5, progress: Callable[[str, int, int], None] | None = None,
              candidates: int | None = None) -> Report:
     """Evaluate a loaded :class:`facelm.agent.pipeline.FaceLM` (or anything with its
     ``generate_many``, ``describe_many``, ``head`` and ``tokenizer``).

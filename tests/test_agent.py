@@ -159,7 +159,8 @@ class Scripted:
         self.head = HeadModel.default()
         self.calls: list[tuple] = []
 
-    def generate(self, prompt: str, seconds: float | None, seed: int, idle: bool, temperature: float) -> FaceSequence:
+    def generate(self, prompt: str, seconds: float | None, seed: int, idle: bool, temperature: float,
+                 candidates: int | None = None) -> FaceSequence:
         check_request([prompt], seconds, seed, temperature)
         self.calls.append(("generate", prompt, seconds, seed, idle))
         return FaceSequence.rest(round(25 * (seconds or 2.0)), self.head.ref)
