@@ -72,8 +72,10 @@ def main() -> None:
     print("| tokenizer | symbols | lips mm | lids mm | head deg | jitter | action recall | precision | tokens/s | bits/s |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name, r in done.items():
-        print(f"| {name} | {r['symbols']} | {r['mm']['lips']:.2f} | {r['mm']['lids']:.3f} | {r['head_deg']:.2f} | {r['jitter']:.2f} "
-              f"| {r['action_recall']:.3f} | {r['action_precision']:.3f} | {r['tokens_per_second']:.1f} | {r['bits_per_second']:.0f} |")
+        mm = r["mm"]
+        print(f"| {name} | {r['symbols']} | {mm['lips']:.2f} | {mm['lids']:.3f} | {r['head_deg']:.2f} | {r['jitter']:.2f} "
+              f"| {r['action_recall']:.3f} | {r['action_precision']:.3f} | {r['tokens_per_second']:.1f} "
+              f"| {r['bits_per_second']:.0f} |")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ def main() -> None:
             shutil.copyfile(source / folder / name, target / folder / name)
     card = json.loads((target / "llm" / "motion_lm.json").read_text())
     results: dict[str, object] = {
-        "recipes": {"tokenizer": "configs/tokenizer_fsq.yaml", "language_model": f"configs/{card['info'].get('recipe', 'lm_cpu.yaml')}"},
+        "recipes": {"tokenizer": "configs/tokenizer_fsq.yaml",
+                    "language_model": f"configs/{card['info'].get('recipe', 'lm_cpu.yaml')}"},
         "corpus": args.corpus, "note": args.note or "",
         "training": {k: card["info"][k] for k in ("steps", "minutes", "sequences", "answer_tokens", "tokens", "validation")},
     }
