@@ -13,6 +13,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,13 @@ def keep_layers(n_layers: int, first: int, last: int) -> tuple[int, ...]:
     if first + last == 0:
         return tuple(range(n_layers))
     return tuple(range(first)) + tuple(range(n_layers - last, n_layers))
+
+
+def first_and_last(layers: Sequence[int]) -> tuple[int, int]:
+    """The inverse of ``keep_layers``: its ``first`` and ``last`` for layers that it kept; (0, 0) when they are all."""
+    first = next((i for i, layer in enumerate(layers) if layer != i), len(layers))
+    last = len(layers) - first
+    return (first, last) if last else (0, 0)
 
 
 def load_base(

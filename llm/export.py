@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .base import load_base
+from .base import first_and_last, load_base
 from .model import load_model, read_card
+from .vocabulary import MotionVocabulary
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -28,14 +29,8 @@ def as_peft(directory: str | os.PathLike[str], base: str | os.PathLike[str] | No
     from peft import PeftModel
 
     card = read_card(directory)
-    layers = list(card["layers"])
-    first = next((i for i, layer in enumerate(layers) if layer != i), len(layers))
-    last = len(layers) - first
-    loaded = load_base(base, first if last else 0, last)
-    vocabulary = card["vocabulary"]
-    model: Any = loaded.model
-    grown = int(vocabulary["n_text"]) + 2 + sum(vocabulary["stream_sizes"]) + int(vocabulary["max_step"])
-    model.resize_token_embeddings(grown, mean_resizing=False)
+    model: Any = load_base(base, *first_and_last(card["layers"])).model
+    model.resize_token_embeddings(MotionVocabulary.from_json(card["vocabulary"]).size, mean_resizing=False)
     return PeftModel.from_pretrained(model, os.fspath(directory))
 
 
@@ -53,11 +48,7 @@ def export_merged(directory: str | os.PathLike[str], out: str | os.PathLike[str]
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target} exists and is not an empty folder; give a new one")
     model = load_model(directory, base, dtype=torch.float32).merge()
-    card = read_card(directory)
-    layers = list(card["layers"])
-    first = next((i for i, layer in enumerate(layers) if layer != i), len(layers))
-    last = len(layers) - first
-    tokenizer: Any = load_base(base, first if last else 0, last).tokenizer
+    tokenizer: Any = load_base(base, *first_and_last(read_card(directory)["layers"])).tokenizer
     n = model.vocabulary.n_text
     names = ["<motion>", "</motion>", *(f"<m{i}>" for i in range(model.vocabulary.layout.n_symbols))]
     if len(tokenizer) > n:

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .attention import use_grouped_attention
-from .base import BaseModel, load_base
+from .base import BaseModel, first_and_last, load_base
 from .lora import LoraConfig, LoraLinear, add_lora, merge_lora
 from .prompts import Template
 from .vocabulary import MotionVocabulary
@@ -250,9 +250,7 @@ def load_model(
     ranks = {value.shape[0] for key, value in state.items() if key.endswith("lora_A.weight")}
     if ROWS not in state or len(state[ROWS]) != vocabulary.n_new or ranks - {lora.rank}:
         raise ValueError(f"{path / ADAPTER} does not fit the {CARD} beside it; copy or download both again")
-    first = next((i for i, layer in enumerate(layers) if layer != i), len(layers))
-    some = first < len(layers)  # else every layer is kept
-    loaded = load_base(base, first if some else 0, len(layers) - first if some else 0, dtype or compute_dtype(device))
+    loaded = load_base(base, *first_and_last(layers), dtype or compute_dtype(device))
     if list(loaded.layers) != layers:
         raise ValueError(f"the adapter was trained on layers {layers}; {loaded.name} gives {list(loaded.layers)}")
     if _check(loaded.model) != card["base_check"]:
