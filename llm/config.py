@@ -11,9 +11,9 @@ import math
 import os
 import reprlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, get_type_hints
 
+from ..face.settings import read_yaml
 from .lora import LoraConfig
 
 
@@ -156,7 +156,7 @@ def load_config(path: str | os.PathLike[str], overrides: dict[str, Any] | None =
     Raises:
         FileNotFoundError: no such file; ValueError: not YAML, an unknown key or a bad value.
     """
-    data = _read(Path(path), ())
+    data = read_yaml(path)
     for section, entries in (overrides or {}).items():
         data[section] = {**data.get(section, {}), **entries}
     return parse_config(data, str(path))
@@ -205,31 +205,6 @@ def _known(data: dict[str, Any], allowed: Any, where: str) -> None:
     unknown = [key for key in data if key not in allowed]
     if unknown:
         raise ValueError(f"{where}: unknown key {unknown[0]!r}; allowed: {', '.join(allowed)}")
-
-
-def _read(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
-    import yaml
-
-    if not path.is_file():
-        raise FileNotFoundError(f"configuration {path} does not exist")
-    if path.resolve() in chain:
-        raise ValueError(f"{path}: the base files form a circle")
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError: not UTF-8, an impossible date or number
-        raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise ValueError(f"{path} is nested too deeply for a configuration") from error
-    if data is None:
-        raise ValueError(f"{path} is empty; state at least one section, or name another file under base:")
-    if not isinstance(data, dict):
-        raise ValueError(f"{path}: a mapping of sections is needed")
-    base = data.pop("base", None)
-    merged = _read(path.parent / str(base), (*chain, path.resolve())) if base else {}
-    for section, entries in data.items():
-        both = isinstance(entries, dict) and isinstance(merged.get(section), dict)
-        merged[section] = {**merged[section], **entries} if both else entries
-    return merged
 
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:
