@@ -1,0 +1,98 @@
+"""A linear map from MediaPipe's 52 blendshape scores to the default head's expression, jaw and gaze, with its errors."""
+
+from __future__ import annotations
+
+import numpy as np
+from build_mediapipe_renders import Seen, clip_poses, draw_and_detect
+from facelm.face.channels import ARKIT_52, mirror_name
+from facelm.face.head import HeadModel
+from facelm.face.mediapipe_points import PriorMap, blendshape_prior
+
+SIZE = 256
+RIDGE = 300.0
+USELESS = 0.05  # a channel explained less than this on held-out clips is left at rest
+FLOOR = np.array([0.05] * 41 + [0.02] * 3 + [0.03] * 6)  # smallest sigma: expression; jaw and eyes, rad
+SCORE_SWAP = np.array([ARKIT_52.index(mirror_name(n)) for n in ARKIT_52])
+TURN_SIGNS = np.array([1.0, -1.0, -1.0])
+
+
+def _targets(seen: Seen) -> np.ndarray:
+    """(N,50): expression, jaw, eyes of the pictures in which a face was found."""
+    return np.concatenate([seen.poses.expr, seen.poses.jaw, seen.poses.eyes], 1)[seen.found]
+
+
+def _mirrored(head: HeadModel, targets: np.ndarray) -> np.ndarray:
+    swap = np.array([head.expr_names.index(mirror_name(n)) for n in head.expr_names])
+    eyes = targets[:, 44:].reshape(-1, 2, 3)[:, ::-1] * TURN_SIGNS
+    return np.concatenate([targets[:, :41][:, swap], targets[:, 41:44] * TURN_SIGNS, eyes.reshape(-1, 6)], 1)
+
+
+def _predict(scores: np.ndarray, clips: np.ndarray, use: PriorMap) -> np.ndarray:
+    out = np.empty((len(scores), 50))
+    for clip in np.unique(clips):
+        prior = blendshape_prior(scores[clips == clip], use)
+        out[clips == clip] = np.concatenate([prior.expr, prior.jaw, prior.eyes], 1)
+    return out
+
+
+def _score(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """(50,) R2 about rest (zero), which is what a fit without the prior would assume."""
+    return 1 - ((truth - predicted) ** 2).sum(0) / np.maximum((truth ** 2).sum(0), 1e-9)
+
+
+def fit_prior(head: HeadModel, clips: int, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """Fit on ``clips`` drawn clips and measure on a fifth more.
+
+    Returns:
+        The arrays of the asset, and R2 per channel on the held-out clips.
+    """
+    train = draw_and_detect(head, clip_poses(head, clips, rng), SIZE, rng)
+    test = draw_and_detect(head, clip_poses(head, max(20, clips // 5), rng), SIZE, rng)
+    return solve_prior(head, train, test)
+
+
+def solve_prior(head: HeadModel, train: Seen, test: Seen) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """As :func:`fit_prior`, on pictures already drawn."""
+    scores, clip = train.scores[train.found], train.poses.clip[train.found]
+    rests = np.array([np.quantile(scores[clip == c], PriorMap.quantile, axis=0) for c in np.unique(clip)])
+    rests = np.concatenate([rests, rests[:, SCORE_SWAP]])
+    plain = PriorMap(np.zeros((52, 50)), np.ones(50), rests.mean(0), np.quantile(rests, 0.95, axis=0))
+    inputs = np.concatenate([plain.inputs(scores[clip == c]) for c in np.unique(clip)])
+    order = np.concatenate([np.flatnonzero(clip == c) for c in np.unique(clip)])
+    targets = _targets(train)[order]
+    inputs = np.concatenate([inputs, inputs[:, SCORE_SWAP]])
+    targets = np.concatenate([targets, _mirrored(head, targets)])
+    scale = np.sqrt((inputs ** 2).mean(0)) + 1e-2
+    a = inputs / scale
+    weights = np.linalg.solve(a.T @ a + RIDGE * np.eye(52), a.T @ targets) / scale[:, None]
+    # brows read from brow and eye scores alone: R2 of browInnerUp 0.15 instead of -0.15, the others alike
+    above = np.array([n.startswith(("brow", "eye")) for n in ARKIT_52])
+    brows = np.array([n.startswith("brow") for n in head.expr_names] + [False] * 9)
+    b = a[:, above]
+    weights[:, brows] = 0.0
+    weights[np.ix_(above, brows)] = (np.linalg.solve(b.T @ b + RIDGE * np.eye(b.shape[1]), b.T @ targets[:, brows])
+                                     / scale[above, None])
+
+    truth, held, held_clip = _targets(test), test.scores[test.found], test.poses.clip[test.found]
+    r2 = _score(truth, _predict(held, held_clip, PriorMap(weights, np.ones(50), plain.rest, plain.rest_limit)))
+    swapped = np.array([head.expr_names.index(mirror_name(n)) for n in head.expr_names])
+    r2[:41] = (r2[:41] + r2[swapped]) / 2
+    r2[44:] = np.tile((r2[44:47] + r2[47:]) / 2, 2)
+    weights[:, r2 < USELESS] = 0.0
+    use = PriorMap(weights, np.ones(50), plain.rest, plain.rest_limit)
+    sigma = np.maximum(np.sqrt(((truth - _predict(held, held_clip, use)) ** 2).mean(0)), FLOOR)
+    sigma[:41] = (sigma[:41] + sigma[swapped]) / 2
+    sigma[44:] = np.tile((sigma[44:47] + sigma[47:]) / 2, 2)
+    names = [*head.expr_names, "jaw_x", "jaw_y", "jaw_z", "left_eye_x", "left_eye_y", "left_eye_z",
+             "right_eye_x", "right_eye_y", "right_eye_z"]
+    direct = np.concatenate([plain.inputs(held[held_clip == c])[:, [ARKIT_52.index(n) for n in head.expr_names]]
+                             for c in np.unique(held_clip)])
+    same = _score(np.concatenate([truth[held_clip == c] for c in np.unique(held_clip)])[:, :41], direct)
+    arrays = {"prior_weights": weights.astype(np.float32), "prior_sigma": sigma.astype(np.float32),
+              "prior_rest": plain.rest.astype(np.float32), "prior_rest_limit": plain.rest_limit.astype(np.float32)}
+    moving = np.abs(truth).max(0) > 1e-6
+    return arrays, {"frames": len(scores), "held_out": len(held),
+                    "r2": {n: round(float(r), 2) for n, r, m in zip(names, r2, moving, strict=True) if m},
+                    "sigma": {n: round(float(s), 3) for n, s, m in zip(names, sigma, moving, strict=True) if m},
+                    "same_name_r2": {n: round(float(r), 2) for n, r in zip(names, same, strict=False)},
+                    "left_at_rest": [n for n, r, m in zip(names, r2, moving, strict=True) if m and r < USELESS]}
