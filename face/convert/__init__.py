@@ -1,0 +1,6 @@
+"""Facial parameters of other tools as clips: :func:`read_parameters` recognises the format by content."""
+
+from .base import Imported
+from .recognise import FORMATS, read_parameters
+
+__all__ = ["FORMATS", "Imported", "read_parameters"]
