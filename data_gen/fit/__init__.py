@@ -1,0 +1,1 @@
+"""Per-frame fitting of the head model to video: detection, optimisation, quality."""

@@ -1,0 +1,341 @@
+"""Is the fit right? The input, the fitted head over it, and the points, side by side.
+
+As a video, frame by frame in constant memory, or as one picture of a clip's most telling frames.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from ...face import video
+from ...face.camera import PinholeCamera
+from ...face.head import HeadModel
+from ...face.mediapipe_points import REGIONS, embedding_for
+from ...face.render import Camera, Renderer, clip_vertices, key_frames
+from ...face.sequence import FaceSequence
+from .detect import Detections
+from .media import MediaInfo, read_frames
+
+Progress = Callable[[int, int], None]
+
+PANELS: tuple[str, ...] = ("input", "fitted head", "points: white detected, coloured fitted")
+PANEL_SIDE = 640
+"""Longer side of one panel of a video, px."""
+SHEET_PANEL = 320
+SHEET_FRAMES = 6
+ALPHA = 0.82
+"""Opacity of the fitted head."""
+
+_COLOURS: dict[str, tuple[int, int, int]] = {
+    "oval": (255, 214, 64), "forehead": (210, 160, 60), "brow_left": (255, 128, 32), "brow_right": (255, 128, 32),
+    "eye_left": (64, 208, 255), "eye_right": (64, 208, 255), "iris_left": (255, 64, 224), "iris_right": (255, 64, 224),
+    "nose": (96, 232, 96), "lips_outer": (255, 72, 88), "lips_inner": (255, 150, 160), "cheeks": (170, 150, 255),
+    "chin": (64, 216, 176),
+}
+_CHUNK = 16
+_GAP = 4
+
+
+class Shown(Protocol):
+    """What an overlay needs of a fit; ``fit.FitResult`` has it."""
+
+    @property
+    def seq(self) -> FaceSequence:
+        """In the camera's frame."""
+    @property
+    def camera(self) -> PinholeCamera:
+        """At the full size of the picture."""
+    @property
+    def detections(self) -> Detections:
+        """Detected points."""
+    @property
+    def info(self) -> MediaInfo | None:
+        """The input."""
+    @property
+    def points(self) -> NDArray[np.floating]:
+        """(T,L,2) px, the fitted head's points."""
+    @property
+    def index(self) -> NDArray[np.integer]:
+        """(L,) which of MediaPipe's points they are."""
+
+
+@dataclass(frozen=True)
+class _View:
+    """A part of the picture at some scale."""
+
+    scale: float
+    """Drawn pixels a pixel of the input."""
+    size: tuple[int, int]
+    """Drawn (width, height) of the whole picture."""
+    crop: tuple[int, int, int, int]
+    """x0, y0, x1, y1 of the part that is kept, drawn px."""
+
+
+# -- parts of a picture ------------------------------------------------------------------
+def render_camera(camera: PinholeCamera, vertices: NDArray[np.floating]) -> Camera:
+    """The renderer's camera that sees as ``camera`` does: eye at the origin, along -z.
+
+    Args:
+        camera: the fitted one.
+        vertices: (...,3) metres, what it looks at; gives the depth of the ball that the key light's shadow covers.
+    """
+    flat = vertices.reshape(-1, 3)
+    distance = max(0.05, float(-np.median(flat[:, 2])))
+    reach = float(np.quantile(np.linalg.norm(flat + np.array([0.0, 0.0, distance]), axis=1), 0.999))
+    return Camera((0.0, 0.0, -distance), distance, float(np.clip(camera.fov, 1.0, 120.0)), max(0.05, reach * 1.05))
+
+
+class _Painter:
+    """Draws the fitted head over pictures of one size; one a thread."""
+
+    def __init__(self, head: HeadModel, camera: Camera, size: tuple[int, int], draws: Renderer | None = None) -> None:
+        from ...face import raster
+
+        self._raster = raster
+        self.renderer = Renderer(head, camera, size, look=draws.look if draws else None)
+        self._size = size
+        self._focal = size[1] / np.tan(np.radians(camera.fov) / 2)  # of a grid of 2x2 samples a pixel
+        # the neck's end and the shoulders belong to the body, which the picture shows better
+        keep = (head.weights[:, 0] < 0.5)[head.faces].all(1)
+        self._faces = np.array(head.faces[keep], np.int32)
+        w, h = size
+        self._near, self._face = np.empty((2 * h, 2 * w), np.float32), np.empty((2 * h, 2 * w), np.int32)
+        self._bary = np.empty((2 * h, 2 * w, 2), np.float32)
+
+    def over(self, picture: NDArray[np.uint8], vertices: NDArray[np.floating]) -> NDArray[np.uint8]:
+        """``picture`` (H,W,3) with the head of ``vertices`` (V,3) laid over it."""
+        w, h = self._size
+        drawn = self.renderer.draw(vertices)
+        depth = np.maximum(-vertices[:, 2], 1e-3)
+        screen = np.stack([w + self._focal * vertices[:, 0] / depth, h - self._focal * vertices[:, 1] / depth,
+                           1.0 / depth], 1).astype(np.float32)
+        self._raster.depth_buffer(screen, self._faces, -1, False, self._near, self._face, self._bary)
+        cover = np.float32(ALPHA) * (self._face >= 0).reshape(h, 2, w, 2).mean((1, 3), dtype=np.float32)[..., None]
+        return (picture + cover * (drawn.astype(np.float32) - picture)).round().astype(np.uint8)
+
+
+def draw_points(
+    picture: NDArray[np.uint8], points: NDArray[np.floating], colours: NDArray[np.integer], radius: float
+) -> None:
+    """Lay soft discs over a picture, in place.
+
+    Args:
+        picture: (H,W,3) uint8.
+        points: (L,2) px; those that are NaN or outside are left out.
+        colours: (L,3) or (3,), 0 to 255.
+        radius: px.
+    """
+    h, w = picture.shape[:2]
+    colours = np.broadcast_to(colours, (len(points), 3))
+    seen = np.isfinite(points).all(1)
+    points, colours = points[seen], colours[seen].astype(np.float32)
+    reach = int(np.ceil(radius + 0.5))
+    base = np.floor(points).astype(int)
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            at = base + (dx, dy)
+            near = np.linalg.norm(at + 0.5 - points, axis=1)
+            cover = np.clip(radius + 0.5 - near, 0.0, 1.0)
+            use = (cover > 0) & (at >= 0).all(1) & (at[:, 0] < w) & (at[:, 1] < h)
+            x, y, k = at[use, 0], at[use, 1], cover[use, None].astype(np.float32)
+            picture[y, x] = (picture[y, x] * (1 - k) + colours[use] * k).astype(np.uint8)
+
+
+def region_colours(index: NDArray[np.integer], head: HeadModel) -> NDArray[np.uint8]:
+    """(L,3) colour of each of MediaPipe's points by its region; grey for those that the head does not carry."""
+    embedding = embedding_for(head)
+    row = embedding.row[np.asarray(index, int)]
+    table = np.array([_COLOURS[name] for name in REGIONS], np.uint8)
+    where = np.array([REGIONS.index(str(name)) for name in embedding.region])
+    return np.where((row >= 0)[:, None], table[where[np.maximum(row, 0)]], np.uint8(170))
+
+
+# -- whole overlays ----------------------------------------------------------------------
+class _Overlay:
+    """Three panels for any frame of a fit."""
+
+    def __init__(self, result: Shown, head: HeadModel, view: _View) -> None:
+        self._result, self._head, self._view = result, head, view
+        self._colours = region_colours(result.index, head)
+        sample = np.unique(np.linspace(0, len(result.seq) - 1, min(24, len(result.seq))).astype(int))
+        camera = render_camera(result.camera, clip_vertices(result.seq, head, sample))
+        first = _Painter(head, camera, view.size)
+        self._painters = [first, *(_Painter(head, camera, view.size, first.renderer) for _ in range(_threads() - 1))]
+
+    def frames(self, pictures: Iterator[NDArray[np.uint8]], frames: NDArray[np.integer]) -> Iterator[NDArray[np.uint8]]:
+        """The panels of ``frames`` whose input is ``pictures``, in order."""
+        crew = self._painters
+        with ThreadPoolExecutor(len(crew)) as pool:
+            for start in range(0, len(frames), _CHUNK):
+                chunk = frames[start:start + _CHUNK]
+                vertices = clip_vertices(self._result.seq, self._head, chunk)
+                for k in range(0, len(chunk), len(crew)):
+                    some = [(f, p) for f, p in zip(chunk[k:k + len(crew)], pictures, strict=False)]
+                    yield from pool.map(self._compose, crew[:len(some)], [int(f) for f, _ in some],
+                                        [p for _, p in some], vertices[k:k + len(some)])
+                    if len(some) < min(len(crew), len(chunk) - k):
+                        return
+
+    def _compose(
+        self, painter: _Painter, frame: int, picture: NDArray[np.uint8], vertices: NDArray[np.floating]
+    ) -> NDArray[np.uint8]:
+        result, view = self._result, self._view
+        trusted = bool(result.seq.valid[frame])
+        mesh = painter.over(picture, vertices) if trusted else picture.copy()
+        points = picture.copy()
+        seen = result.detections.points[frame] * view.scale
+        fitted = np.asarray(result.points[frame], np.float64) * view.scale
+        width = float(np.linalg.norm(fitted.max(0) - fitted.min(0))) if np.isfinite(fitted).all() else 200.0
+        radius = float(np.clip(width / 260, 0.6, 2.2))
+        draw_points(points, seen, np.array([255, 255, 255]), radius * 1.25)
+        if trusted:
+            draw_points(points, fitted, self._colours, radius)
+        x0, y0, x1, y1 = view.crop
+        parts: list[NDArray[np.uint8]] = []
+        for panel in (picture, mesh, points):
+            parts += [panel[y0:y1, x0:x1], np.full((y1 - y0, _GAP, 3), 20, np.uint8)]
+        row = np.concatenate(parts[:-1], 1)
+        return row if trusted else _labelled(row, "no trusted fit in this frame", (x1 - x0 + _GAP, 4))
+
+
+def _threads() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, 4))
+
+
+def _labelled(picture: NDArray[np.uint8], text: str, place: tuple[int, int]) -> NDArray[np.uint8]:
+    image = Image.fromarray(picture)
+    ImageDraw.Draw(image).text(place, text, fill=(255, 230, 120), font=ImageFont.load_default(size=14), stroke_width=2,
+                               stroke_fill=(0, 0, 0))
+    return np.array(image)
+
+
+def _titled(rows: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    """A strip above that names the panels."""
+    image = Image.new("RGB", (rows.shape[1], 22), (24, 25, 28))
+    draw = ImageDraw.Draw(image)
+    for k, name in enumerate(PANELS):
+        draw.text((k * (width + _GAP) + 6, 3), name, fill=(236, 236, 238), font=ImageFont.load_default(size=13))
+    return np.concatenate([np.asarray(image), rows])
+
+
+def _view(info: MediaInfo, side: int) -> _View:
+    size = info.scaled(side)
+    return _View(size[0] / info.width, size, (0, 0, *size))
+
+
+def _close_view(result: Shown, info: MediaInfo, side: int) -> _View:
+    """The part of the picture in which the face is, over the whole clip, at a scale that makes it ``side`` px."""
+    points = np.asarray(result.points, np.float64).reshape(-1, 2)
+    points = points[np.isfinite(points).all(1)]
+    if not len(points):
+        return _view(info, side)
+    low, high = np.quantile(points, 0.002, axis=0), np.quantile(points, 0.998, axis=0)
+    middle, half = (low + high) / 2 - [0, 0.06 * (high - low)[1]], float((high - low).max()) * 0.68
+    low = np.clip(middle - half, 0, [info.width, info.height])
+    high = np.clip(middle + half, 0, [info.width, info.height])
+    wanted = min(side / max(1.0, float((high - low).max())), 4.0, 4096 / max(info.width, info.height))
+    size = max(16, round(info.width * wanted)), max(16, round(info.height * wanted))
+    scale = size[0] / info.width
+    x0, y0 = (int(v) for v in np.floor(low * scale))
+    x1, y1 = min(size[0], int(high[0] * scale)), min(size[1], int(high[1] * scale))
+    if x1 - x0 < 16 or y1 - y0 < 16:  # the fit is outside the picture
+        return _view(info, side)
+    return _View(scale, size, (x0, y0, x1, y1))
+
+
+def _picture_of(info: MediaInfo, frame: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    picture = next(read_frames(info, max(size), frame, frame + 1), None)
+    if picture is None:
+        raise ValueError(f"{info.path}: frame {frame} cannot be read")
+    if picture.shape[1::-1] != size:
+        picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+    return picture
+
+
+def sheet(result: Shown, head: HeadModel | None = None, frames: int = SHEET_FRAMES) -> NDArray[np.uint8]:
+    """A clip's most telling frames below each other, close to the face: input, fitted head, points.
+
+    Args:
+        result: the fit.
+        head: its head; the default head when None.
+        frames: how many.
+
+    Returns:
+        (H,W,3) uint8.
+
+    Raises:
+        ValueError: the fit has no input, or another head.
+    """
+    info, head = _checked(result, head)
+    known = np.flatnonzero(result.seq.valid)
+    part = result.seq.replace(valid=result.seq.valid) if not len(known) else _only(result.seq, known)
+    chosen = np.array(key_frames(part, frames))
+    chosen = known[chosen] if len(known) else chosen
+    view = _close_view(result, info, SHEET_PANEL if len(chosen) > 1 else PANEL_SIDE)
+    overlay = _Overlay(result, head, view)
+    rows = []
+    pictures = (_picture_of(info, int(k), view.size) for k in chosen)
+    for k, row in zip(chosen, overlay.frames(pictures, chosen), strict=True):
+        rows += [_labelled(row, f"{k / result.seq.fps:.2f} s", (6, row.shape[0] - 20)) if len(chosen) > 1 else row,
+                 np.full((_GAP, row.shape[1], 3), 20, np.uint8)]
+    return _titled(np.concatenate(rows[:-1]), view.crop[2] - view.crop[0])
+
+
+def _only(seq: FaceSequence, frames: NDArray[np.integer]) -> FaceSequence:
+    return seq.replace(expr=seq.expr[frames], rotation=seq.rotation[frames], neck_pose=seq.neck_pose[frames],
+                       jaw_pose=seq.jaw_pose[frames], eyes_pose=seq.eyes_pose[frames],
+                       translation=seq.translation[frames], valid=seq.valid[frames])
+
+
+def _checked(result: Shown, head: HeadModel | None) -> tuple[MediaInfo, HeadModel]:
+    if result.info is None:
+        raise ValueError("this fit does not know its video; fit the file itself to see an overlay")
+    head = head or HeadModel.default()
+    result.seq.require_head(head.ref)
+    if len(result.seq) != len(result.detections):
+        raise ValueError(f"{len(result.seq)} frames fitted, {len(result.detections)} detected: one fit of one clip wanted")
+    return result.info, head
+
+
+def write_overlay(
+    result: Shown, path: str | os.PathLike[str], head: HeadModel | None = None, *, side: int = PANEL_SIDE,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a fit beside its input: ``.mp4`` every frame, ``.png`` a sheet of key frames close to the face.
+
+    Args:
+        result: a ``FitResult``.
+        path: the file; its folder must exist.
+        head: the fit's head; the default head when None.
+        side: longer side of one of the three panels of a video, px.
+        progress: called with (done, total).
+
+    Raises:
+        ValueError: another suffix or head, or a fit without its video.
+        FileNotFoundError: the folder or the video is gone.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".mp4", ".png"):
+        raise ValueError(f"cannot write an overlay to {path.name!r}: the suffix must be .mp4 or .png")
+    info, head = _checked(result, head)
+    if not info.path.exists():
+        raise FileNotFoundError(f"{info.path}: the fitted video is gone; the overlay shows it again")
+    if path.suffix.lower() == ".png":
+        return video.write_png(sheet(result, head), path)
+    view = _view(info, side)
+    total = len(result.seq)
+    panels = _Overlay(result, head, view).frames(iter(read_frames(info, side, 0, total)), np.arange(total))
+    width, height = view.size
+    pictures = (_titled(row, width) for row in panels)
+    return video.write_mp4(pictures, path, (3 * width + 2 * _GAP, height + 22), result.seq.fps, total, progress=progress,
+                           quality=21)
