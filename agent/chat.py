@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from ..face.sequence import FaceSequence
+from .media import Loaded, Progress, describe_parts, lines, load_motion
 from .pipeline import check_request
 
 if TYPE_CHECKING:
     from .pipeline import FaceLM
 
 HELP = """Type what the face shall do ("She smiles, then nods twice."), or ask about the clip ("How often does it blink?").
-  /open CLIP.npz   talk about this clip     /measure    the measured actions
+  /open FILE       talk about this clip, video or picture
+  /window N        the N-th window of a long video (describe tells them all)
+  /measure         the measured actions
   /describe        describe the clip        /seconds S  exact duration of performances (0: free)
   /help            this text                /quit       leave (or end of input)"""
 
@@ -47,6 +50,10 @@ class ChatSession:
     idle: bool = True
     temperature: float = 0.5
     candidates: int | None = None
+    progress: Progress | None = None
+    """Called while a video is fitted."""
+    film: Loaded | None = None
+    """The windows of the video at hand; ``clip`` is one of them."""
     made: int = field(default=0, init=False)
 
     def reply(self, text: str) -> Answer:
@@ -58,7 +65,7 @@ class ChatSession:
             question = text[told.end():]
             if re.match(r"(?:when|what|which|who|how|if|whether)\b", question, re.IGNORECASE) and "happen" not in question:
                 return Answer(self.agent.ask(self._need_clip(), question[0].upper() + question[1:]))
-            return Answer(self.agent.describe(self._need_clip()))
+            return Answer(self._describe())
         if polite := _POLITE.match(text):
             text = text[polite.end():].rstrip(" ?")
         elif _QUESTION.search(text):
@@ -69,7 +76,7 @@ class ChatSession:
         path = self._free_name()
         clip.save(path)
         self.made += 1
-        self.clip = clip
+        self.clip, self.film = clip, None
         return Answer(f"{self.agent.describe(clip)} ({clip.seconds:.1f} s, {path})", path)
 
     def _command(self, name: str = "", argument: str = "") -> Answer:
@@ -77,13 +84,17 @@ class ChatSession:
             return Answer(HELP)
         if name == "open":
             if not argument:
-                raise ValueError("/open needs a file: /open CLIP.npz")
-            clip = FaceSequence.load(argument, self.agent.head.ref)
-            said = self.agent.describe(clip)  # a clip that cannot be read does not replace the one at hand
-            self.clip = clip
-            return Answer(f"{argument}: {clip.seconds:.1f} s. {said}")
+                raise ValueError("/open needs a file: /open CLIP.npz, or a video or picture")
+            loaded = load_motion(argument, self.agent.head, self.progress)
+            said = lines(loaded, describe_parts(self.agent, loaded))  # what cannot be read does not replace the clip at hand
+            self.show(loaded)
+            about = f" ({loaded.note})" if loaded.note else ""
+            between = " " if len(said) == 1 else "\n"
+            return Answer(f"{argument}: {loaded.parts[-1].end:.1f} s{about}.{between}" + "\n".join(said))
+        if name == "window":
+            return self._window(argument)
         if name == "describe":
-            return Answer(self.agent.describe(self._need_clip()))
+            return Answer(self._describe())
         if name == "measure":
             actions = self.agent.measure(self._need_clip()).actions
             return Answer("\n".join(f"{a.onset:.2f}-{a.offset:.2f} s {a.name} ({a.intensity:.2f})" for a in actions) or "at rest")
@@ -98,9 +109,27 @@ class ChatSession:
             return Answer(f"performances last {value:g} s" if self.seconds else "the model chooses the duration")
         raise ValueError(f"unknown command /{name}; /help lists them")
 
+    def show(self, loaded: Loaded) -> None:
+        """Make a loaded file the clip at hand (its first window, when it has several)."""
+        self.film, self.clip = loaded if len(loaded.parts) > 1 else None, loaded.seq
+
+    def _describe(self) -> str:
+        if self.film is not None:
+            return "\n".join(lines(self.film, describe_parts(self.agent, self.film)))
+        return self.agent.describe(self._need_clip())
+
+    def _window(self, argument: str) -> Answer:
+        parts = self.film.parts if self.film is not None else ()
+        if not argument.isdigit() or not 1 <= int(argument) <= len(parts):
+            said = f"a number from 1 to {len(parts)}" if parts else "a video of more than one window; there is none"
+            raise ValueError(f"/window needs {said}")
+        part = parts[int(argument) - 1]
+        self.clip = part.seq
+        return Answer(f"{part.label}: {self.agent.describe(part.seq)}")
+
     def _need_clip(self) -> FaceSequence:
         if self.clip is None:
-            raise ValueError("there is no clip yet; open one with /open CLIP.npz, or type what the face shall do")
+            raise ValueError("there is no clip yet; open one with /open CLIP.npz (or a video), or type what the face shall do")
         return self.clip
 
     def _free_name(self) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from . import build, fit, heads, prompts, retarget, rewrite
 
 KNOWN = 4000
 """Training items that `facelm eval` retrieves from."""
@@ -22,8 +23,15 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Dispatch a parsed command line."""
     name = args.command
+    for area in (build, prompts, rewrite):
+        if name == "data" and args.data_command in area.COMMANDS:
+            return area.run(args)
     if name == "data":
         return data_synth(args)
+    if name in ("head", "convert"):
+        return heads.run(args)
+    if name in ("fit", "retarget"):
+        return fit.run(args) if name == "fit" else retarget.run(args)
     if name == "tokenizer":
         return tokenizer_train(args) if args.tokenizer_command == "train" else tokenizer_eval(args)
     table: dict[str, Callable[[argparse.Namespace], int]] = {

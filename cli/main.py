@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
+from . import build, fit, heads, prompts, retarget, rewrite
 
 LONGEST = 1000
 """Characters of an error message."""
@@ -99,6 +100,11 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--shard-size", type=_positive, default=1000, metavar="N", help="clips a shard (default 1000)")
     p.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes (default 1)")
+    for area in (prompts, build, rewrite):
+        area.register(data)
+
+    for commands_of in (fit, heads, retarget):
+        commands_of.register(add)
 
     tok = add("tokenizer", "train or evaluate the motion tokenizer").add_subparsers(
         dest="tokenizer_command", metavar="SUBCOMMAND", required=True)

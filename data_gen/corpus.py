@@ -89,8 +89,20 @@ def script_of(config: CorpusConfig, index: int) -> Script:
 def make_row(config: CorpusConfig, index: int, measure: Measure) -> dict[str, Any]:
     """One clip with its words, as a row of the corpus."""
     script = script_of(config, index)
-    split = split_of(script)
     rng = np.random.default_rng([config.seed, index, 1])
+    return script_row(script, f"{config.seed}-{index:07d}", split_of(script), rng, measure)
+
+
+def script_row(script: Script, clip_id: str, split: str, rng: np.random.Generator, measure: Measure) -> dict[str, Any]:
+    """The performance of a script with its words, as a row of a corpus.
+
+    Args:
+        script: what is performed.
+        clip_id: the row's name.
+        split: train | val | test; test rows have held-out phrases.
+        rng: draws the wordings.
+        measure: see :func:`synth`.
+    """
     seq = perform(script)
     facts = as_facts(measure(seq))
     texts: dict[str, str] = {}
@@ -103,20 +115,24 @@ def make_row(config: CorpusConfig, index: int, measure: Measure) -> dict[str, An
     other = next((t for t in (describe(script, rng) for _ in range(6)) if t != canonical), canonical)
     asked = questions(script, facts, rng, QUESTIONS, split)
     row: dict[str, Any] = {
-        "clip_id": f"{config.seed}-{index:07d}", "split": split, "seconds": len(seq) / seq.fps, "fps": seq.fps,
+        "clip_id": clip_id, "split": split, "seconds": len(seq) / seq.fps, "fps": seq.fps,
         "n_frames": len(seq), "n_events": len(script.events), "script": script.to_json(),
         "captions": list(texts), "registers": list(texts.values()), "describe": [canonical, other],
         "questions": [q.question for q in asked], "answers": [q.answer for q in asked],
         "kinds": [q.kind for q in asked],
         "facts": json.dumps(facts, separators=(",", ":")), "head": json.dumps(asdict(seq.head), separators=(",", ":")),
     }
-    for name in MOTION:
-        values = getattr(seq, name)
-        row[name] = values.astype(np.float16).ravel() if values.any() else np.zeros(0, np.float16)
-    return row
+    return row | motion_columns(seq)
 
 
-def _schema(pa: Any) -> Any:
+def motion_columns(seq: FaceSequence) -> dict[str, Any]:
+    """The motion of a clip as columns of a row: half precision, flattened, empty where it is zero throughout."""
+    return {name: values.astype(np.float16).ravel() if (values := getattr(seq, name)).any() else np.zeros(0, np.float16)
+            for name in MOTION}
+
+
+def schema_of(pa: Any) -> Any:
+    """The columns of a corpus (``pa`` is pyarrow); a built corpus has more (build/pack.py)."""
     words = pa.list_(pa.string())
     fields = [("clip_id", pa.string()), ("split", pa.string()), ("seconds", pa.float32()), ("fps", pa.float32()),
               ("n_frames", pa.int32()), ("n_events", pa.int32()), ("script", pa.string()), ("captions", words),
@@ -140,7 +156,7 @@ def _write_shard(config: CorpusConfig, folder: str, shard: _Shard, measure: Meas
         rows.append(make_row(config, index, call))
         if on_clip:
             on_clip(1)
-    schema = _schema(pa)
+    schema = schema_of(pa)
     table = pa.Table.from_pydict({f.name: [r[f.name] for r in rows] for f in schema}, schema=schema)
     path = Path(folder) / shard.name
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -289,7 +305,7 @@ def shard_paths(folder: str | os.PathLike[str], split: str) -> list[Path]:
         total = int(p.stem.rsplit("-", 1)[1])
         if len(paths) != total:
             raise ValueError(f"{folder}: {len(paths)} of {total} {split} files are there; "
-                             "run facelm data synth again to finish")
+                             "make the corpus again to finish")
     return paths
 
 
@@ -306,14 +322,15 @@ def iter_corpus(folder: str | os.PathLike[str], split: str, columns: tuple[str, 
         FileNotFoundError, ValueError: no corpus, not complete, or unknown split or columns.
     """
     pa = _arrow()
-    known = _schema(pa).names
-    if columns is not None and (unknown := [c for c in columns if c not in known]):
-        raise ValueError(f"unknown columns {', '.join(unknown)}; known: {', '.join(known)}")
+    known = schema_of(pa).names
     for path in shard_paths(folder, split):
         try:
             file = pa.parquet.ParquetFile(path)
-            if lacking := [c for c in known if c not in file.schema_arrow.names]:
-                raise ValueError(f"{path} lacks the columns {', '.join(lacking[:4])}; delete it and run facelm data synth again")
+            there = file.schema_arrow.names
+            if columns is not None and (unknown := [c for c in columns if c not in there]):
+                raise ValueError(f"unknown columns {', '.join(unknown)}; known: {', '.join(there)}")
+            if lacking := [c for c in known if c not in there]:
+                raise ValueError(f"{path} lacks the columns {', '.join(lacking[:4])}; delete it and make the corpus again")
             for batch in file.iter_batches(batch_size=250, columns=columns):
                 plain = [c for c in batch.schema.names if c not in MOTION]
                 rows = batch.select(plain).to_pylist() if plain else [{} for _ in range(batch.num_rows)]
@@ -324,9 +341,9 @@ def iter_corpus(folder: str | os.PathLike[str], split: str, columns: tuple[str, 
                         row[name] = None if values is None else values.to_numpy(zero_copy_only=False)
                 yield from rows
         except OSError as err:
-            raise ValueError(f"{path} is damaged ({err}); delete it and run facelm data synth again") from err
+            raise ValueError(f"{path} is damaged ({err}); delete it and make the corpus again") from err
         except pa.ArrowInvalid as err:
-            raise ValueError(f"{path} is damaged ({err}); delete it and run facelm data synth again") from err
+            raise ValueError(f"{path} is damaged ({err}); delete it and make the corpus again") from err
 
 
 def load_clip(row: Mapping[str, Any]) -> FaceSequence:

@@ -59,7 +59,8 @@ Apache-2.0, as facelm. The head that performs is derived from MakeHuman's CC0 as
 """
 
 
-def _table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
+def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
+    """A Markdown table."""
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join(lines + ["| " + " | ".join(str(c) for c in r) + " |" for r in rows])
 
@@ -114,8 +115,8 @@ def write_card(folder: Path, config: dict[str, Any], counts: dict[str, int]) -> 
     body = _TEXT.format(
         total=total, hours=sum(seconds) / 3600, fps=25.0, clips=config["clips"], seed=config["seed"],
         splits="\n".join(f"| {s} | {n} | {n / total:.1%} | {reserved[s]} |" for s, n in counts.items()),
-        pairs=len(reserved_pairs()), stats=_table(stats, ("what", "value")),
-        balance=_table([(n, c, f"{c / names.total():.1%}") for n, c in names.most_common()],
+        pairs=len(reserved_pairs()), stats=table(stats, ("what", "value")),
+        balance=table([(n, c, f"{c / names.total():.1%}") for n, c in names.most_common()],
                        ("name", "events", "share")))
     files = "\n".join(f"  - split: {s}\n    path: data/{s}-*.parquet" for s, n in counts.items() if n)
     front = f"---\nlicense: apache-2.0\nlanguage: en\nconfigs:\n- config_name: default\n  data_files:\n{files}\n---\n\n"

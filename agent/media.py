@@ -1,0 +1,158 @@
+"""Videos and pictures for the language model: fitted, cut into windows, freed of camera and resting face."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..data_gen.build.pieces import pieces
+from ..data_gen.prepare import PrepareConfig, Prepared, is_filmed, prepare
+from ..face.head import HeadModel
+from ..face.sequence import FaceSequence
+
+if TYPE_CHECKING:
+    from ..data_gen.fit.fit import FitResult
+    from .pipeline import FaceLM
+
+WINDOW = 8.0
+"""Seconds of the longest clip that the language model was trained on (data_gen/sampler.py)."""
+SLACK = 2.0
+"""A film this much longer than a window is still read in one piece."""
+SHORTEST = 0.5
+"""Shorter stretches between frames without a face are left out, s."""
+Progress = Callable[[str, int, int], None]
+"""Called with (what, frames done, frames in all)."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A window of what was loaded, ready for the language model."""
+
+    start: float
+    """When it begins in the file, s."""
+    end: float
+    seq: FaceSequence
+
+    @property
+    def label(self) -> str:
+        """Its times in words."""
+        return f"{self.start:.1f}-{self.end:.1f} s"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A file for the language model."""
+
+    parts: tuple[Part, ...]
+    """At least one, in order of time."""
+    note: str = ""
+    """What was done to the file, in words; empty when nothing was."""
+    filmed: bool = False
+    """Whether it came from a camera."""
+
+    @property
+    def seq(self) -> FaceSequence:
+        """The first window (the whole file when it has one)."""
+        return self.parts[0].seq
+
+
+def is_clip(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a clip of parameters (by its name), not a video or a picture."""
+    return Path(path).suffix.lower() == ".npz"
+
+
+def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, progress: Progress | None = None,
+                face: int | None = None) -> Loaded:
+    """A clip, a video, a picture or a folder of frames, as the language model reads it.
+
+    A clip that was not filmed stays as it is. What was filmed (a video, or the clip that `facelm fit` made of one) is
+    cut into windows of up to 8 s, at moments at rest, and each loses the head's resting orientation, gaze that only
+    meets the camera, small constant expression, and the camera's distance; see ``data_gen/prepare.py``.
+
+    Args:
+        path: ``.npz``, or anything that ``facelm fit`` reads.
+        head: the head; None is the default one.
+        progress: called with ("detect" or "fit", frames done, frames in all).
+        face: which face of several, counted from the left; None is the largest.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a clip, video or picture; of another head; no face in it.
+        ImportError: a video, and MediaPipe is not installed.
+    """
+    model = head or HeadModel.default()
+    if is_clip(path):
+        clip, note = FaceSequence.load(path, model.ref), ""
+        if not is_filmed(clip):
+            return Loaded((Part(0.0, clip.seconds, clip),))
+    else:
+        if not Path(path).exists():
+            raise FileNotFoundError(f"no such clip, video, picture or folder: {path}")
+        from ..data_gen.fit.fit import fit_media
+
+        result = fit_media(path, model, face=face, progress=progress)
+        clip, note = result.seq, _about(result)
+    return _windows(clip, note, path)
+
+
+def _about(result: FitResult) -> str:
+    """The fit in one sentence."""
+    seq, trusted = result.seq, int(result.seq.valid.sum())
+    note = "fitted to a picture" if len(seq) == 1 else f"fitted to {trusted} of {len(seq)} frames ({seq.seconds:.1f} s)"
+    if not result.quality.ok:
+        note += f"; not to be relied on: {'; '.join(result.quality.reasons)}"
+    return note
+
+
+def _windows(clip: FaceSequence, note: str, path: str | os.PathLike[str]) -> Loaded:
+    config = PrepareConfig()
+    longest = WINDOW if clip.seconds > WINDOW + SLACK else WINDOW + SLACK
+    found = [(0, 1)] if len(clip) == 1 else [
+        (p.start, p.stop) for p in pieces(clip, min(SHORTEST, clip.seconds), longest, config.canonical.bridge)]
+    if not found:
+        raise ValueError(f"{path}: no stretch of {SHORTEST:g} s shows a face that could be fitted "
+                         f"({clip.valid.mean():.0%} of {clip.seconds:.1f} s do); use another recording")
+    parts, rests = [], []
+    for start, stop in found:
+        done: Prepared = prepare(clip.slice(start, stop), config, filmed=True)
+        parts.append(Part(start / clip.fps, stop / clip.fps, done.seq))
+        rests.append(done.rest_degrees)
+    said = _rests(*rests[0][:2])
+    if len(clip) > 1 and said:
+        note = "; ".join(filter(None, (note, f"the head rests {said}, which is not told as motion")))
+    if len(parts) > 1:
+        note = "; ".join(filter(None, (note, f"read in {len(parts)} windows")))
+    return Loaded(tuple(parts), note, True)
+
+
+def _rests(pitch: float, yaw: float) -> str:
+    """How far a head rests off the camera's axis, in words; empty below 5 degrees."""
+    said = []
+    if abs(yaw) >= 5.0:
+        said.append(f"{abs(yaw):.0f} degrees to its {'left' if yaw > 0 else 'right'}")
+    if abs(pitch) >= 5.0:
+        said.append(f"{abs(pitch):.0f} degrees {'down' if pitch > 0 else 'up'}")
+    return " and ".join(said)
+
+
+def describe_parts(agent: FaceLM, loaded: Loaded) -> list[str]:
+    """What each window shows, in the model's words."""
+    if len(loaded.parts) == 1:
+        return [agent.describe(loaded.seq)]
+    return agent.describe_many([p.seq for p in loaded.parts])
+
+
+def ask_parts(agent: FaceLM, loaded: Loaded, question: str) -> list[str]:
+    """The model's answer for each window; times in an answer are those of the window."""
+    return [agent.ask(p.seq, question) for p in loaded.parts]
+
+
+def lines(loaded: Loaded, texts: list[str]) -> list[str]:
+    """Texts of windows as lines, with times where there are several."""
+    if len(loaded.parts) == 1:
+        return texts
+    return [f"{p.label}: {t}" for p, t in zip(loaded.parts, texts, strict=True)]
+
