@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from facelm.data_gen.fit.canonical import canonical
+from facelm.data_gen.fit.config import FitConfig
 from facelm.data_gen.fit.detect import Detections, detect
 from facelm.data_gen.fit.fit import fit_detections
 from facelm.data_gen.fit.media import probe
@@ -131,7 +132,8 @@ def run_condition(condition: str, shots: list[Footage], head: HeadModel, again: 
             rows.append(row | {"found": 0.0})
             continue
         start = time.perf_counter()
-        fit = fit_detections(seen, head)
+        # exact points have none of the detector's habits
+        fit = fit_detections(seen, head, config=FitConfig(detector=condition != "projected"))
         row["seconds"] = time.perf_counter() - start
         use = seen.valid & fit.seq.valid
         match = match_actions(truth, measure(fit.seq, head), shot.path.stem)

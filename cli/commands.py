@@ -17,6 +17,7 @@ KNOWN = 4000
 
 if TYPE_CHECKING:
     from ..agent.pipeline import FaceLM
+    from ..face.head import HeadModel
     from ..face.sequence import FaceSequence
 
 
@@ -30,13 +31,17 @@ def run(args: argparse.Namespace) -> int:
         return data_synth(args)
     if name in ("head", "convert"):
         return heads.run(args)
+    if name in ("describe", "measure", "render", "chat"):
+        from . import clip_commands
+
+        return {"describe": clip_commands.describe, "measure": clip_commands.measure, "render": clip_commands.render,
+                "chat": clip_commands.chat}[name](args)
     if name in ("fit", "retarget"):
         return fit.run(args) if name == "fit" else retarget.run(args)
     if name == "tokenizer":
         return tokenizer_train(args) if args.tokenizer_command == "train" else tokenizer_eval(args)
     table: dict[str, Callable[[argparse.Namespace], int]] = {
-        "demo": demo, "generate": generate, "describe": describe, "measure": measure, "render": render,
-        "chat": chat, "train": train, "eval": evaluate, "info": info}
+        "demo": demo, "generate": generate, "train": train, "eval": evaluate, "info": info}
     return table[name](args)
 
 
@@ -92,49 +97,47 @@ def folder_target(path: str) -> Path:
     return target
 
 
-def load_clips(paths: Sequence[str], *, to_read: bool = False) -> list[FaceSequence]:
-    """All clips, or an error before any work is done. ``to_read``: the model must be able to read them."""
+def target_head(args: argparse.Namespace) -> tuple[HeadModel, Callable[[FaceSequence], FaceSequence]]:
+    """The head that performances are wanted on, and what carries them there."""
     from ..face.head import HeadModel
 
-    clips = [load_clip(path) for path in paths]
-    if to_read:
-        from ..agent.pipeline import check_clip
+    default = HeadModel.default()
+    head = HeadModel.load(args.head) if args.head else default
+    if head.ref == default.ref:
+        return head, lambda clip: clip
+    from ..face.retarget import Retargeting
 
-        for path, clip in zip(paths, clips, strict=True):
-            try:
-                check_clip(clip, HeadModel.default())
-            except ValueError as err:
-                raise ValueError(f"{path}: {err}") from err
-    return clips
+    return head, Retargeting.between(default, head).apply
 
 
-def timeline_of(clip: FaceSequence) -> list[tuple[str, float, float]]:
+def timeline_of(clip: FaceSequence, head: HeadModel | None = None) -> list[tuple[str, float, float]]:
     from ..face.actions import measure as measure_clip
 
-    return [(a.name, a.onset, a.offset) for a in measure_clip(clip).actions]
+    return [(a.name, a.onset, a.offset) for a in measure_clip(clip, head).actions]
 
 
-def fact_lines(measurement: Any) -> list[str]:
-    """The measured actions, one readable line each."""
+def fact_lines(measurement: Any, start: float = 0.0) -> list[str]:
+    """The measured actions, one readable line each; ``start`` is when the clip begins in its file, s."""
     lines = []
     for a in measurement.actions:
         cycles = f", {a.cycles:g} times" if a.cycles else ""
-        lines.append(f"  {a.onset:5.2f} - {a.offset:5.2f} s  {a.name:<20s} intensity {a.intensity:.2f} "
+        lines.append(f"  {start + a.onset:5.2f} - {start + a.offset:5.2f} s  {a.name:<20s} intensity {a.intensity:.2f} "
                      f"({a.value:.1f} {a.unit}{cycles})")
     return lines or ["  nothing: the face stays at rest"]
 
 
-def draw(clip: FaceSequence, path: Path, size: int | None = None, title: str | None = None) -> None:
+def draw(clip: FaceSequence, path: Path, size: int | None = None, title: str | None = None,
+         head: HeadModel | None = None) -> None:
     """Render or export by suffix."""
     if path.suffix.lower() == ".glb":
         from ..face.gltf import write_glb
 
-        write_glb(clip, None, path, title=title)
+        write_glb(clip, head, path, title=title)
         return
     from ..face.render import render as render_clip
 
-    timeline = timeline_of(clip) if path.suffix.lower() == ".png" else None
-    render_clip(clip, path, size=size, title=title, timeline=timeline, progress=bar(f"drawing {path.name}"))
+    timeline = timeline_of(clip, head) if path.suffix.lower() == ".png" else None
+    render_clip(clip, path, head=head, size=size, title=title, timeline=timeline, progress=bar(f"drawing {path.name}"))
 
 
 # -- commands -------------------------------------------------------------------------------
@@ -199,8 +202,10 @@ def generate(args: argparse.Namespace) -> int:
         out = file_target(args.out, ".npz")
         names = [out] if args.count == 1 else [out.with_name(f"{out.stem}-{i}.npz") for i in range(args.count)]
     wanted = [p for p in prompts for _ in range(args.count)]
+    head, carry = target_head(args)
     clips = load_agent(args).generate_many(wanted, args.seconds, args.seed, not args.no_idle, args.temperature,
                                            progress=bar("performing"))
+    clips = [carry(c) for c in clips]
     if args.file:
         out.mkdir(parents=True, exist_ok=True)
     for name, prompt, clip in zip(names, wanted, clips, strict=True):
@@ -208,59 +213,8 @@ def generate(args: argparse.Namespace) -> int:
         print(f"{name}: {clip.seconds:.2f} s, {len(clip)} frames: {prompt}")
     for path in (args.render, args.glb):
         if path:
-            draw(clips[0], Path(path), title=wanted[0])
+            draw(clips[0], Path(path), title=wanted[0], head=head)
             print(path)
-    return 0
-
-
-def describe(args: argparse.Namespace) -> int:
-    asked = args.ask is not None
-    if asked and not args.ask.strip():
-        raise ValueError('the question is empty; ask e.g. --ask "How often does it blink?"')
-    clips = load_clips(args.clips, to_read=True)
-    agent = load_agent(args)
-    texts = [agent.ask(c, args.ask) for c in clips] if asked else agent.describe_many(clips)
-    for path, text in zip(args.clips, texts, strict=True):
-        if args.json:
-            print(json.dumps({"clip": path, **({"question": args.ask, "answer": text} if asked else {"description": text})}))
-        else:
-            print(f"{path}: {text}" if len(clips) > 1 else text)
-    return 0
-
-
-def measure(args: argparse.Namespace) -> int:
-    from ..face.actions import measure as measure_clip
-
-    for path, clip in zip(args.clips, load_clips(args.clips), strict=True):
-        result = measure_clip(clip)
-        if args.json:
-            print(json.dumps(result.to_dict(path)))
-            continue
-        print(f"{path}: {result.seconds:.2f} s at {result.fps:g} fps, mostly {result.emotion.dominant}")
-        print("\n".join(fact_lines(result)))
-    return 0
-
-
-def render(args: argparse.Namespace) -> int:
-    target = file_target(args.out, ".mp4", ".gif", ".png", ".glb")
-    if not 64 <= args.size <= 2048:
-        raise ValueError(f"--size is {args.size}; allowed: 64 to 2048")
-    clip = load_clip(args.clip)
-    draw(clip, target, None if target.suffix.lower() == ".png" else args.size, Path(args.clip).name)
-    print(target)
-    return 0
-
-
-def chat(args: argparse.Namespace) -> int:
-    from ..agent.chat import ChatSession, loop
-    from ..agent.pipeline import check_request
-
-    clip = load_clips([args.clip], to_read=True)[0] if args.clip else None
-    out = folder_target(args.out)
-    check_request(["any"], args.seconds, args.seed, args.temperature, args.candidates)
-    session = ChatSession(load_agent(args), out, clip, seed=args.seed, seconds=args.seconds, idle=not args.no_idle,
-                          temperature=args.temperature, candidates=args.candidates)
-    loop(session, sys.stdin, sys.stdout)
     return 0
 
 

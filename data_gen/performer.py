@@ -92,7 +92,7 @@ def perform(script: Script, head: Performing | None = None, *, shape: NDArray[np
     missing = [n for n in EXPR_NAMES if n not in model.expr_names]
     if missing:
         raise ValueError(f"the head {model.ref} has no expression columns {', '.join(missing[:4])}...; the performer "
-                         "needs ARKit names: perform on the default head")
+                         "needs ARKit names: perform on the default head, then facelm retarget")
     identity = np.zeros(model.n_shape, np.float32)
     if shape is not None:
         if len(shape) > model.n_shape:

@@ -30,7 +30,7 @@ def export_flame_layout(head: HeadModel, path: str | os.PathLike[str]) -> FlameE
     Identity columns are padded with zeros to 300 and expression columns to 100, as in FLAME 2020.  Beside the
     model goes ``flame_static_embedding.pkl`` with landmarks 17..67 (FLAME's 51 static ones).  Both are pickles
     of plain NumPy arrays, because that is what the readers expect (``smplx.FLAME``, DECA, VHAP); facelm itself
-    never reads a pickle.  Layout: https://flame.is.tue.mpg.de and https://github.com/vchoutas/smplx.
+    reads pickles only through ``face.safe_pickle``, which runs nothing.  Layout: https://flame.is.tue.mpg.de and https://github.com/vchoutas/smplx.
 
     Args:
         head: at most 300 identity and 100 expression columns.

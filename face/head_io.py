@@ -142,7 +142,8 @@ def read_head_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
     data = read_arrays(path)
     kind = str(data["format"]) if "format" in data else None
     if kind != FORMAT:
-        raise ValueError(f"{where}: format is {kind!r}, needed {FORMAT!r}; convert other heads with facelm first")
+        raise ValueError(f"{where}: format is {kind!r}, needed {FORMAT!r}; "
+                         "make one of a FLAME or ICT-FaceKit file with facelm head import")
     needed = ("name", "edition", "n_shape", "expr_names", "v_template", "faces", "weights", "J_regressor",
               "lmk_names", "lmk_faces", "lmk_bary", "part", "part_names", "brow_weight", "meta")
     missing = [k for k in needed if k not in data]

@@ -80,11 +80,11 @@ class Skin:
         return cls(
             n_shape=n_shape,
             template=np.ascontiguousarray(v_template, f32),
-            basis=np.ascontiguousarray(shapedirs.transpose(2, 0, 1).reshape(k, -1), f32),
+            basis=np.ascontiguousarray(shapedirs.transpose(2, 0, 1).reshape(k, 3 * len(v_template)), f32),
             pose_rows=rows,
-            pose_basis=np.ascontiguousarray(posedirs[:, :, rows].transpose(2, 0, 1).reshape(len(rows), -1), f32),
+            pose_basis=np.ascontiguousarray(posedirs[:, :, rows].transpose(2, 0, 1).reshape(len(rows), 3 * len(v_template)), f32),
             joints=joints.astype(f32),
-            joint_basis=np.ascontiguousarray(joint_basis.reshape(k, -1), f32),
+            joint_basis=np.ascontiguousarray(joint_basis.reshape(k, 3 * JOINTS), f32),
             weights=np.ascontiguousarray(weights, f32),
         )
 

@@ -9,7 +9,7 @@ mesh before comparing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib import resources
 
@@ -52,7 +52,7 @@ def _packaged() -> tuple[str, NDArray[np.int64], Response] | None:
         return None
     with resources.as_file(asset) as path, np.load(path, allow_pickle=False) as data:
         step = float(data["step"])
-        arrays = {n: (data[n].astype(np.float32) * step) for n in ("mean", "shape", "expr", "jaw", "gaze", "view", "habits", "sigma")}
+        arrays = {f.name: data[f.name].astype(np.float32) * step for f in fields(Response)}
         return str(data["head_sha256"]), data["index"].astype(np.int64), Response(**arrays)
 
 

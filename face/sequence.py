@@ -141,7 +141,7 @@ class FaceSequence:
             if other.head != self.head:
                 raise ValueError(
                     f"cannot join clips of different heads: {self.head} and {other.head}; "
-                    "convert them to one head first (conversion between heads is not part of this release)")
+                    "bring them to one head first: facelm retarget CLIP.npz --to HEAD.npz -o OUT.npz")
             if other.fps != self.fps:
                 raise ValueError(f"cannot join clips of {self.fps:g} and {other.fps:g} fps; use resample() first")
             if other.shape.shape != self.shape.shape or not np.allclose(other.shape, self.shape, atol=1e-5):
@@ -262,7 +262,7 @@ class FaceSequence:
         """Refuse to go on when the clip belongs to another head."""
         if self.head != head:
             raise ValueError(f"{what} is of the head {self.head}, not {head}; "
-                             "convert it to this head first (conversion between heads is not part of this release)")
+                             "bring it to this head first: facelm retarget CLIP.npz --to HEAD.npz -o OUT.npz")
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

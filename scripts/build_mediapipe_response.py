@@ -115,7 +115,8 @@ def main() -> None:
     sigma = np.sqrt((fine.reshape(-1, points, 2) ** 2).mean((0, 2)))
     parts = motion.reshape(-1, points, 2)
     arrays = {"mean": mean.reshape(points, 2), "shape": identity.reshape(-1, points, 2), "expr": parts[:e],
-              "jaw": parts[e:e + 3], "gaze": parts[e + 3:e + 5], "view": parts[e + 5:], "habits": habits.reshape(-1, points, 2), "sigma": sigma}
+              "jaw": parts[e:e + 3], "gaze": parts[e + 3:e + 5], "view": parts[e + 5:],
+              "habits": habits.reshape(-1, points, 2), "sigma": sigma}
     packed = {k: np.clip(np.round(v / STEP), -32767, 32767).astype(np.int16) for k, v in arrays.items()}
     np.savez_compressed(args.out, step=np.float64(STEP), head_sha256=np.array(head.sha256),
                         index=model.embedding.index.astype(np.int16), **packed)

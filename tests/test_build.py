@@ -19,13 +19,24 @@ pytest.importorskip("mediapipe")
 
 import build_fakes  # noqa: E402
 from build_fakes import build, contents  # noqa: E402
+from facelm.data_gen.build import run as building  # noqa: E402
 from facelm.data_gen.build import stages  # noqa: E402
 from facelm.data_gen.build.manifest import Store  # noqa: E402
-from facelm.data_gen.build.recipe import PackStage, PromptStage, Recipe, VideoStage, differences, load_recipe  # noqa: E402
+from facelm.data_gen.build.pieces import pieces  # noqa: E402
+from facelm.data_gen.build.recipe import (  # noqa: E402
+    PackStage,
+    PromptStage,
+    Recipe,
+    SplitStage,
+    VideoStage,
+    differences,
+    load_recipe,
+)
+from facelm.data_gen.build.run import plan  # noqa: E402
 from facelm.data_gen.corpus import MOTION, iter_corpus, load_clip, read_manifest  # noqa: E402
 from facelm.data_gen.footage import FootageConfig  # noqa: E402
 from facelm.data_gen.performer import perform  # noqa: E402
-from facelm.data_gen.script import Script  # noqa: E402
+from facelm.data_gen.script import Event, Script  # noqa: E402
 from facelm.data_gen.splits import split_of  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -221,7 +232,7 @@ def test_folders_and_numbers_are_checked_first(tmp_path: Path) -> None:
 
 
 def test_a_video_never_spans_splits(tmp_path: Path) -> None:
-    recipe = Recipe(backend="videos", video=VideoStage(folder=str(tmp_path)), split=stages_split(0.3, 0.3))
+    recipe = Recipe(backend="videos", video=VideoStage(folder=str(tmp_path)), split=SplitStage(val=0.3, test=0.3))
     asked = [stages.Record(str(i), "prompts", "", {"group": f"person {i // 3}"}) for i in range(300)]
     found = [stages.split_of_clip(recipe, stages.Item(r.id, 0), r) for r in asked]
     assert all(len(set(found[i:i + 3])) == 1 for i in range(0, 300, 3))
@@ -229,7 +240,37 @@ def test_a_video_never_spans_splits(tmp_path: Path) -> None:
     assert 20 <= found.count("test") // 3 <= 40
 
 
-def stages_split(val: float, test: float) -> object:
-    from facelm.data_gen.build.recipe import SplitStage
+def test_videos_are_named_by_their_content(tmp_path: Path) -> None:
+    for name, content in (("a.mp4", b"one"), ("copy of a.mp4", b"one"), ("sub/b.MOV", b"two"), ("notes.txt", b"three")):
+        path = tmp_path / "v" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    recipe = Recipe(backend="videos", video=VideoStage(folder=str(tmp_path / "v")))
+    items = plan(recipe)
+    assert [i.spec["source"] for i in items] == ["a.mp4", "sub/b.MOV"]  # a copy is not a second clip
+    (tmp_path / "v" / "a.mp4").rename(tmp_path / "v" / "z.mp4")
+    assert {i.id for i in plan(recipe)} == {i.id for i in items}
+    report_error = pytest.raises(ValueError, match="no clip is left to pack")
+    with patch.object(building, "_check_machine", lambda recipe: None), report_error:
+        building.build_corpus(recipe, tmp_path / "c", workers=0, progress=False)
+    lost = [json.loads(line) for line in (tmp_path / "c" / "build" / "failures" / "fit.jsonl").read_text().splitlines()]
+    assert len(lost) == 2 and all(r["reason"] and str(tmp_path) not in r["reason"] for r in lost)
 
-    return SplitStage(val=val, test=test)
+
+def test_the_suite_can_be_acted(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, clips=3, prompts=PromptStage(source="suite"), pack=PackStage(plots=False))
+    build(recipe, tmp_path / "c")
+    for row in rows(tmp_path / "c"):
+        assert row["prompt"] and json.loads(row["attributes"])["gender"] and row["true_script"]
+        assert json.loads(row["agreement"])["against"] == "script"
+
+
+def test_long_videos_are_cut_at_rest() -> None:
+    clip = perform(Script(12.0, (Event("smile", 0.5, 0.4, 3.0, 0.4), Event("turn_left", 6.0, 0.4, 4.0, 0.4))))
+    found = pieces(clip, 1.0, 8.0)
+    assert [p.stop for p in found[:-1]] == [p.start for p in found[1:]] and found[-1].stop == len(clip)
+    assert 4.3 <= found[0].stop / clip.fps <= 6.1  # between the smile and the turn
+    lost = clip.valid.copy()
+    lost[100:140] = False
+    assert [(p.start, p.stop) for p in pieces(clip.replace(valid=lost), 1.0, 8.0)] == [(0, 100), (140, 300)]
+    assert pieces(clip.slice(0, 20), 1.0, 8.0) == []

@@ -48,7 +48,8 @@ def to_features(seq: FaceSequence) -> NDArray[np.float32]:
     if seq.expr.shape[1] != len(EXPR_NAMES):
         raise ValueError(
             f"the tokenizer reads the default head's {len(EXPR_NAMES)} ARKit columns; this clip is of {seq.head} with "
-            f"{seq.expr.shape[1]}; convert it to the default head first (conversion between heads is not part of this release)")
+            f"{seq.expr.shape[1]}; bring it to the default head first: "
+            "facelm retarget CLIP.npz --from HEAD.npz --to default -o OUT.npz")
     out = np.zeros((len(seq), N_FEATURES), np.float32)
     out[:, _EXPR_AT] = seq.expr[:, _EXPR_COLUMN]
     if np.any(seq.rotation):

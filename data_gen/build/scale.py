@@ -43,7 +43,8 @@ def connect(address: str | None, workers: int) -> Callable[[], None]:
             if address is None:
                 # Ray's workers step back behind everything else on the machine; here they are the work
                 os.environ.setdefault("RAY_worker_niceness", "0")
-                ray.init(num_cpus=workers or None, include_dashboard=False, **quiet)
+                # with one CPU Ray Data keeps it for itself and waits for ever; `concurrency` below still sets one job at a time
+                ray.init(num_cpus=max(2, workers) if workers else None, include_dashboard=False, **quiet)
             else:
                 ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as err:

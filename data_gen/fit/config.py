@@ -38,16 +38,20 @@ class DataTerms:
 class Priors:
     """What is believed before a landmark is seen. Standard deviations."""
 
-    identity: float = 0.3
+    identity: float = 0.2
     """Identity coefficients; one unit is one standard deviation of the head's own components."""
     offset: float = 0.003
     """A person's own landmark offsets, m: what the identity components cannot say."""
     expression: float = 0.3
     """Expression coefficients around rest."""
+    look: float = 0.3
+    """How much of a coefficient that is kept up through a clip may be the face's own look and no expression."""
     blink: float = 1.0
     """Closing of the lids: they close all the way, and often."""
     wink: float = 0.2
     """Difference of the two eyes' closing: a turned head shows one of them smaller."""
+    shy: float = 2.0
+    """How much wider the prior is on shapes that the points tell least of (energy._SHY holds the exponents)."""
     together: float = 0.9
     """Share of that which is common to the coefficients of one facial action or emotion (data_gen/poses.py), 0 to 0.99."""
     blendshapes: float = 0.0
@@ -58,7 +62,7 @@ class Priors:
     """How far a bounded coefficient may leave its range."""
     jaw: float = 0.2
     """Jaw opening, rad."""
-    jaw_side: float = 0.03
+    jaw_side: float = 0.08
     """Jaw sideways and roll, rad."""
     gaze: float = 0.35
     """Gaze of both eyes, rad."""
@@ -68,7 +72,10 @@ class Priors:
     """Logarithm of the focal length around that of a 35 degree view."""
 
     def __post_init__(self) -> None:
-        _within(self, identity=(0.01, 100.0), offset=(1e-5, 0.1), expression=(0.01, 100.0), blink=(0.01, 100.0), wink=(0.001, 100.0), together=(0.0, 0.99), blendshapes=(0.0, 100.0), habits=(1e-3, 100.0), limits=(1e-3, 10.0),
+        _within(self, identity=(0.01, 100.0), offset=(1e-5, 0.1), expression=(0.01, 100.0), look=(0.0, 1.0),
+                blink=(0.01, 100.0),
+                wink=(0.001, 100.0), shy=(0.1, 100.0), together=(0.0, 0.99), blendshapes=(0.0, 100.0),
+                habits=(1e-3, 100.0), limits=(1e-3, 10.0),
                 jaw=(1e-3, 10.0), jaw_side=(1e-3, 10.0), gaze=(1e-3, 10.0), vergence=(1e-4, 10.0), focal=(0.0, 10.0))
 
 
@@ -108,6 +115,8 @@ class FitConfig:
     data: DataTerms = field(default_factory=DataTerms)
     priors: Priors = field(default_factory=Priors)
     smooth: Smoothness = field(default_factory=Smoothness)
+    detector: bool = True
+    """The points are MediaPipe's, whose habits are known (face/mediapipe_response.py); False: exact points."""
     identity_frames: int = 24
     """Frames that identity and focal length are solved on."""
     identity_steps: int = 10

@@ -1,8 +1,9 @@
 """What the fit minimises, as normal equations: residuals, their derivatives, priors and smoothness.
 
 Every frame has ``P = 13 + E + K`` unknowns: rotation (3, applied on the left of the current one), position (3),
-jaw (3), pitch and yaw of each eye (4), expression (E), and the detector's K habits (face/mediapipe_response.py). A clip's equations are block-banded: frames meet only
-through second differences, so a whole window is one banded Cholesky solve.
+jaw (3), pitch and yaw of each eye (4), expression (E), and the detector's K habits (face/mediapipe_response.py). A
+clip's equations are block-banded: frames meet only through second differences, so a whole window is one banded
+Cholesky solve.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ Array = NDArray[np.float32]
 
 ROT, POS, JAW, EYES, EXPR = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 13), 13
 _LIDS = tuple(i for i, n in enumerate(EXPR_NAMES) if n.startswith("eyeBlink"))
+_SHY: dict[str, float] = {"browInnerUp": 0.5, "cheekPuff": 1.5, "mouthPucker": 0.5, "noseSneerLeft": 0.5, "noseSneerRight": 0.5,
+                          "eyeSquintLeft": 0.3, "eyeSquintRight": 0.3, "mouthUpperUpLeft": 0.3, "mouthUpperUpRight": 0.3}
+"""Shapes that move few points by little, or that the detector answers by half: the same prior would shrink them most."""
 _JAW_RANGE = ((-0.03, 0.55), (-0.15, 0.15), (-0.08, 0.08))
 _GAZE_LIMIT = 0.7
 
@@ -57,7 +61,8 @@ class Observed:
 
     def part(self, index: NDArray[np.int64] | slice) -> Observed:
         """Some of the frames."""
-        return Observed(self.points[index], self.seen[index], self.scale[index], self.open[index], self.expr[index], self.expr_sigma)
+        return Observed(self.points[index], self.seen[index], self.scale[index], self.open[index], self.expr[index],
+                        self.expr_sigma)
 
 
 @dataclass(frozen=True)
@@ -155,8 +160,7 @@ class Energy:
     def _miss(self, seen: Observed, world: Array, person: Person) -> Array:
         depth = np.maximum(-world[..., 2:], 0.02)
         shown = np.float32(np.exp(person.log_focal)) * world[..., :2] / depth
-        out: Array = (seen.points - shown) / seen.scale[:, None, None]
-        return out
+        return ((seen.points - shown) / seen.scale[:, None, None]).astype(np.float32)
 
     def build(self, seen: Observed, pose: Pose, person: Person, shared: bool = False) -> Equations:
         """The normal equations around ``pose``; with identity and focal length when ``shared``."""
@@ -325,6 +329,8 @@ def _belief(config: FitConfig, size: int, named: bool) -> Array:
     scale = np.sqrt(np.diag(common))
     correlation = (1 - p.together) * np.eye(size) + p.together * common / np.outer(scale, scale)
     sigma = np.full(size, p.expression)
+    for name, gain in _SHY.items():
+        sigma[EXPR_INDEX[name]] *= p.shy ** gain
     sigma[list(_LIDS)] = p.blink
     out = np.linalg.inv(correlation * np.outer(sigma, sigma))
     left, right = _LIDS

@@ -17,6 +17,7 @@ Array = NDArray[np.float32]
 JAW, EYE_LEFT, EYE_RIGHT = 2, 3, 4
 LID_PAIRS = ((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373))
 """MediaPipe's upper and lower points of the lids' edges, three of the right eye, then three of the left."""
+_LID_SHAPES = ("eyeBlink", "eyeSquint", "eyeWide")
 _STEP = 1e-2
 """Step of the central differences in joint angles, rad."""
 
@@ -100,7 +101,8 @@ class PointModel:
 
         Args:
             neutral: ``(L, 3)`` from :meth:`neutral`; joints: ``(5, 3)``.
-            expr: ``(T, E + K)``, the head's columns and the detector's; jaw: ``(T, 3)`` rad; eyes: ``(T, 6)`` rad, left then right.
+            expr: ``(T, E + K)``, the head's columns and the detector's.
+            jaw: ``(T, 3)`` rad; eyes: ``(T, 6)`` rad, left then right.
         """
         frames, n = len(expr), self.n_points
         shaped = neutral + (expr @ self.expr_basis.reshape(self.n_columns, -1)).reshape(frames, n, 3)
@@ -156,7 +158,7 @@ class PointModel:
             gap = lambda at, u=upper, w=lower: float((at[u] - at[w])[:, 1].mean())  # noqa: E731
             share = np.float32(np.clip(gap(neutral + offset) / max(gap(neutral), 1e-4), 0.4, 1.6))
             points = np.flatnonzero(region == f"eye_{side}")
-            columns = [i for i, n in enumerate(self.head.expr_names) if n.startswith(("eyeBlink", "eyeSquint", "eyeWide"))]
+            columns = np.array([i for i, n in enumerate(self.head.expr_names) if n.startswith(_LID_SHAPES)], np.int64)
             self.expr_basis[np.ix_(columns, points)] *= share
             self.pose_basis[:, points] *= share
         self.expr_by_point = np.ascontiguousarray(self.expr_basis.transpose(1, 2, 0))

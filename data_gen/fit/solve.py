@@ -79,7 +79,7 @@ def fit_landmarks(seen: Detections, head: HeadModel | None = None, config: FitCo
     """
     head, config = head or HeadModel.default(), config or FitConfig()
     embedding = embedding_for(head)
-    model = PointModel(head, embedding, response_for(head, embedding))
+    model = PointModel(head, embedding, response_for(head, embedding) if config.detector else None)
     index = np.asarray(model.embedding.index, np.int64)
     good = seen.valid & (np.isfinite(seen.points[:, index]).all(-1).sum(1) >= min(MIN_POINTS, len(index)))
     if not good.any():
@@ -212,7 +212,8 @@ def _identify(energy: Energy, observed: Observed, start: Pose, good: NDArray[np.
         person = Person(shape, person.offset, float(person.log_focal + change[-1]))
         if step in (config.identity_steps // 2, config.identity_steps - 1):
             person = replace(person, offset=_offsets(energy, seen, pose, person))
-    pose, person = _level(energy, seen, pose, start.part(keys), person)
+    if config.detector:
+        pose, person = _level(energy, seen, pose, start.part(keys), person)
     ratio = float(np.exp(person.log_focal - energy.log_focal_guess))
     far = start.pos * np.array([1, 1, ratio], np.float32)  # the same picture through another lens
     return person, replace(start, pos=far)
@@ -222,9 +223,9 @@ def _at_rest(energy: Energy, observed: Observed, person: Person, start: Pose, go
              ) -> Person:
     """The look of this face at rest goes to the person: deep-set eyes are no squint, a thin mouth presses no lips.
 
-    What each coefficient does not fall below in a clip is taken for the face's own, except where the detector's blend
-    shapes are sure of an expression that is held (a smile from beginning to end, closed eyes). Clips under a second
-    tell nothing of rest and are left as they are.
+    What each coefficient does not fall below in a clip is taken for the face's own, up to ``priors.look``, except
+    where the detector's blend shapes are sure of an expression that is held (a smile from beginning to end, closed
+    eyes). Clips under a second tell nothing of rest and are left as they are.
     """
     known = np.flatnonzero(good)
     if not energy.bounded or len(known) < max(_LEAST_REST, round(seen.fps)):
@@ -237,13 +238,19 @@ def _at_rest(energy: Energy, observed: Observed, person: Person, start: Pose, go
         pose = pose.moved(solve_window(eq.hessian, eq.gradient, nothing))
     n = energy.model.n_expr
     rest = np.median(pose.expr, 0)
-    rest[:n] = np.clip(np.quantile(pose.expr[:, :n], _REST_QUANTILE, axis=0), 0, None)
+    rest[:n] = np.clip(np.quantile(pose.expr[:, :n], _REST_QUANTILE, axis=0), 0, energy.config.priors.look)
     if np.isfinite(seen.blendshapes[pick]).all():
         for name, sure in _HELD.items():
             held = float(np.quantile(seen.blendshapes[pick, ARKIT_52.index(name)], _REST_QUANTILE)) - sure
             k = EXPR_NAMES.index(name)
             rest[k] = min(rest[k], max(0.0, rest[k] - max(held, 0.0) / (1 - sure)))
     look = np.tensordot(rest.astype(np.float32), energy.model.expr_basis, 1)
+    # nobody's jaw rests to one side; where the points say so, it is how they answer this face
+    joints, shape = energy.model.joints(person.shape), energy.model.neutral(person.shape)
+    aside = np.array([[0.0, 0.0, 0.0], [0.0, *np.median(pose.jaw[:, 1:], 0)]], np.float32)
+    nothing_else = np.zeros((2, energy.model.n_columns), np.float32), np.zeros((2, 6), np.float32)
+    at = energy.model.local(shape, joints, nothing_else[0], aside, nothing_else[1]).at
+    look = look + at[1] - at[0]
     return replace(person, offset=(person.offset + look).astype(np.float32))
 
 
@@ -322,7 +329,7 @@ def _joined(parts: list[Pose], edges: list[tuple[int, int]]) -> Pose:
     out = parts[0]
     for (_, before), (low, _), part in zip(edges[:-1], edges[1:], parts[1:], strict=True):
         shared = before - low
-        mix = (np.arange(shared, dtype=np.float32) + 1) / (shared + 1)
+        mix = ((np.arange(shared) + 1) / (shared + 1)).astype(np.float32)
 
         def fade(a: Array, b: Array, n: int = shared, m: Array = mix) -> Array:
             middle = a[-n:] * (1 - m)[:, None] + b[:n] * m[:, None]
