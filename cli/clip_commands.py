@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .commands import draw, fact_lines, file_target, folder_target, load_agent
+from . import commands
+from .commands import draw, fact_lines, file_target, folder_target
 
 if TYPE_CHECKING:
     from ..agent.media import Loaded
@@ -76,7 +77,7 @@ def describe(args: argparse.Namespace) -> int:
     if asked and not args.ask.strip():
         raise ValueError('the question is empty; ask e.g. --ask "How often does it blink?"')
     files = read(args.clips, args)
-    agent = load_agent(args)
+    agent = commands.load_agent(args)
     if not asked and all(len(f.parts) == 1 for f in files):
         told = [[text] for text in agent.describe_many([f.seq for f in files])]
     else:
@@ -144,7 +145,7 @@ def chat(args: argparse.Namespace) -> int:
     loaded = read([args.clip], args)[0] if args.clip else None
     out = folder_target(args.out)
     check_request(["any"], args.seconds, args.seed, args.temperature, args.candidates)
-    session = ChatSession(load_agent(args), out, seed=args.seed, seconds=args.seconds, idle=not args.no_idle,
+    session = ChatSession(commands.load_agent(args), out, seed=args.seed, seconds=args.seconds, idle=not args.no_idle,
                           temperature=args.temperature, candidates=args.candidates, progress=progress())
     if loaded:
         session.show(loaded)

@@ -54,13 +54,6 @@ def load_agent(args: argparse.Namespace) -> FaceLM:
     return FaceLM.from_pretrained(args.weights, args.base)
 
 
-def load_clip(path: str) -> FaceSequence:
-    from ..face.head import HeadModel
-    from ..face.sequence import FaceSequence
-
-    return FaceSequence.load(path, HeadModel.default().ref)
-
-
 def bar(text: str) -> Callable[[int, int], None]:
     """A progress callback (done, of); silent when stderr is not a terminal."""
     from tqdm import tqdm

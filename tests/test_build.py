@@ -139,7 +139,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(built: Path, tmp_p
     moments = sorted(draw.sample(range(2, 60), 2)) + [10_000]
     for moment in moments:
         done = subprocess.run([sys.executable, build_fakes.__file__, str(recipe), str(tmp_path / "c"), str(tmp_path / "true"),
-                               str(moment)], capture_output=True, text=True, timeout=120)
+                               str(moment)], capture_output=True, text=True, timeout=600)
         assert done.returncode == (0 if moment == 10_000 else -9), done.stderr
     assert contents(tmp_path / "c") == contents(built / "c")
     assert contents(tmp_path / "true") == contents(built / "true")

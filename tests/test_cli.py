@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_fixtures import Refuse, files, in_a_folder_of_its_own, no_model, refuse, tree  # noqa: F401
-from facelm.cli import commands
+from facelm.cli import clip_commands
 from facelm.cli.main import main
 from facelm.face.actions import measure
 from facelm.face.sequence import FaceSequence
@@ -192,7 +192,7 @@ def test_ctrl_c_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     def stop(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "load_clip", stop)
+    monkeypatch.setattr(clip_commands, "load", stop)
     assert main(["measure", str(files / "clip.npz")]) == 130
     assert capsys.readouterr() == ("", "facelm: stopped\n")
 
@@ -209,7 +209,8 @@ def test_the_program_refuses_in_one_line_and_leaves_when_its_reader_does(files: 
     assert closed.stdout is not None and closed.stderr is not None
     closed.stdout.close()
     out, err = wrong.communicate(timeout=120)
-    assert (wrong.returncode, out, err) == (1, "", f"facelm measure: {tmp_path} is a folder, not a clip (.npz)\n")
+    assert (wrong.returncode, out) == (1, "")
+    assert err.startswith(f"facelm measure: {tmp_path}: no pictures in this folder; ") and err.count("\n") == 1
     assert closed.stderr.read() == "" and closed.wait(timeout=120) == 1
 
 
