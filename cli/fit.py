@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         if args.overlay:
             from ..data_gen.fit.overlay import write_overlay
 
-            write_overlay(result, Path(args.overlay))
+            write_overlay(result, Path(args.overlay), head)
         say(source, out, result, args.json)
     return 1 if failed else 0
 
