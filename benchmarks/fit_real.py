@@ -36,7 +36,6 @@ SLACK = 0.1
 CLOSED, OPEN = 0.45, 0.65
 """Landmarks' lids close below the first share of their open aperture, and are open again above the second."""
 Span = tuple[float, float]
-REAL_GATES = {"reprojection": 3.0, "blink_f1": 0.9, "mouth": 0.9}
 
 
 def closures(aperture: NDArray[np.floating], use: NDArray[np.bool_], fps: float) -> list[Span]:

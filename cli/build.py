@@ -7,20 +7,9 @@ import json
 import sys
 from typing import Any
 
+from .arguments import positive, whole
+
 COMMANDS = ("build",)
-
-
-def _whole(least: int) -> Any:
-    def read(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give a whole number of at least {least}")
-        return value
-
-    return read
 
 
 def register(data: Any) -> None:
@@ -30,12 +19,12 @@ def register(data: Any) -> None:
     p.add_argument("-o", "--out", required=True, metavar="DIR")
     p.add_argument("--backend", choices=("performer", "t2v", "videos"), help="instead of the recipe's")
     p.add_argument("--videos", metavar="DIR", help="take these existing videos (backend videos)")
-    p.add_argument("--workers", type=_whole(0), default=1, metavar="N",
+    p.add_argument("--workers", type=whole(0), default=1, metavar="N",
                    help="processes (default 1); 0 runs everything in one process; with --ray the CPUs of a local cluster")
     p.add_argument("--ray", nargs="?", const="local", metavar="ADDRESS",
                    help="run on Ray Data: a local cluster, or the one at ADDRESS (it must see the same folders)")
-    p.add_argument("--clips", type=_whole(1), metavar="N", help="instead of the recipe's number of clips")
-    p.add_argument("--limit", type=_whole(1), metavar="N", help="make only the first N clips of the recipe now")
+    p.add_argument("--clips", type=positive, metavar="N", help="instead of the recipe's number of clips")
+    p.add_argument("--limit", type=positive, metavar="N", help="make only the first N clips of the recipe now")
     p.add_argument("--truth-out", metavar="DIR", help="also write the corpus of the same clips as commanded (performer)")
     p.add_argument("--retry-failed", action="store_true", help="try clips again that failed before")
     p.add_argument("--update", action="store_true", help="the recipe changed: make again what the change concerns")

@@ -9,20 +9,11 @@ from collections.abc import Sequence
 
 from .. import __version__
 from . import build, fit, heads, prompts, retarget, rewrite
+from .arguments import positive
 
 LONGEST = 1000
 """Characters of an error message."""
 DEMO_PROMPT = "She smiles broadly, then nods twice."
-
-
-def _positive(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give a whole number of at least 1")
-    return value
 
 
 def _weights(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +39,7 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
 
 
 def _candidates(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--candidates", type=_positive, metavar="K",
+    parser.add_argument("--candidates", type=positive, metavar="K",
                         help="performances sampled for each prompt, of which the model keeps the one it reads best (default 4)")
 
 
@@ -72,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("text", nargs="?", help="what the face does")
     p.add_argument("--file", metavar="PROMPTS.txt", help="one prompt a line; -o is then a folder")
     p.add_argument("-o", "--out", required=True, metavar="CLIP.npz|DIR")
-    p.add_argument("--count", type=_positive, default=1, metavar="K",
+    p.add_argument("--count", type=positive, default=1, metavar="K",
                    help="variations; more than one go to CLIP-0.npz, CLIP-1.npz, ...")
     p.add_argument("--render", metavar="FILE.mp4|.gif|.png", help="render the (first) clip as well")
     p.add_argument("--glb", metavar="FILE.glb", help="export the (first) clip as animated glTF")
@@ -96,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("clip", metavar="CLIP.npz|VIDEO|IMAGE")
     _filmed(p)
     p.add_argument("-o", "--out", required=True, metavar="FILE.mp4|.gif|.png|.glb")
-    p.add_argument("--size", type=_positive, default=512, help="height in pixels, 64 to 2048 (default 512)")
+    p.add_argument("--size", type=positive, default=512, help="height in pixels, 64 to 2048 (default 512)")
 
     p = add("chat", "talk with the model about clips, in the terminal")
     p.add_argument("clip", nargs="?", metavar="CLIP.npz|VIDEO|IMAGE")
@@ -107,11 +98,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     data = add("data", "make training data").add_subparsers(dest="data_command", metavar="SUBCOMMAND", required=True)
     p = data.add_parser("synth", help="synthesize the text-motion corpus with the built-in performer")
-    p.add_argument("--clips", type=_positive, default=30000, metavar="N")
+    p.add_argument("--clips", type=positive, default=30000, metavar="N")
     p.add_argument("-o", "--out", required=True, metavar="DIR")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--shard-size", type=_positive, default=1000, metavar="N", help="clips a shard (default 1000)")
-    p.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes (default 1)")
+    p.add_argument("--shard-size", type=positive, default=1000, metavar="N", help="clips a shard (default 1000)")
+    p.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default 1)")
     for area in (prompts, build, rewrite):
         area.register(data)
 
@@ -127,7 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
     p = tok.add_parser("eval", help="reconstruction error, action recall, tokens and bits a second")
     p.add_argument("tokenizer", nargs="?", metavar="DIR", help="default: the released one")
     p.add_argument("--corpus", metavar="DIR", help="use its test split (default: fresh test scripts)")
-    p.add_argument("--items", type=_positive, default=500, metavar="N")
+    p.add_argument("--items", type=positive, default=500, metavar="N")
     p.add_argument("--json", action="store_true")
 
     p = add("train", "train the language model from a recipe (resumes by itself)")
@@ -141,7 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     p = add("eval", "evaluate both directions on the test split")
     p.add_argument("--corpus", metavar="DIR", help="use its test split (default: fresh test scripts)")
-    p.add_argument("--items", type=_positive, default=500, metavar="N", help="test items each way (default 500)")
+    p.add_argument("--items", type=positive, default=500, metavar="N", help="test items each way (default 500)")
     p.add_argument("--only", choices=("l2m", "m2l"), help="one direction only")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--temperature", type=float, default=0.5)

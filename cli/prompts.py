@@ -7,24 +7,16 @@ import json
 import sys
 from typing import Any
 
+from .arguments import positive
+
 COMMANDS = ("prompts", "videos")
 BACKENDS = ("diffusers", "performer")
-
-
-def _count(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give a whole number of at least 1")
-    return value
 
 
 def register(data: Any) -> None:
     """Add the two commands to the subcommands of `facelm data` (what ``add_subparsers`` returned)."""
     p = data.add_parser("prompts", help="write a balanced suite of text-to-video prompts with their attributes")
-    p.add_argument("--count", type=_count, required=True, metavar="N")
+    p.add_argument("--count", type=positive, required=True, metavar="N")
     p.add_argument("-o", "--out", required=True, metavar="FILE.parquet|.jsonl|.csv")
     p.add_argument("--config", metavar="CONFIG.yaml", help="factors and values (default: the whole suite)")
     p.add_argument("--seed", type=int, default=0, help="the same seed gives the same prompts (default 0)")
@@ -35,7 +27,7 @@ def register(data: Any) -> None:
     p.add_argument("--prompts", metavar="FILE.parquet|.jsonl|.csv", help="a suite of `facelm data prompts`")
     p.add_argument("--config", metavar="CONFIG.yaml", help="a text-to-video model (configs/t2v)")
     p.add_argument("-o", "--out", required=True, metavar="DIR")
-    p.add_argument("--limit", type=_count, metavar="N", help="only the first N prompts")
+    p.add_argument("--limit", type=positive, metavar="N", help="only the first N prompts")
     p.add_argument("--device", metavar="NAME", help="cuda, cuda:1, mps or cpu (default: cuda when there is one)")
     p.add_argument("--model", metavar="MODEL", help="another model of the same class: a local folder or a Hugging Face id")
     p.add_argument("--backend", choices=BACKENDS, default="diffusers",

@@ -7,17 +7,9 @@ import json
 import sys
 from typing import Any
 
+from .arguments import positive
+
 COMMANDS = ("rewrite",)
-
-
-def _count(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give a whole number of at least 1")
-    return value
 
 
 def register(data: Any) -> None:
@@ -30,9 +22,9 @@ def register(data: Any) -> None:
     p.add_argument("--key-env", default="", metavar="VARIABLE", help="environment variable that holds the endpoint's key")
     p.add_argument("--local", metavar="DIR", help="instead of an endpoint: a causal language model saved by transformers")
     p.add_argument("--split", choices=("train", "val", "test"), default="train", help="of a corpus folder (default train)")
-    p.add_argument("--limit", type=_count, metavar="N", help="only the first N rows")
-    p.add_argument("--attempts", type=_count, default=3, metavar="N", help="replies asked for a caption (default 3)")
-    p.add_argument("--workers", type=_count, default=1, metavar="N", help="captions in flight at an endpoint (default 1)")
+    p.add_argument("--limit", type=positive, metavar="N", help="only the first N rows")
+    p.add_argument("--attempts", type=positive, default=3, metavar="N", help="replies asked for a caption (default 3)")
+    p.add_argument("--workers", type=positive, default=1, metavar="N", help="captions in flight at an endpoint (default 1)")
     p.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds to wait for a reply (default 60)")
     p.add_argument("--retries", type=int, default=3, metavar="N", help="after a time-out or a busy server (default 3)")
     p.add_argument("--temperature", type=float, default=0.7, metavar="T")

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from ..face.channels import MOTION_FIELDS
 from ..face.sequence import FaceSequence, HeadRef
+from .build.workers import single_threaded
 from .captions import SPLITS, caption, describe, draw_register
 from .corpus_card import write_card
 from .performer import perform
@@ -253,24 +254,14 @@ def synth(clips: int, out_dir: str | os.PathLike[str], seed: int = 0, shard_size
 
 def _in_parallel(config: CorpusConfig, folder: Path, shards: list[_Shard], workers: int, measure: Measure | None,
                  bar: Any) -> None:
-    # One BLAS thread a process: the arrays are small, and threads of several processes fight.
-    before = {k: os.environ.get(k) for k in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    os.environ.update({k: "1" for k in before})
-    try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            jobs = [pool.submit(_write_shard, config, str(folder), s, measure) for s in shards]
-            try:
-                for job in as_completed(jobs):
-                    bar.update(job.result())
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-    finally:
-        for key, value in before.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
+    with single_threaded(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_write_shard, config, str(folder), s, measure) for s in shards]
+        try:
+            for job in as_completed(jobs):
+                bar.update(job.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:

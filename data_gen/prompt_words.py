@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..face.vocabulary import EMOTIONS
 from .lexicon import EMOTION_ADJECTIVES
-from .phrases import LEVEL_NAMES, split_word
+from .phrases import split_word
 
 OTHER, NONE = "other", "none"
 """Values of the factor emotion beside EMOTIONS: a word outside the eight, and no emotion at all."""
@@ -188,8 +188,3 @@ OUTDOORS: frozenset[str] = frozenset({"park", "street", "beach"})
 STUDIO: frozenset[str] = frozenset({"plain grey", "white wall", "dark backdrop"})
 INDOOR_LIGHT: frozenset[str] = frozenset({"studio", "window", "warm lamp", "cool indoor"})
 OUTDOOR_LIGHT: frozenset[str] = frozenset({"overcast", "golden hour"})
-
-
-def levels_of(word: str) -> tuple[str, ...]:
-    """The strengths at which an emotion word can be meant, in order."""
-    return tuple(level for level in LEVEL_NAMES if level in WORDS[word].levels)

@@ -47,18 +47,6 @@ OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379
         136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
 
 
-def _chain(*index: int) -> tuple[tuple[int, int], ...]:
-    return tuple(zip(index[:-1], index[1:], strict=True))
-
-
-CONNECTIONS: tuple[tuple[int, int], ...] = (
-    _chain(*OVAL, OVAL[0]) + _chain(*LID_RIGHT_UPPER) + _chain(*LID_RIGHT_LOWER) + _chain(*LID_LEFT_UPPER)
-    + _chain(*LID_LEFT_LOWER) + _chain(*OUTER_LIP_UPPER) + _chain(*OUTER_LIP_LOWER) + _chain(*INNER_LIP_UPPER)
-    + _chain(*INNER_LIP_LOWER) + _chain(*BROW_RIGHT[:5]) + _chain(*BROW_RIGHT[5:]) + _chain(*BROW_LEFT[:5])
-    + _chain(*BROW_LEFT[5:]) + _chain(*IRIS_RIGHT[1:], IRIS_RIGHT[1]) + _chain(*IRIS_LEFT[1:], IRIS_LEFT[1])
-)
-"""Lines worth drawing between the points."""
-
 
 @dataclass(frozen=True, eq=False)
 class Embedding:

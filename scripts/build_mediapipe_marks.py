@@ -61,11 +61,6 @@ class Marks:
                 "mirror": self.mirror.astype(np.int16), "index": np.arange(POINTS, dtype=np.int16)}
 
 
-def on_surface(vertices: np.ndarray, head: HeadModel, faces: np.ndarray, bary: np.ndarray) -> np.ndarray:
-    """(N,L,3) points of vertices (N,V,3)."""
-    return np.einsum("nlkc,lk->nlc", vertices[:, head.faces[faces]], bary)
-
-
 def edge_curve(head: HeadModel, keys: tuple[int, ...]) -> list[int]:
     """Mesh vertices of a lid edge or lip line through the head's iBUG landmarks ``keys``.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -133,11 +133,7 @@ def judge(seen: Detections, fitted: Fitted, head: HeadModel, gate: Gate | None =
         blinks=blinks, mouth=mouth, confidence=confidence.astype(np.float32), ok=True, reasons=(),
         events=tuple((e.kind, e.frame) for e in seen.events))
     reasons = _reasons(quality, gate)
-    return Judged(Quality(**{**_fields(quality), "ok": not reasons, "reasons": reasons}), valid)
-
-
-def _fields(quality: Quality) -> dict[str, Any]:
-    return {name: getattr(quality, name) for name in quality.__dataclass_fields__}
+    return Judged(replace(quality, ok=not reasons, reasons=reasons), valid)
 
 
 def _reasons(q: Quality, gate: Gate) -> tuple[str, ...]:
