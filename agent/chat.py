@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, TextIO
 from ..face.sequence import FaceSequence
 from .media import Loaded, Progress, describe_parts, lines, load_motion
 from .pipeline import check_request
+from .transition import asks_for_transition
 
 if TYPE_CHECKING:
     from .pipeline import FaceLM
 
 HELP = """Type what the face shall do ("She smiles, then nods twice."), or ask about the clip ("How often does it blink?").
+"Turn this face from anger to happiness" and "now change it to sad, via neutral" go on from the clip at hand.
   /open FILE       talk about this clip, video or picture
   /window N        the N-th window of a long video (describe tells them all)
   /measure         the measured actions
@@ -70,14 +72,31 @@ class ChatSession:
             text = text[polite.end():].rstrip(" ?")
         elif _QUESTION.search(text):
             return Answer(self.agent.ask(self._need_clip(), text))
+        if asks_for_transition(text, self.clip is not None):
+            return self._transition(text)
         clip = self.agent.generate(text, self.seconds, self.seed + self.made, self.idle, self.temperature,
                                    candidates=self.candidates)
+        path = self._keep(clip)
+        return Answer(f"{self.agent.describe(clip)} ({clip.seconds:.1f} s, {path})", path)
+
+    def _transition(self, text: str) -> Answer:
+        """Go on from the clip at hand, or from the face at rest."""
+        start = "the face at rest" if self.clip is None else "the last frame of the clip at hand"
+        done = self.agent.transition(text, self.clip, self.seconds, seed=self.seed + self.made, idle=self.idle,
+                                     candidates=self.candidates)
+        path = self._keep(done.clip)
+        notes = "".join(f" Note: {w}." for w in done.warnings)
+        way = ", then ".join(done.names)
+        return Answer(f"From {start}: {way} ({done.clip.seconds:.1f} s, {path}).{notes}", path)
+
+    def _keep(self, clip: FaceSequence) -> Path:
+        """Write a performance, which becomes the clip at hand."""
         self.out.mkdir(parents=True, exist_ok=True)
         path = self._free_name()
         clip.save(path)
         self.made += 1
         self.clip, self.film = clip, None
-        return Answer(f"{self.agent.describe(clip)} ({clip.seconds:.1f} s, {path})", path)
+        return path
 
     def _command(self, name: str = "", argument: str = "") -> Answer:
         if name == "help":

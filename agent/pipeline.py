@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from ..llm.generate import MotionLM
 from ..llm.model import CARD
 from ..llm.rerank import best_of
 from ..tokenizer.codec import FaceTokenizer
+
+if TYPE_CHECKING:
+    from .transition import Transition
 
 MAX_SECONDS = 20.0
 MAX_PROMPT = 1000
@@ -144,7 +148,7 @@ class FaceLM:
         for i, (ids, value) in enumerate(zip(written, durations, strict=True)):
             clip = self.tokenizer.decode(ids, head=self.head, shape=shape)
             if value is not None:  # a step is 4 frames: cut or hold to the very frame that was asked for
-                clip = _to_length(clip, max(1, round(value * clip.fps)))
+                clip = to_length(clip, max(1, round(value * clip.fps)))
             clips.append(add_idle(clip, seed=seed + i) if idle else clip)
         return clips
 
@@ -152,6 +156,28 @@ class FaceLM:
                  temperature: float = 0.5, shape: np.ndarray | None = None, candidates: int | None = None) -> FaceSequence:
         """Perform one prompt; see :meth:`generate_many`."""
         return self.generate_many([prompt], seconds, seed, idle, temperature, shape, candidates=candidates)[0]
+
+    # -- from one expression to another -------------------------------------------------
+    def transition_many(self, instructions: Sequence[str], sources: Sequence[FaceSequence | None] | None = None,
+                        seconds: float | Sequence[float | None] | None = None, via: str | None = None, curve: str = "learned",
+                        seed: int = 0, idle: bool = False, candidates: int | None = None,
+                        progress: Callable[[int, int], None] | None = None, at: float | Sequence[float | None] | None = None,
+                        temperature: float | None = None) -> list[Transition]:
+        """Take faces through the named expressions ("Turn this face from anger to happiness"), batched.
+
+        See :func:`facelm.agent.transition.transition_many` for the arguments and errors.
+        """
+        from .transition import transition_many
+
+        return transition_many(self, instructions, sources, seconds, via, curve, seed, idle, candidates, progress, at,
+                               temperature)
+
+    def transition(self, instruction: str, source: FaceSequence | None = None, seconds: float | None = None,
+                   via: str | None = None, curve: str = "learned", seed: int = 0, idle: bool = False,
+                   candidates: int | None = None, at: float | None = None, temperature: float | None = None) -> Transition:
+        """Take one face, the source's last frame (or that ``at`` seconds), through the named expressions."""
+        return self.transition_many([instruction], [source], seconds, via, curve, seed, idle, candidates, at=at,
+                                    temperature=temperature)[0]
 
     # -- motion to words ----------------------------------------------------------------
     def describe_many(self, clips: Sequence[FaceSequence]) -> list[str]:
@@ -177,7 +203,8 @@ class FaceLM:
         return self.tokenizer.encode(clip).ids
 
 
-def _to_length(clip: FaceSequence, frames: int) -> FaceSequence:
+def to_length(clip: FaceSequence, frames: int) -> FaceSequence:
+    """A clip cut, or held at its last frame, to ``frames`` frames."""
     if len(clip) >= frames:
         return clip.slice(0, frames)
     tail = clip.slice(len(clip) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from ..data_gen.corpus import iter_corpus, load_clip, read_manifest
 from ..data_gen.performer import perform
 from ..data_gen.sampler import sample_script
+from ..data_gen.transition_corpus import FILE, read_transitions
+from ..data_gen.transitions import perform_transition
 from ..face.head import HeadModel
 from ..face.idle import add_idle, filter_idle
 from ..face.sequence import FaceSequence
@@ -103,8 +106,42 @@ def tokenize_corpus(corpus: str | os.PathLike[str], tokenizer: FaceTokenizer, pa
     return prepare_tokens(rows, symbols, path)
 
 
+def tokenize_transitions(source: str | os.PathLike[str], tokenizer: FaceTokenizer, path: Path,
+                         progress: Progress | None = None) -> int:
+    """Perform and tokenize the train and val rows of a transition corpus; returns how many.
+
+    ``captions`` are the instructions, ``source`` the first frame held for one tokenizer step (none where
+    the transition starts at rest without a source).
+    """
+    rows = [r for r in read_transitions(source) if r["split"] in ("train", "val")]
+    made: list[dict[str, Any]] = []
+    symbols: list[NDArray[np.int32]] = []
+    head = HeadModel.default()
+    for low in range(0, len(rows), CHUNK):
+        part = rows[low:low + CHUNK]
+        features = [to_features(perform_transition(r["spec"], head)) for r in part]
+        starts = [np.repeat(f[:1], tokenizer.config.frames_per_step, axis=0) for f, r in zip(features, part, strict=True)]
+        lines = [tokenizer.layout.encode(c) for c in tokenizer.encode_features([*features, *starts])]
+        for i, row in enumerate(part):
+            made.append({"clip_id": row["clip_id"], "split": row["split"], "seconds": row["seconds"], "questions": [],
+                         "answers": [], "kinds": [], "captions": row["instructions"], "n_events": row["stages"],
+                         "source": lines[len(part) + i].tolist() if row["sourced"] else None})
+        symbols += lines[:len(part)]
+        if progress:
+            progress(len(made), len(rows))
+    return prepare_tokens(made, symbols, path)
+
+
 def _count(corpus: str | os.PathLike[str]) -> int:
     return int(read_manifest(Path(corpus)).get("clips", 0))
+
+
+def _content(transitions: str | os.PathLike[str]) -> str:
+    path = Path(transitions)
+    path = path / FILE if path.is_dir() else path
+    if not path.is_file():
+        raise FileNotFoundError(f"no transitions at {path}; make them with `facelm data transitions -o DIR`")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _read_stamp(path: Path) -> object:
@@ -117,10 +154,12 @@ def _read_stamp(path: Path) -> object:
 def train_language_model(config_path: str | os.PathLike[str], corpus: str | os.PathLike[str],
                          tokenizer_dir: str | os.PathLike[str], out: str | os.PathLike[str], base: str | None = None,
                          restart: bool = False, progress: Progress | None = None,
-                         init: str | os.PathLike[str] | None = None) -> None:
+                         init: str | os.PathLike[str] | None = None,
+                         transitions: str | os.PathLike[str] | None = None) -> None:
     """Tokenize the corpus (once) and train by a recipe; ``out`` becomes a weights folder.
 
-    A second call goes on from the newest checkpoint; ``init`` is a saved adapter to start from instead of nothing.
+    A second call goes on from the newest checkpoint; ``init`` is a saved adapter to start from instead of
+    nothing. ``transitions`` is a corpus of ``facelm data transitions``, which a recipe with ``data.transition`` needs.
 
     Raises:
         FileNotFoundError, ValueError: a missing or unusable recipe, corpus, tokenizer or base.
@@ -132,13 +171,24 @@ def train_language_model(config_path: str | os.PathLike[str], corpus: str | os.P
     tokenizer = FaceTokenizer.from_pretrained(tokenizer_dir)
     find_base(config.model.name)  # tokenizing a corpus takes minutes: what is missing is said before
     read_manifest(corpus)
+    if config.data.transition and transitions is None:
+        raise ValueError(f"{config_path} trains transitions (data.transition is {config.data.transition:g}); "
+                         "make them with `facelm data transitions -o DIR` and give --transitions DIR")
     stamp = {"tokenizer": tokenizer.hash, "corpus": os.fspath(Path(corpus).resolve())}
     tokens, stamp_file = out / "tokens.parquet", out / "tokens.json"
     fresh = not (tokens.is_file() and _read_stamp(stamp_file) == stamp)
     if fresh:
         tokenize_corpus(corpus, tokenizer, tokens, progress)
         stamp_file.write_text(json.dumps(stamp))
+    changes = None
+    if transitions is not None:
+        changes = out / "transitions.parquet"
+        theirs = {"tokenizer": tokenizer.hash, "transitions": _content(transitions)}
+        if not (changes.is_file() and _read_stamp(out / "transitions.json") == theirs):
+            fresh = True
+            tokenize_transitions(transitions, tokenizer, changes, progress)
+            (out / "transitions.json").write_text(json.dumps(theirs))
     if Path(tokenizer_dir).resolve() != (out / "tokenizer").resolve():
         shutil.copytree(tokenizer_dir, out / "tokenizer", dirs_exist_ok=True)
     train(config, tokens, tokenizer.layout, out / "llm", resume=not (restart or fresh),
-          info={"recipe": Path(config_path).name, "tokenizer": tokenizer.hash}, init=init)
+          info={"recipe": Path(config_path).name, "tokenizer": tokenizer.hash}, init=init, transitions=changes)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from . import build, fit, heads, prompts, retarget, rewrite
+from . import build, eval_transitions, fit, heads, prompts, retarget, rewrite, transition
 
+ITEMS = 500
+"""Test items of `facelm eval` each way."""
 KNOWN = 4000
 """Training items that `facelm eval` retrieves from."""
 
@@ -28,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
         if name == "data" and args.data_command in area.COMMANDS:
             return area.run(args)
     if name == "data":
-        return data_synth(args)
+        return data_transitions(args) if args.data_command == "transitions" else data_synth(args)
     if name in ("head", "convert"):
         return heads.run(args)
     if name in ("describe", "measure", "render", "chat"):
@@ -36,8 +38,10 @@ def run(args: argparse.Namespace) -> int:
 
         return {"describe": clip_commands.describe, "measure": clip_commands.measure, "render": clip_commands.render,
                 "chat": clip_commands.chat}[name](args)
-    if name in ("fit", "retarget"):
-        return fit.run(args) if name == "fit" else retarget.run(args)
+    if name in ("fit", "retarget", "transition"):
+        return {"fit": fit.run, "retarget": retarget.run, "transition": transition.run}[name](args)
+    if name == "eval" and args.what == "transitions":
+        return eval_transitions.run(args)
     if name == "tokenizer":
         return tokenizer_train(args) if args.tokenizer_command == "train" else tokenizer_eval(args)
     table: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -67,6 +71,18 @@ def bar(text: str) -> Callable[[int, int], None]:
             shown.close()
 
     return update
+
+
+def bars() -> Callable[[str, int, int], None]:
+    """A progress callback (what, done, of) with a bar for each thing that is told of."""
+    open_bars: dict[str, Callable[[int, int], None]] = {}
+
+    def progress(what: str, done: int, of: int) -> None:
+        if what not in open_bars:
+            open_bars[what] = bar(what)
+        open_bars[what](done, of)
+
+    return progress
 
 
 def file_target(path: str, *allowed: str) -> Path:
@@ -211,6 +227,15 @@ def generate(args: argparse.Namespace) -> int:
     return 0
 
 
+def data_transitions(args: argparse.Namespace) -> int:
+    from ..data_gen.transition_corpus import write_transitions
+
+    folder_target(args.out)
+    path = write_transitions(args.out, args.count, args.seed, bar("transitions"))
+    print(f"{path}: {args.count} transitions; train on them with a recipe that has data.transition")
+    return 0
+
+
 def data_synth(args: argparse.Namespace) -> int:
     from ..data_gen.corpus import synth
 
@@ -257,7 +282,7 @@ def train(args: argparse.Namespace) -> int:
     tokenizer = Path(args.tokenizer) if args.tokenizer else weights_dir() / "tokenizer"
     folder_target(args.out)
     train_language_model(args.config, args.corpus, tokenizer, args.out, args.base, args.restart, bar("tokenizing the corpus"),
-                         args.init)
+                         args.init, args.transitions)
     print(f"{args.out}: tokenizer and language model; use them with --weights {args.out}")
     return 0
 
@@ -268,26 +293,22 @@ def evaluate(args: argparse.Namespace) -> int:
     from ..eval.evaluate import evaluate as run_evaluation
     from ..eval.items import corpus_items, fresh_items
 
+    if args.data or args.root or args.tables:
+        raise ValueError("--data, --root and --tables belong to `facelm eval transitions`; write that, or leave them out")
     check_request(["any"], None, args.seed, args.temperature, args.candidates)
     if args.out:
         file_target(args.out, ".json")
     if args.corpus:
         read_manifest(args.corpus)
     agent = load_agent(args)
+    count = args.items or ITEMS
     if args.corpus:
-        items = corpus_items(args.corpus, args.items, "test", args.seed)
+        items = corpus_items(args.corpus, count, "test", args.seed)
         known = corpus_items(args.corpus, KNOWN, "train", args.seed)
     else:
-        items = fresh_items(args.items, "test", args.seed, agent.head)
+        items = fresh_items(count, "test", args.seed, agent.head)
         known = fresh_items(KNOWN, "train", args.seed, agent.head)
-    bars: dict[str, Callable[[int, int], None]] = {}
-
-    def progress(what: str, done: int, of: int) -> None:
-        if what not in bars:
-            bars[what] = bar(what)
-        bars[what](done, of)
-
-    report = run_evaluation(agent, items, known, args.only, args.seed, args.temperature, progress, args.candidates)
+    report = run_evaluation(agent, items, known, args.only, args.seed, args.temperature, bars(), args.candidates)
     if args.out:
         Path(args.out).write_text(json.dumps(report.to_dict(), indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report.to_dict()) if args.json else report.table())

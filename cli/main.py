@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from . import build, fit, heads, prompts, retarget, rewrite
+from . import build, eval_transitions, fit, heads, prompts, retarget, rewrite, transition
 from .arguments import positive
 
 LONGEST = 1000
@@ -103,10 +103,14 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--shard-size", type=positive, default=1000, metavar="N", help="clips a shard (default 1000)")
     p.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default 1)")
+    p = data.add_parser("transitions", help="synthesize transition instructions with the built-in performer")
+    p.add_argument("--count", type=positive, default=24000, metavar="N")
+    p.add_argument("-o", "--out", required=True, metavar="DIR")
+    p.add_argument("--seed", type=int, default=0)
     for area in (prompts, build, rewrite):
         area.register(data)
 
-    for commands_of in (fit, heads, retarget):
+    for commands_of in (fit, heads, retarget, transition):
         commands_of.register(add)
 
     tok = add("tokenizer", "train or evaluate the motion tokenizer").add_subparsers(
@@ -124,20 +128,25 @@ def build_parser() -> argparse.ArgumentParser:
     p = add("train", "train the language model from a recipe (resumes by itself)")
     p.add_argument("config", metavar="CONFIG.yaml")
     p.add_argument("--corpus", required=True, metavar="DIR", help="a corpus of `facelm data synth`")
+    p.add_argument("--transitions", metavar="DIR", help="a corpus of `facelm data transitions`, for recipes that train them")
     p.add_argument("--tokenizer", metavar="DIR", help="motion tokenizer (default: the released one)")
     p.add_argument("-o", "--out", required=True, metavar="DIR")
     p.add_argument("--base", metavar="MODEL")
     p.add_argument("--init", metavar="DIR", help="start from this saved adapter (the llm folder of a weights folder)")
     p.add_argument("--restart", action="store_true", help="start anew even if DIR holds checkpoints")
 
-    p = add("eval", "evaluate both directions on the test split")
+    p = add("eval", "evaluate: both directions of the language model on the test split, or transitions beside their baselines")
+    p.add_argument("what", nargs="?", choices=("language", "transitions"), default="language",
+                   help="language (default): words to motion and back; transitions: the CK+/CelebV-HQ tables")
     p.add_argument("--corpus", metavar="DIR", help="use its test split (default: fresh test scripts)")
-    p.add_argument("--items", type=positive, default=500, metavar="N", help="test items each way (default 500)")
+    p.add_argument("--items", type=positive, metavar="N",
+                   help="test items each way (default 500); of transitions: for the language model (default: the recipe's)")
     p.add_argument("--only", choices=("l2m", "m2l"), help="one direction only")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--temperature", type=float, default=0.5)
     p.add_argument("--json", action="store_true")
-    p.add_argument("-o", "--out", metavar="FILE.json", help="write the full report there as well")
+    p.add_argument("-o", "--out", metavar="FILE.json|DIR", help="write the full report there as well (transitions: a folder)")
+    eval_transitions.register(p)
     _candidates(p)
     _weights(p)
 

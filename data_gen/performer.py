@@ -88,6 +88,21 @@ def perform(script: Script, head: Performing | None = None, *, shape: NDArray[np
     Raises:
         ValueError: the head has no such expression columns, or the identity is too long.
     """
+    return realise(channels(script, fps), n_frames(script, fps), head, shape=shape, fps=fps)
+
+
+def realise(motion: dict[str, NDArray[np.float64]], frames: int, head: Performing | None = None, *,
+            shape: NDArray[np.float32] | None = None, fps: float = FPS) -> FaceSequence:
+    """Named channels as a clip of a head.
+
+    Args:
+        motion: ARKit expression names and POSE_CHANNELS, each ``(frames,)``; what is missing stays at rest.
+        frames: length.
+        head, shape, fps: see :func:`perform`.
+
+    Raises:
+        ValueError: the head has no such expression columns, or the identity is too long.
+    """
     model = _default_head() if head is None else head
     missing = [n for n in EXPR_NAMES if n not in model.expr_names]
     if missing:
@@ -99,7 +114,7 @@ def perform(script: Script, head: Performing | None = None, *, shape: NDArray[np
             raise ValueError(f"shape has {len(shape)} identity coefficients; the head {model.ref} has {model.n_shape}")
         identity[: len(shape)] = shape
     columns = {n: i for i, n in enumerate(model.expr_names)}
-    return _sequence(channels(script, fps), columns, model.ref, identity, fps, n_frames(script, fps))
+    return _sequence(motion, columns, model.ref, identity, fps, frames)
 
 
 def channels(script: Script, fps: float = FPS) -> dict[str, NDArray[np.float64]]:
@@ -125,6 +140,11 @@ def channels(script: Script, fps: float = FPS) -> dict[str, NDArray[np.float64]]
     out = _combine(parts)
     _asymmetry(out, script.style.asymmetry)
     _couple_lids(out)
+    return finish(out)
+
+
+def finish(out: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Channels clipped, in place, to what a face can do."""
     for name, curve in out.items():
         low, high = LIMITS.get(name, (0.0, 1.0))
         np.clip(curve, low, high, out=curve)

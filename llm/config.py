@@ -72,7 +72,9 @@ class DataConfig:
 
     Attributes:
         perform, understand: weights of the two kinds of sequence (words -> motion; motion -> words).
-        seconds: share of perform sequences that state the length.
+        transition: weight of sequences of transitions (instruction -> motion), in addition to those two.
+        transition_reading: share of the transition sequences that read the instruction off the motion.
+        seconds: share of perform and transition sequences that state the length.
         describe: share of understand sequences that begin with a description.
         caption: share of understand sequences that only ask for a caption, any wording of it; they teach how
             likely a prompt is for a motion, which choosing among candidates needs (``llm/rerank.py``).
@@ -86,6 +88,8 @@ class DataConfig:
 
     perform: float = 0.6
     understand: float = 0.4
+    transition: float = 0.0
+    transition_reading: float = 0.15
     seconds: float = 0.5
     describe: float = 0.6
     caption: float = 0.0
@@ -100,8 +104,10 @@ class DataConfig:
             raise ValueError(
                 f"data: perform {self.perform} and understand {self.understand} must not be negative, nor both 0"
             )
-        if not all(0 <= share <= 1 for share in (self.seconds, self.describe, self.caption)):
-            raise ValueError("data: seconds, describe and caption are shares between 0 and 1")
+        if self.transition < 0:
+            raise ValueError(f"data.transition is {self.transition:g}; it must not be negative")
+        if not all(0 <= share <= 1 for share in (self.seconds, self.describe, self.caption, self.transition_reading)):
+            raise ValueError("data: seconds, describe, caption and transition_reading are shares between 0 and 1")
         if self.max_tokens < 8 or self.batch_tokens < 8 or self.window < 1:
             raise ValueError("data: max_tokens and batch_tokens must be at least 8, window at least 1")
         if self.questions < 0 or self.easy_examples < 0:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..tokenizer.changes import ChangeLayout
 from .config import DataConfig
 from .model import Batch
-from .prompts import CAPTION, DESCRIBE, MOTION, TEXT, Encoded, Template, Turn, perform_prompt
+from .prompts import CAPTION, DESCRIBE, INSTRUCTION, MOTION, TEXT, Encoded, Template, Turn, perform_prompt
 
 STEP_SECONDS = 0.16  # 4 frames at 25 fps, the tokenizer's default
 
@@ -52,6 +52,8 @@ class Clip:
     idle_symbols: NDArray[np.int32] | None = None
     """The same motion after idle motion was added and filtered out again; when there is one, three
     in four of the sequences that read the motion read it."""
+    source: NDArray[np.int32] | None = None
+    """Of a transition that starts from a given face: that face, held for one step."""
 
 
 def motion_steps(layout: ChangeLayout, symbols: NDArray[np.integer]) -> int:
@@ -82,7 +84,7 @@ def read_clips(path: str | os.PathLike[str], split: str, layout: ChangeLayout, l
         missing = {"clip_id", "split", "captions", "questions", "answers", "symbols"} - set(table.column_names)
         if missing:
             raise ValueError(f"{file} lacks the columns {sorted(missing)}; tokenize the corpus first")
-        optional = [name for name in ("n_events", "description", "symbols_idle") if name in table.column_names]
+        optional = [name for name in ("n_events", "description", "symbols_idle", "source") if name in table.column_names]
         table = table.select(["clip_id", "split", "captions", "questions", "answers", "symbols", *optional])
         for row in table.to_pylist():
             if row["split"] != split:
@@ -106,6 +108,7 @@ def read_clips(path: str | os.PathLike[str], split: str, layout: ChangeLayout, l
                     int(row.get("n_events") or 0),
                     row.get("description") or "",
                     np.asarray(idle, np.int32) if (idle := row.get("symbols_idle")) else None,
+                    np.asarray(source, np.int32) if (source := row.get("source")) else None,
                 )
             )
             if limit and len(clips) >= limit:
@@ -143,6 +146,7 @@ def prepare_tokens(
         "n_events": pa.int32(),
         "description": text,
         "symbols_idle": pa.list_(pa.int32()),
+        "source": pa.list_(pa.int32()),
     }
     made = []
     for row, line in zip(rows, symbols, strict=True):
@@ -187,6 +191,17 @@ def understand_example(template: Template, clip: Clip, config: DataConfig, rng: 
             break
     assert encoded is not None
     return encoded
+
+
+def transition_example(template: Template, clip: Clip, config: DataConfig, rng: np.random.Generator) -> Encoded:
+    """A source face if there is one, an instruction, and the motion; or the motion, and the instruction as the
+    answer (which a model needs to choose among its own transitions)."""
+    text = clip.captions[rng.integers(len(clip.captions))]
+    if rng.random() < config.transition_reading:
+        return template.encode([Turn(INSTRUCTION, clip.symbols, text)])
+    steps = clip.steps if rng.random() < config.seconds else None
+    asked = perform_prompt(text, None if steps is None else steps * STEP_SECONDS)
+    return template.encode([Turn(asked, clip.source, answer_motion=clip.symbols, steps=steps)])
 
 
 def legal_masks(layout: ChangeLayout, symbols: Sequence[int], steps: int | None) -> NDArray[np.bool_]:
@@ -242,16 +257,21 @@ class Stream:
     Attributes:
         clips, template, config: what the batches are made of.
         seed: of order, wordings and tasks.
+        transitions: transition clips; their captions are instructions. Used when ``config.transition`` is above 0.
     """
 
     clips: Sequence[Clip]
     template: Template
     config: DataConfig
     seed: int
+    transitions: Sequence[Clip] = ()
 
     def __post_init__(self) -> None:
         if not self.clips:
             raise ValueError("there are no clips to train on")
+        if self.config.transition and not self.transitions:
+            raise ValueError(f"data.transition is {self.config.transition:g} but no transitions were given; "
+                             "make them with `facelm data transitions` and hand them over with --transitions")
 
     @cached_property
     def _stages(self) -> list[tuple[int, NDArray[np.int64]]]:
@@ -272,6 +292,11 @@ class Stream:
         epoch, place = divmod(max(0, k - first), len(pool))
         clip = self.clips[pool[self._order(stage, epoch, len(pool))[place]]]
         rng = np.random.default_rng([self.seed, 1, k])
+        total = self.config.perform + self.config.understand + self.config.transition
+        if self.config.transition and rng.random() < self.config.transition / total:
+            chosen = self.transitions[int(rng.integers(len(self.transitions)))]
+            encoded = transition_example(self.template, chosen, self.config, rng)
+            return encoded if len(encoded.ids) <= self.config.max_tokens else None
         perform = rng.random() < self.config.perform / (self.config.perform + self.config.understand)
         make = perform_example if perform else understand_example
         encoded = make(self.template, clip, self.config, rng)
@@ -326,12 +351,15 @@ def validation_batches(
     config: DataConfig,
     examples: int,
     seed: int,
+    transitions: Sequence[Clip] = (),
 ) -> dict[str, list[Batch]]:
-    """Fixed batches of each task: ``perform`` and ``understand``."""
-    picked = np.random.default_rng([seed, 3]).permutation(len(clips))[:examples]
+    """Fixed batches of each task: ``perform``, ``understand``, and ``transition`` when there are any."""
     out: dict[str, list[Batch]] = {}
-    for name, make in (("perform", perform_example), ("understand", understand_example)):
-        made = [make(template, clips[i], config, np.random.default_rng([seed, 4, int(i)])) for i in picked]
+    tasks = (("perform", perform_example, clips), ("understand", understand_example, clips),
+             ("transition", transition_example, transitions))
+    for name, make, pool in tasks:
+        picked = np.random.default_rng([seed, 3]).permutation(len(pool))[:examples]
+        made = [make(template, pool[i], config, np.random.default_rng([seed, 4, int(i)])) for i in picked]
         made = [e for e in made if len(e.ids) <= config.max_tokens]
         if made:
             out[name] = [collate(template, group) for group in by_length(made, 2 * config.batch_tokens)]

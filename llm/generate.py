@@ -20,7 +20,7 @@ from torch import Tensor
 from .examples import STEP_SECONDS, motion_steps
 from .grammar import MAX_STEPS, MotionGrammar
 from .model import Batch, MotionModel, load_model
-from .prompts import DESCRIBE, Turn, perform_prompt
+from .prompts import DESCRIBE, INSTRUCTION, Turn, perform_prompt
 
 
 @dataclass(frozen=True)
@@ -104,19 +104,68 @@ class MotionLM:
         Raises:
             ValueError: no or empty prompts, another number of lengths than prompts, or a length that is not positive.
         """
+        return self._write(prompts, [None] * len(prompts), seconds, seed, temperature, top_p, max_seconds)
+
+    def transition(
+        self,
+        instructions: Sequence[str],
+        sources: Sequence[NDArray[np.integer] | None] | None = None,
+        seconds: Sequence[float | None] | None = None,
+        seed: int | Sequence[tuple[int, int]] = 0,
+        temperature: float = 0.5,
+        top_p: float = 0.95,
+        max_seconds: float = MAX_STEPS * STEP_SECONDS,
+    ) -> list[NDArray[np.int32]]:
+        """The motion from a source face through the expressions that each instruction names.
+
+        Args:
+            instructions: sentences, e.g. "Turn this face from anger to happiness."
+            sources: symbols of each source face held for one tokenizer step; None is the face at rest.
+            seconds, seed, temperature, top_p, max_seconds: see ``perform``.
+
+        Returns:
+            Change-coded symbols, one int32 array an instruction.
+
+        Raises:
+            ValueError: as ``perform``, or another number of sources than instructions.
+        """
+        starts = list(sources) if sources is not None else [None] * len(instructions)
+        if len(starts) != len(instructions):
+            raise ValueError(f"{len(instructions)} instructions but {len(starts)} sources; give one for each, or none")
+        return self._write(instructions, starts, seconds, seed, temperature, top_p, max_seconds)
+
+    def choose_transitions(
+        self, instructions: Sequence[str], candidates: Sequence[Sequence[NDArray[np.integer]]]
+    ) -> list[NDArray[np.int32]]:
+        """Of several motions for each instruction the one that the model itself reads as it (``llm/rerank.py``)."""
+        from .rerank import best_of
+
+        return best_of(self, instructions, candidates, question=INSTRUCTION)
+
+    def _write(
+        self,
+        prompts: Sequence[str],
+        motions: Sequence[NDArray[np.integer] | None],
+        seconds: Sequence[float | None] | None,
+        seed: int | Sequence[tuple[int, int]],
+        temperature: float,
+        top_p: float,
+        max_seconds: float,
+    ) -> list[NDArray[np.int32]]:
         lengths = list(seconds) if seconds is not None else [None] * len(prompts)
         if len(lengths) != len(prompts):
             raise ValueError(f"{len(prompts)} prompts but {len(lengths)} lengths; give one for each, or none")
         steps: list[int | None] = []
         turns = []
-        for prompt, length in zip(prompts, lengths, strict=True):
+        for prompt, motion, length in zip(prompts, motions, lengths, strict=True):
             if not prompt.strip():
                 raise ValueError("a prompt is empty; say what the face shall do")
             if length is not None and not 0 < length < 600:
                 raise ValueError(f"seconds is {length}; more than 0 and less than 600 are needed")
             count = None if length is None else max(1, round(length / STEP_SECONDS))
             steps.append(count)
-            turns.append([Turn(perform_prompt(prompt.strip(), None if count is None else count * STEP_SECONDS))])
+            text = perform_prompt(prompt.strip(), None if count is None else count * STEP_SECONDS)
+            turns.append([Turn(text, motion)])
         begin = [self.vocabulary.begin]
         lines = [self.template.encode(turn).ids + begin for turn in turns]
         seeds = None if isinstance(seed, int) else list(seed)

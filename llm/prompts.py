@@ -6,7 +6,9 @@ answer is either a motion or text. Turns follow one another without a separator.
 
 Tasks: *perform* (words -> motion; the wanted length may stand in front as ``4.0s: ``),
 *describe* (motion and ``DESCRIBE`` -> words), *ask* (motion and a question -> words; later
-questions on the same motion are further turns, so that its tokens are shared).
+questions on the same motion are further turns, so that its tokens are shared), *transition*
+(a source face as a motion of one step, or none, and an instruction -> motion; or a motion and
+``INSTRUCTION`` -> words).
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 DESCRIBE = "Describe."
 CAPTION = "Caption."
 """Asks for any wording a prompt may have, where ``DESCRIBE`` asks for the one canonical description."""
+INSTRUCTION = "Instruction."
+"""Asks for the transition instruction that a motion carries out."""
 NONE, TEXT, MOTION = 0, 1, 2
 """Kind of loss at a position: none, over words, over motion symbols."""
 

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @torch.inference_mode()
 def description_scores(
-    lm: MotionLM, motions: Sequence[NDArray[np.integer]], texts: Sequence[str], batch_size: int = 16
+    lm: MotionLM, motions: Sequence[NDArray[np.integer]], texts: Sequence[str], batch_size: int = 16, question: str = CAPTION
 ) -> NDArray[np.float64]:
-    """Mean log-probability (nats a token) of each text as a caption of its motion, ``(N,)``."""
+    """Mean log-probability (nats a token) of each text as the answer to ``question`` about its motion, ``(N,)``."""
     if len(motions) != len(texts):
         raise ValueError(f"{len(motions)} motions for {len(texts)} texts")
     template, model = lm.template, lm.model
-    encoded = [template.encode([Turn(CAPTION, motion=m, answer=t)]) for m, t in zip(motions, texts, strict=True)]
+    encoded = [template.encode([Turn(question, motion=m, answer=t)]) for m, t in zip(motions, texts, strict=True)]
     order = sorted(range(len(encoded)), key=lambda i: len(encoded[i].ids))
     scores = np.zeros(len(encoded))
     for low in range(0, len(order), batch_size):
@@ -47,15 +47,16 @@ def description_scores(
 
 
 def best_of(
-    lm: MotionLM, prompts: Sequence[str], candidates: Sequence[Sequence[NDArray[np.integer]]]
+    lm: MotionLM, prompts: Sequence[str], candidates: Sequence[Sequence[NDArray[np.integer]]], question: str = CAPTION
 ) -> list[NDArray[np.int32]]:
     """For each prompt the candidate under which it is likeliest.
 
     Args:
         candidates: ``candidates[i]`` are the motions sampled for ``prompts[i]``.
+        question: what a prompt answers: ``CAPTION``, or ``INSTRUCTION`` for transitions.
     """
     flat = [(m, p) for p, motions in zip(prompts, candidates, strict=True) for m in motions]
-    scores = description_scores(lm, [m for m, _ in flat], [p for _, p in flat])
+    scores = description_scores(lm, [m for m, _ in flat], [p for _, p in flat], question=question)
     chosen, at = [], 0
     for motions in candidates:
         chosen.append(np.asarray(motions[int(scores[at : at + len(motions)].argmax())], np.int32))

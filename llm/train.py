@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,7 @@ def train(
     quiet: bool = False,
     info: dict[str, Any] | None = None,
     init: str | os.PathLike[str] | None = None,
+    transitions: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
     """Trains an adapter.
 
@@ -98,6 +99,7 @@ def train(
         info: written into the adapter's card.
         init: directory of a saved adapter to start from (same base, layers, rank and motion tokenizer);
             a checkpoint in ``out`` wins over it.
+        transitions: Parquet file of transitions, laid out as ``corpus``; needed when ``data.transition`` is above 0.
 
     Raises:
         FileNotFoundError, ValueError: see ``read_clips``, ``load_base``, ``read_adapter``; a checkpoint of another configuration.
@@ -105,10 +107,9 @@ def train(
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     clips = read_clips(corpus, "train", layout)
-    try:
-        held_out = read_clips(corpus, "val", layout, limit=8 * config.run.val_examples)
-    except ValueError:
-        held_out = []
+    held_out = _validation_clips(corpus, layout, config)
+    changes = read_clips(transitions, "train", layout) if transitions and config.data.transition else []
+    changes_held_out = _validation_clips(transitions, layout, config) if transitions and changes else []
     base = load_base(config.model.name, config.model.keep_first, config.model.keep_last, compute_dtype(_device()))
     network: Any = base.model
     network.to(_device())  # before MotionModel, which chooses the attention by device
@@ -119,12 +120,26 @@ def train(
         if card["vocabulary"] != json.loads(json.dumps(vocabulary.to_json())):
             raise ValueError(f"{init} was trained on another motion tokenizer; start from one that was trained on this one")
         model.load_adapter_state(read_adapter(init))
-    run = setup(config, model, clips, held_out, Path(out), resume)
+    run = setup(config, model, clips, held_out, Path(out), resume, changes, changes_held_out)
     return main(run, quiet, info)
 
 
+def _validation_clips(corpus: str | os.PathLike[str], layout: ChangeLayout, config: TrainConfig) -> list[Clip]:
+    try:
+        return read_clips(corpus, "val", layout, limit=8 * config.run.val_examples)
+    except ValueError:
+        return []
+
+
 def setup(
-    config: TrainConfig, model: MotionModel, clips: list[Clip], held_out: list[Clip], out: Path, resume: bool
+    config: TrainConfig,
+    model: MotionModel,
+    clips: list[Clip],
+    held_out: list[Clip],
+    out: Path,
+    resume: bool,
+    transitions: Sequence[Clip] = (),
+    transitions_held_out: Sequence[Clip] = (),
 ) -> Setup:
     """Optimiser, stream, validation batches; and the checkpoint's state when there is one."""
     from accelerate import Accelerator
@@ -137,11 +152,9 @@ def setup(
     if resume and checkpoint is not None:
         progress = _load_checkpoint(checkpoint, config, model, optimizer)
     wrapped, optimizer = accelerator.prepare(model, optimizer)
-    stream = Stream(clips, model.template, config.data, config.run.seed)
-    held = (
-        validation_batches(held_out, model.template, config.data, config.run.val_examples, config.run.seed)
-        if held_out
-        else {}
+    stream = Stream(clips, model.template, config.data, config.run.seed, transitions)
+    held = validation_batches(
+        held_out, model.template, config.data, config.run.val_examples, config.run.seed, transitions_held_out
     )
     out.mkdir(parents=True, exist_ok=True)
     return Setup(config, out, accelerator, model, wrapped, optimizer, stream, held, progress)

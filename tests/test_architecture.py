@@ -16,6 +16,8 @@ import pytest
 from facelm.data_gen.build.recipe import load_recipe as load_build
 from facelm.data_gen.prompts import load_config as load_prompts
 from facelm.data_gen.t2v import load_config as load_t2v
+from facelm.eval.baselines.i2fet.config import load_recipe as load_baselines
+from facelm.eval.transitions.options import load_recipe as load_transitions
 from facelm.llm.config import load_config
 from facelm.tokenizer.config import load_recipe
 
@@ -32,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "tokenizer": {"face"},
     "data_gen": {"tokenizer", "face"},
     "llm": {"tokenizer", "face"},
-    "eval": {"data_gen", "tokenizer", "face"},
+    "eval": {"data_gen", "llm", "tokenizer", "face"},
     "agent": {"data_gen", "llm", "eval", "tokenizer", "face"},
     "cli": {"", "agent", "data_gen", "llm", "eval", "tokenizer", "face"},
 }
@@ -221,7 +223,8 @@ def test_no_absolute_paths() -> None:
 def test_every_config_parses() -> None:
     configs = [p for p in files() if p.parts[0] == "configs" and p.suffix == ".yaml"]
     assert len(configs) >= 7
-    folders = {"prompts": load_prompts, "t2v": load_t2v, "data": load_build}
+    folders = {"prompts": load_prompts, "t2v": load_t2v, "data": load_build, "i2fet": load_baselines,
+               "transitions": load_transitions}
     assert folders.keys() == {p.parts[1] for p in configs if len(p.parts) > 2}
     for path in configs:
         at_root = {"lm": load_config, "tokenizer": load_recipe}

@@ -1,0 +1,148 @@
+"""NED: the neutral encoder-decoder, section IV-F of arXiv 2601.08179: any expression of a person to their neutral face."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from ....face.head import HeadModel
+from .arrays import check_rows
+from .config import NEDConfig, Recipe, parse_recipe
+from .loop import History, Progress, device_of, fingerprint, fit, load_weights, read_config, save_model
+from .model import POSE, Scale
+from .train import refuse_other_head
+
+FORMAT = "facelm-ned"
+FloatArray = NDArray[np.float32]
+
+
+def four_layers(width: int, hidden: int, out: int) -> nn.Sequential:
+    """Four fully connected layers."""
+    return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
+                         nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, out))
+
+
+class NED(nn.Module):
+    """A four-layer encoder of expression and pose, and four layers each for the neutral expression and pose."""
+
+    def __init__(self, config: NEDConfig, n_expr: int) -> None:
+        super().__init__()
+        self.expr_scale, self.pose_scale = Scale(n_expr), Scale(POSE)
+        self.encode = four_layers(n_expr + POSE, config.hidden, config.latent)
+        self.decode_expr = four_layers(config.latent, config.hidden, n_expr)
+        self.decode_pose = four_layers(config.latent, config.hidden, POSE)
+
+    def forward(self, expr: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """Scaled ``(B, E)`` and ``(B, 6)`` -> scaled neutral expression and pose."""
+        z = self.encode(torch.cat([expr, pose], -1))
+        return self.decode_expr(z), self.decode_pose(z)
+
+
+@dataclass
+class TrainedNED:
+    """A trained :class:`NED`; fields as ``train.TrainedI2FET``."""
+
+    model: NED
+    recipe: Recipe
+    head: str
+    head_sha256: str
+    history: History = field(default_factory=History)
+    key: str = ""
+
+    @torch.no_grad()
+    def neutral(self, expr: ArrayLike, pose: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Neutral expression ``(B, E)`` and pose ``(B, 6)`` (rad) of ``(B, E)`` and ``(B, 6)``.
+
+        Raises:
+            ValueError: other widths, or values that are not finite.
+        """
+        net = self.model
+        e, p = check_rows(expr, pose, len(net.expr_scale.mean))
+        device = net.expr_scale.mean.device
+        made = net(net.expr_scale(torch.from_numpy(e).to(device)), net.pose_scale(torch.from_numpy(p).to(device)))
+        return net.expr_scale.back(made[0]).cpu().numpy(), net.pose_scale.back(made[1]).cpu().numpy()
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """``model.safetensors`` and ``config.json``."""
+        save_model(folder, self.model, {
+            "format": FORMAT, "version": 1, "recipe": self.recipe.to_dict(), "head": self.head, "head_sha256": self.head_sha256,
+            "n_expr": len(self.model.expr_scale.mean), "key": self.key, "history": dataclasses.asdict(self.history)})
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], head: HeadModel | None = None) -> TrainedNED:
+        """What :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: no such model; ValueError: damaged, or of another head.
+        """
+        raw = read_config(folder, FORMAT)
+        try:
+            recipe, width = parse_recipe(raw["recipe"], f"{folder}, recipe"), int(raw["n_expr"])
+            if not 1 <= width <= 8192:
+                raise ValueError(f"n_expr {width} is not 1 to 8192")
+            made = cls(NED(recipe.ned, width), recipe, str(raw["head"]), str(raw["head_sha256"]), History(**raw["history"]),
+                       str(raw["key"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{folder}: config.json is not that of an NED model ({error})") from error
+        load_weights(folder, made.model)
+        if head is not None:
+            refuse_other_head(made.head, made.head_sha256, head)
+        return made
+
+
+def train_ned(config: Recipe, expr: ArrayLike, pose: ArrayLike, neutral_expr: ArrayLike, neutral_pose: ArrayLike,
+              head: HeadModel, split: ArrayLike | None = None, out: str | os.PathLike[str] | None = None,
+              progress: Progress | None = None) -> TrainedNED:
+    """Train NED by squared error on pairs of an expression and the same person's neutral face.
+
+    Args:
+        config: section ``ned`` is used.
+        expr, neutral_expr: ``(N, E)``; pose, neutral_pose: ``(N, 6)`` rad.
+        split: ``(N,)`` of train, val, test; None trains on all.
+        out, progress: as ``train.train_i2fet``.
+
+    Raises:
+        ValueError: wrong shapes or values, another run's folder.
+    """
+    e, p = check_rows(expr, pose, head.n_expr)
+    ne, np_ = check_rows(neutral_expr, neutral_pose, head.n_expr)
+    names = np.full(len(e), "train") if split is None else np.asarray(split)
+    if len(ne) != len(e) or names.shape != (len(e),):
+        raise ValueError(f"there are {len(e)} expressions, {len(ne)} neutral faces and {names.shape} splits; as many are needed")
+    device = device_of(config.ned.fit)
+    key = fingerprint([config.to_dict()["ned"], head.sha256], [e, p, ne, np_, names])
+    folder = None if out is None else Path(out)
+    if folder is not None and (folder / "config.json").is_file():
+        found = TrainedNED.load(folder, head)
+        if found.key != key:
+            raise ValueError(f"{folder} holds a model of another configuration or other data; delete it or use another folder")
+        found.model.to(device)
+        return found
+    with torch.random.fork_rng():
+        torch.manual_seed(config.ned.fit.seed)
+        model = NED(config.ned, head.n_expr)
+    train = torch.from_numpy(np.flatnonzero(names == "train"))
+    model.expr_scale.measure(torch.from_numpy(np.concatenate([e, ne]))[torch.cat([train, train + len(e)])])
+    model.pose_scale.measure(torch.from_numpy(np.concatenate([p, np_]))[torch.cat([train, train + len(e)])])
+    model.to(device)
+    x = model.expr_scale(torch.from_numpy(e).to(device)), model.pose_scale(torch.from_numpy(p).to(device))
+    y = model.expr_scale(torch.from_numpy(ne).to(device)), model.pose_scale(torch.from_numpy(np_).to(device))
+
+    def losses(index: Tensor) -> dict[str, Tensor]:
+        made = model(x[0][index], x[1][index])
+        return {"expr": (made[0] - y[0][index]).square().mean(), "pose": (made[1] - y[1][index]).square().mean()}
+
+    val = torch.from_numpy(np.flatnonzero(names == "val"))
+    history = fit(model, losses, train.to(device), val.to(device), config.ned.fit, key=key, out=folder, progress=progress,
+                  title="NED")
+    made = TrainedNED(model, config, str(head.ref), head.sha256, history, key)
+    if folder is not None:
+        made.save(folder)
+    return made

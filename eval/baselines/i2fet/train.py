@@ -1,0 +1,221 @@
+"""Training I2FET, using it, and keeping it in a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from ....face.head import HeadModel
+from .arrays import Arrays, check_arrays, identity_of
+from .config import Recipe, parse_recipe
+from .loop import History, Losses, Progress, device_of, fingerprint, fit, load_weights, read_config, save_model
+from .losses import VertexLoss, loss_terms
+from .model import I2FET
+from .text import TextEncoder, text_encoder
+
+FORMAT = "facelm-i2fet"
+KEEP_BYTES = 512 << 20
+"""True vertices are computed once where they fit into this."""
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass
+class TrainedI2FET:
+    """A trained I2FET.
+
+    Attributes:
+        model: on the CPU or wherever it was trained.
+        recipe: it was trained with.
+        head: text form of the head's reference; head_sha256: of the head whose parameters it makes.
+        history: losses of its training.
+        encoder: of instructions; made from the recipe when first needed.
+        key: fingerprint of configuration and data.
+    """
+
+    model: I2FET
+    recipe: Recipe
+    head: str
+    head_sha256: str
+    history: History = field(default_factory=History)
+    encoder: TextEncoder | None = None
+    encoder_name: str = ""
+    key: str = ""
+
+    def read(self, instructions: Sequence[str]) -> Tensor:
+        """:meth:`I2FET.read`'s rows of any sentences, ``(B, m, width)``.
+
+        Raises:
+            ValueError: not text, or a text encoder of another width than in training.
+        """
+        if self.encoder is None:
+            self.encoder = text_encoder(self.recipe.text)
+        sentences = list(dict.fromkeys(instructions))
+        features, mask = self.encoder.encode(sentences)
+        width = len(self.model.text_scale.mean)
+        if features.shape[-1] != width:
+            raise ValueError(f"the text encoder {self.encoder.name} gives {features.shape[-1]} columns; this model was trained "
+                             f"with {width} of {self.encoder_name or 'another encoder'}")
+        device = self.model.text_scale.mean.device
+        longest = int(mask.any(0).nonzero().max()) + 1
+        with torch.no_grad():
+            rows = self.model.read(features[:, :longest].to(device), mask[:, :longest].to(device))
+        number = {s: i for i, s in enumerate(sentences)}
+        return rows[torch.tensor([number[s] for s in instructions], device=device)]
+
+    def generate(self, instructions: Sequence[str], seed: int = 0) -> tuple[FloatArray, FloatArray]:
+        """The expressions that instructions name, z drawn from N(0, I).
+
+        Args:
+            instructions: any sentences; new ones are encoded, seen ones are looked up.
+            seed: of the latents.
+
+        Returns:
+            expr ``(B, 2, E)`` and pose ``(B, 2, 6)`` (global rotation and jaw, rad).
+        """
+        expr, pose = self.model.sample(self.read(instructions), torch.Generator().manual_seed(seed))
+        return expr.cpu().numpy(), pose.cpu().numpy()
+
+    @torch.no_grad()
+    def latents(self, instructions: Sequence[str], expr: ArrayLike, pose: ArrayLike, kind: str = "condition") -> FloatArray:
+        """Latent vectors of samples for t-SNE (Fig. 7).
+
+        Args:
+            instructions: ``B`` sentences; expr ``(B, m, E)``, pose ``(B, m, 6)`` the parameters they go with.
+            kind: ``condition``: x_emb, what IFED makes of parameters and instruction (without IFED: of the
+                instruction), ``(B, m, E + 6)``; ``posterior``: the latents' means, ``(B, m, 2 latent)``.
+
+        Raises:
+            ValueError: an unknown kind.
+        """
+        if kind not in ("condition", "posterior"):
+            raise ValueError(f"kind is {kind!r}; allowed: condition, posterior")
+        net, text = self.model, self.read(instructions)
+        e = net.expr_scale(torch.as_tensor(np.asarray(expr, np.float32)).to(text.device))
+        p = net.pose_scale(torch.as_tensor(np.asarray(pose, np.float32)).to(text.device))
+        if kind == "condition":
+            return torch.cat(net.conditions(e, p, text), -1).cpu().numpy()
+        q = net.encode(e, p, text)
+        return torch.cat([q.mean_e, q.mean_p], -1).cpu().numpy()
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """``model.safetensors`` and ``config.json``; the text encoder is named, not copied."""
+        save_model(folder, self.model, {
+            "format": FORMAT, "version": 1, "recipe": self.recipe.to_dict(), "head": self.head, "head_sha256": self.head_sha256,
+            "text_encoder": self.encoder_name, "text_dim": len(self.model.text_scale.mean), "n_expr": self.model.n_expr,
+            "m": self.model.m, "key": self.key, "history": dataclasses.asdict(self.history)})
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], encoder: TextEncoder | None = None,
+             head: HeadModel | None = None) -> TrainedI2FET:
+        """What :meth:`save` wrote.
+
+        Args:
+            encoder: a text encoder that is already loaded.
+            head: the head to be driven; another one than in training is refused.
+
+        Raises:
+            FileNotFoundError: no such model; ValueError: damaged, or of another head.
+        """
+        raw = read_config(folder, FORMAT)
+        try:
+            recipe = parse_recipe(raw["recipe"], f"{folder}, recipe")
+            sizes = int(raw["n_expr"]), int(raw["text_dim"]), int(raw["m"])
+            if not all(1 <= size <= 8192 for size in sizes):
+                raise ValueError(f"sizes {sizes} are not 1 to 8192")
+            model = I2FET(recipe.ifed, recipe.vae, *sizes, recipe.text.pool)
+            made = cls(model, recipe, str(raw["head"]), str(raw["head_sha256"]), History(**raw["history"]), encoder,
+                       str(raw["text_encoder"]), str(raw["key"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{folder}: config.json is not that of an I2FET model ({error})") from error
+        load_weights(folder, model)
+        if head is not None:
+            refuse_other_head(made.head, made.head_sha256, head)
+        return made
+
+
+def refuse_other_head(name: str, sha256: str, head: HeadModel) -> None:
+    """Raises ValueError where parameters of one head would drive another."""
+    if sha256 != head.sha256:
+        raise ValueError(f"this model makes parameters of the head {name}, not of {head.ref}; train one for that head")
+
+
+def train_i2fet(config: Recipe, expr: ArrayLike, pose: ArrayLike, shape: ArrayLike, text: ArrayLike, features: Tensor,
+                mask: Tensor, head: HeadModel, split: ArrayLike, out: str | os.PathLike[str] | None = None,
+                progress: Progress | None = None, encoder: TextEncoder | None = None) -> TrainedI2FET:
+    """Train I2FET on tuples (instruction, two expressions, two poses).
+
+    Args:
+        config: sections ``ifed``, ``vae``, ``loss``, ``fit`` and ``text`` are used.
+        expr: ``(T, 2, E)``; pose: ``(T, 2, 6)`` global rotation and jaw, rad; shape: ``(T, S)`` identities.
+        text: ``(T,)`` index into the sentences (see ``arrays.unique_sentences``).
+        features, mask: ``(U, tokens, dim)`` and ``(U, tokens)`` bool of a :class:`TextEncoder` for each sentence.
+        head: whose parameters these are.
+        split: ``(T,)`` of train, val, test; test is never read.
+        out: folder: a finished training of the same configuration and data is loaded, an interrupted one resumed,
+            and the result is saved there. None keeps nothing.
+        progress: see ``loop.Progress``; None shows a bar on a terminal.
+        encoder: that made the features; it then reads what :meth:`TrainedI2FET.generate` is given.
+
+    Raises:
+        ValueError: wrong shapes or values, another run's folder.
+    """
+    device = device_of(config.fit)
+    data = check_arrays(expr, pose, shape, text, features, mask, head, split, device)
+    key = fingerprint([config.to_dict()[s] for s in ("text", "ifed", "vae", "loss", "fit")] + [head.sha256], identity_of(data))
+    folder = None if out is None else Path(out)
+    if folder is not None and (folder / "config.json").is_file():
+        found = TrainedI2FET.load(folder, encoder, head)
+        if found.key != key:
+            raise ValueError(f"{folder} holds a model of another configuration or other data; delete it or use another folder")
+        found.model.to(device)
+        return found
+    with torch.random.fork_rng():
+        torch.manual_seed(config.fit.seed)
+        model = I2FET(config.ifed, config.vae, head.n_expr, data.features.shape[-1], data.expr.shape[1], config.text.pool)
+    model.to(device)
+    model.text_scale.measure(data.features[data.text[data.train].unique()].flatten(0, 1)[
+        data.mask[data.text[data.train].unique()].flatten()])
+    if config.vae.normalise:
+        model.expr_scale.measure(data.expr[data.train].flatten(0, 1))
+        model.pose_scale.measure(data.pose[data.train].flatten(0, 1))
+    history = fit(model, _losses(model, config, data, head), data.train, data.val, config.fit, key=key, out=folder,
+                  progress=progress, title="I2FET")
+    made = TrainedI2FET(model, config, str(head.ref), head.sha256, history, encoder, encoder.name if encoder else "", key)
+    if folder is not None:
+        made.save(folder)
+    return made
+
+
+def true_vertices(vertex: VertexLoss | None, data: Arrays) -> Tensor | None:
+    """``(T, m, V, 3)`` of all tuples where they fit into memory, else None: computed in every batch."""
+    if vertex is None or data.expr[..., 0].numel() * vertex.layer.n_out * 12 > KEEP_BYTES:
+        return None
+    with torch.no_grad():
+        return torch.cat([vertex.vertices(e, p, s) for e, p, s in
+                          zip(data.expr.split(256), data.pose.split(256), data.shape.split(256), strict=True)])
+
+
+def _losses(model: I2FET, config: Recipe, data: Arrays, head: HeadModel) -> Losses:
+    vertex = None
+    if "v" in config.loss.terms:
+        vertex = VertexLoss(head, config.loss.vertices, config.loss.vertex_unit).to(data.expr.device)
+    true = true_vertices(vertex, data)
+    expr, pose = model.expr_scale(data.expr), model.pose_scale(data.pose)
+
+    def losses(index: Tensor) -> dict[str, Tensor]:
+        sentences, place = data.text[index].unique(return_inverse=True)
+        text = model.read(data.features[sentences], data.mask[sentences])[place]
+        e, p = expr[index], pose[index]
+        return loss_terms(model, config.loss, e, p, model(e, p, text), vertex, data.shape[index],
+                          None if true is None else true[index])
+
+    return losses

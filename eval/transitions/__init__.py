@@ -1,0 +1,1 @@
+"""Evaluation of instruction-driven transitions: classifier, metrics, tables and the runner of `facelm eval transitions`."""

@@ -1,0 +1,210 @@
+"""Shape images: grey pictures of a head's geometry, what the expression classifier looks at.
+
+The paper classifies "shape images", the untextured head that DECA draws (Vo et al., Sec. IV-A and Fig. 6,
+https://arxiv.org/abs/2601.08179; DECA: https://arxiv.org/abs/2012.04012). So are these: one grey surface without painted
+brows or lips under two fixed lights, the mouth's inside dark, the face in the middle at one scale for all. The rasteriser
+is the project's own (``face/raster.py``); shadows and occlusion are left out, which makes a picture several times cheaper.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...face.head import HeadModel
+from ...face.layer import HeadLayer
+from ...face.shading import PARTS, vertex_parts
+from ...face.video import whole_file
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what, done, in all)."""
+Pictures = NDArray[np.uint8]
+
+VERSION = 1
+"""Of the drawing; raised by any change of the pixels, so that caches are not mixed."""
+_CHUNK = 64
+_MARGIN = 1.15
+"""Side of the picture over the larger extent of the 68 landmarks of the average face."""
+_FOV = 10.0
+"""Vertical field of view, degrees: nearly parallel, so that a turned face is not distorted."""
+_DARK = 0.22
+"""Brightness of the mouth's inside as a share of the skin's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Parameters of N faces to draw.
+
+    Attributes:
+        expr: ``(N, E)``.
+        pose: ``(N, 6)`` head orientation, then jaw; axis-angle, rad.
+        shape: ``(N, S)`` identity coefficients.
+
+    Raises:
+        ValueError: arrays of different lengths or widths, or values that are not finite.
+    """
+
+    expr: NDArray[np.float32]
+    pose: NDArray[np.float32]
+    shape: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        for name in ("expr", "pose", "shape"):
+            array = np.ascontiguousarray(getattr(self, name), np.float32)
+            if array.ndim != 2 or len(array) != len(self.expr):
+                raise ValueError(f"faces: {name} has shape {array.shape}; needed: ({len(self.expr)}, columns)")
+            if not np.isfinite(array).all():
+                raise ValueError(f"faces: {name} has values that are not finite")
+            object.__setattr__(self, name, array)
+        if self.pose.shape[1] != 6:
+            raise ValueError(f"faces: pose has {self.pose.shape[1]} columns; needed: 6 (head, then jaw)")
+
+    def __len__(self) -> int:
+        return len(self.expr)
+
+    def rows(self, index: NDArray[np.integer[Any]] | slice) -> Faces:
+        """Some of them, in the order of ``index``."""
+        return Faces(self.expr[index], self.pose[index], self.shape[index])
+
+    def digest(self) -> str:
+        """Hash (hex) of every value."""
+        out = hashlib.sha256()
+        for array in (self.expr, self.pose, self.shape):
+            out.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        return out.hexdigest()
+
+
+class ShapeRenderer:
+    """Draws shape images of one head at one size.
+
+    Args:
+        head: the head.
+        size: side of the square picture, px.
+        threads: pictures drawn at once; None takes the cores that this process may use.
+
+    Raises:
+        ValueError: a size below 16 or above 1024, or fewer than one thread.
+    """
+
+    def __init__(self, head: HeadModel, size: int = 96, threads: int | None = None) -> None:
+        if not 16 <= size <= 1024:
+            raise ValueError(f"size of a shape image is {size}; allowed: 16 to 1024 px")
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads is {threads}; allowed: 1 or more")
+        self.head, self.size = head, int(size)
+        self.threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or 1
+        points = head.landmarks(head.v_template[None])[0][:68]
+        middle = (points.min(0) + points.max(0)) / 2
+        side = float((points.max(0) - points.min(0))[:2].max()) * _MARGIN
+        # what lies far from the face is out of the picture for any pose: leave it out from the start
+        near = np.linalg.norm(head.v_template[:, :2] - middle[:2], axis=1) < side * 1.05
+        # the inner head and the back are hidden by the face at the poses that occur
+        near &= head.v_template[:, 2] > middle[2] - 0.75 * side
+        self._keep = np.flatnonzero(near)
+        number = np.full(head.n_vertices, -1, np.int64)
+        number[self._keep] = np.arange(len(self._keep))
+        faces = number[np.asarray(head.faces)]
+        self._faces = np.ascontiguousarray(faces[(faces >= 0).all(1)], np.int32)
+        part = vertex_parts(head)[self._keep]
+        dark = np.isin(part, [PARTS.index(p) for p in ("mouth", "gums", "tongue")])
+        self._tone = np.where(dark, _DARK, 1.0).astype(np.float32)
+        self._layer = HeadLayer(head, vertex_idx=self._keep)
+        # the point of the rigid head that the picture is centred on
+        self._middle = torch.from_numpy(middle.astype(np.float32))
+        self._distance = side / 2 / math.tan(math.radians(_FOV) / 2)
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """What the pixels depend on beside the faces."""
+        return {"version": VERSION, "size": self.size, "head": self.head.sha256}
+
+    def vertices(self, faces: Faces) -> NDArray[np.float32]:
+        """``(N, V', 3)`` m, of the part of the head that is drawn, the face's middle at 0.
+
+        Raises:
+            ValueError: other widths than the head has.
+        """
+        from ...face.layer import rotation_matrices
+
+        e, p, s = (torch.from_numpy(a) for a in (faces.expr, faces.pose, faces.shape))
+        with torch.no_grad():
+            out = self._layer(expr=e, rotation=p[:, :3], jaw_pose=p[:, 3:], shape=s)
+            # identities move the face's middle a little: follow the mean of their own landmarks at rest
+            root = self._layer.joints[:3] + s @ self._layer.joint_basis[:self.head.n_shape, :3]
+            middle = self._middle + self._offsets(s)
+            at = (rotation_matrices(p[:, :3]) @ (middle - root)[..., None])[..., 0] + root
+            return (out - at[:, None]).numpy()
+
+    @cached_property
+    def _landmark_basis(self) -> torch.Tensor:
+        corners = np.asarray(self.head.faces[self.head.lmk_faces[:68]])
+        dirs = self.head.shapedirs[:, :, :self.head.n_shape]
+        points = np.einsum("lkcs,lk->lcs", dirs[corners], self.head.lmk_bary[:68])
+        return torch.from_numpy(points.mean(0).astype(np.float32).copy())
+
+    def _offsets(self, shape: torch.Tensor) -> torch.Tensor:
+        return shape @ self._landmark_basis.T
+
+    def draw(self, faces: Faces, progress: Progress | None = None, what: str = "shape images") -> Pictures:
+        """``(N, size, size)`` uint8 grey; the same faces give the same bytes.
+
+        Args:
+            faces: what to draw.
+            progress: called with (``what``, done, in all).
+            what: a name for the progress.
+        """
+        from . import shape_raster  # numba takes half a second to import
+
+        out = np.zeros((len(faces), self.size, self.size), np.uint8)
+        side = 2 * self.size
+        crew = [(np.empty((side, side), np.float32), np.empty((side, side), np.int32), np.empty((side, side, 2), np.float32),
+                 np.empty((len(self._keep), 3), np.float32)) for _ in range(min(self.threads, max(1, len(faces))))]
+        focal = float(self.size / math.tan(math.radians(_FOV) / 2))
+
+        def some(worker: int, vertices: NDArray[np.float32], start: int) -> None:
+            for k in range(worker, len(vertices), len(crew)):
+                shape_raster.draw(vertices[k], self._faces, self._tone, self._distance, focal, *crew[worker], out[start + k])
+
+        with ThreadPoolExecutor(len(crew)) as pool:
+            for start in range(0, len(faces), _CHUNK):
+                part = self.vertices(faces.rows(slice(start, start + _CHUNK)))
+                list(pool.map(lambda w, part=part, start=start: some(w, part, start), range(len(crew))))  # type: ignore[misc]
+                if progress:
+                    progress(what, min(start + _CHUNK, len(faces)), len(faces))
+        return out
+
+
+def cached(renderer: ShapeRenderer, faces: Faces, folder: Path, progress: Progress | None = None,
+           what: str = "shape images") -> Pictures:
+    """:meth:`ShapeRenderer.draw`, kept in ``folder`` as one ``.npy`` named after everything the pixels depend on."""
+    name = hashlib.sha256(f"{renderer.about} {faces.digest()}".encode()).hexdigest()[:20]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"shapes_{renderer.size}_{name}.npy"
+    if path.is_file():
+        try:
+            kept: Pictures = np.load(path, allow_pickle=False)
+            if kept.shape == (len(faces), renderer.size, renderer.size) and kept.dtype == np.uint8:
+                return kept
+        except (ValueError, OSError, EOFError):
+            pass  # damaged: drawn again
+    pictures = renderer.draw(faces, progress, what)
+    with whole_file(path) as partial, open(partial, "wb") as handle:
+        np.save(handle, pictures, allow_pickle=False)
+    return pictures
+
+
+def of_set(data: Any, rows: NDArray[np.integer[Any]] | None = None) -> Faces:
+    """The faces of an :class:`facelm.eval.datasets.expressions.ExpressionSet`, or of some of its rows."""
+    faces = Faces(data.expr, data.pose, data.shape)
+    return faces if rows is None else faces.rows(rows)
