@@ -56,6 +56,10 @@ class Priors:
     """Share of that which is common to the coefficients of one facial action or emotion (data_gen/poses.py), 0 to 0.99."""
     blendshapes: float = 0.0
     """Factor on the sigma of the detector's own blend shapes; 0, the default, leaves them out: see docs/fitting.md."""
+    opinion: float = 1.0
+    """Factor on the sigmas of the second opinion (face/mediapipe_opinion.py); 0 leaves it out."""
+    opinion_gaze: float = 0.0
+    """The same for what it says of gaze alone."""
     habits: float = 1.0
     """The detector's habits; one unit is one standard deviation of them."""
     limits: float = 0.02
@@ -75,6 +79,7 @@ class Priors:
         _within(self, identity=(0.01, 100.0), offset=(1e-5, 0.1), expression=(0.01, 100.0), look=(0.0, 1.0),
                 blink=(0.01, 100.0),
                 wink=(0.001, 100.0), shy=(0.1, 100.0), together=(0.0, 0.99), blendshapes=(0.0, 100.0),
+                opinion=(0.0, 100.0), opinion_gaze=(0.0, 100.0),
                 habits=(1e-3, 100.0), limits=(1e-3, 10.0),
                 jaw=(1e-3, 10.0), jaw_side=(1e-3, 10.0), gaze=(1e-3, 10.0), vergence=(1e-4, 10.0), focal=(0.0, 10.0))
 
@@ -123,6 +128,8 @@ class FitConfig:
     """Gauss-Newton steps of that stage."""
     steps: int = 6
     """Gauss-Newton steps on every frame."""
+    opinion_steps: int = 1
+    """Gauss-Newton steps with the second opinion."""
     window: int = 256
     """Frames solved at once; long clips go window by window."""
     overlap: int = 24
@@ -131,7 +138,8 @@ class FitConfig:
     """Detect on pictures of at most this many pixels a side; 0: the detector's own choice."""
 
     def __post_init__(self) -> None:
-        _within(self, identity_frames=(1, 256), identity_steps=(1, 100), steps=(1, 100), window=(8, 4096),
+        _within(self, identity_frames=(1, 256), identity_steps=(1, 100), steps=(1, 100), opinion_steps=(1, 100),
+                window=(8, 4096),
                 overlap=(2, 256), max_side=(0, 8192))
         if 2 * self.overlap >= self.window:
             raise ValueError(f"overlap is {self.overlap}; allowed: less than half of window ({self.window})")

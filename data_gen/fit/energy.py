@@ -24,7 +24,7 @@ from .points import LID_PAIRS, PointModel
 Array = NDArray[np.float32]
 
 ROT, POS, JAW, EYES, EXPR = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 13), 13
-_LIDS = tuple(i for i, n in enumerate(EXPR_NAMES) if n.startswith("eyeBlink"))
+LIDS = tuple(i for i, n in enumerate(EXPR_NAMES) if n.startswith("eyeBlink"))
 _SHY: dict[str, float] = {"browInnerUp": 0.5, "cheekPuff": 1.5, "mouthPucker": 0.5, "noseSneerLeft": 0.5, "noseSneerRight": 0.5,
                           "eyeSquintLeft": 0.3, "eyeSquintRight": 0.3, "mouthUpperUpLeft": 0.3, "mouthUpperUpRight": 0.3}
 """Shapes that move few points by little, or that the detector answers by half: the same prior would shrink them most."""
@@ -47,6 +47,8 @@ class Observed:
         scale: ``(T,)`` px a metre at the face.
         open: ``(T, 2)`` in 0..1, how far the left and the right eye show their iris.
         expr: ``(T, E)`` what the detector's blend shapes say, and ``expr_sigma (E,)``; inf where they say nothing.
+        told: ``(T, 7 + E)`` jaw, eyes and expression as a second opinion has them (opinion.py), and ``told_weight``, their
+            inverse variances; None: there is none.
     """
 
     points: Array
@@ -55,14 +57,17 @@ class Observed:
     open: Array
     expr: Array
     expr_sigma: Array
+    told: Array | None = None
+    told_weight: Array | None = None
 
     def __len__(self) -> int:
         return len(self.points)
 
     def part(self, index: NDArray[np.int64] | slice) -> Observed:
         """Some of the frames."""
+        told, weight = (None if a is None else a[index] for a in (self.told, self.told_weight))
         return Observed(self.points[index], self.seen[index], self.scale[index], self.open[index], self.expr[index],
-                        self.expr_sigma)
+                        self.expr_sigma, told, weight)
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ class Energy:
         named = model.head.expr_names == EXPR_NAMES
         self.bounded = named
         """ARKit-like columns live in 0..1; those of a statistical head do not."""
-        self.lids = np.array(_LIDS if named else (), np.int64)
+        self.lids = np.array(LIDS if named else (), np.int64)
 
         self.belief = _belief(config, model.n_expr, named)
 
@@ -275,6 +280,10 @@ class Energy:
             limit(expr, shown, 0.0, 1.0, p.limits)
         if p.blendshapes > 0:
             add(expr, shown - seen.expr[:, :n], np.where(np.isfinite(seen.expr_sigma), seen.expr_sigma * p.blendshapes, 1e6))
+        if seen.told is not None and seen.told_weight is not None:
+            own = slice(JAW.start, EXPR + n)
+            stiff[:, own] += seen.told_weight
+            pull[:, own] -= (np.concatenate([pose.jaw, eyes, shown], 1) - seen.told) * seen.told_weight
         hessian[:, at, at] += stiff
         gradient += pull
         # both eyes look the same way
@@ -331,9 +340,9 @@ def _belief(config: FitConfig, size: int, named: bool) -> Array:
     sigma = np.full(size, p.expression)
     for name, gain in _SHY.items():
         sigma[EXPR_INDEX[name]] *= p.shy ** gain
-    sigma[list(_LIDS)] = p.blink
+    sigma[list(LIDS)] = p.blink
     out = np.linalg.inv(correlation * np.outer(sigma, sigma))
-    left, right = _LIDS
+    left, right = LIDS
     out[[left, right], [left, right]] += 1 / p.wink**2
     out[[left, right], [right, left]] -= 1 / p.wink**2
     return out.astype(np.float32)

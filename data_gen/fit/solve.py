@@ -18,12 +18,14 @@ from scipy.spatial.transform import Rotation, Slerp
 from ...face.camera import PinholeCamera
 from ...face.channels import ARKIT_52, EXPR_NAMES
 from ...face.head import HeadModel
+from ...face.mediapipe_opinion import opinion_for
 from ...face.mediapipe_points import blendshape_prior, embedding_for, lid_aperture
 from ...face.mediapipe_response import response_for
 from ...face.sequence import FaceSequence
 from .config import FitConfig
 from .detect import Detections
 from .energy import EXPR, Energy, Observed, Person, Pose, solve_window
+from .opinion import what_was_found, with_opinion
 from .points import PointModel
 
 Array = NDArray[np.float32]
@@ -63,6 +65,17 @@ class Fitted:
     scale: Array
 
 
+@dataclass(frozen=True)
+class Solved:
+    """A fit in its own terms: frames with a face ``good (T,)``, the terms, the landmarks, the person and every frame."""
+
+    good: NDArray[np.bool_]
+    energy: Energy
+    observed: Observed
+    person: Person
+    pose: Pose
+
+
 def fit_landmarks(seen: Detections, head: HeadModel | None = None, config: FitConfig | None = None,
                   camera: PinholeCamera | None = None, progress: Progress | None = None) -> Fitted:
     """Fit a head to the landmarks of a clip.
@@ -78,6 +91,23 @@ def fit_landmarks(seen: Detections, head: HeadModel | None = None, config: FitCo
         ValueError: no frame with a face.
     """
     head, config = head or HeadModel.default(), config or FitConfig()
+    first = solve_landmarks(seen, head, config, camera, progress)
+    good, energy, observed, person, pose = first.good, first.energy, first.observed, first.person, first.pose
+    opinion = opinion_for(head, energy.model.embedding) if config.detector and config.priors.opinion > 0 else None
+    if opinion is not None and _tells_rest(good, seen.fps):
+        found = what_was_found(energy, observed, person, pose, good)
+        observed = with_opinion(opinion, found, observed, config.priors.opinion, config.priors.opinion_gaze)
+        pose = _all_frames(energy, observed, person, pose, seen.fps, config.opinion_steps, None)
+    return _result(seen, good, energy.model, energy, observed, person, pose, np.asarray(energy.model.embedding.index, np.int64))
+
+
+def solve_landmarks(seen: Detections, head: HeadModel, config: FitConfig, camera: PinholeCamera | None = None,
+                    progress: Progress | None = None) -> Solved:
+    """The fit before any second opinion; arguments as of :func:`fit_landmarks`.
+
+    Raises:
+        ValueError: no frame with a face.
+    """
     embedding = embedding_for(head)
     model = PointModel(head, embedding, response_for(head, embedding) if config.detector else None)
     index = np.asarray(model.embedding.index, np.int64)
@@ -93,8 +123,8 @@ def fit_landmarks(seen: Detections, head: HeadModel | None = None, config: FitCo
     person = _at_rest(energy, observed, person, start, good, seen)
     if energy.bounded:
         model.adapt_lids(model.neutral(person.shape), person.offset)
-    pose = _all_frames(energy, observed, person, start, seen.fps, progress)
-    return _result(seen, good, model, energy, observed, person, pose, index)
+    pose = _all_frames(energy, observed, person, start, seen.fps, config.steps, progress)
+    return Solved(good, energy, observed, person, pose)
 
 
 def _begin(seen: Detections, good: NDArray[np.bool_], model: PointModel, focal: float) -> tuple[Observed, Pose]:
@@ -228,7 +258,7 @@ def _at_rest(energy: Energy, observed: Observed, person: Person, start: Pose, go
     eyes). Clips under a second tell nothing of rest and are left as they are.
     """
     known = np.flatnonzero(good)
-    if not energy.bounded or len(known) < max(_LEAST_REST, round(seen.fps)):
+    if not energy.bounded or not _tells_rest(good, seen.fps):
         return person
     pick = known[np.unique(np.linspace(0, len(known) - 1, min(len(known), _SAMPLE)).astype(int))]
     part, pose = observed.part(pick), start.part(pick)
@@ -252,6 +282,10 @@ def _at_rest(energy: Energy, observed: Observed, person: Person, start: Pose, go
     at = energy.model.local(shape, joints, still, aside, ahead).at
     look = look + at[1] - at[0]
     return replace(person, offset=(person.offset + look).astype(np.float32))
+
+
+def _tells_rest(good: NDArray[np.bool_], fps: float) -> bool:
+    return int(good.sum()) >= max(_LEAST_REST, round(fps))
 
 
 def _level(energy: Energy, seen: Observed, pose: Pose, spatial: Pose, person: Person) -> tuple[Pose, Person]:
@@ -284,7 +318,7 @@ def _offsets(energy: Energy, seen: Observed, pose: Pose, person: Person) -> Arra
     return out
 
 
-def _all_frames(energy: Energy, observed: Observed, person: Person, start: Pose, fps: float,
+def _all_frames(energy: Energy, observed: Observed, person: Person, start: Pose, fps: float, steps: int,
                 progress: Progress | None) -> Pose:
     """Every frame, in windows that overlap and are faded into each other."""
     frames, config = len(observed), energy.config
@@ -299,7 +333,7 @@ def _all_frames(energy: Energy, observed: Observed, person: Person, start: Pose,
             shared = edges[number - 1][1] - low
             pose = replace(pose, expr=np.concatenate([before.expr[-shared:], pose.expr[shared:]]),
                            jaw=np.concatenate([before.jaw[-shared:], pose.jaw[shared:]]))
-        for _ in range(config.steps):
+        for _ in range(steps):
             eq = energy.build(seen, pose, person)
             gradient = eq.gradient.astype(np.float64) + energy.time_gradient(pose, stiff)
             step = solve_window(eq.hessian, gradient, stiff)

@@ -1,0 +1,242 @@
+"""Learn a second opinion on MediaPipe's points (face/mediapipe_opinion.py): film, detect, fit, train.
+
+    python scripts/build_mediapipe_opinion.py -o face/assets/mediapipe_opinion.npz
+
+Performers on film (data_gen/footage.py) with identities, scripts, cameras and lights of their own are fitted without an
+opinion; a network of one hidden layer learns to go from what the fit found to the truth. A quarter of the clips moves
+channels and actions at random, also on one side, so that the network knows faces that no script asks for. Every tenth
+clip is held out: the network's errors there are the sigmas that the fit believes it with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from facelm.data_gen.fit.config import FitConfig
+from facelm.data_gen.fit.detect import Detections
+from facelm.data_gen.fit.landmarker import Landmarker, landmarker_model
+from facelm.data_gen.fit.opinion import what_was_found
+from facelm.data_gen.fit.solve import solve_landmarks
+from facelm.data_gen.footage import FootageConfig, Take, prepare
+from facelm.data_gen.poses import ACTION_POSES, EMOTION_POSES
+from facelm.data_gen.sampler import NAMES, sample_script
+from facelm.data_gen.script import Script
+from facelm.face.channels import EXPR_INDEX, EXPR_NAMES
+from facelm.face.head import HeadModel
+from facelm.face.mediapipe_opinion import OUTPUTS, Found, Opinion, features, other_side
+from facelm.face.mediapipe_points import embedding_for
+from facelm.face.sequence import FaceSequence
+from torch import nn
+from tqdm import tqdm
+
+PERFORMED_SEED, RANDOM_SEED = 51_000, 62_000
+SIZES = (512, 256, 512, 384)
+FPS = 6.25
+"""Neighbouring frames say the same: a quarter of the usual rate gives four times the clips."""
+AXES, HIDDEN, NETWORKS = 60, 96, 2
+"""Directions of what the fit leaves over; units of a network; networks, which the file holds side by side."""
+LEAST = (0.05, 0.01, 0.02)
+"""Smallest sigma of an expression coefficient, of the jaw and of gaze, rad: faces differ from renders."""
+EPOCHS, BATCH, RATE, DECAY, DROP, NOISE = 30, 512, 3e-3, 1e-3, 0.3, 0.3
+TOGETHER = 2
+"""Channels that move at once in a random clip, at most."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip: what its fit found, and the truth ``(T, O)``."""
+
+    found: Found
+    truth: np.ndarray
+
+
+# -- clips ------------------------------------------------------------------------------
+def script_of(seed: int, index: int) -> Script:
+    """Every action and emotion in turn begins a clip, the rest is sampled; 2 to 4.4 s."""
+    rng = np.random.default_rng([seed, index])
+    while True:
+        script = sample_script(rng, required=(NAMES[(index * 11) % len(NAMES)],))
+        if 2.0 <= script.seconds <= 4.4:
+            return script
+
+
+def _pulse(rng: np.random.Generator, frames: int, fps: float) -> np.ndarray:
+    """(T,) up, held, and down again, 0 to 1."""
+    length = frames / fps
+    start, rise, hold, fall = (rng.uniform(0, max(length - 1, 0.5)), rng.uniform(0.15, 0.5), rng.uniform(0.2, 1.5),
+                               rng.uniform(0.15, 0.5))
+    x = np.interp(np.arange(frames) / fps, np.cumsum([start, rise, hold, fall]), [0, 1, 1, 0])
+    return np.asarray(x * x * (3 - 2 * x))
+
+
+_SHOWN = [p for p in (*ACTION_POSES.values(), *EMOTION_POSES.values()) if set(p) & {*EXPR_INDEX, "jaw_x", "jaw_y"}]
+
+
+def random_motion(rng: np.random.Generator, clip: FaceSequence) -> FaceSequence:
+    """The clip with the face's own motion replaced: single channels, and actions on both sides or one; its blinks stay."""
+    frames = len(clip)
+    expr, jaw = np.zeros_like(clip.expr), np.zeros_like(clip.jaw_pose)
+    blinks = [EXPR_INDEX["eyeBlinkLeft"], EXPR_INDEX["eyeBlinkRight"]]
+    expr[:, blinks] = clip.expr[:, blinks]
+    for _ in range(rng.integers(2, 6)):
+        pulse = _pulse(rng, frames, clip.fps)
+        if rng.random() < 0.5:
+            for column in rng.choice(expr.shape[1], rng.integers(1, TOGETHER + 1), replace=False):
+                expr[:, column] = np.maximum(expr[:, column], pulse * rng.uniform(0.2, 1))
+            if rng.random() < 0.3:
+                jaw[:, 0] = np.maximum(jaw[:, 0], pulse * rng.uniform(0, 0.35))
+            if rng.random() < 0.15:
+                jaw[:, 1] += pulse * rng.normal(0, 0.07)
+            continue
+        pose, level = _SHOWN[rng.integers(len(_SHOWN))], rng.uniform(0.25, 1)
+        side = str(rng.choice(["both", "Left", "Right"], p=[0.6, 0.2, 0.2]))
+        for name, value in pose.items():
+            off = side != "both" and name.endswith(("Left", "Right")) and not name.endswith(side)
+            weight = level * value * (rng.uniform(0, 0.5) if off else 1)
+            if name in EXPR_INDEX:
+                expr[:, EXPR_INDEX[name]] = np.maximum(expr[:, EXPR_INDEX[name]], weight * pulse)
+            elif name in ("jaw_x", "jaw_y"):
+                jaw[:, "xy".index(name[-1])] += weight * pulse
+    jaw[:, 0], jaw[:, 1] = np.clip(jaw[:, 0], 0, 0.45), np.clip(jaw[:, 1], -0.16, 0.16)
+    return clip.replace(expr=np.clip(expr, 0, 1).astype(np.float32), jaw_pose=jaw.astype(np.float32))
+
+
+def take_of(seed: int, index: int) -> Take:
+    """Clip ``index`` of either kind, ready to be drawn."""
+    take = prepare(script_of(seed, index), FootageConfig(size=SIZES[index % 4], fps=FPS), seed=seed + index)
+    if seed == RANDOM_SEED:
+        take = replace(take, truth=random_motion(np.random.default_rng([seed, index, 1]), take.truth))
+    return take
+
+
+def sample_of(job: tuple[int, int]) -> Sample | None:
+    """Film, detect and fit one clip; None where the face is hardly found."""
+    take, head = take_of(*job), HeadModel.default()
+    size = take.config.size
+    side = size if isinstance(size, int) else size[0]
+    eye = Landmarker(landmarker_model(), 1)
+    faces = [eye.look(picture) for picture in take.frames()]
+    eye.close()
+    none = np.full((478, 3), np.nan, np.float32)
+    points = np.array([f[0].points * np.float32(side) if f else none for f in faces])
+    scores = np.array([f[0].blendshapes if f else np.full(52, np.nan) for f in faces], np.float32)
+    poses = np.array([f[0].pose if f else np.eye(4) for f in faces], np.float32)
+    valid = np.array([bool(f) for f in faces])
+    if valid.sum() < 12:
+        return None
+    seen = Detections(points[..., :2].copy(), points[..., 2].copy(), scores, poses, valid, side, side, FPS)
+    s = solve_landmarks(seen, head, FitConfig())
+    return Sample(what_was_found(s.energy, s.observed, s.person, s.pose, s.good), truth_of(take.truth))
+
+
+def truth_of(clip: FaceSequence) -> np.ndarray:
+    """(T, O) what the network is to say."""
+    gaze = (clip.eyes_pose[:, :2] + clip.eyes_pose[:, 3:5]) / 2
+    return np.concatenate([clip.expr, clip.jaw_pose, gaze], 1).astype(np.float32)
+
+
+# -- the network ------------------------------------------------------------------------
+def mirrored(sample: Sample, other: np.ndarray) -> Sample:
+    """The clip in a mirror."""
+    n = len(EXPR_NAMES)
+    blank = replace(sample.found, expr=sample.truth[:, :n], jaw=sample.truth[:, n:n + 3], gaze=sample.truth[:, n + 3:])
+    turned = blank.mirrored(other)
+    return Sample(sample.found.mirrored(other), np.concatenate([turned.expr, turned.jaw, turned.gaze], 1))
+
+
+def learn(samples: list[Sample], other: np.ndarray, seed: int = 0) -> Opinion:
+    """Train on clips and their mirror images; sigma is left at 1 (see :func:`errors`)."""
+    both = [x for s in samples for x in (s, mirrored(s, other))]
+    left = np.concatenate([(s.found.beyond - np.median(s.found.beyond[s.found.known], 0)).reshape(len(s.truth), -1)[::3]
+                           for s in both])
+    _, directions = np.linalg.eigh((left.T @ left).astype(np.float64))
+    axes = directions[:, ::-1][:, :AXES].T.reshape(AXES, -1, 2).astype(np.float16).astype(np.float32)
+    x = np.concatenate([features(s.found, axes)[s.found.known] for s in both])
+    y = np.concatenate([s.truth[s.found.known] for s in both])
+    mean, scale = x.mean(0), x.std(0) + 1e-3
+    unit = np.maximum(y.std(0), 0.02)
+    x = np.clip((x - mean) / scale, -6, 6)
+    parts = [_network(torch.tensor(x), torch.tensor(y / unit), seed + k) for k in range(NETWORKS)]
+    join = lambda k, axis: np.concatenate([p[k] for p in parts], axis)  # noqa: E731
+    return Opinion(axes, mean, scale, join(0, 1), join(1, 0), join(2, 0) / NETWORKS * unit,
+                   np.mean([p[3] for p in parts], 0) * unit, np.mean([p[4] for p in parts], 0) * unit,
+                   np.ones(OUTPUTS, np.float32), np.float32(np.quantile((x**2).mean(1), 0.99)), other)
+
+
+def _network(x: torch.Tensor, y: torch.Tensor, seed: int) -> list[np.ndarray]:
+    """Hidden weights and biases, output weights, linear path, bias."""
+    torch.manual_seed(seed)
+    hidden, out, linear = nn.Linear(x.shape[1], HIDDEN), nn.Linear(HIDDEN, OUTPUTS), nn.Linear(x.shape[1], OUTPUTS)
+    for layer in (out, linear):
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    weights = [*hidden.parameters(), *out.parameters(), *linear.parameters()]
+    optimiser = torch.optim.AdamW(weights, lr=RATE, weight_decay=DECAY)
+    batches = -(-len(x) // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=EPOCHS * batches)
+    for _ in tqdm(range(EPOCHS), desc=f"network {seed}", unit="epoch"):
+        for rows in torch.randperm(len(x)).split(BATCH):
+            seen = x[rows] + NOISE * torch.randn(len(rows), x.shape[1])
+            told = out(nn.functional.dropout(nn.functional.silu(hidden(seen)), DROP)) + linear(seen)
+            loss = ((told - y[rows]) ** 2).clamp(max=25).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    arrays = (hidden.weight.T, hidden.bias, out.weight.T, linear.weight.T, out.bias + linear.bias)
+    return [a.detach().numpy().astype(np.float32) for a in arrays]
+
+
+def errors(opinion: Opinion, samples: list[Sample]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(O,) rms error of the opinion, of the fit that it saw, and rms size of the truth, on clips held out."""
+    told = np.concatenate([opinion.read(s.found)[0][s.found.known] for s in samples])
+    fit = np.concatenate([np.concatenate([s.found.expr, s.found.jaw, s.found.gaze], 1)[s.found.known] for s in samples])
+    truth = np.concatenate([s.truth[s.found.known] for s in samples])
+    return tuple(np.sqrt((d**2).mean(0)) for d in (told - truth, fit - truth, truth))  # type: ignore[return-value]
+
+
+def build(performed: list[Sample], at_random: list[Sample], out: str, head: HeadModel) -> Opinion:
+    """Train, measure on every tenth clip, print, and write the file.
+
+    The sigma of each output is the larger of its errors in performed and in random clips: a channel that no script uses
+    would otherwise be believed never to move.
+    """
+    embedding = embedding_for(head)
+    opinion = learn([s for group in (performed, at_random) for i, s in enumerate(group) if i % 10], other_side(embedding))
+    short = {f.name: np.asarray(getattr(opinion, f.name), np.float16) for f in fields(Opinion) if f.name != "other"}
+    opinion = Opinion(**{k: v.astype(np.float32) for k, v in short.items()}, other=opinion.other)
+    both = [errors(opinion, group[::10]) for group in (performed, at_random)]
+    least = np.concatenate([np.full(len(EXPR_NAMES), LEAST[0]), np.full(3, LEAST[1]), np.full(2, LEAST[2])])
+    short["sigma"] = np.maximum(np.maximum(both[0][0], both[1][0]), least).astype(np.float16)
+    print("rms of the truth, error of the fit, error of the opinion: performed clips | random clips | sigma")
+    for i, name in enumerate((*EXPR_NAMES, "jaw_x", "jaw_y", "jaw_z", "gaze_pitch", "gaze_yaw")):
+        rows = " | ".join(f"{size[i]:.3f} {before[i]:.3f} {wrong[i]:.3f}" for wrong, before, size in both)
+        print(f"{name:20s} {rows} | {short['sigma'][i]:.3f}")
+    arrays: dict[str, Any] = {"head_sha256": np.array(head.sha256), "index": embedding.index.astype(np.int16), **short}
+    np.savez_compressed(out, **arrays)
+    return replace(opinion, sigma=short["sigma"].astype(np.float32))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--out", required=True)
+    parser.add_argument("--performed", type=int, default=800, help="clips of performed scripts")
+    parser.add_argument("--random", type=int, default=300, help="clips of random motion")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    jobs = [(PERFORMED_SEED, i) for i in range(args.performed)] + [(RANDOM_SEED, i) for i in range(args.random)]
+    with ProcessPoolExecutor(args.workers) as pool:
+        found = list(tqdm(pool.map(sample_of, jobs), total=len(jobs), desc="clips"))
+    performed, at_random = ([s for s in part if s is not None] for part in (found[:args.performed], found[args.performed:]))
+    build(performed, at_random, args.out, HeadModel.default())
+
+
+if __name__ == "__main__":
+    main()
