@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from .pipeline import FaceLM
 
 CANDIDATES = 4
-"""Transitions written for an instruction, the likeliest and samples; the one is kept that the model itself reads as it."""
+"""Transitions written for an instruction: the likeliest, with a source also the likeliest from rest, and samples; the one is
+kept that the model itself reads as it."""
 TEMPERATURE = 0.5
 """Of the samples; 0 leaves the likeliest transition alone."""
 STAGE_SECONDS = 0.2
@@ -220,11 +221,18 @@ def transition_many(agent: FaceLM, instructions: Sequence[str], sources: Sequenc
     chunk = max(1, agent.lm.batch_size // tries)
     for low in range(0, count, chunk):
         part = range(low, min(low + chunk, count))
-        written = [[ids] for ids in _write(agent, asked, tokens, [(i, 0) for i in part], seed, 0.0)]
-        more = _write(agent, asked, tokens, [(i, t) for i in part for t in range(1, tries)], seed, heat) if tries > 1 else []
-        for n, ids in enumerate(more):
-            written[n // (tries - 1)].append(ids)
-        kept = agent.lm.choose_transitions([asked[i].text for i in part], written) if tries > 1 else [w[0] for w in written]
+        written = {i: [ids] for i, ids in zip(part, _write(agent, asked, tokens, [(i, 0) for i in part], seed, 0.0), strict=True)}
+        if tries > 1:
+            # a face unlike any that was learned from (a fitted one) may throw the model off: it also starts from rest,
+            # and what the source shows then leaves with the first movement
+            plain = [(i, 0) for i in part if tokens[i] is not None]
+            extra = [(i, t) for i in part for t in range(1, tries - (tokens[i] is not None))]
+            rest: list[NDArray[np.int32] | None] = [None] * count
+            for pairs, start, warm in ((plain, rest, 0.0), (extra, tokens, heat)):
+                for (i, _), ids in zip(pairs, _write(agent, asked, start, pairs, seed, warm) if pairs else [], strict=True):
+                    written[i].append(ids)
+        several = [written[i] for i in part]
+        kept = agent.lm.choose_transitions([asked[i].text for i in part], several) if tries > 1 else [w[0] for w in several]
         for i, ids in zip(part, kept, strict=True):
             best = agent.tokenizer.decode(ids, head=agent.head)
             out.append(finish(best, frames[i], asked[i], curve, seed + i if idle else None))

@@ -140,6 +140,17 @@ def test_of_the_likeliest_and_samples_one_is_kept(agent: FaceLM) -> None:
 
 
 @needs_tokenizer
+def test_with_a_source_one_candidate_starts_from_rest(agent: FaceLM) -> None:
+    before = len(calls(agent))
+    source = still(mouthSmileLeft=0.8)
+    done = agent.transition(TURN, source, seconds=2.0, candidates=3, seed=5)
+    likeliest, rest, samples = calls(agent)[before:]
+    assert likeliest["sources"][0] is not None and samples["sources"][0] is not None and rest["sources"] == [None]
+    assert rest["temperature"] == 0 and samples["seed"] == [(5, 1)]
+    assert np.array_equal(done.clip.expr[0], source.expr[-1]), "whichever is kept starts at the source"
+
+
+@needs_tokenizer
 def test_idle_grows_from_nothing(agent: FaceLM) -> None:
     source = still(mouthSmileLeft=0.3)
     bare, alive = (agent.transition(TURN, source, 3.0, idle=i).clip for i in (False, True))
