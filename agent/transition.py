@@ -221,16 +221,14 @@ def transition_many(agent: FaceLM, instructions: Sequence[str], sources: Sequenc
     chunk = max(1, agent.lm.batch_size // tries)
     for low in range(0, count, chunk):
         part = range(low, min(low + chunk, count))
-        written = {i: [ids] for i, ids in zip(part, _write(agent, asked, tokens, [(i, 0) for i in part], seed, 0.0), strict=True)}
-        if tries > 1:
-            # a face unlike any that was learned from (a fitted one) may throw the model off: it also starts from rest,
-            # and what the source shows then leaves with the first movement
-            plain = [(i, 0) for i in part if tokens[i] is not None]
-            extra = [(i, t) for i in part for t in range(1, tries - (tokens[i] is not None))]
-            rest: list[NDArray[np.int32] | None] = [None] * count
-            for pairs, start, warm in ((plain, rest, 0.0), (extra, tokens, heat)):
-                for (i, _), ids in zip(pairs, _write(agent, asked, start, pairs, seed, warm) if pairs else [], strict=True):
-                    written[i].append(ids)
+        # a face unlike any that was learned from (a fitted one) may throw the model off: with a source one candidate
+        # starts from rest, and what the source shows then leaves with the first movement
+        first = [(i, 0, tokens[i]) for i in part] + [(i, 0, None) for i in part if tries > 1 and tokens[i] is not None]
+        more = [(i, t, tokens[i]) for i in part for t in range(1, tries - (tokens[i] is not None))]
+        written: dict[int, list[NDArray[np.int32]]] = {i: [] for i in part}
+        for wanted, warm in ((first, 0.0), (more, heat)):
+            for (i, _, _), ids in zip(wanted, _write(agent, asked, wanted, seed, warm) if wanted else [], strict=True):
+                written[i].append(ids)
         several = [written[i] for i in part]
         kept = agent.lm.choose_transitions([asked[i].text for i in part], several) if tries > 1 else [w[0] for w in several]
         for i, ids in zip(part, kept, strict=True):
@@ -241,11 +239,11 @@ def transition_many(agent: FaceLM, instructions: Sequence[str], sources: Sequenc
     return out
 
 
-def _write(agent: FaceLM, asked: Sequence[Asked], tokens: Sequence[NDArray[np.int32] | None],
-           tries: Sequence[tuple[int, int]], seed: int, temperature: float) -> list[NDArray[np.int32]]:
-    """The model's motions for (instruction, try) pairs."""
-    return agent.lm.transition([asked[i].text for i, _ in tries], [tokens[i] for i, _ in tries],
-                               seconds=[asked[i].seconds for i, _ in tries], seed=[(seed + i, t) for i, t in tries],
+def _write(agent: FaceLM, asked: Sequence[Asked], wanted: Sequence[tuple[int, int, NDArray[np.int32] | None]], seed: int,
+           temperature: float) -> list[NDArray[np.int32]]:
+    """The model's motions for (instruction, try, source tokens)."""
+    return agent.lm.transition([asked[i].text for i, _, _ in wanted], [start for _, _, start in wanted],
+                               seconds=[asked[i].seconds for i, _, _ in wanted], seed=[(seed + i, t) for i, t, _ in wanted],
                                temperature=temperature)
 
 
