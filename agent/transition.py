@@ -22,7 +22,7 @@ from ..data_gen.parse_text import actions_in_text
 from ..data_gen.performer import FPS
 from ..data_gen.poses import ACTION_POSES, POSE_CHANNELS
 from ..data_gen.transition_text import TransitionRequest, find_emotions, is_transition, parse_instruction
-from ..data_gen.transitions import EMOTION_CHANNELS, transition_keys
+from ..data_gen.transitions import EMOTION_CHANNELS, state, transition_keys
 from ..eval.baselines.i2fet.trajectory import anchor_frames, transition_clip
 from ..face.channels import EXPR_INDEX, EXPR_NAMES, MOTION_FIELDS
 from ..face.head import HeadModel
@@ -30,7 +30,7 @@ from ..face.idle import IdleConfig, add_idle, filter_idle
 from ..face.sequence import FaceSequence
 from ..face.vocabulary import ACTION
 from .pipeline import MAX_SECONDS, check_request, to_length
-from .transition_curves import anchors, check_curve, retime, state
+from .transition_curves import anchors, check_curve, retime
 
 if TYPE_CHECKING:
     from .pipeline import FaceLM

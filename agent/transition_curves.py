@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from ..data_gen.dynamics import minimum_jerk
+from ..data_gen.transitions import state
 from ..face.channels import MOTION_FIELDS
 from ..face.sequence import FaceSequence
 
 CURVES = ("learned", "linear", "minjerk")
-JAW_SCALE = 0.26
-"""An open jaw, rad, that counts as much as a full expression coefficient (15 degrees)."""
 _LOW, _HIGH = 0.1, 0.9
 _EARLY = 0.246_636_45
 """Share of a minimum-jerk stroke's time at which a tenth of its way is done; nine tenths are done at 1 minus it."""
@@ -66,11 +65,6 @@ def check_keys(keys: Sequence[int], frames: int) -> tuple[int, ...]:
     if not out or out[0] < 0 or out[-1] >= frames or any(b < a for a, b in zip(out, out[1:], strict=False)):
         raise ValueError(f"the key frames are {out}; needed: at least one, rising, from 0 to {frames - 1}")
     return out
-
-
-def state(clip: FaceSequence) -> NDArray[np.float64]:
-    """``(T, E + 3)`` expression and jaw, scaled so that 1 is about a full action."""
-    return np.concatenate([clip.expr, clip.jaw_pose / JAW_SCALE], axis=1).astype(np.float64)
 
 
 def strokes(clip: FaceSequence, keys: Sequence[int]) -> tuple[Stroke, ...]:

@@ -25,7 +25,8 @@ from .script import LEVELS, MAX_SECONDS, Style
 
 EMOTION_CHANNELS: frozenset[str] = frozenset(name for pose in EMOTION_POSES.values() for name in pose)
 """Channels by which emotions show; a transition may change these and no others."""
-SHORTEST_RISE = 2 * GRID
+JAW_SCALE = 0.26
+"""An open jaw, rad, that counts as much as a full expression coefficient (15 degrees)."""
 
 
 @dataclass(frozen=True)
@@ -110,17 +111,16 @@ class TransitionSpec:
 def transition_channels(spec: TransitionSpec, fps: float = FPS) -> dict[str, NDArray[np.float64]]:
     """The transition as named channels, each ``(T,)``: ARKit expression names and angles in radians."""
     t = np.arange(max(1, round(spec.seconds * fps))) / fps
-    poses = [dict(spec.source)]
+    poses, times = [dict(spec.source)], [max(spec.lead, 1e-3)]
     kept = {n: v for n, v in spec.source.items() if n not in EMOTION_CHANNELS}
-    times = [0.0, max(spec.lead, 1e-3)]
     for stage, apex in zip(spec.stages, spec.apexes, strict=True):
         felt = _couple({**kept, **_one_sided(stage.pose(spec.style.expressiveness), spec.style.asymmetry)})
         poses += [poses[-1], felt]
         times += [max(apex - stage.rise, times[-1] + 1e-3), apex]
-    times, at = _rising(times[1:]), [poses[0], *(p for i, p in enumerate(poses[1:]))]
+    times = _rising(times)
     out: dict[str, NDArray[np.float64]] = {}
     for name in sorted({n for p in poses for n in p}):
-        values = np.array([p.get(name, 0.0) for p in at])
+        values = np.array([p.get(name, 0.0) for p in poses])
         if np.abs(values).max() > 1e-9:
             out[name] = strokes(t, times, values)
     return finish(out)
@@ -161,6 +161,11 @@ def perform_transition(spec: TransitionSpec, head: Performing | None = None, *, 
 
 
 # -- where the expressions are ----------------------------------------------------------
+def state(clip: FaceSequence) -> NDArray[np.float64]:
+    """``(T, E + 3)`` expression and jaw, scaled so that 1 is about a full action."""
+    return np.concatenate([clip.expr, clip.jaw_pose / JAW_SCALE], axis=1).astype(np.float64)
+
+
 def transition_keys(clip: FaceSequence, count: int) -> tuple[int, ...]:
     """Frames at which ``count`` successive expressions are held, found from the motion alone.
 
@@ -180,21 +185,21 @@ def transition_keys(clip: FaceSequence, count: int) -> tuple[int, ...]:
     if count < 1:
         raise ValueError(f"count is {count}; allowed: 1 and more")
     frames = len(clip)
-    state = np.concatenate([clip.expr, clip.jaw_pose / 0.26], axis=1).astype(np.float64)
-    padded = np.concatenate([state[:1].repeat(3, 0), state, state[-1:].repeat(3, 0)])
+    x = state(clip)
+    padded = np.concatenate([x[:1].repeat(3, 0), x, x[-1:].repeat(3, 0)])
     speed = np.linalg.norm(padded[6:] - padded[:-6], axis=1)
     if speed.max() < 1e-3:
         return (frames - 1,) * count
     edges = np.flatnonzero(np.diff(np.concatenate([[False], speed > speed.max() / 6.0, [False]]).astype(int)))
     runs = _joined([(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)])
-    size = np.array([np.linalg.norm(state[b] - state[a]) for a, b in runs])
+    size = np.array([np.linalg.norm(x[b] - x[a]) for a, b in runs])
     runs = [run for run, s in zip(runs, size, strict=True) if s > 0.12 * size.max()]
     ends = [*(a for a, _ in runs[1:]), frames - 1]
     rests = [(b + end) // 2 for (_, b), end in zip(runs, ends, strict=True)]
     if len(rests) == count - 1:
         rests.insert(0, runs[0][0] // 2)
     while len(rests) > count:
-        rests.pop(int(np.argmin([np.linalg.norm(state[k]) for k in rests[:-1]])))
+        rests.pop(int(np.argmin([np.linalg.norm(x[k]) for k in rests[:-1]])))
     rests = (rests + [frames - 1] * count)[:count]
     rests[-1] = frames - 1
     return tuple(rests)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from facelm.agent.transition_curves import Stroke, anchors, retime, state, strokes, through
+from facelm.agent.transition_curves import Stroke, anchors, retime, strokes, through
 from facelm.data_gen.dynamics import minimum_jerk
-from facelm.data_gen.transitions import Stage, TransitionSpec, perform_transition, transition_keys
+from facelm.data_gen.transitions import Stage, TransitionSpec, perform_transition, state, transition_keys
 from facelm.face.channels import EXPR_INDEX, MOTION_FIELDS
 from facelm.face.sequence import FaceSequence
 from scipy.spatial.transform import Rotation
