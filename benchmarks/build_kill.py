@@ -27,7 +27,8 @@ def command(args: argparse.Namespace, out: Path) -> list[str]:
 
 
 def records(out: Path) -> int:
-    return sum(1 for _ in (out / "fitted" / "build").rglob("*.json"))
+    # a walk, unlike rglob, passes over a folder that is renamed meanwhile
+    return sum(name.endswith(".json") for _, _, names in os.walk(out / "fitted" / "build") for name in names)
 
 
 def digests(out: Path) -> dict[str, str]:
@@ -42,22 +43,29 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", help="folder of the builds, kept; it must not hold one (default: a temporary one)")
     parser.add_argument("--against", help="compare with this finished build instead of making one (its truth in DIR/../true)")
     args = parser.parse_args()
     draw = random.Random(args.seed)
-    with tempfile.TemporaryDirectory() as folder:
-        calm, killed = Path(args.against).parent if args.against else Path(folder) / "calm", Path(folder) / "killed"
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(args.work or temporary)
+        if (folder / "killed").exists():
+            parser.error(f"{folder} holds a build; name another folder")
+        calm, killed = Path(args.against).parent if args.against else folder / "calm", folder / "killed"
         if not args.against:
             subprocess.run(command(args, calm), check=True)
         total = records(calm)
         for moment in sorted(draw.sample(range(1, max(total, args.kills + 1)), args.kills)):
             process = subprocess.Popen(command(args, killed), start_new_session=True, stdout=subprocess.DEVNULL)
-            while process.poll() is None and records(killed) < moment:
-                time.sleep(0.02)
+            while process.poll() is None:
+                began = time.perf_counter()
+                if records(killed) >= moment:
+                    break
+                time.sleep(max(0.02, 50 * (time.perf_counter() - began)))  # counting must not slow a large build down
             at = records(killed)
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            print(f"killed with {at} of {total} records on disk (exit code {process.wait()})")
+            print(f"killed with {at} of {total} records on disk (exit code {process.wait()})", flush=True)
         subprocess.run(command(args, killed), check=True)
         a, b = digests(calm), digests(killed)
         differing = sorted(k for k in a.keys() | b.keys() if a.get(k) != b.get(k))

@@ -15,6 +15,7 @@ from facelm.eval.datasets import standin, standin_ckplus
 from facelm.eval.datasets.ckplus import find_sequences, read_label
 from facelm.eval.datasets.expressions import CKPLUS, ExpressionSet, frame_pose, load_dataset
 from facelm.eval.datasets.standin import CelebVSize, CKPlusSize
+from facelm.eval.datasets.standin_units import BROWS_OPPOSED, NEEDED, SHARE, UNITS, draw_pose
 from facelm.face.sequence import FaceSequence
 from PIL import Image
 
@@ -92,8 +93,55 @@ def test_true_parameters_need_no_pictures(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> ExpressionSet:
-    work = tmp_path_factory.mktemp("people")
-    return load_dataset("standin-ckplus", None, work, params="true", frames=1, size=CKPlusSize(subjects=10))
+    size = CKPlusSize(subjects=10, labels="all", units=False)
+    return load_dataset("standin-ckplus", None, tmp_path_factory.mktemp("people"), params="true", frames=1, size=size)
+
+
+def test_labels_are_as_uneven_as_those_of_ckplus(tmp_path: Path) -> None:
+    drawn = standin_ckplus._labelled(CKPlusSize(), 0)
+    assert {name: len(who) for name, who in drawn.items()} == standin_ckplus.LABELLED
+    assert frozenset().union(*drawn.values()) == frozenset(range(117)) and sum(map(len, drawn.values())) == 327
+    few = CKPlusSize(subjects=20)
+    data = load_dataset("standin-ckplus", None, tmp_path, params="true", frames=1, size=few)
+    counts = np.bincount(data.label, minlength=7)
+    assert counts.tolist() == [len(standin_ckplus._labelled(few, 0)[name]) for name in CKPLUS]
+    assert counts[CKPLUS.index("contempt")] == 3 and counts[CKPLUS.index("surprise")] == 14
+    assert len(list(tmp_path.glob("*/truth/*/*.npz"))) == 140  # the others pose as well; only their labels are missing
+
+
+def test_people_show_the_units_of_an_emotion_as_often_as_published() -> None:
+    rng = np.random.default_rng(0)
+    for emotion in NEEDED:
+        poses = [draw_pose(rng, emotion) for _ in range(600)]
+        shares = {**dict.fromkeys(NEEDED[emotion], 1.0), **SHARE[emotion]}
+        for unit, share in shares.items():
+            if emotion == "sadness" and unit in (1, 4) or emotion == "disgust" and unit in (9, 10):
+                continue  # these depend on others
+            for channel in UNITS[unit]:
+                shared = channel == "jaw_x" or any(channel in UNITS[u] for u in shares if u != unit)
+                if not shared and not channel.endswith("Right"):
+                    assert abs(np.mean([channel in p for p in poses]) - share) < 0.08, (emotion, unit, channel)
+    for _ in range(200):
+        sad, disgusted = draw_pose(rng, "sadness"), draw_pose(rng, "disgust")
+        assert "cheekSquintLeft" in sad or {"browInnerUp", "browDownLeft"} <= set(sad)
+        assert {"noseSneerLeft", "mouthUpperUpLeft"} & set(disgusted)
+        assert sad.get("browDownLeft", 0.0) in (0.0, UNITS[4]["browDownLeft"] * (BROWS_OPPOSED if "browInnerUp" in sad else 1.0))
+    contempt = [draw_pose(rng, "contempt") for _ in range(400)]
+    assert 0.4 < np.mean(["mouthDimpleRight" not in p for p in contempt]) < 0.6
+    assert not any("mouthSmileLeft" in p and "mouthDimpleRight" in p for p in contempt)
+    with pytest.raises(ValueError, match="'neutral'; known: happiness"):
+        draw_pose(rng, "neutral")
+
+
+def test_units_move_face_and_jaw_and_stay_in_their_class(tmp_path: Path) -> None:
+    size = CKPlusSize(subjects=10, labels="all")
+    data = load_dataset("standin-ckplus", None, tmp_path, params="true", frames=1, size=size)
+    x, y = data.expr, data.label
+    right = [int(np.linalg.norm(np.stack([x[(data.subject != data.subject[i]) & (y == k)].mean(0) for k in range(7)]) - x[i],
+                                axis=1).argmin() == y[i]) for i in range(len(data))]
+    assert np.mean(right) > 0.85
+    jaw = data.pose[:, 3]
+    assert (jaw[y == CKPLUS.index("surprise")] > 0.1).mean() > 0.5 and (jaw[y == CKPLUS.index("anger")] < 0.02).all()
 
 
 def test_expressions_of_others_tell_the_class_and_are_no_point(people: ExpressionSet) -> None:
@@ -125,7 +173,7 @@ def test_contempt_is_one_sided_and_can_change_sides(people: ExpressionSet, tmp_p
     left, right = EXPR_INDEX["mouthSmileLeft"], EXPR_INDEX["mouthSmileRight"]
     own = people.expr[people.label == CKPLUS.index("contempt")]
     assert (own[:, left] > own[:, right] + 0.2).all()
-    size = replace(LAB, subjects=2, manner=replace(LAB.manner, other_side=1.0))
+    size = replace(LAB, subjects=2, units=False, manner=replace(LAB.manner, other_side=1.0))
     data = load_dataset("standin-ckplus", None, tmp_path, params="true", frames=1, size=size)
     other = data.expr[data.label == CKPLUS.index("contempt")]
     assert (other[:, right] > other[:, left] + 0.2).all()

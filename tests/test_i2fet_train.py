@@ -135,13 +135,13 @@ def test_a_checkpoint_of_another_run_is_refused(head: HeadModel, data: Clouds, t
 
 def test_saved_and_loaded_is_identical(head: HeadModel, data: Clouds, short: TrainedI2FET, tmp_path: Path) -> None:
     short.save(tmp_path)
-    loaded = TrainedI2FET.load(tmp_path, WordText(), head)
+    loaded = TrainedI2FET.load(tmp_path, head).with_encoder(WordText())
     said = ["Turn this face from anger to fear."]
     for a, b in zip(short.generate(said, 1), loaded.generate(said, 1), strict=True):
         np.testing.assert_array_equal(a, b)
     assert loaded.history == short.history and loaded.recipe == short.recipe and loaded.encoder_name == "words"
     with pytest.raises(ValueError, match="head"):
-        TrainedI2FET.load(tmp_path, WordText(), replace(head, v_template=head.v_template * 1.01))
+        TrainedI2FET.load(tmp_path, replace(head, v_template=head.v_template * 1.01)).with_encoder(WordText())
     (tmp_path / "model.safetensors").write_bytes(b"x" * 40)
     with pytest.raises(ValueError, match="weights"):
         TrainedI2FET.load(tmp_path)

@@ -84,7 +84,7 @@ def test_saved_loaded_and_resumed(head: HeadModel, data: Clouds, tmp_path: Path)
         train_motionclip(recipe, *data.train_arguments(head), out=tmp_path, progress=stop)
     resumed = train_motionclip(recipe, *data.train_arguments(head), out=tmp_path, encoder=WordText(), **QUIET)
     assert resumed.history.val == whole.history.val
-    loaded = TrainedMotionCLIP.load(tmp_path, WordText(), head)
+    loaded = TrainedMotionCLIP.load(tmp_path, head).with_encoder(WordText())
     for a, b in zip(whole.generate(data.instructions[:2]), loaded.generate(data.instructions[:2]), strict=True):
         np.testing.assert_array_equal(a, b)
     assert loaded.latents(data.instructions[:4], data.expr[:4], data.pose[:4]).shape == (4, 24)

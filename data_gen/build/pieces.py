@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...face.sequence import FaceSequence
 from ...face.timeline import runs
 from ..fit.canonical import bridge, orientation
+from ..transitions import JAW_SCALE
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def _restlessness(seq: FaceSequence) -> NDArray[np.float64]:
     step = np.zeros(len(seq))
     if len(seq) > 1:
         head = (turned[:-1].inv() * turned[1:]).magnitude() / 0.35
-        jaw = np.linalg.norm(np.diff(seq.jaw_pose, axis=0), axis=1) / 0.26
+        jaw = np.linalg.norm(np.diff(seq.jaw_pose, axis=0), axis=1) / JAW_SCALE
         step[1:] = (head + jaw + np.abs(np.diff(seq.expr, axis=0)).max(axis=1)) * seq.fps
     width = max(1, round(0.2 * seq.fps)) | 1
     moving = np.convolve(np.pad(step, width // 2, mode="edge"), np.ones(width) / width, mode="valid")

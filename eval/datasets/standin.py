@@ -11,6 +11,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ...data_gen.footage_scene import head_frame
 from ...face.head import HeadModel
@@ -46,11 +47,17 @@ class CKPlusSize:
     """Standard deviation of the head's pitch, yaw and roll, degrees."""
     manner: Manner = field(default_factory=Manner)
     """How much the subjects differ."""
+    labels: Literal["ckplus", "all"] = "ckplus"
+    """``ckplus``: as many sequences of each emotion have a label as in CK+ (327 of 117 subjects); ``all``: every one."""
+    units: bool = True
+    """People show the action units published for an emotion, each as often (``standin_units``); False: the performer's."""
 
     def __post_init__(self) -> None:
         _check("subjects", self.subjects, 1, 999)
         _check_range("frames", self.frames, 8, 100)
         _check_range("intensity", self.intensity, 0.05, 1.0)
+        if self.labels not in ("ckplus", "all"):
+            raise ValueError(f"stand-in: labels is {self.labels!r}; allowed: ckplus, all")
         _check("turn", self.turn, 0.0, 20.0)
         check_size(self.size)
 

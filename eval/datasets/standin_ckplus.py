@@ -20,10 +20,17 @@ from .expressions import CKPLUS, Progress
 from .sources import TRUTH
 from .standin import CKPlusSize, finish_folder, head_height, write_text, write_truth
 from .standin_people import Act, Person, act, draw_person, filmed, pictures
+from .standin_units import draw_pose
 
 _CODE = {name: code for code, name in CODES.items()}
 _IDLE = IdleConfig(blink_rate=0.0)
 """Pictures with a blink at the apex were not kept by those who made CK+."""
+
+
+LABELLED = {"anger": 45, "contempt": 18, "disgust": 59, "fear": 25, "happiness": 69, "sadness": 28, "surprise": 83}
+"""Sequences of CK+ with an emotion label (Lucey et al., "The Extended Cohn-Kanade Dataset (CK+)", CVPRW 2010,
+https://doi.org/10.1109/CVPRW.2010.5543262); the others show something else, or not clearly enough."""
+_SUBJECTS = 117
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +48,7 @@ class _Take:
 def make(folder: Path, size: CKPlusSize, seed: int, head: HeadModel, drawn: bool, progress: Progress | None = None) -> None:
     """Write what is missing of ``Emotion/``, ``truth/`` and, when ``drawn``, ``cohn-kanade-images/``; see ``standin.build``."""
     total = size.subjects * len(CKPLUS)
-    images = folder / "cohn-kanade-images"
+    images, labelled = folder / "cohn-kanade-images", _labelled(size, seed)
     for done in range(total):
         subject, number = done // len(CKPLUS), done % len(CKPLUS)
         name = f"S{subject + 1:03d}/{number + 1:03d}"
@@ -50,13 +57,28 @@ def make(folder: Path, size: CKPlusSize, seed: int, head: HeadModel, drawn: bool
             take = _take(subject, number, size, seed, head)
             stem = f"{name.replace('/', '_')}_{len(take.clip):08d}"
             # CK+ writes its numbers with three blanks in front
-            write_text(folder / "Emotion" / name / f"{stem}_emotion.txt", f"   {_CODE[take.emotion]:.7e}\n")
+            if subject in labelled[take.emotion]:
+                write_text(folder / "Emotion" / name / f"{stem}_emotion.txt", f"   {_CODE[take.emotion]:.7e}\n")
             if drawn and not frames.is_dir():
                 _draw(take, frames, head, np.random.default_rng([seed, subject, number, 0xD4A3]))
             if not truth.is_file():
                 write_truth(truth, take.clip)
         if progress:
             progress("pictures" if drawn else "performances", done + 1, total)
+
+
+def _labelled(size: CKPlusSize, seed: int) -> dict[str, frozenset[int]]:
+    """By emotion, the subjects whose sequence has a label; CK+'s counts, drawn until every subject has one if that can be."""
+    everyone = range(size.subjects)
+    if size.labels == "all":
+        return {name: frozenset(everyone) for name in CKPLUS}
+    rng, drawn = np.random.default_rng([seed, 0x1AB]), {}
+    for _ in range(200):
+        counts = {name: max(1, round(size.subjects * count / _SUBJECTS)) for name, count in LABELLED.items()}
+        drawn = {name: frozenset(rng.choice(size.subjects, n, replace=False).tolist()) for name, n in counts.items()}
+        if len(frozenset().union(*drawn.values())) == size.subjects:
+            break
+    return drawn
 
 
 def _take(subject: int, number: int, size: CKPlusSize, seed: int, head: HeadModel) -> _Take:
@@ -69,7 +91,8 @@ def _take(subject: int, number: int, size: CKPlusSize, seed: int, head: HeadMode
     frames = int(rng.integers(size.frames[0], size.frames[1] + 1))
     # the first picture is at rest, the last three at the apex
     start = 0.5 / FPS
-    doing = Act(emotion, float(rng.uniform(*size.intensity)), start, (frames - 3) / FPS - start, frames / FPS)
+    doing = Act(emotion, float(rng.uniform(*size.intensity)), start, (frames - 3) / FPS - start, frames / FPS,
+                draw_pose(np.random.default_rng([seed, subject, number, 0xA0]), emotion) if size.units else None)
     motion = act(person, (doing,), frames / FPS, FPS, rng, head, size.manner, idle=_IDLE)
     pitch, yaw, roll = np.clip(rng.normal(0.0, size.turn, 3), -3 * size.turn, 3 * size.turn)
     turn = (float(pitch), float(yaw), float(roll))

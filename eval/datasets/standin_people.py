@@ -25,6 +25,7 @@ from ...face.render import clip_vertices
 from ...face.sequence import FaceSequence
 from ...face.shading import Eyes, Palette
 from ...face.vocabulary import EMOTION_MAY_SHOW, EMOTIONS
+from .standin_units import Pose
 
 Array = NDArray[np.float64]
 _SHAPES, _SHAPE_STD = 20, 0.7  # as FootageConfig's
@@ -101,6 +102,8 @@ class Act:
     start: float
     rise: float
     until: float
+    pose: Pose | None = None
+    """Channels of the apex at full strength, in place of the performer's prototype of the emotion."""
 
 
 def act(person: Person, acts: tuple[Act, ...], seconds: float, fps: float, rng: np.random.Generator, head: HeadModel,
@@ -118,29 +121,45 @@ def act(person: Person, acts: tuple[Act, ...], seconds: float, fps: float, rng: 
         idle: the idle layer; None leaves it out.
     """
     events, t = list(more), np.arange(max(1, round(seconds * fps))) / fps
-    extra = np.tile(person.resting, (len(t), 1))
+    extra, jaw = np.tile(person.resting, (len(t), 1)), np.zeros(len(t))
     for a in acts:
         if a.emotion == "neutral":
             continue
         lasts = a.until < seconds - 1e-6
         hold = max(0.0, a.until - a.start - a.rise)
         fall = min(0.24, seconds - a.until) if lasts else 0.0
+        curve = envelope(t, a.start, a.rise, hold, fall or None)
+        extra += a.intensity * curve[:, None] * person.habits[a.emotion]
+        if a.pose is not None:
+            for channel, value in _sided(a.pose, person.style).items():
+                moved = a.intensity * person.style.expressiveness * value * curve
+                if channel == "jaw_x":
+                    jaw += moved
+                else:
+                    extra[:, EXPR_INDEX[channel]] += moved * person.gains[EXPR_INDEX[channel]]
+            continue
         events.append(Event(a.emotion, a.start, a.rise, hold, fall, a.intensity))
         usual = EMOTION_MAY_SHOW[a.emotion]
         if usual and rng.random() < manner.accompany:
             level = float(rng.uniform(0.15, 0.4) * a.intensity)
             events.append(Event(str(rng.choice(usual)), a.start, a.rise, hold, fall, level))
-        curve = envelope(t, a.start, a.rise, hold, fall or None)
-        extra += a.intensity * curve[:, None] * person.habits[a.emotion]
     events.sort(key=lambda e: e.start)
     script = Script(seconds, tuple(events), "person", person.style, int(rng.integers(0, 2**31)))
     clip = perform(script, head, shape=person.shape, fps=fps)
     expr = np.clip(clip.expr * person.gains + extra, 0.0, 1.0).astype(np.float32)
     clip = clip.replace(expr=expr)
+    if jaw.any():
+        clip = clip.replace(jaw_pose=(clip.jaw_pose + jaw[:, None] * [1.0, 0.0, 0.0]).astype(np.float32))
     if person.mirrored and any(a.emotion == "contempt" for a in acts):
         clip = clip.mirror()
     seed = int(rng.integers(0, 2**31))
     return add_idle(clip, seed, idle) if idle is not None else clip
+
+
+def _sided(pose: Pose, style: Style) -> Pose:
+    """A pose with one side weaker, as the performer's."""
+    weaker = "Left" if style.asymmetry > 0.0 else "Right"
+    return {n: v * (1.0 - abs(style.asymmetry)) if n.endswith(weaker) else v for n, v in pose.items()}
 
 
 def filmed(clip: FaceSequence, head: HeadModel, placement: Placement, sway: Array | None = None) -> FaceSequence:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from ...face.video import whole_file, write_png
 from .metrics import tsne
@@ -40,7 +41,7 @@ def draw(data: FigureData, folder: Path, title: str) -> tuple[list[Path], list[s
     """
     written, why = [], []
     if data.strips:
-        written.append(write_png(strip(list(data.strips.values())), folder / "faces.png"))
+        written.append(write_png(strip(list(data.strips.values()), list(data.strips)), folder / "faces.png"))
     try:
         import matplotlib
 
@@ -62,15 +63,24 @@ def draw(data: FigureData, folder: Path, title: str) -> tuple[list[Path], list[s
     return written, why
 
 
-def strip(rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """(H,W,3) uint8: one row of pictures for each method; grey ones become grey RGB."""
+def strip(rows: Sequence[NDArray[np.uint8]], names: Sequence[str] = ()) -> NDArray[np.uint8]:
+    """(H,W,3) uint8: one row of pictures for each method, its name before it; grey pictures become grey RGB."""
     bands = []
     for pictures in rows:
         colour = np.repeat(pictures[..., None], 3, -1) if pictures.ndim == 3 else pictures
         bands.append(np.concatenate(list(colour), 1))
     if len({b.shape for b in bands}) != 1:
         raise ValueError(f"rows of pictures have shapes {[b.shape for b in bands]}; needed: one for all")
+    if names:
+        bands = [np.concatenate([_name(name, band.shape[0]), band], 1) for name, band in zip(names, bands, strict=True)]
     return np.ascontiguousarray(np.concatenate(bands, 0))
+
+
+def _name(text: str, height: int) -> NDArray[np.uint8]:
+    """(H, 110, 3) uint8: a row's name, a word a line."""
+    field = Image.new("RGB", (110, height), "white")
+    ImageDraw.Draw(field).multiline_text((8, height / 2), text.replace(" ", "\n"), "black", ImageFont.load_default(15), "lm")
+    return np.asarray(field)
 
 
 def _save(plt: Any, figure: Any, path: Path) -> Path:

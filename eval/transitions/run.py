@@ -215,8 +215,9 @@ def _latents(bench: Bench, items: Items, results: Results, figures: FigureData) 
     expr, pose = d.expr[items.rows], d.pose[items.rows]
     clip = bench.trained("MotionCLIP").latents(items.instructions, expr, pose)
     figures.latents["MotionCLIP (by second expression)"] = (clip, items.labels[:, 1])
-    for method, name in (("no_ifed", "I2FET w/o IFED"), ("full", "I2FET w/ IFED")):
-        both = bench.trained(method).latents(items.instructions, expr, pose, "posterior")
+    for method, kind, name in (("no_ifed", "posterior", "I2FET w/o IFED, z"), ("full", "posterior", "I2FET w/ IFED, z"),
+                               ("full", "condition", "I2FET w/ IFED, x_emb")):
+        both = bench.trained(method).latents(items.instructions, expr, pose, kind)
         figures.latents[name] = (both.reshape(-1, both.shape[-1]), items.labels.ravel())
     try:
         results.separation = {name: separation(points, label) for name, (points, label) in figures.latents.items()}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,11 @@ from torch import Tensor, nn
 
 from ....face.head import HeadModel
 from .arrays import check_rows
-from .config import NEDConfig, Recipe, parse_recipe
-from .loop import History, Progress, device_of, fingerprint, fit, load_weights, read_config, save_model
+from .config import NEDConfig, Recipe
+from .loop import Progress, device_of, fingerprint, fit
 from .model import POSE, Scale
-from .train import refuse_other_head
+from .trained import Trained
 
-FORMAT = "facelm-ned"
 FloatArray = NDArray[np.float32]
 
 
@@ -46,15 +44,19 @@ class NED(nn.Module):
 
 
 @dataclass
-class TrainedNED:
-    """A trained :class:`NED`; fields as ``train.TrainedI2FET``."""
+class TrainedNED(Trained[NED]):
+    """A trained :class:`NED`."""
 
-    model: NED
-    recipe: Recipe
-    head: str
-    head_sha256: str
-    history: History = field(default_factory=History)
-    key: str = ""
+    FORMAT = "facelm-ned"
+    TITLE = "NED"
+    SIZES = ("n_expr",)
+
+    def sizes(self) -> dict[str, int]:
+        return {"n_expr": len(self.model.expr_scale.mean)}
+
+    @classmethod
+    def build(cls, recipe: Recipe, sizes: dict[str, int]) -> NED:
+        return NED(recipe.ned, sizes["n_expr"])
 
     @torch.no_grad()
     def neutral(self, expr: ArrayLike, pose: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -68,33 +70,6 @@ class TrainedNED:
         device = net.expr_scale.mean.device
         made = net(net.expr_scale(torch.from_numpy(e).to(device)), net.pose_scale(torch.from_numpy(p).to(device)))
         return net.expr_scale.back(made[0]).cpu().numpy(), net.pose_scale.back(made[1]).cpu().numpy()
-
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """``model.safetensors`` and ``config.json``."""
-        save_model(folder, self.model, {
-            "format": FORMAT, "version": 1, "recipe": self.recipe.to_dict(), "head": self.head, "head_sha256": self.head_sha256,
-            "n_expr": len(self.model.expr_scale.mean), "key": self.key, "history": dataclasses.asdict(self.history)})
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str], head: HeadModel | None = None) -> TrainedNED:
-        """What :meth:`save` wrote.
-
-        Raises:
-            FileNotFoundError: no such model; ValueError: damaged, or of another head.
-        """
-        raw = read_config(folder, FORMAT)
-        try:
-            recipe, width = parse_recipe(raw["recipe"], f"{folder}, recipe"), int(raw["n_expr"])
-            if not 1 <= width <= 8192:
-                raise ValueError(f"n_expr {width} is not 1 to 8192")
-            made = cls(NED(recipe.ned, width), recipe, str(raw["head"]), str(raw["head_sha256"]), History(**raw["history"]),
-                       str(raw["key"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{folder}: config.json is not that of an NED model ({error})") from error
-        load_weights(folder, made.model)
-        if head is not None:
-            refuse_other_head(made.head, made.head_sha256, head)
-        return made
 
 
 def train_ned(config: Recipe, expr: ArrayLike, pose: ArrayLike, neutral_expr: ArrayLike, neutral_pose: ArrayLike,
@@ -119,11 +94,7 @@ def train_ned(config: Recipe, expr: ArrayLike, pose: ArrayLike, neutral_expr: Ar
     device = device_of(config.ned.fit)
     key = fingerprint([config.to_dict()["ned"], head.sha256], [e, p, ne, np_, names])
     folder = None if out is None else Path(out)
-    if folder is not None and (folder / "config.json").is_file():
-        found = TrainedNED.load(folder, head)
-        if found.key != key:
-            raise ValueError(f"{folder} holds a model of another configuration or other data; delete it or use another folder")
-        found.model.to(device)
+    if found := TrainedNED.finished(folder, key, head, device):
         return found
     with torch.random.fork_rng():
         torch.manual_seed(config.ned.fit.seed)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +14,13 @@ from torch import Tensor
 
 from ....face.head import HeadModel
 from .arrays import Arrays, check_arrays, identity_of
-from .config import Recipe, parse_recipe
-from .loop import History, Losses, Progress, device_of, fingerprint, fit, load_weights, read_config, save_model
+from .config import Recipe
+from .loop import Losses, Progress, device_of, fingerprint, fit
 from .losses import VertexLoss, loss_terms
 from .model import I2FET
-from .text import TextEncoder, text_encoder
+from .text import TextEncoder
+from .trained import TextDriven
 
-FORMAT = "facelm-i2fet"
 KEEP_BYTES = 512 << 20
 """True vertices are computed once where they fit into this."""
 
@@ -29,26 +28,19 @@ FloatArray = NDArray[np.float32]
 
 
 @dataclass
-class TrainedI2FET:
-    """A trained I2FET.
+class TrainedI2FET(TextDriven[I2FET]):
+    """A trained I2FET."""
 
-    Attributes:
-        model: on the CPU or wherever it was trained.
-        recipe: it was trained with.
-        head: text form of the head's reference; head_sha256: of the head whose parameters it makes.
-        history: losses of its training.
-        encoder: of instructions; made from the recipe when first needed.
-        key: fingerprint of configuration and data.
-    """
+    FORMAT = "facelm-i2fet"
+    TITLE = "I2FET"
+    SIZES = ("n_expr", "text_dim", "m")
 
-    model: I2FET
-    recipe: Recipe
-    head: str
-    head_sha256: str
-    history: History = field(default_factory=History)
-    encoder: TextEncoder | None = None
-    encoder_name: str = ""
-    key: str = ""
+    def sizes(self) -> dict[str, int]:
+        return {"n_expr": self.model.n_expr, "text_dim": len(self.model.text_scale.mean), "m": self.model.m}
+
+    @classmethod
+    def build(cls, recipe: Recipe, sizes: dict[str, int]) -> I2FET:
+        return I2FET(recipe.ifed, recipe.vae, sizes["n_expr"], sizes["text_dim"], sizes["m"], recipe.text.pool)
 
     def read(self, instructions: Sequence[str]) -> Tensor:
         """:meth:`I2FET.read`'s rows of any sentences, ``(B, m, width)``.
@@ -56,20 +48,12 @@ class TrainedI2FET:
         Raises:
             ValueError: not text, or a text encoder of another width than in training.
         """
-        if self.encoder is None:
-            self.encoder = text_encoder(self.recipe.text)
-        sentences = list(dict.fromkeys(instructions))
-        features, mask = self.encoder.encode(sentences)
-        width = len(self.model.text_scale.mean)
-        if features.shape[-1] != width:
-            raise ValueError(f"the text encoder {self.encoder.name} gives {features.shape[-1]} columns; this model was trained "
-                             f"with {width} of {self.encoder_name or 'another encoder'}")
-        device = self.model.text_scale.mean.device
-        longest = int(mask.any(0).nonzero().max()) + 1
-        with torch.no_grad():
-            rows = self.model.read(features[:, :longest].to(device), mask[:, :longest].to(device))
-        number = {s: i for i, s in enumerate(sentences)}
-        return rows[torch.tensor([number[s] for s in instructions], device=device)]
+        def rows(features: Tensor, mask: Tensor) -> Tensor:
+            longest = int(mask.any(0).nonzero().max()) + 1
+            with torch.no_grad():
+                return self.model.read(features[:, :longest], mask[:, :longest])
+
+        return self.of_sentences(instructions, rows)
 
     def generate(self, instructions: Sequence[str], seed: int = 0) -> tuple[FloatArray, FloatArray]:
         """The expressions that instructions name, z drawn from N(0, I).
@@ -106,47 +90,6 @@ class TrainedI2FET:
         q = net.encode(e, p, text)
         return torch.cat([q.mean_e, q.mean_p], -1).cpu().numpy()
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """``model.safetensors`` and ``config.json``; the text encoder is named, not copied."""
-        save_model(folder, self.model, {
-            "format": FORMAT, "version": 1, "recipe": self.recipe.to_dict(), "head": self.head, "head_sha256": self.head_sha256,
-            "text_encoder": self.encoder_name, "text_dim": len(self.model.text_scale.mean), "n_expr": self.model.n_expr,
-            "m": self.model.m, "key": self.key, "history": dataclasses.asdict(self.history)})
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str], encoder: TextEncoder | None = None,
-             head: HeadModel | None = None) -> TrainedI2FET:
-        """What :meth:`save` wrote.
-
-        Args:
-            encoder: a text encoder that is already loaded.
-            head: the head to be driven; another one than in training is refused.
-
-        Raises:
-            FileNotFoundError: no such model; ValueError: damaged, or of another head.
-        """
-        raw = read_config(folder, FORMAT)
-        try:
-            recipe = parse_recipe(raw["recipe"], f"{folder}, recipe")
-            sizes = int(raw["n_expr"]), int(raw["text_dim"]), int(raw["m"])
-            if not all(1 <= size <= 8192 for size in sizes):
-                raise ValueError(f"sizes {sizes} are not 1 to 8192")
-            model = I2FET(recipe.ifed, recipe.vae, *sizes, recipe.text.pool)
-            made = cls(model, recipe, str(raw["head"]), str(raw["head_sha256"]), History(**raw["history"]), encoder,
-                       str(raw["text_encoder"]), str(raw["key"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{folder}: config.json is not that of an I2FET model ({error})") from error
-        load_weights(folder, model)
-        if head is not None:
-            refuse_other_head(made.head, made.head_sha256, head)
-        return made
-
-
-def refuse_other_head(name: str, sha256: str, head: HeadModel) -> None:
-    """Raises ValueError where parameters of one head would drive another."""
-    if sha256 != head.sha256:
-        raise ValueError(f"this model makes parameters of the head {name}, not of {head.ref}; train one for that head")
-
 
 def train_i2fet(config: Recipe, expr: ArrayLike, pose: ArrayLike, shape: ArrayLike, text: ArrayLike, features: Tensor,
                 mask: Tensor, head: HeadModel, split: ArrayLike, out: str | os.PathLike[str] | None = None,
@@ -172,12 +115,8 @@ def train_i2fet(config: Recipe, expr: ArrayLike, pose: ArrayLike, shape: ArrayLi
     data = check_arrays(expr, pose, shape, text, features, mask, head, split, device)
     key = fingerprint([config.to_dict()[s] for s in ("text", "ifed", "vae", "loss", "fit")] + [head.sha256], identity_of(data))
     folder = None if out is None else Path(out)
-    if folder is not None and (folder / "config.json").is_file():
-        found = TrainedI2FET.load(folder, encoder, head)
-        if found.key != key:
-            raise ValueError(f"{folder} holds a model of another configuration or other data; delete it or use another folder")
-        found.model.to(device)
-        return found
+    if found := TrainedI2FET.finished(folder, key, head, device):
+        return found.with_encoder(encoder)
     with torch.random.fork_rng():
         torch.manual_seed(config.fit.seed)
         model = I2FET(config.ifed, config.vae, head.n_expr, data.features.shape[-1], data.expr.shape[1], config.text.pool)
@@ -189,7 +128,7 @@ def train_i2fet(config: Recipe, expr: ArrayLike, pose: ArrayLike, shape: ArrayLi
         model.pose_scale.measure(data.pose[data.train].flatten(0, 1))
     history = fit(model, _losses(model, config, data, head), data.train, data.val, config.fit, key=key, out=folder,
                   progress=progress, title="I2FET")
-    made = TrainedI2FET(model, config, str(head.ref), head.sha256, history, encoder, encoder.name if encoder else "", key)
+    made = TrainedI2FET(model, config, str(head.ref), head.sha256, history, key, encoder, encoder.name if encoder else "")
     if folder is not None:
         made.save(folder)
     return made

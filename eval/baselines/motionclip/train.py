@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,29 +15,31 @@ from torch.nn import functional as F
 
 from ....face.head import HeadModel
 from ..i2fet.arrays import Arrays, check_arrays, identity_of
-from ..i2fet.config import Recipe, parse_recipe
-from ..i2fet.loop import History, Losses, Progress, device_of, fingerprint, fit, load_weights, read_config, save_model
+from ..i2fet.config import Recipe
+from ..i2fet.loop import Losses, Progress, device_of, fingerprint, fit
 from ..i2fet.losses import VertexLoss
-from ..i2fet.text import TextEncoder, pooled, text_encoder
-from ..i2fet.train import refuse_other_head, true_vertices
+from ..i2fet.text import TextEncoder, pooled
+from ..i2fet.train import true_vertices
+from ..i2fet.trained import TextDriven
 from .model import MotionCLIP
 
-FORMAT = "facelm-motionclip"
 FloatArray = NDArray[np.float32]
 
 
 @dataclass
-class TrainedMotionCLIP:
-    """A trained :class:`MotionCLIP`; fields as ``i2fet.train.TrainedI2FET``."""
+class TrainedMotionCLIP(TextDriven[MotionCLIP]):
+    """A trained :class:`MotionCLIP`."""
 
-    model: MotionCLIP
-    recipe: Recipe
-    head: str
-    head_sha256: str
-    history: History = field(default_factory=History)
-    encoder: TextEncoder | None = None
-    encoder_name: str = ""
-    key: str = ""
+    FORMAT = "facelm-motionclip"
+    TITLE = "MotionCLIP"
+    SIZES = ("n_expr", "text_dim")
+
+    def sizes(self) -> dict[str, int]:
+        return {"n_expr": self.model.n_expr, "text_dim": len(self.model.text_scale.mean)}
+
+    @classmethod
+    def build(cls, recipe: Recipe, sizes: dict[str, int]) -> MotionCLIP:
+        return MotionCLIP(recipe.motionclip, sizes["n_expr"], sizes["text_dim"])
 
     @torch.no_grad()
     def sequence(self, instructions: Sequence[str], frames: int | None = None) -> FloatArray:
@@ -57,10 +58,8 @@ class TrainedMotionCLIP:
         learned = self.recipe.motionclip.frames
         if frames is not None and frames < 2:
             raise ValueError(f"frames is {frames}; at least 2 are needed")
-        sentences = list(dict.fromkeys(instructions))
-        rows = self.model.decode(self.model.direction(self._embed(sentences)), learned)
-        number = {s: i for i, s in enumerate(sentences)}
-        made = torch.cat(self.model.physical(rows), -1)[torch.tensor([number[s] for s in instructions])]
+        sentences = self.of_sentences(instructions, lambda features, mask: pooled(features, mask, self.recipe.text.pool))
+        made = torch.cat(self.model.physical(self.model.decode(self.model.direction(sentences), learned)), -1)
         if frames is not None and frames != learned:
             made = F.interpolate(made.transpose(1, 2), size=frames, mode="linear", align_corners=True).transpose(1, 2)
         return made.cpu().numpy()
@@ -80,41 +79,6 @@ class TrainedMotionCLIP:
         device = self.model.token.device
         keys = self.model.scale(*(torch.as_tensor(np.asarray(v, np.float32)).to(device) for v in (expr, pose)))
         return self.model.encode(between(keys, self.recipe.motionclip.frames)).cpu().numpy()
-
-    def _embed(self, sentences: list[str]) -> Tensor:
-        if self.encoder is None:
-            self.encoder = text_encoder(self.recipe.text)
-        features, mask = self.encoder.encode(sentences)
-        if features.shape[-1] != len(self.model.text_scale.mean):
-            raise ValueError(f"the text encoder {self.encoder.name} gives {features.shape[-1]} columns; this model was trained "
-                             f"with {len(self.model.text_scale.mean)} of {self.encoder_name or 'another encoder'}")
-        return pooled(features, mask, self.recipe.text.pool).to(self.model.token.device)
-
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """``model.safetensors`` and ``config.json``; the text encoder is named, not copied."""
-        save_model(folder, self.model, {
-            "format": FORMAT, "version": 1, "recipe": self.recipe.to_dict(), "head": self.head, "head_sha256": self.head_sha256,
-            "text_encoder": self.encoder_name, "text_dim": len(self.model.text_scale.mean), "n_expr": self.model.n_expr,
-            "key": self.key, "history": dataclasses.asdict(self.history)})
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str], encoder: TextEncoder | None = None,
-             head: HeadModel | None = None) -> TrainedMotionCLIP:
-        """What :meth:`save` wrote; see ``i2fet.train.TrainedI2FET.load``."""
-        raw = read_config(folder, FORMAT)
-        try:
-            recipe = parse_recipe(raw["recipe"], f"{folder}, recipe")
-            sizes = int(raw["n_expr"]), int(raw["text_dim"])
-            if not all(1 <= size <= 8192 for size in sizes):
-                raise ValueError(f"sizes {sizes} are not 1 to 8192")
-            made = cls(MotionCLIP(recipe.motionclip, *sizes), recipe, str(raw["head"]), str(raw["head_sha256"]),
-                       History(**raw["history"]), encoder, str(raw["text_encoder"]), str(raw["key"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{folder}: config.json is not that of a MotionCLIP model ({error})") from error
-        load_weights(folder, made.model)
-        if head is not None:
-            refuse_other_head(made.head, made.head_sha256, head)
-        return made
 
 
 def between(keys: Tensor, frames: int) -> Tensor:
@@ -137,12 +101,8 @@ def train_motionclip(config: Recipe, expr: ArrayLike, pose: ArrayLike, shape: Ar
         raise ValueError(f"MotionCLIP needs pairs of expressions, not {data.expr.shape[1]} each")
     key = fingerprint([config.to_dict()[s] for s in ("text", "motionclip", "loss")] + [head.sha256], identity_of(data))
     folder = None if out is None else Path(out)
-    if folder is not None and (folder / "config.json").is_file():
-        found = TrainedMotionCLIP.load(folder, encoder, head)
-        if found.key != key:
-            raise ValueError(f"{folder} holds a model of another configuration or other data; delete it or use another folder")
-        found.model.to(device)
-        return found
+    if found := TrainedMotionCLIP.finished(folder, key, head, device):
+        return found.with_encoder(encoder)
     sentences = pooled(data.features, data.mask, config.text.pool)
     with torch.random.fork_rng():
         torch.manual_seed(settings.fit.seed)
@@ -153,7 +113,8 @@ def train_motionclip(config: Recipe, expr: ArrayLike, pose: ArrayLike, shape: Ar
     model.pose_scale.measure(data.pose[data.train].flatten(0, 1))
     history = fit(model, _losses(model, config, data, head, sentences), data.train, data.val, settings.fit, key=key, out=folder,
                   progress=progress, title="MotionCLIP")
-    made = TrainedMotionCLIP(model, config, str(head.ref), head.sha256, history, encoder, encoder.name if encoder else "", key)
+    made = TrainedMotionCLIP(model, config, str(head.ref), head.sha256, history, key, encoder,
+                             encoder.name if encoder else "")
     if folder is not None:
         made.save(folder)
     return made

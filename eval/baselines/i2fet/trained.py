@@ -1,0 +1,156 @@
+"""What all trained baselines share: a model with its recipe, the head it moves, its history and its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ....face.head import HeadModel
+from .config import Recipe, parse_recipe
+from .loop import History, load_weights, read_config, save_model
+from .text import TextEncoder, text_encoder
+
+Model = TypeVar("Model", bound=nn.Module)
+Rows = Callable[[Tensor, Tensor], Tensor]
+"""Features ``(U, tokens, dim)`` and mask ``(U, tokens)`` of U sentences -> ``(U, ...)``."""
+
+
+@dataclass
+class Trained(Generic[Model]):
+    """A trained baseline.
+
+    Attributes:
+        model: on the CPU or wherever it was trained.
+        recipe: it was trained with.
+        head: text form of the head's reference; head_sha256: of the head whose parameters it makes.
+        history: losses of its training.
+        key: fingerprint of configuration and data.
+    """
+
+    FORMAT: ClassVar[str]
+    """Of the folder's ``config.json``."""
+    TITLE: ClassVar[str]
+    SIZES: ClassVar[tuple[str, ...]]
+    """Widths that :meth:`build` needs, by their names in ``config.json``."""
+
+    model: Model
+    recipe: Recipe
+    head: str
+    head_sha256: str
+    history: History = field(default_factory=History)
+    key: str = ""
+
+    def sizes(self) -> dict[str, int]:
+        """The model's :attr:`SIZES`."""
+        raise NotImplementedError
+
+    @classmethod
+    def build(cls, recipe: Recipe, sizes: dict[str, int]) -> Model:
+        """The network, untrained."""
+        raise NotImplementedError
+
+    def more(self) -> dict[str, Any]:
+        """Further entries of ``config.json``."""
+        return {}
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """``model.safetensors`` and ``config.json``; a text encoder is named, not copied."""
+        save_model(folder, self.model, {
+            "format": self.FORMAT, "version": 1, "recipe": self.recipe.to_dict(), "head": self.head,
+            "head_sha256": self.head_sha256, **self.more(), **self.sizes(), "key": self.key,
+            "history": dataclasses.asdict(self.history)})
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], head: HeadModel | None = None) -> Self:
+        """What :meth:`save` wrote.
+
+        Args:
+            folder: the folder.
+            head: the head to be driven; another one than in training is refused.
+
+        Raises:
+            FileNotFoundError: no such model; ValueError: damaged, or of another head.
+        """
+        raw = read_config(folder, cls.FORMAT)
+        try:
+            recipe = parse_recipe(raw["recipe"], f"{folder}, recipe")
+            sizes = {name: int(raw[name]) for name in cls.SIZES}
+            if wrong := {n: v for n, v in sizes.items() if not 1 <= v <= 8192}:
+                raise ValueError(f"sizes {wrong} are not 1 to 8192")
+            made = cls(cls.build(recipe, sizes), recipe, str(raw["head"]), str(raw["head_sha256"]), History(**raw["history"]),
+                       str(raw["key"]))
+            made._read_more(raw)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{folder}: config.json is not that of an {cls.TITLE} model ({error})") from error
+        load_weights(folder, made.model)
+        if head is not None and made.head_sha256 != head.sha256:
+            raise ValueError(f"this model makes parameters of the head {made.head}, not of {head.ref}; train one for that head")
+        return made
+
+    def _read_more(self, raw: dict[str, Any]) -> None:
+        """Take what :meth:`more` wrote."""
+
+    @classmethod
+    def finished(cls, folder: Path | None, key: str, head: HeadModel, device: torch.device) -> Self | None:
+        """The model of a folder in which this training has already ended, or None.
+
+        Raises:
+            ValueError: the folder holds the model of another training.
+        """
+        if folder is None or not (folder / "config.json").is_file():
+            return None
+        found = cls.load(folder, head)
+        if found.key != key:
+            raise ValueError(f"{folder} holds a model of another configuration or other data; delete it or use another folder")
+        found.model.to(device)
+        return found
+
+
+@dataclass
+class TextDriven(Trained[Model]):
+    """A trained baseline that reads instructions.
+
+    Attributes:
+        encoder: of instructions; made from the recipe when first needed.
+        encoder_name: of the one it was trained with.
+    """
+
+    encoder: TextEncoder | None = None
+    encoder_name: str = ""
+
+    def more(self) -> dict[str, Any]:
+        return {"text_encoder": self.encoder_name}
+
+    def _read_more(self, raw: dict[str, Any]) -> None:
+        self.encoder_name = str(raw["text_encoder"])
+
+    def with_encoder(self, encoder: TextEncoder | None) -> Self:
+        """This, reading with an encoder that is already loaded (None: as it is)."""
+        self.encoder = encoder or self.encoder
+        return self
+
+    def of_sentences(self, instructions: Sequence[str], rows: Rows) -> Tensor:
+        """``rows`` of the distinct sentences, one row for each instruction.
+
+        Raises:
+            ValueError: not text, or a text encoder of another width than in training.
+        """
+        if self.encoder is None:
+            self.encoder = text_encoder(self.recipe.text)
+        sentences = list(dict.fromkeys(instructions))
+        features, mask = self.encoder.encode(sentences)
+        width = self.sizes()["text_dim"]
+        if features.shape[-1] != width:
+            raise ValueError(f"the text encoder {self.encoder.name} gives {features.shape[-1]} columns; this model was trained "
+                             f"with {width} of {self.encoder_name or 'another encoder'}")
+        device = next(self.model.parameters()).device
+        number = {s: i for i, s in enumerate(sentences)}
+        made = rows(features.to(device), mask.to(device))
+        return made[torch.tensor([number[s] for s in instructions], device=device)]
