@@ -114,7 +114,7 @@ def transition_channels(spec: TransitionSpec, fps: float = FPS) -> dict[str, NDA
     poses, times = [dict(spec.source)], [max(spec.lead, 1e-3)]
     kept = {n: v for n, v in spec.source.items() if n not in EMOTION_CHANNELS}
     for stage, apex in zip(spec.stages, spec.apexes, strict=True):
-        felt = _couple({**kept, **_one_sided(stage.pose(spec.style.expressiveness), spec.style.asymmetry)})
+        felt = _couple({**kept, **one_sided(stage.pose(spec.style.expressiveness), spec.style.asymmetry)})
         poses += [poses[-1], felt]
         times += [max(apex - stage.rise, times[-1] + 1e-3), apex]
     times = _rising(times)
@@ -134,7 +134,8 @@ def _rising(times: Sequence[float]) -> list[float]:
     return out
 
 
-def _one_sided(pose: dict[str, float], asymmetry: float) -> dict[str, float]:
+def one_sided(pose: dict[str, float], asymmetry: float) -> dict[str, float]:
+    """Channels at full strength with one side weaker: the left of a positive asymmetry, the right of a negative one."""
     side = "Left" if asymmetry > 0.0 else "Right"
     return {n: v * (1.0 - abs(asymmetry)) if n.endswith(side) else v for n, v in pose.items()}
 

@@ -180,3 +180,11 @@ def test_bad_training_data_and_configs_are_refused(tmp_path) -> None:  # noqa: A
                           ({"layer": "wide"}, "bottleneck"), ({"epochs": 0}, "epochs"), ({"shift": 30}, "shift")):
         with pytest.raises(ValueError, match=match):
             replace(SMALL, **change)
+
+
+def test_few_pictures_are_read_more_often() -> None:
+    config = replace(SMALL, epochs=3, steps=100, batch=12)
+    assert [config.for_pictures(n).epochs for n in (5, 120, 12_000)] == [100, 10, 3]
+    assert replace(config, steps=0).for_pictures(5).epochs == 3
+    with pytest.raises(ValueError, match="classifier.steps is -1"):
+        replace(config, steps=-1)

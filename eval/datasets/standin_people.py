@@ -17,6 +17,7 @@ from ...data_gen.dynamics import envelope
 from ...data_gen.footage_scene import Placement, Scene, SceneRenderer, Sensor, draw_palette, head_frame
 from ...data_gen.performer import perform
 from ...data_gen.script import Event, Script, Style
+from ...data_gen.transitions import one_sided
 from ...face.channels import EXPR_INDEX, EXPR_NAMES
 from ...face.head import HeadModel
 from ...face.idle import IdleConfig, add_idle
@@ -131,7 +132,7 @@ def act(person: Person, acts: tuple[Act, ...], seconds: float, fps: float, rng: 
         curve = envelope(t, a.start, a.rise, hold, fall or None)
         extra += a.intensity * curve[:, None] * person.habits[a.emotion]
         if a.pose is not None:
-            for channel, value in _sided(a.pose, person.style).items():
+            for channel, value in one_sided(a.pose, person.style.asymmetry).items():
                 moved = a.intensity * person.style.expressiveness * value * curve
                 if channel == "jaw_x":
                     jaw += moved
@@ -154,12 +155,6 @@ def act(person: Person, acts: tuple[Act, ...], seconds: float, fps: float, rng: 
         clip = clip.mirror()
     seed = int(rng.integers(0, 2**31))
     return add_idle(clip, seed, idle) if idle is not None else clip
-
-
-def _sided(pose: Pose, style: Style) -> Pose:
-    """A pose with one side weaker, as the performer's."""
-    weaker = "Left" if style.asymmetry > 0.0 else "Right"
-    return {n: v * (1.0 - abs(style.asymmetry)) if n.endswith(weaker) else v for n, v in pose.items()}
 
 
 def filmed(clip: FaceSequence, head: HeadModel, placement: Placement, sway: Array | None = None) -> FaceSequence:

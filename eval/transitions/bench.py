@@ -236,10 +236,9 @@ class Bench:
     # -- models -------------------------------------------------------------------------
     def classifier(self, loss: str = "rfl") -> Classifier:
         """The trained classifier with this loss."""
-        config: ClassifierConfig = replace(self.recipe.classifier, loss=loss)
-        key = f"classifier_{loss}"
+        f, key = self.frames, f"classifier_{loss}"
+        config: ClassifierConfig = replace(self.recipe.classifier, loss=loss).for_pictures(len(f.train))
         if key not in self._trained:
-            f = self.frames
             folder = self.work / "models" / f"{key}_{digest(self.key, asdict(config), self.renderer.about, f.train, f.val)}"
             self._trained[key] = train_classifier(
                 config, self.pictures(f.train), self.data.label[f.train], self.pictures(f.val), self.data.label[f.val],

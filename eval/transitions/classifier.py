@@ -13,7 +13,7 @@ import json
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class ClassifierConfig:
     gamma: float = 2.0
     """Of the focal loss; 0 is cross entropy."""
     epochs: int = 24
+    steps: int = 0
+    """At least so many steps of the optimiser: few pictures are read more often than ``epochs`` says."""
     batch: int = 64
     lr: float = 1e-3
     """Of Adam; 1e-4 in the paper, for a network twenty times as deep."""
@@ -63,7 +65,8 @@ class ClassifierConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, low, high in (("size", 32, 1024), ("embedding", 4, 1024), ("epochs", 1, 10_000), ("batch", 2, 4096)):
+        for name, low, high in (("size", 32, 1024), ("embedding", 4, 1024), ("epochs", 1, 10_000), ("steps", 0, 1_000_000),
+                                ("batch", 2, 4096)):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"classifier.{name} is {value}; allowed: {low} to {high}")
@@ -81,6 +84,10 @@ class ClassifierConfig:
             raise ValueError(f"classifier.shift is {self.shift}; allowed: 0 to a quarter of its size {self.size}")
         if self.gamma < 0.0 or not 0.0 < self.lr < 1.0:
             raise ValueError(f"classifier: gamma {self.gamma} must not be negative and lr {self.lr} lies between 0 and 1")
+
+    def for_pictures(self, count: int) -> ClassifierConfig:
+        """The same with the epochs that ``count`` training pictures need for ``steps``."""
+        return replace(self, epochs=max(self.epochs, math.ceil(self.steps / max(1, math.ceil(count / self.batch)))))
 
     @property
     def title(self) -> str:
