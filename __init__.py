@@ -14,13 +14,13 @@ __all__ = ["FaceLM", "FaceSequence", "FaceTokenizer", "HeadModel", "__version__"
 
 if TYPE_CHECKING:
     from .agent.pipeline import FaceLM
-    from .face.actions import measure
-    from .face.head import HeadModel
-    from .face.sequence import FaceSequence
+    from .face.clip.sequence import FaceSequence
+    from .face.facs.measure import measure
+    from .face.head.model import HeadModel
     from .tokenizer.codec import FaceTokenizer
 
-_WHERE = {"FaceLM": ".agent.pipeline", "FaceSequence": ".face.sequence", "FaceTokenizer": ".tokenizer.codec",
-          "HeadModel": ".face.head", "measure": ".face.actions"}
+_WHERE = {"FaceLM": ".agent.pipeline", "FaceSequence": ".face.clip.sequence", "FaceTokenizer": ".tokenizer.codec",
+          "HeadModel": ".face.head.model", "measure": ".face.facs.measure"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..data_gen.build.pieces import pieces
-from ..data_gen.prepare import PrepareConfig, Prepared, is_filmed, prepare
-from ..face.head import HeadModel
-from ..face.sequence import FaceSequence
+from ..data_gen.corpus.pipeline.pieces import pieces
+from ..face.clip.normalise import PrepareConfig, Prepared, is_filmed, prepare
+from ..face.clip.sequence import FaceSequence
+from ..face.head.model import HeadModel
 
 if TYPE_CHECKING:
     from ..data_gen.fit.fit import FitResult
     from .pipeline import FaceLM
 
 WINDOW = 8.0
-"""Seconds of the longest clip that the language model was trained on (data_gen/sampler.py)."""
+"""Seconds of the longest clip that the language model was trained on (data_gen/performer/sampler.py)."""
 SLACK = 2.0
 """A film this much longer than a window is still read in one piece."""
 SHORTEST = 0.5
@@ -70,7 +70,7 @@ def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, pro
 
     A clip that was not filmed stays as it is. What was filmed (a video, or the clip that `facelm fit` made of one) is
     cut into windows of up to 8 s, at moments at rest, and each loses the head's resting orientation, gaze that only
-    meets the camera, small constant expression, and the camera's distance; see ``data_gen/prepare.py``.
+    meets the camera, small constant expression, and the camera's distance; see ``face/clip/normalise.py``.
 
     Args:
         path: ``.npz``, or anything that ``facelm fit`` reads.

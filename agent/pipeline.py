@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..face.actions import Measurement, measure
-from ..face.head import HeadModel
-from ..face.idle import add_idle
-from ..face.sequence import FaceSequence
+from ..face.clip.sequence import FaceSequence
+from ..face.clip.spontaneous import add_idle
+from ..face.facs.measure import Measurement, measure
+from ..face.head.model import HeadModel
 from ..llm.generate import MotionLM
 from ..llm.model import CARD
 from ..llm.rerank import best_of

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data_gen.corpus import iter_corpus, load_clip, read_manifest
-from ..data_gen.performer import perform
-from ..data_gen.sampler import sample_script
-from ..data_gen.transition_corpus import FILE, read_transitions
-from ..data_gen.transitions import perform_transition
-from ..face.head import HeadModel
-from ..face.idle import add_idle, filter_idle
-from ..face.sequence import FaceSequence
+from ..data_gen.corpus.synth import iter_corpus, load_clip, read_manifest
+from ..data_gen.corpus.transitions import FILE, read_transitions
+from ..data_gen.performer.animator import perform
+from ..data_gen.performer.sampler import sample_script
+from ..data_gen.performer.transitions import perform_transition
+from ..face.clip.sequence import FaceSequence
+from ..face.clip.spontaneous import add_idle, filter_idle
+from ..face.head.model import HeadModel
 from ..llm.base import find_base
 from ..llm.config import load_config
 from ..llm.examples import prepare_tokens

@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from ..data_gen.dynamics import minimum_jerk
-from ..data_gen.parse_text import actions_in_text
-from ..data_gen.performer import FPS
-from ..data_gen.poses import ACTION_POSES, POSE_CHANNELS
-from ..data_gen.transition_text import TransitionRequest, find_emotions, is_transition, parse_instruction
-from ..data_gen.transitions import EMOTION_CHANNELS, state, transition_keys
-from ..eval.baselines.i2fet.trajectory import anchor_frames, transition_clip
-from ..face.channels import EXPR_INDEX, EXPR_NAMES, MOTION_FIELDS
-from ..face.head import HeadModel
-from ..face.idle import IdleConfig, add_idle, filter_idle
-from ..face.sequence import FaceSequence
-from ..face.vocabulary import ACTION
+from ..data_gen.performer.animator import FPS
+from ..data_gen.performer.dynamics import minimum_jerk
+from ..data_gen.performer.transitions import EMOTION_CHANNELS, state, transition_keys
+from ..data_gen.text.parser import actions_in_text
+from ..data_gen.text.transition_text import TransitionRequest, find_emotions, is_transition, parse_instruction
+from ..face.clip.channels import EXPR_INDEX, EXPR_NAMES, MOTION_FIELDS
+from ..face.clip.sequence import FaceSequence
+from ..face.clip.spontaneous import IdleConfig, add_idle, filter_idle
+from ..face.clip.trajectory import anchor_frames, transition_clip
+from ..face.facs.poses import ACTION_POSES, POSE_CHANNELS
+from ..face.facs.vocabulary import ACTION
+from ..face.head.model import HeadModel
 from .pipeline import MAX_SECONDS, check_request, to_length
 from .transition_curves import anchors, check_curve, retime
 

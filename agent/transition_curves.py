@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
-from ..data_gen.dynamics import minimum_jerk
-from ..data_gen.transitions import state
-from ..face.channels import MOTION_FIELDS
-from ..face.sequence import FaceSequence
+from ..data_gen.performer.dynamics import minimum_jerk
+from ..data_gen.performer.transitions import state
+from ..face.clip.channels import MOTION_FIELDS
+from ..face.clip.sequence import FaceSequence
 
 CURVES = ("learned", "linear", "minjerk")
 _LOW, _HIGH = 0.1, 0.9

@@ -22,18 +22,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from facelm.data_gen.fit.canonical import canonical
 from facelm.data_gen.fit.config import FitConfig
 from facelm.data_gen.fit.detect import Detections, detect
 from facelm.data_gen.fit.fit import fit_detections
-from facelm.data_gen.fit.media import probe
-from facelm.data_gen.footage import Footage, FootageConfig, film, load_footage, sidecar_path, truth_detections, truth_path
-from facelm.data_gen.sampler import NAMES, sample_script
-from facelm.data_gen.script import Script
-from facelm.face.actions import measure
-from facelm.face.head import HeadModel
-from facelm.face.mediapipe_points import embedding_for
-from facelm.face.vocabulary import ACTIONS
+from facelm.data_gen.performer.sampler import NAMES, sample_script
+from facelm.data_gen.video.footage import Footage, FootageConfig, film, load_footage, sidecar_path, truth_detections, truth_path
+from facelm.face.clip.canonical import canonical
+from facelm.face.facs.measure import measure
+from facelm.face.facs.script import Script
+from facelm.face.facs.vocabulary import ACTIONS
+from facelm.face.head.model import HeadModel
+from facelm.face.io.media import probe
+from facelm.face.landmarks.points import embedding_for
 from fit_real import measure_media, measure_speed, speed_table, video_table
 from fit_scores import ActionMatch, channel_gains, geometry, grouped, match_actions, merged
 from tqdm import tqdm

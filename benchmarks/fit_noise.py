@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 import yaml
-from facelm.data_gen.corpus import iter_corpus, load_clip
-from facelm.data_gen.script import Script
-from facelm.face.vocabulary import ACTION, ACTIONS
+from facelm.data_gen.corpus.synth import iter_corpus, load_clip
+from facelm.face.facs.script import Script
+from facelm.face.facs.vocabulary import ACTION, ACTIONS
 
 SPLITS = ("train", "val", "test")
 NEAR = 0.4

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from facelm.face.actions import MeasuredAction, Measurement
-from facelm.face.camera import PinholeCamera
-from facelm.face.head import HeadModel
-from facelm.face.lbs import rotation_matrices
-from facelm.face.sequence import FaceSequence
-from facelm.face.vocabulary import ACTION, ACTIONS
+from facelm.face.clip.sequence import FaceSequence
+from facelm.face.facs.measure import MeasuredAction, Measurement
+from facelm.face.facs.vocabulary import ACTION, ACTIONS
+from facelm.face.head.lbs import rotation_matrices
+from facelm.face.head.model import HeadModel
+from facelm.face.render.camera import PinholeCamera
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation

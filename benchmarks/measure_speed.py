@@ -10,11 +10,11 @@ import argparse
 import time
 
 import numpy as np
-from facelm.data_gen.performer import perform
-from facelm.data_gen.sampler import sample_script
-from facelm.face.actions import measure, measure_signals
-from facelm.face.head import HeadModel
-from facelm.face.signals import signals_of
+from facelm.data_gen.performer.animator import perform
+from facelm.data_gen.performer.sampler import sample_script
+from facelm.face.facs.measure import measure, measure_signals
+from facelm.face.facs.signals import signals_of
+from facelm.face.head.model import HeadModel
 
 
 def main() -> None:

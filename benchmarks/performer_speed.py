@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from facelm.data_gen.performer import perform
-from facelm.data_gen.sampler import sample_script
-from facelm.face.idle import add_idle, filter_idle
-from facelm.face.sequence import FaceSequence
+from facelm.data_gen.performer.animator import perform
+from facelm.data_gen.performer.sampler import sample_script
+from facelm.face.clip.sequence import FaceSequence
+from facelm.face.clip.spontaneous import add_idle, filter_idle
 
 
 def report(name: str, clips: list[FaceSequence], work: Callable[[int], FaceSequence]) -> list[FaceSequence]:

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from facelm.data_gen.fit.fit import fit_media
 from facelm.data_gen.fit.photometric import PhotometricConfig, refine
-from facelm.data_gen.footage import FootageConfig, prepare
-from facelm.data_gen.sampler import sample_script
-from facelm.face.head import HeadModel
-from facelm.face.probe import rigid
-from facelm.face.sequence import FaceSequence
-from facelm.face.video import write_mp4
+from facelm.data_gen.performer.sampler import sample_script
+from facelm.data_gen.video.footage import FootageConfig, prepare
+from facelm.face.clip.sequence import FaceSequence
+from facelm.face.head.model import HeadModel
+from facelm.face.head.probe import rigid
+from facelm.face.io.video import write_mp4
 from tqdm import tqdm
 
 

@@ -15,14 +15,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-from facelm.face.gltf import write_glb
-from facelm.face.head import HeadModel
-from facelm.face.render import Renderer, portrait, render
-from facelm.face.sequence import FaceSequence
+from facelm.face.clip.sequence import FaceSequence
+from facelm.face.head.model import HeadModel
+from facelm.face.io.gltf import write_glb
+from facelm.face.render.render import Renderer, portrait, render
 
 FIRST_FRAME = (
-    "import time; t = time.perf_counter(); from facelm.face.head import HeadModel; "
-    "from facelm.face.sequence import FaceSequence; from facelm.face.render import render_frames; "
+    "import time; t = time.perf_counter(); from facelm.face.head.model import HeadModel; "
+    "from facelm.face.clip.sequence import FaceSequence; from facelm.face.render.render import render_frames; "
     "h = HeadModel.default(); s = FaceSequence.rest(1, h.ref, n_expr=h.n_expr); "
     "next(iter(render_frames(s, h, 256))); print(time.perf_counter() - t)"
 )

@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from facelm.data_gen.performer import perform
-from facelm.data_gen.sampler import sample_script
-from facelm.data_gen.splits import split_of
-from facelm.face.actions import Measurement, measure
-from facelm.face.head import HeadModel
-from facelm.face.ict import convert_ict
-from facelm.face.retarget import RetargetConfig, Retargeting
-from facelm.face.sequence import FaceSequence
+from facelm.data_gen.corpus.splits import split_of
+from facelm.data_gen.performer.animator import perform
+from facelm.data_gen.performer.sampler import sample_script
+from facelm.face.clip.sequence import FaceSequence
+from facelm.face.facs.measure import Measurement, measure
+from facelm.face.head.model import HeadModel
+from facelm.face.io.heads.ict import convert_ict
+from facelm.face.retarget.retarget import RetargetConfig, Retargeting
 
 REGIONS = ("lips", "lips_upper", "lips_lower", "lids", "brows", "cheeks", "nose", "jaw", "face")
 

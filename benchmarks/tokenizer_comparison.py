@@ -19,7 +19,7 @@ import torch
 from facelm.agent.training import tokenizer_clips
 from facelm.eval.items import fresh_items
 from facelm.eval.reconstruction import evaluate_tokenizer
-from facelm.face.head import HeadModel
+from facelm.face.head.model import HeadModel
 from facelm.tokenizer.config import TokenizerConfig, TokenizerRecipe, TokenizerTrainConfig
 from facelm.tokenizer.train import train_tokenizer
 

@@ -18,11 +18,18 @@ from collections.abc import Sequence
 import numpy as np
 from facelm.agent.transition import steady
 from facelm.agent.transition_curves import retime
-from facelm.data_gen.transition_text import word_plan
-from facelm.data_gen.transitions import Plan, TransitionSpec, perform_transition, realise_plan, sample_plan, transition_keys
+from facelm.data_gen.performer.transitions import (
+    Plan,
+    TransitionSpec,
+    perform_transition,
+    realise_plan,
+    sample_plan,
+    transition_keys,
+)
+from facelm.data_gen.text.transition_text import word_plan
 from facelm.eval.transitions.quality import compare_dynamics, dynamics
-from facelm.face.channels import EXPR_NAMES
-from facelm.face.sequence import FaceSequence
+from facelm.face.clip.channels import EXPR_NAMES
+from facelm.face.clip.sequence import FaceSequence
 
 _PAIRS = [(i, EXPR_NAMES.index(n[:-4] + "Right")) for i, n in enumerate(EXPR_NAMES) if n.endswith("Left") and n != "mouthLeft"]
 LEFT, RIGHT = (list(x) for x in zip(*_PAIRS, strict=True))

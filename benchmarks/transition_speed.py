@@ -15,8 +15,8 @@ import statistics
 import time
 from collections.abc import Callable
 
-from facelm.data_gen.transition_text import instruction
-from facelm.face.vocabulary import EMOTIONS
+from facelm.data_gen.text.transition_text import instruction
+from facelm.face.facs.vocabulary import EMOTIONS
 
 SECONDS = 3.0
 PAIRS = [(a, b) for a in EMOTIONS[1:] for b in EMOTIONS[1:] if a != b]

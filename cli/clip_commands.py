@@ -14,13 +14,13 @@ from .commands import draw, fact_lines, file_target, folder_target
 
 if TYPE_CHECKING:
     from ..agent.media import Loaded
-    from ..face.head import HeadModel
-    from ..face.sequence import FaceSequence
+    from ..face.clip.sequence import FaceSequence
+    from ..face.head.model import HeadModel
 
 
 def head_of(args: argparse.Namespace) -> HeadModel:
     """The head that the files belong to (or are fitted with)."""
-    from ..face.head import HeadModel
+    from ..face.head.model import HeadModel
 
     return HeadModel.load(args.head) if getattr(args, "head", None) else HeadModel.default()
 
@@ -37,8 +37,8 @@ def for_the_model(loaded: Loaded, head: HeadModel) -> Loaded:
     """The same on the default head, which the language model reads."""
     from dataclasses import replace
 
-    from ..face.head import HeadModel
-    from ..face.retarget import Retargeting
+    from ..face.head.model import HeadModel
+    from ..face.retarget.retarget import Retargeting
 
     default = HeadModel.default()
     if head.ref == default.ref:
@@ -50,7 +50,7 @@ def for_the_model(loaded: Loaded, head: HeadModel) -> Loaded:
 def read(paths: Sequence[str], args: argparse.Namespace) -> list[Loaded]:
     """Every file, ready for the language model, or an error before the model is loaded."""
     from ..agent.pipeline import check_clip
-    from ..face.head import HeadModel
+    from ..face.head.model import HeadModel
 
     head, out = head_of(args), []
     for path in paths:
@@ -95,7 +95,7 @@ def describe(args: argparse.Namespace) -> int:
 
 
 def measure(args: argparse.Namespace) -> int:
-    from ..face.actions import measure as measure_clip
+    from ..face.facs.measure import measure as measure_clip
 
     head = head_of(args)
     for path, loaded in [(p, load(p, args)) for p in args.clips]:
@@ -125,12 +125,12 @@ def render(args: argparse.Namespace) -> int:
 def _whole(path: str, args: argparse.Namespace) -> FaceSequence:
     """The file in one piece, as it is; a video as it was fitted, with the head where it rests straight ahead."""
     from ..agent.media import is_clip
-    from ..face.sequence import FaceSequence
+    from ..face.clip.sequence import FaceSequence
 
     if is_clip(path):
         return FaceSequence.load(path, head_of(args).ref)
-    from ..data_gen.fit.canonical import CanonicalConfig, canonical
     from ..data_gen.fit.fit import fit_media
+    from ..face.clip.canonical import CanonicalConfig, canonical
     from .fit import progress
 
     fitted = fit_media(path, head_of(args), face=args.face, progress=progress())

@@ -19,8 +19,8 @@ KNOWN = 4000
 
 if TYPE_CHECKING:
     from ..agent.pipeline import FaceLM
-    from ..face.head import HeadModel
-    from ..face.sequence import FaceSequence
+    from ..face.clip.sequence import FaceSequence
+    from ..face.head.model import HeadModel
 
 
 def run(args: argparse.Namespace) -> int:
@@ -108,19 +108,19 @@ def folder_target(path: str) -> Path:
 
 def target_head(args: argparse.Namespace) -> tuple[HeadModel, Callable[[FaceSequence], FaceSequence]]:
     """The head that performances are wanted on, and what carries them there."""
-    from ..face.head import HeadModel
+    from ..face.head.model import HeadModel
 
     default = HeadModel.default()
     head = HeadModel.load(args.head) if args.head else default
     if head.ref == default.ref:
         return head, lambda clip: clip
-    from ..face.retarget import Retargeting
+    from ..face.retarget.retarget import Retargeting
 
     return head, Retargeting.between(default, head).apply
 
 
 def timeline_of(clip: FaceSequence, head: HeadModel | None = None) -> list[tuple[str, float, float]]:
-    from ..face.actions import measure as measure_clip
+    from ..face.facs.measure import measure as measure_clip
 
     return [(a.name, a.onset, a.offset) for a in measure_clip(clip, head).actions]
 
@@ -139,11 +139,11 @@ def draw(clip: FaceSequence, path: Path, size: int | None = None, title: str | N
          head: HeadModel | None = None) -> None:
     """Render or export by suffix."""
     if path.suffix.lower() == ".glb":
-        from ..face.gltf import write_glb
+        from ..face.io.gltf import write_glb
 
         write_glb(clip, head, path, title=title)
         return
-    from ..face.render import render as render_clip
+    from ..face.render.render import render as render_clip
 
     timeline = timeline_of(clip, head) if path.suffix.lower() == ".png" else None
     render_clip(clip, path, head=head, size=size, title=title, timeline=timeline, progress=bar(f"drawing {path.name}"))
@@ -228,7 +228,7 @@ def generate(args: argparse.Namespace) -> int:
 
 
 def data_transitions(args: argparse.Namespace) -> int:
-    from ..data_gen.transition_corpus import write_transitions
+    from ..data_gen.corpus.transitions import write_transitions
 
     folder_target(args.out)
     path = write_transitions(args.out, args.count, args.seed, bar("transitions"))
@@ -237,7 +237,7 @@ def data_transitions(args: argparse.Namespace) -> int:
 
 
 def data_synth(args: argparse.Namespace) -> int:
-    from ..data_gen.corpus import synth
+    from ..data_gen.corpus.synth import synth
 
     report = synth(args.clips, args.out, seed=args.seed, shard_size=args.shard_size, workers=args.workers,
                    progress=sys.stderr.isatty())
@@ -248,7 +248,7 @@ def data_synth(args: argparse.Namespace) -> int:
 
 def tokenizer_train(args: argparse.Namespace) -> int:
     from ..agent.training import tokenizer_clips
-    from ..face.head import HeadModel
+    from ..face.head.model import HeadModel
     from ..tokenizer.config import load_recipe
     from ..tokenizer.train import recipe_record, train_tokenizer
 
@@ -289,7 +289,7 @@ def train(args: argparse.Namespace) -> int:
 
 def evaluate(args: argparse.Namespace) -> int:
     from ..agent.pipeline import check_request
-    from ..data_gen.corpus import read_manifest
+    from ..data_gen.corpus.synth import read_manifest
     from ..eval.evaluate import evaluate as run_evaluation
     from ..eval.items import corpus_items, fresh_items
 
@@ -319,7 +319,7 @@ def info(args: argparse.Namespace) -> int:
     from importlib.metadata import PackageNotFoundError, version
 
     from ..agent.pipeline import weights_dir
-    from ..face.head import HeadModel
+    from ..face.head.model import HeadModel
     from ..llm.base import find_base
     from ..llm.model import read_card
     from ..tokenizer.codec import FaceTokenizer

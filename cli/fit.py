@@ -28,10 +28,10 @@ def register(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit each input; several inputs go on after a failure, which is then listed and gives exit code 1."""
+    from ..common.config import build, read_yaml
     from ..data_gen.fit.config import FitConfig
     from ..data_gen.fit.fit import fit_media
-    from ..face.head import HeadModel
-    from ..face.settings import build, read_yaml
+    from ..face.head.model import HeadModel
 
     config = build(FitConfig, read_yaml(args.config), args.config) if args.config else FitConfig()
     head = HeadModel.load(args.head) if args.head else HeadModel.default()
@@ -98,8 +98,8 @@ def _camera(source: str, fov: float | None) -> Any:
         return None
     from math import radians, tan
 
-    from ..data_gen.fit.media import probe
-    from ..face.camera import PinholeCamera
+    from ..face.io.media import probe
+    from ..face.render.camera import PinholeCamera
 
     info = probe(source)
     return PinholeCamera(info.height / 2 / tan(radians(fov) / 2), info.width, info.height)

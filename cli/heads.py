@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..face.head import HeadModel
+    from ..face.head.model import HeadModel
 
 
 def register(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
@@ -57,7 +57,7 @@ def facts(head: HeadModel) -> dict[str, Any]:
 
 
 def head_import(args: argparse.Namespace) -> int:
-    from ..face.flame_import import describe_import, import_head
+    from ..face.io.heads.flame import describe_import, import_head
     from .commands import file_target
 
     target = file_target(args.out, ".npz")
@@ -73,8 +73,8 @@ def head_import(args: argparse.Namespace) -> int:
 
 
 def head_show(args: argparse.Namespace) -> int:
-    from ..face.flame_import import describe_import
-    from ..face.head import HeadModel
+    from ..face.head.model import HeadModel
+    from ..face.io.heads.flame import describe_import
     from .commands import file_target
 
     target = file_target(args.png, ".png") if args.png else None
@@ -94,15 +94,15 @@ def head_show(args: argparse.Namespace) -> int:
 
 def draw(head: HeadModel, target: Path) -> None:
     """The head at rest as a picture."""
-    from ..face.render import render
-    from ..face.sequence import FaceSequence
+    from ..face.clip.sequence import FaceSequence
+    from ..face.render.render import render
 
     seq = FaceSequence.rest(1, head.ref, n_expr=max(head.n_expr, 1), n_shape=head.n_shape)
     render(seq, target, head=head)
 
 
 def head_list(args: argparse.Namespace) -> int:
-    from ..face.head import HeadModel
+    from ..face.head.model import HeadModel
 
     folder = Path(args.folder)
     if not folder.is_dir():
@@ -123,8 +123,8 @@ def head_list(args: argparse.Namespace) -> int:
 
 
 def convert(args: argparse.Namespace) -> int:
-    from ..face.convert import read_parameters
-    from ..face.head import HeadModel
+    from ..face.head.model import HeadModel
+    from ..face.io.convert import read_parameters
     from .commands import file_target
 
     target = file_target(args.out, ".npz")

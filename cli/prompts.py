@@ -44,9 +44,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def prompts(args: argparse.Namespace) -> int:
-    from ..data_gen.prompt_files import check_suffix
-    from ..data_gen.prompt_report import balance, write_report
-    from ..data_gen.prompts import PromptConfig, Tally, load_config, sample_prompts, write_prompts
+    from ..data_gen.prompts.files import check_suffix
+    from ..data_gen.prompts.report import balance, write_report
+    from ..data_gen.prompts.suite import PromptConfig, Tally, load_config, sample_prompts, write_prompts
     from .commands import bar, file_target, folder_target
 
     target = file_target(str(check_suffix(args.out)), ".parquet", ".jsonl", ".csv")
@@ -70,8 +70,8 @@ def prompts(args: argparse.Namespace) -> int:
 
 
 def videos(args: argparse.Namespace) -> int:
-    from ..data_gen.prompts import read_prompts
-    from ..data_gen.t2v import adopt_videos, load_config, perform_videos, render_videos
+    from ..data_gen.prompts.suite import read_prompts
+    from ..data_gen.video.t2v import adopt_videos, load_config, perform_videos, render_videos
     from .commands import bar, folder_target
 
     out = folder_target(args.out)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..face.head import HeadModel
+    from ..face.head.model import HeadModel
 
 DEFAULT = "default"
 """The word that names the packaged head."""
@@ -35,8 +35,8 @@ def run(args: argparse.Namespace) -> int:
     """Retarget every clip with one calibration."""
     from tqdm import tqdm
 
-    from ..face.retarget import RetargetConfig, Retargeting
-    from ..face.sequence import FaceSequence
+    from ..face.clip.sequence import FaceSequence
+    from ..face.retarget.retarget import RetargetConfig, Retargeting
 
     outs = outputs(args.clips, args.out)
     source, target = load_head(args.source), load_head(args.to)
@@ -75,7 +75,7 @@ def load_head(text: str) -> HeadModel:
         FileNotFoundError: nothing there.
         ValueError: not a head file.
     """
-    from ..face.head import HeadModel
+    from ..face.head.model import HeadModel
 
     return HeadModel.default() if text == DEFAULT else HeadModel.load(text)
 

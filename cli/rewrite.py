@@ -41,9 +41,9 @@ def run(args: argparse.Namespace) -> int:
     """Rewrite and report."""
     from tqdm import tqdm
 
-    from ..data_gen.rewrite import RewriteConfig, rewrite_file
-    from ..data_gen.rewrite_backends import Backend, ChatEndpoint, LocalModel
-    from ..data_gen.rewrite_check import CheckConfig
+    from ..data_gen.paraphrase.backends import Backend, ChatEndpoint, LocalModel
+    from ..data_gen.paraphrase.check import CheckConfig
+    from ..data_gen.paraphrase.rewrite import RewriteConfig, rewrite_file
 
     if bool(args.local) == bool(args.url):
         raise ValueError("give either --url with --model (an endpoint) or --local DIR (a model on disk)")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..agent.transition import Transition
-    from ..face.head import HeadModel
-    from ..face.sequence import FaceSequence
+    from ..face.clip.sequence import FaceSequence
+    from ..face.head.model import HeadModel
 
 BASELINE = "i2fet:"
 """What a baseline's folder follows in ``--model``."""
@@ -140,8 +140,8 @@ def _baseline(args: argparse.Namespace, source: FaceSequence | None, head: HeadM
 
 def _language_model(args: argparse.Namespace, source: FaceSequence | None, head: HeadModel, curve: str) -> Transition:
     from ..agent.transition import on_other_head
-    from ..face.head import HeadModel
-    from ..face.retarget import Retargeting
+    from ..face.head.model import HeadModel
+    from ..face.retarget.retarget import Retargeting
     from . import commands
 
     default = HeadModel.default()

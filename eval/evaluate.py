@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from ..data_gen.parse_text import text_facts
-from ..data_gen.script import Script
-from ..face.actions import measure
-from ..face.head import HeadModel
-from ..face.idle import add_idle
-from ..face.sequence import FaceSequence
+from ..data_gen.text.parser import text_facts
+from ..face.clip.sequence import FaceSequence
+from ..face.clip.spontaneous import add_idle
+from ..face.facs.measure import measure
+from ..face.facs.script import Script
+from ..face.head.model import HeadModel
 from ..tokenizer.features import to_features
 from .items import Item
 from .metrics import Counts, Detection, OrderScore, bootstrap_interval, count_actions, expand, order_score

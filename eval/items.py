@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data_gen.captions import caption, describe
-from ..data_gen.performer import perform
-from ..data_gen.sampler import sample_script
-from ..data_gen.script import Script
-from ..data_gen.splits import split_of
-from ..face.head import HeadModel
-from ..face.sequence import FaceSequence
+from ..data_gen.corpus.splits import split_of
+from ..data_gen.performer.animator import perform
+from ..data_gen.performer.sampler import sample_script
+from ..data_gen.text.captions import caption, describe
+from ..face.clip.sequence import FaceSequence
+from ..face.facs.script import Script
+from ..face.head.model import HeadModel
 
 FRESH_SEED = 900_000_000
 """Fresh scripts draw from seeds that no corpus uses (its seed would have to be this large)."""
@@ -54,7 +54,7 @@ def corpus_items(folder: str | os.PathLike[str], n: int, split: str = "test", se
     Raises:
         FileNotFoundError, ValueError: no corpus there, or an empty split.
     """
-    from ..data_gen.corpus import iter_corpus, load_clip
+    from ..data_gen.corpus.synth import iter_corpus, load_clip
 
     # two passes: a large corpus' motion does not fit into memory at once
     size = sum(1 for _ in iter_corpus(folder, split, columns=("clip_id",)))

@@ -1,6 +1,6 @@
 """Scores that compare what was asked with what a face is measured to do, and what a text says.
 
-All of them rest on the geometric measurement (``face/actions.py``) and on the script's facts;
+All of them rest on the geometric measurement (``face/facs/measure.py``) and on the script's facts;
 no learned model judges another.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 
-from ..data_gen.script import Script
-from ..face.vocabulary import EMOTION_ACTIONS
+from ..face.facs.script import Script
+from ..face.facs.vocabulary import EMOTION_ACTIONS
 
 APART = 0.25
 """Two events whose starts differ by less (s) count as simultaneous; their order is not scored."""

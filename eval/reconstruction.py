@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ..face.actions import MeasuredAction, measure
-from ..face.head import HeadModel
-from ..face.sequence import FaceSequence
+from ..face.clip.sequence import FaceSequence
+from ..face.facs.measure import MeasuredAction, measure
+from ..face.head.model import HeadModel
 from ..tokenizer.codec import FaceTokenizer
 
 REGIONS = ("lips", "lids", "brows", "cheeks", "jaw")

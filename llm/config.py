@@ -13,7 +13,7 @@ import reprlib
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
-from ..face.settings import read_yaml
+from ..common.config import read_yaml
 from .lora import LoraConfig
 
 

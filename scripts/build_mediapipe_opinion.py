@@ -1,8 +1,8 @@
-"""Learn a second opinion on MediaPipe's points (face/mediapipe_opinion.py): film, detect, fit, train.
+"""Learn a second opinion on MediaPipe's points (face/landmarks/opinion.py): film, detect, fit, train.
 
     python scripts/build_mediapipe_opinion.py -o face/assets/mediapipe_opinion.npz
 
-Performers on film (data_gen/footage.py) with identities, scripts, cameras and lights of their own are fitted without an
+Performers on film (data_gen/video/footage.py) with identities, scripts, cameras and lights of their own are fitted without an
 opinion; a network of one hidden layer learns to go from what the fit found to the truth. A quarter of the clips moves
 channels and actions at random, also on one side, so that the network knows faces that no script asks for. Every tenth
 clip is held out: the network's errors there are the sigmas that the fit believes it with.
@@ -23,15 +23,15 @@ from facelm.data_gen.fit.detect import Detections
 from facelm.data_gen.fit.landmarker import Landmarker, landmarker_model
 from facelm.data_gen.fit.opinion import what_was_found
 from facelm.data_gen.fit.solve import solve_landmarks
-from facelm.data_gen.footage import FootageConfig, Take, prepare
-from facelm.data_gen.poses import ACTION_POSES, EMOTION_POSES
-from facelm.data_gen.sampler import NAMES, sample_script
-from facelm.data_gen.script import Script
-from facelm.face.channels import EXPR_INDEX, EXPR_NAMES
-from facelm.face.head import HeadModel
-from facelm.face.mediapipe_opinion import OUTPUTS, Found, Opinion, features, other_side
-from facelm.face.mediapipe_points import embedding_for
-from facelm.face.sequence import FaceSequence
+from facelm.data_gen.performer.sampler import NAMES, sample_script
+from facelm.data_gen.video.footage import FootageConfig, Take, prepare
+from facelm.face.clip.channels import EXPR_INDEX, EXPR_NAMES
+from facelm.face.clip.sequence import FaceSequence
+from facelm.face.facs.poses import ACTION_POSES, EMOTION_POSES
+from facelm.face.facs.script import Script
+from facelm.face.head.model import HeadModel
+from facelm.face.landmarks.opinion import OUTPUTS, Found, Opinion, features, other_side
+from facelm.face.landmarks.points import embedding_for
 from torch import nn
 from tqdm import tqdm
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from build_mediapipe_renders import Seen, clip_poses, draw_and_detect
-from facelm.face.channels import ARKIT_52, mirror_name
-from facelm.face.head import HeadModel
-from facelm.face.mediapipe_points import PriorMap, blendshape_prior
+from facelm.face.clip.channels import ARKIT_52, mirror_name
+from facelm.face.head.model import HeadModel
+from facelm.face.landmarks.points import PriorMap, blendshape_prior
 
 SIZE = 256
 RIDGE = 300.0

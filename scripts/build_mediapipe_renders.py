@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from facelm.data_gen.performer import perform
-from facelm.data_gen.poses import ACTION_POSES, EMOTION_POSES
-from facelm.data_gen.sampler import sample_script
-from facelm.face.channels import ARKIT_52
-from facelm.face.head import HeadModel
-from facelm.face.render import Camera, Renderer
-from facelm.face.shading import Palette, appearance
+from facelm.data_gen.performer.animator import perform
+from facelm.data_gen.performer.sampler import sample_script
+from facelm.face.clip.channels import ARKIT_52
+from facelm.face.facs.poses import ACTION_POSES, EMOTION_POSES
+from facelm.face.head.model import HeadModel
+from facelm.face.render.render import Camera, Renderer
+from facelm.face.render.shading import Palette, appearance
 from tqdm import tqdm
 
 SKINS = ((0.87, 0.67, 0.56), (0.94, 0.78, 0.68), (0.76, 0.55, 0.43), (0.58, 0.39, 0.29), (0.42, 0.28, 0.21))

@@ -1,4 +1,4 @@
-"""Measure how MediaPipe's points answer the default head (face/mediapipe_response.py): draw, detect, regress.
+"""Measure how MediaPipe's points answer the default head (face/landmarks/response.py): draw, detect, regress.
 
     python scripts/build_mediapipe_response.py -o face/assets/mediapipe_response.npz
 
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from build_mediapipe_renders import Seen, clip_poses, draw_and_detect
 from facelm.data_gen.fit.points import PointModel
-from facelm.face.head import HeadModel
-from facelm.face.lbs import rotation_matrices
-from facelm.face.mediapipe_points import embedding_for
+from facelm.face.head.lbs import rotation_matrices
+from facelm.face.head.model import HeadModel
+from facelm.face.landmarks.points import embedding_for
 
 STIFF = ("nose", "forehead", "eye_left", "eye_right", "cheeks")
 RIDGE_MOTION, RIDGE_SHAPE = 0.5, 30.0

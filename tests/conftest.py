@@ -10,10 +10,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
-from facelm.data_gen.performer import perform  # noqa: E402
-from facelm.data_gen.sampler import sample_script  # noqa: E402
-from facelm.face.head import HeadModel  # noqa: E402
-from facelm.face.sequence import FaceSequence  # noqa: E402
+from facelm.data_gen.performer.animator import perform  # noqa: E402
+from facelm.data_gen.performer.sampler import sample_script  # noqa: E402
+from facelm.face.clip.sequence import FaceSequence  # noqa: E402
+from facelm.face.head.model import HeadModel  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ..face.head import HeadModel
-from ..face.idle import add_idle, filter_idle
-from ..face.sequence import FaceSequence
-from ..face.settings import build
+from ..common.config import build
+from ..face.clip.sequence import FaceSequence
+from ..face.clip.spontaneous import add_idle, filter_idle
+from ..face.head.model import HeadModel
 from .changes import ChangeLayout
 from .config import TokenizerConfig
 from .features import to_features, to_sequence

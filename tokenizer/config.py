@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass, field
 from math import prod
 
-from ..face.channels import STREAMS
-from ..face.settings import build, read_yaml
+from ..common.config import build, read_yaml
+from ..face.clip.channels import STREAMS
 
 GROUPINGS: dict[str, tuple[tuple[str, ...], ...]] = {
     "six": tuple((s.name,) for s in STREAMS),
@@ -106,5 +106,5 @@ class TokenizerRecipe:
 
 
 def load_recipe(path: str | os.PathLike[str]) -> TokenizerRecipe:
-    """Parse a recipe file; see :func:`facelm.face.settings.read_yaml`."""
+    """Parse a recipe file; see :func:`facelm.common.config.read_yaml`."""
     return build(TokenizerRecipe, read_yaml(path), str(path))

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ..face.channels import EXPR_INDEX, EXPR_NAMES, STREAMS
-from ..face.sequence import FaceSequence, HeadRef
+from ..face.clip.channels import EXPR_INDEX, EXPR_NAMES, STREAMS
+from ..face.clip.sequence import FaceSequence, HeadRef
 
 ANGLE_SCALE: dict[str, float] = {
     "jaw_x": radians(15), "jaw_y": radians(8), "jaw_z": radians(8),

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..face.head import HeadModel
-from ..face.sequence import FaceSequence
+from ..face.clip.sequence import FaceSequence
+from ..face.head.model import HeadModel
 from .features import N_FEATURES, to_sequence
 from .model import CONTEXT
 

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..face.channels import EXPR_NAMES
-from ..face.head import HeadModel
-from ..face.layer import HeadLayer
+from ..face.clip.channels import EXPR_NAMES
+from ..face.head.layer import HeadLayer
+from ..face.head.model import HeadModel
 from .codec import FaceTokenizer, find_kept
 from .config import TokenizerRecipe, TokenizerTrainConfig
 from .features import ANGLE_SCALE, FEATURE_NAMES, N_FEATURES

@@ -53,11 +53,11 @@ class Priors:
     shy: float = 2.0
     """How much wider the prior is on shapes that the points tell least of (energy._SHY holds the exponents)."""
     together: float = 0.9
-    """Share of that which is common to the coefficients of one facial action or emotion (data_gen/poses.py), 0 to 0.99."""
+    """Share of that which is common to the coefficients of one facial action or emotion (face/facs/poses.py), 0 to 0.99."""
     blendshapes: float = 0.0
     """Factor on the sigma of the detector's own blend shapes; 0, the default, leaves them out: see docs/fitting.md."""
     opinion: float = 1.0
-    """Factor on the sigmas of the second opinion (face/mediapipe_opinion.py); 0 leaves it out."""
+    """Factor on the sigmas of the second opinion (face/landmarks/opinion.py); 0 leaves it out."""
     opinion_gaze: float = 0.0
     """The same for what it says of gaze alone."""
     habits: float = 1.0
@@ -121,7 +121,7 @@ class FitConfig:
     priors: Priors = field(default_factory=Priors)
     smooth: Smoothness = field(default_factory=Smoothness)
     detector: bool = True
-    """The points are MediaPipe's, whose habits are known (face/mediapipe_response.py); False: exact points."""
+    """The points are MediaPipe's, whose habits are known (face/landmarks/response.py); False: exact points."""
     identity_frames: int = 24
     """Frames that identity and focal length are solved on."""
     identity_steps: int = 10

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...face.channels import ARKIT_52
+from ...face.clip.channels import ARKIT_52
+from ...face.io.media import MediaInfo, read_frames
 from .landmarker import POINTS, Crew, Landmarker, landmarker_model, model_sha256
-from .media import MediaInfo, read_frames
 from .tracks import Scene, Track, Tracker, jump_cuts, scene
 
 __all__ = ["Detections", "TrackEvent", "detect", "detect_frames", "landmarker_model"]
@@ -97,12 +97,12 @@ class Detections:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one npz file; it appears when it is complete."""
-        from ...face.video import whole_file
+        from ...common.files import atomic_file
 
         path = Path(path)
         if path.suffix != ".npz":
             raise ValueError(f"{path.name!r}: detections are saved as .npz")
-        with whole_file(path) as partial, partial.open("wb") as file:
+        with atomic_file(path) as partial, partial.open("wb") as file:
             np.savez_compressed(
                 file, format=np.array(FORMAT), points=self.points, depth=self.depth, blendshapes=self.blendshapes,
                 pose=self.pose, valid=self.valid, size=np.array([self.width, self.height]), fps=np.array(self.fps),

@@ -1,7 +1,7 @@
 """What the fit minimises, as normal equations: residuals, their derivatives, priors and smoothness.
 
 Every frame has ``P = 13 + E + K`` unknowns: rotation (3, applied on the left of the current one), position (3),
-jaw (3), pitch and yaw of each eye (4), expression (E), and the detector's K habits (face/mediapipe_response.py). A
+jaw (3), pitch and yaw of each eye (4), expression (E), and the detector's K habits (face/landmarks/response.py). A
 clip's equations are block-banded: frames meet only through second differences, so a whole window is one banded
 Cholesky solve.
 """
@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 
-from ...face.channels import EXPR_INDEX, EXPR_NAMES
-from ...face.lbs import rotation_matrices
-from ...face.mediapipe_points import Embedding
-from ..poses import ACTION_POSES, EMOTION_POSES
+from ...face.clip.channels import EXPR_INDEX, EXPR_NAMES
+from ...face.facs.poses import ACTION_POSES, EMOTION_POSES
+from ...face.head.lbs import rotation_matrices
+from ...face.landmarks.points import Embedding
 from .config import FitConfig
 from .points import LID_PAIRS, PointModel
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ...face.camera import PinholeCamera
-from ...face.head import HeadModel
-from ...face.sequence import FaceSequence
-from ...face.video import whole_file
+from ...common.files import atomic_file
+from ...face.clip.sequence import FaceSequence
+from ...face.head.model import HeadModel
+from ...face.io.media import MediaInfo, probe
+from ...face.render.camera import PinholeCamera
 from .config import FitConfig
 from .detect import Detections, detect
-from .media import MediaInfo, probe
 from .quality import Gate, Quality, judge
 from .solve import fit_landmarks
 
@@ -56,7 +56,7 @@ class FitResult:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the clip (``.npz``) and its report beside it (``<stem>.fit.json``)."""
         out = self.seq.save(path)
-        with whole_file(out.with_suffix(".fit.json")) as partial:
+        with atomic_file(out.with_suffix(".fit.json")) as partial:
             partial.write_text(json.dumps(self.report(), indent=1) + "\n", encoding="utf-8")
         return out
 

@@ -1,4 +1,4 @@
-"""The second opinion (face/mediapipe_opinion.py) in the fit's terms: beliefs on expression, jaw and eyes of each frame."""
+"""The second opinion (face/landmarks/opinion.py) in the fit's terms: beliefs on expression, jaw and eyes of each frame."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...face.mediapipe_opinion import Found, Opinion
+from ...face.landmarks.opinion import Found, Opinion
 from .energy import LIDS, Energy, Observed, Person, Pose
 
 

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ...face import video
-from ...face.camera import PinholeCamera
-from ...face.head import HeadModel
-from ...face.mediapipe_points import REGIONS, embedding_for
-from ...face.render import Camera, Renderer, clip_vertices, key_frames
-from ...face.sequence import FaceSequence
+from ...face.clip.sequence import FaceSequence
+from ...face.head.model import HeadModel
+from ...face.io import video
+from ...face.io.media import MediaInfo, read_frames
+from ...face.landmarks.points import REGIONS, embedding_for
+from ...face.render.camera import PinholeCamera
+from ...face.render.render import Camera, Renderer, clip_vertices, key_frames
 from .detect import Detections
-from .media import MediaInfo, read_frames
 
 Progress = Callable[[int, int], None]
 
@@ -98,7 +98,7 @@ class _Painter:
     """Draws the fitted head over pictures of one size; one a thread."""
 
     def __init__(self, head: HeadModel, camera: Camera, size: tuple[int, int], draws: Renderer | None = None) -> None:
-        from ...face import raster
+        from ...face.render import raster
 
         self._raster = raster
         self.renderer = Renderer(head, camera, size, look=draws.look if draws else None)

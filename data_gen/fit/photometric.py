@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...face.camera import PinholeCamera
-from ...face.head import HeadModel
-from ...face.layer import HeadLayer
-from ...face.sequence import FaceSequence
+from ...face.clip.sequence import FaceSequence
+from ...face.head.layer import HeadLayer
+from ...face.head.model import HeadModel
+from ...face.render.camera import PinholeCamera
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]

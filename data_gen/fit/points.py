@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...face.head import HeadModel
-from ...face.lbs import JOINTS, rotation_matrices
-from ...face.mediapipe_points import Embedding
-from ...face.mediapipe_response import Response
+from ...face.head.lbs import JOINTS, rotation_matrices
+from ...face.head.model import HeadModel
+from ...face.landmarks.points import Embedding
+from ...face.landmarks.response import Response
 
 Array = NDArray[np.float32]
 

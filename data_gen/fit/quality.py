@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...face.head import HeadModel
-from ...face.mediapipe_points import lid_aperture, lip_aperture
-from ...face.timeline import hysteresis
+from ...face.facs.timeline import hysteresis
+from ...face.head.model import HeadModel
+from ...face.landmarks.points import lid_aperture, lip_aperture
 from .detect import Detections
 from .solve import Fitted
 

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
-from ...face.camera import PinholeCamera
-from ...face.channels import ARKIT_52, EXPR_NAMES
-from ...face.head import HeadModel
-from ...face.mediapipe_opinion import opinion_for
-from ...face.mediapipe_points import blendshape_prior, embedding_for, lid_aperture
-from ...face.mediapipe_response import response_for
-from ...face.sequence import FaceSequence
+from ...face.clip.channels import ARKIT_52, EXPR_NAMES
+from ...face.clip.sequence import FaceSequence
+from ...face.head.model import HeadModel
+from ...face.landmarks.opinion import opinion_for
+from ...face.landmarks.points import blendshape_prior, embedding_for, lid_aperture
+from ...face.landmarks.response import response_for
+from ...face.render.camera import PinholeCamera
 from .config import FitConfig
 from .detect import Detections
 from .energy import EXPR, Energy, Observed, Person, Pose, solve_window

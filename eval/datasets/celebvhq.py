@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data_gen.fit.canonical import orientation
-from ...face.channels import EXPR_NAMES
-from ...face.sequence import FaceSequence
+from ...face.clip.canonical import orientation
+from ...face.clip.channels import EXPR_NAMES
+from ...face.clip.sequence import FaceSequence
 from .ckplus import how
 from .expressions import CELEBVHQ, ExpressionSet, Pose, Progress, Row, Skip, assemble, chosen, frame_pose
 from .sources import Record, Source, Unusable

@@ -15,7 +15,7 @@ import math
 import re
 from pathlib import Path
 
-from ...data_gen.fit.media import PICTURES
+from ...face.io.media import PICTURES
 from .expressions import CKPLUS, ExpressionSet, Progress, Row, Skip, assemble, chosen, frame_pose
 from .sources import Record, Source, Unusable, natural
 

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data_gen.fit.canonical import orientation
-from ...face.head import HeadModel
-from ...face.sequence import FaceSequence
-from ...face.video import whole_file
+from ...common.files import atomic_file
+from ...face.clip.canonical import orientation
+from ...face.clip.sequence import FaceSequence
+from ...face.head.model import HeadModel
 
 if TYPE_CHECKING:
     from .standin import CelebVSize, CKPlusSize
@@ -171,7 +171,7 @@ class ExpressionSet:
         head = json.dumps({"format": FORMAT, "version": FORMAT_VERSION, "name": self.name, "title": self.title,
                            "labels": self.labels, "head": self.head, "skipped": self.skipped, "notes": self.notes,
                            "settings": self.settings})
-        with whole_file(path) as partial, open(partial, "wb") as handle:
+        with atomic_file(path) as partial, open(partial, "wb") as handle:
             np.savez_compressed(handle, about=np.array(head), **{k: getattr(self, k) for k in _ARRAYS})
         return path
 

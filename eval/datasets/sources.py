@@ -13,11 +13,11 @@ from typing import Protocol
 
 import numpy as np
 
+from ...common.files import atomic_file
 from ...data_gen.fit.config import FitConfig
-from ...face.convert import read_parameters
-from ...face.head import HeadModel
-from ...face.sequence import FaceSequence
-from ...face.video import whole_file
+from ...face.clip.sequence import FaceSequence
+from ...face.head.model import HeadModel
+from ...face.io.convert import read_parameters
 
 TRUTH = "truth"
 """Folder of a stand-in's own parameters, beside its pictures."""
@@ -128,7 +128,7 @@ class FitSource:
             seq = self._fit(record)
         except (ValueError, OSError) as err:  # OSError: a picture cut short
             reason = self._plain(str(err), record)
-            with whole_file(failed) as partial:
+            with atomic_file(failed) as partial:
                 partial.write_text(json.dumps({"record": record.name, "reason": reason}) + "\n", encoding="utf-8")
             raise Unusable(reason) from err
         seq.save(kept)
@@ -137,7 +137,7 @@ class FitSource:
     def _fit(self, record: Record) -> FaceSequence:
         from ...data_gen.fit.detect import detect
         from ...data_gen.fit.fit import fit_detections
-        from ...data_gen.fit.media import MediaInfo, probe
+        from ...face.io.media import MediaInfo, probe
 
         first = probe(record.media[0])
         info = first if first.kind == "video" else MediaInfo(
@@ -216,6 +216,6 @@ class FileSource:
 
 def natural(paths: Sequence[Path]) -> tuple[Path, ...]:
     """Sorted so that frame 10 follows frame 9."""
-    from ...data_gen.fit.media import natural_key
+    from ...face.io.media import natural_key
 
     return tuple(sorted(paths, key=natural_key))

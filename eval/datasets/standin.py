@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ...data_gen.footage_scene import head_frame
-from ...face.head import HeadModel
-from ...face.render import check_size
-from ...face.sequence import FaceSequence
-from ...face.video import whole_file
+from ...common.files import atomic_file
+from ...data_gen.video.scene import head_frame
+from ...face.clip.sequence import FaceSequence
+from ...face.head.model import HeadModel
+from ...face.render.render import check_size
 from .expressions import Progress
 from .sources import TRUTH
 from .standin_people import Manner
@@ -159,7 +159,7 @@ def write_text(path: Path, text: str) -> None:
     if path.is_file():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ...data_gen.footage_scene import Scene, draw_background, draw_lights, place
-from ...data_gen.script import Event
-from ...face.head import HeadModel
-from ...face.idle import IdleConfig
-from ...face.sequence import FaceSequence
-from ...face.video import write_mp4
+from ...data_gen.video.scene import Scene, draw_background, draw_lights, place
+from ...face.clip.sequence import FaceSequence
+from ...face.clip.spontaneous import IdleConfig
+from ...face.facs.script import Event
+from ...face.head.model import HeadModel
+from ...face.io.video import write_mp4
 from .celebvhq import INFO, SPELLED
 from .expressions import Progress
 from .sources import TRUTH

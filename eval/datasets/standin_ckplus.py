@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...data_gen.footage_scene import Placement, Scene, place
-from ...face.head import HeadModel
-from ...face.idle import IdleConfig
-from ...face.sequence import FaceSequence
-from ...face.shading import linear
+from ...data_gen.video.scene import Placement, Scene, place
+from ...face.clip.sequence import FaceSequence
+from ...face.clip.spontaneous import IdleConfig
+from ...face.head.model import HeadModel
+from ...face.render.shading import linear
 from .ckplus import CODES, FPS
 from .expressions import CKPLUS, Progress
 from .sources import TRUTH

@@ -2,7 +2,8 @@
 
 Real subjects who are asked for one emotion do not make one face. Beside timing and strength, these people differ by gains
 on every channel, by small movements of their own that come with an emotion, by accompaniments that are in its character
-(face/vocabulary.py, EMOTION_MAY_SHOW) and by a resting face that is not exactly at rest. The sizes are choices, not statistics.
+(face/facs/vocabulary.py, EMOTION_MAY_SHOW) and by a resting face that is not exactly at rest. The sizes are choices,
+not statistics.
 """
 
 from __future__ import annotations
@@ -13,19 +14,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data_gen.dynamics import envelope
-from ...data_gen.footage_scene import Placement, Scene, SceneRenderer, Sensor, draw_palette, head_frame
-from ...data_gen.performer import perform
-from ...data_gen.script import Event, Script, Style
-from ...data_gen.transitions import one_sided
-from ...face.channels import EXPR_INDEX, EXPR_NAMES
-from ...face.head import HeadModel
-from ...face.idle import IdleConfig, add_idle
-from ...face.lbs import rotation_matrices
-from ...face.render import clip_vertices
-from ...face.sequence import FaceSequence
-from ...face.shading import Eyes, Palette
-from ...face.vocabulary import EMOTION_MAY_SHOW, EMOTIONS
+from ...data_gen.performer.animator import perform
+from ...data_gen.performer.dynamics import envelope
+from ...data_gen.performer.transitions import one_sided
+from ...data_gen.video.scene import Placement, Scene, SceneRenderer, Sensor, draw_palette, head_frame
+from ...face.clip.channels import EXPR_INDEX, EXPR_NAMES
+from ...face.clip.sequence import FaceSequence
+from ...face.clip.spontaneous import IdleConfig, add_idle
+from ...face.facs.script import Event, Script, Style
+from ...face.facs.vocabulary import EMOTION_MAY_SHOW, EMOTIONS
+from ...face.head.lbs import rotation_matrices
+from ...face.head.model import HeadModel
+from ...face.render.render import clip_vertices
+from ...face.render.shading import Eyes, Palette
 from .standin_units import Pose
 
 Array = NDArray[np.float64]

@@ -44,7 +44,7 @@ UNITS: dict[int, Pose] = {
     25: {**_both(mouthLowerDown=0.3), "jaw_x": radians(3.0)},
     26: {"jaw_x": radians(14.0)},
 }
-"""Channels of a unit at full strength: ARKit's columns, ``jaw_x`` in radians; as data_gen/poses.py."""
+"""Channels of a unit at full strength: ARKit's columns, ``jaw_x`` in radians; as face/facs/poses.py."""
 BROWS_OPPOSED = 0.4
 """Unit 4's share of the brow's columns when 1 raises it at the same time: the brow slants instead of coming down."""
 NEEDED: dict[str, tuple[int, ...]] = {

@@ -71,7 +71,7 @@ def make_tuples(data: ExpressionSet, count: int | None = None, seed: int = 0, sp
     Raises:
         ValueError: no pair at all, fewer than one sample asked for, an unknown split, or too few subjects to split.
     """
-    from ...data_gen.transition_text import TEMPLATES, instruction
+    from ...data_gen.text.transition_text import TEMPLATES, instruction
 
     if split not in ("random", "subject"):
         raise ValueError(f"split is {split!r}; allowed: random, subject")

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...face.head import HeadModel
-from ...face.video import whole_file
+from ...common.files import atomic_file
+from ...face.head.model import HeadModel
 from ..baselines.i2fet.arrays import unique_sentences
 from ..baselines.i2fet.config import Recipe
 from ..baselines.i2fet.text import TextEncoder, text_encoder
@@ -172,7 +172,7 @@ class KeptText:
             self._known |= {s: len(self._known) + i for i, s in enumerate(new)}
             self._features, self._mask = torch.cat([self._features, features]), torch.cat([self._mask, mask])
             about = {"name": self.name, "dim": self.dim, "tokens": self.tokens, "sentences": list(self._known)}
-            with whole_file(self._path) as partial, open(partial, "wb") as handle:
+            with atomic_file(self._path) as partial, open(partial, "wb") as handle:
                 np.savez_compressed(handle, about=np.array(json.dumps(about)), features=self._features.numpy(),
                                     mask=self._mask.numpy())
         at = torch.tensor([self._known[s] for s in sentences])
@@ -219,7 +219,7 @@ class Bench:
 
     def paraphrased(self, items: Items) -> Items:
         """The same pairs in free wordings that no training uses."""
-        from ...data_gen.transition_text import paraphrase
+        from ...data_gen.text.transition_text import paraphrase
 
         rng = np.random.default_rng([self.recipe.seed, 0x9A7A])
         names = self.data.labels

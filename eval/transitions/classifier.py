@@ -198,7 +198,7 @@ class Classifier:
         """
         from safetensors.torch import load_file
 
-        from ...face.settings import build
+        from ...common.config import build
 
         about = folder / "config.json"
         if not about.is_file():

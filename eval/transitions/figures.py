@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ...face.video import whole_file, write_png
+from ...common.files import atomic_file
+from ...face.io.video import write_png
 from .metrics import tsne
 
 
@@ -84,7 +85,7 @@ def _name(text: str, height: int) -> NDArray[np.uint8]:
 
 
 def _save(plt: Any, figure: Any, path: Path) -> Path:
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         figure.savefig(partial, dpi=110, bbox_inches="tight", format="png")
     plt.close(figure)
     return path

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...data_gen.transitions import Plan, perform_transition, realise_plan, transition_keys
-from ...face.head import HeadModel
-from ...face.sequence import FaceSequence
+from ...data_gen.performer.transitions import Plan, perform_transition, realise_plan, transition_keys
+from ...face.clip.sequence import FaceSequence
+from ...face.head.model import HeadModel
 from ..datasets.expressions import frame_pose
 from .bench import Bench, Items
 from .quality import (
@@ -141,7 +141,7 @@ def _mean(values: Sequence[float]) -> float:
 def measure_all(bench: Bench, items: Items, lm: TransitionModel | None, lm_name: str, progress: Progress) -> tuple[
         dict[str, dict[str, float]], dict[str, DynamicsScore]]:
     """The table on the movement, and the one on its course."""
-    from ..baselines.i2fet.trajectory import anchor_frames, transition_clip
+    from ...face.clip.trajectory import anchor_frames, transition_clip
 
     head, names = bench.head, bench.data.labels
     sources = [source_of(bench, int(r)) for r in items.rows[:, 0]]

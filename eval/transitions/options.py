@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...face.settings import build, read_yaml
+from ...common.config import build, read_yaml
 from ..datasets.expressions import DATASETS
 from .classifier import ClassifierConfig
 

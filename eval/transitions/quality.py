@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ...data_gen.dynamics import minimum_jerk
-from ...data_gen.fit.canonical import orientation
-from ...face.actions import measure
-from ...face.head import HeadModel
-from ...face.sequence import FaceSequence
-from ...face.vocabulary import EMOTION_ACTIONS, allowed_with
+from ...data_gen.performer.dynamics import minimum_jerk
+from ...face.clip.canonical import orientation
+from ...face.clip.sequence import FaceSequence
+from ...face.facs.measure import measure
+from ...face.facs.vocabulary import EMOTION_ACTIONS, allowed_with
+from ...face.head.model import HeadModel
 
 Array = NDArray[np.float64]
 JAW = math.radians(15.0)
@@ -40,7 +40,7 @@ def _span(clip: FaceSequence, first: int, last: int) -> tuple[int, int]:
 # -- by facial actions ------------------------------------------------------------------
 @dataclass(frozen=True)
 class FacsCheck:
-    """The measured actions at one frame against an emotion's prototype (``face/vocabulary.py``)."""
+    """The measured actions at one frame against an emotion's prototype (``face/facs/vocabulary.py``)."""
 
     wanted: tuple[str, ...]
     shown: tuple[str, ...]
@@ -53,7 +53,7 @@ class FacsCheck:
 
 def facs_check(clip: FaceSequence, frames: Sequence[int], emotions: Sequence[str],
                head: HeadModel | None = None) -> list[FacsCheck]:
-    """Measure a clip (``face/actions.py``: geometry only) and read its actions off at some frames.
+    """Measure a clip (``face/facs/measure.py``: geometry only) and read its actions off at some frames.
 
     Raises:
         ValueError: an unknown emotion, or a frame that the clip has not.

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ...face.head import HeadModel
-from ...face.render import Camera, Renderer, portrait
-from ...face.sequence import FaceSequence
+from ...face.clip.sequence import FaceSequence
+from ...face.head.model import HeadModel
+from ...face.render.render import Camera, Renderer, portrait
 from ..baselines.i2fet.text import TextEncoder
 from ..datasets.expressions import ExpressionSet, load_dataset
 from ..datasets.tuples import make_tuples

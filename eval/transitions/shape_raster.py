@@ -1,4 +1,4 @@
-"""Shading of shape images: one compiled kernel beside the rasteriser's (``face/raster.py``)."""
+"""Shading of shape images: one compiled kernel beside the rasteriser's (``face/render/raster.py``)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ...face.raster import _jit, depth_buffer, vertex_normals
+from ...face.render.raster import _jit, depth_buffer, vertex_normals
 
 
 @_jit(fastmath=True, nogil=True)

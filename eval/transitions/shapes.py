@@ -3,7 +3,7 @@
 The paper classifies "shape images", the untextured head that DECA draws (Vo et al., Sec. IV-A and Fig. 6,
 https://arxiv.org/abs/2601.08179; DECA: https://arxiv.org/abs/2012.04012). So are these: one grey surface without painted
 brows or lips under two fixed lights, the mouth's inside dark, the face in the middle at one scale for all. The rasteriser
-is the project's own (``face/raster.py``); shadows and occlusion are left out, which makes a picture several times cheaper.
+is the project's own (``face/render/raster.py``); shadows and occlusion are left out, which makes a picture several times cheaper.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...face.head import HeadModel
-from ...face.layer import HeadLayer
-from ...face.shading import PARTS, vertex_parts
-from ...face.video import whole_file
+from ...common.files import atomic_file
+from ...face.head.layer import HeadLayer
+from ...face.head.model import HeadModel
+from ...face.render.shading import PARTS, vertex_parts
 
 Progress = Callable[[str, int, int], None]
 """Called with (what, done, in all)."""
@@ -135,7 +135,7 @@ class ShapeRenderer:
         Raises:
             ValueError: other widths than the head has.
         """
-        from ...face.layer import rotation_matrices
+        from ...face.head.layer import rotation_matrices
 
         e, p, s = (torch.from_numpy(a) for a in (faces.expr, faces.pose, faces.shape))
         with torch.no_grad():
@@ -199,7 +199,7 @@ def cached(renderer: ShapeRenderer, faces: Faces, folder: Path, progress: Progre
         except (ValueError, OSError, EOFError):
             pass  # damaged: drawn again
     pictures = renderer.draw(faces, progress, what)
-    with whole_file(path) as partial, open(partial, "wb") as handle:
+    with atomic_file(path) as partial, open(partial, "wb") as handle:
         np.save(handle, pictures, allow_pickle=False)
     return pictures
 

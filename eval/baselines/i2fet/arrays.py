@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from ....face.head import HeadModel
+from ....face.head.model import HeadModel
 from .model import POSE
 
 SPLITS = ("train", "val", "test")

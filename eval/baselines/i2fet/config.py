@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from ....face.settings import build, read_yaml
+from ....common.config import build, read_yaml
 
 TERMS = ("e", "p", "v")
 """The losses of eqs. (11), (12) and (14)."""

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ....face.head import HeadModel
-from ....face.layer import HeadLayer
+from ....face.head.layer import HeadLayer
+from ....face.head.model import HeadModel
 from .config import LossConfig
 from .model import I2FET, Output
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from ....face.head import HeadModel
+from ....face.head.model import HeadModel
 from .arrays import check_rows
 from .config import NEDConfig, Recipe
 from .loop import Progress, device_of, fingerprint, fit

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from ....face.head import HeadModel
+from ....face.head.model import HeadModel
 from .arrays import Arrays, check_arrays, identity_of
 from .config import Recipe
 from .loop import Losses, Progress, device_of, fingerprint, fit

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ....face.head import HeadModel
+from ....face.head.model import HeadModel
 from .config import Recipe, parse_recipe
 from .loop import History, load_weights, read_config, save_model
 from .text import TextEncoder, text_encoder

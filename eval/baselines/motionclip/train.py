@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ....face.head import HeadModel
+from ....face.head.model import HeadModel
 from ..i2fet.arrays import Arrays, check_arrays, identity_of
 from ..i2fet.config import Recipe
 from ..i2fet.loop import Losses, Progress, device_of, fingerprint, fit

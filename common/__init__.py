@@ -1,0 +1,1 @@
+"""Lowest floor: configuration, files, progress and optional dependencies; imports nothing of facelm."""

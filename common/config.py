@@ -1,0 +1,152 @@
+"""Settings as pydantic models, read from YAML files that may build on others through ``base:``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import re
+import reprlib
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+T = TypeVar("T")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+
+
+SETTINGS = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""For ``@pydantic.dataclasses.dataclass(frozen=True, config=SETTINGS)``: no unknown entries, finite numbers."""
+
+
+def parse(cls: type[T], raw: Any, where: str = "config") -> T:
+    """Make settings (a pydantic dataclass with ``SETTINGS``, or a model) from plain values; wrong names and types are refused.
+
+    Raises:
+        ValueError: one line naming the entry, the value and what is allowed.
+    """
+    try:  # strict JSON rules: lists become tuples, but "3" is not a number and 1 is not true
+        return TypeAdapter(cls).validate_json(json.dumps(raw, default=str), strict=True)
+    except ValidationError as err:
+        raise ValueError(explain(err, cls, where)) from err
+
+
+def explain(err: ValidationError, cls: type | None = None, where: str = "") -> str:
+    """The first fault of a validation in one line."""
+    fault = err.errors(include_url=False)[0]
+    names = [str(part) for part in fault["loc"]]
+    place = ".".join([where, *names] if where else names)
+    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        known = _entries(cls, names[:-1])
+        return f"{'.'.join([where, *names[:-1]]).strip('.') or 'settings'}: unknown entry {names[-1]!r}" + (
+            f"; known: {', '.join(known)}" if known else "")
+    if fault["type"] == "value_error":  # a validator of ours: its text says everything
+        text = str(fault["ctx"]["error"])
+        return f"{place}: {text}" if place else text
+    if fault["type"] == "missing":
+        return f"{place} is missing"
+    allowed = fault["msg"].removeprefix("Input should be ")
+    return f"{place} is {reprlib.repr(fault['input'])}; allowed: {allowed}"
+
+
+def _entries(cls: Any, names: list[str]) -> list[str]:
+    """The entries of the (nested) model that ``names`` leads to."""
+    for name in names:
+        field = getattr(cls, "model_fields", getattr(cls, "__pydantic_fields__", {})).get(name)
+        cls = field.annotation if field else None
+    return list(getattr(cls, "model_fields", getattr(cls, "__dataclass_fields__", {})))
+
+
+def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a YAML mapping with its ``base:`` chain merged underneath (deep for mappings).
+
+    Raises:
+        FileNotFoundError: the file or its base does not exist.
+        ValueError: not a mapping, not YAML, or a circle of bases.
+    """
+    return _read(Path(path), ())
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    path = path.resolve()
+    if path in seen:
+        raise ValueError(f"{path}: its base files form a circle")
+    if not path.is_file():
+        raise FileNotFoundError(f"no such config file: {path}")
+    try:
+        raw = _numbers(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValueError) as err:  # a ValueError: not UTF-8, an impossible date or number
+        raise ValueError(f"{path} is not valid YAML: {' '.join(str(err).split())}") from err
+    except RecursionError as err:
+        raise ValueError(f"{path} is nested too deeply for a config file") from err
+    if raw is None:
+        raise ValueError(f"{path} is empty; state at least one value, or name another file under base:")
+    if not isinstance(raw, dict):
+        raise ValueError(f"{path} must be a mapping of names to values, not {type(raw).__name__}")
+    base = raw.pop("base", None)
+    return raw if base is None else _merge(_read(path.parent / str(base), (*seen, path)), raw)
+
+
+def _numbers(value: Any) -> Any:
+    """Plain values with numbers such as 1e-3, which YAML 1.1 reads as strings, made numbers."""
+    if isinstance(value, dict):
+        return {k: _numbers(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_numbers(v) for v in value]
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+
+
+def _merge(under: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    out = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = _merge(out[key], value) if both else value
+    return out
+
+
+def build(cls: type[T], raw: Mapping[str, Any], where: str = "config") -> T:
+    """A (nested) dataclass from plain values; unknown names and wrong types are refused.
+
+    Raises:
+        ValueError: naming the entry, the value and what is allowed.
+    """
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"{where} must be a mapping with some of: {', '.join(names)}")
+    if unknown := [k for k in raw if k not in names]:
+        raise ValueError(f"{where}: unknown entry {unknown[0]!r}; known: {', '.join(names)}")
+    values = {}
+    for key, value in raw.items():
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint):
+            values[key] = build(hint, value, f"{where}.{key}")  # type: ignore[arg-type]
+        else:
+            values[key] = _coerce(hint, value, f"{where}.{key}")
+    return cls(**values)
+
+
+def _coerce(hint: Any, value: Any, where: str) -> Any:
+    origin = typing.get_origin(hint)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        inner = typing.get_args(hint)[0]
+        return tuple(_coerce(inner, v, where) for v in value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where} is {value}; a finite number is needed")
+    options = typing.get_args(hint) if origin is not None and origin is not tuple else (hint,)
+    if float in options and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if float in options and isinstance(value, str):
+        try:
+            return float(value)  # YAML reads 1e-3 as a string
+        except ValueError:
+            pass
+    plain = tuple(o for o in options if isinstance(o, type))
+    if plain and (not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain)):
+        raise ValueError(f"{where} is {reprlib.repr(value)}; needed: {' or '.join(p.__name__ for p in plain)}")
+    return value

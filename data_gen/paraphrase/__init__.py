@@ -1,0 +1,1 @@
+"""Captions in other words, checked against their facts. Imports data_gen/text and data_gen/corpus."""

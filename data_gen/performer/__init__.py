@@ -1,0 +1,1 @@
+"""The procedural animator: sampled scripts, dynamics, speech, transitions. Imports face."""

@@ -1,0 +1,344 @@
+"""Random performance scripts: balanced over actions, natural in timing, measurable.
+
+Every script that this module draws can be told from its motion: events that overlap use
+different regions and do not hide each other, events of one region are separated by rest, and
+events begin in the order in which they are written.
+
+Times lie on a grid of 0.16 s (four frames at 25 fps), which is fine enough for words and
+keeps the number of ways to perform one action small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import degrees
+
+import numpy as np
+
+from ...face.facs.poses import ACTION_POSES
+from ...face.facs.script import LEVELS, Event, Script, Style
+from ...face.facs.vocabulary import ACTION, ACTIONS, EMOTION_ACTIONS, EMOTIONS
+from .dynamics import BLINK, WINK, main_sequence
+
+GRID = 0.16
+"""Seconds; starts and most durations are multiples of it."""
+FELT: tuple[str, ...] = tuple(e for e in EMOTIONS if e != "neutral")
+NAMES: tuple[str, ...] = ACTIONS + FELT
+MIN_SECONDS, MAX_SECONDS = 1.44, 8.0
+
+_FULL = frozenset({"blink", "wink_left", "wink_right", "eye_close"})
+"""Actions that are done or not done; their intensity is always strong."""
+_HIDES: frozenset[frozenset[str]] = frozenset(
+    frozenset(pair)
+    for a, others in {
+        # closed or lowered lids hide the gaze, and gaze moves the lids
+        "gaze_down": ("squint", "eye_widen", "blink", "eye_close", "wink_left", "wink_right"),
+        "gaze_up": ("squint", "eye_widen", "blink", "eye_close", "wink_left", "wink_right"),
+        "gaze_left": ("blink", "eye_close", "wink_left", "wink_right"),
+        "gaze_right": ("blink", "eye_close", "wink_left", "wink_right"),
+        # these already show the other one, weaker
+        "smile": ("squint",),
+        "brow_lower": ("squint", "nose_wrinkle"),
+        "brow_raise": ("eye_widen", "nose_wrinkle"),
+        "inner_brow_raise": ("nose_wrinkle",),
+        "nose_wrinkle": ("squint",),
+    }.items()
+    for b in others
+    for pair in ((a, b),)
+)
+_MOUTH_WITH_JAW = frozenset({frozenset({"smile", "mouth_open"}), frozenset({"nose_wrinkle", "tongue_out"})})
+_EMOTION_REGIONS: dict[str, frozenset[str]] = {
+    # every region that the emotion's pose moves; the jaw belongs to the mouth here
+    "happiness": frozenset({"mouth", "jaw", "lids"}),
+    "sadness": frozenset({"mouth", "jaw", "lids", "brows"}),
+    "anger": frozenset({"mouth", "jaw", "lids", "brows"}),
+    "fear": frozenset({"mouth", "jaw", "lids", "brows"}),
+    "surprise": frozenset({"mouth", "jaw", "lids", "brows"}),
+    "disgust": frozenset({"mouth", "jaw", "brows", "lids"}),
+    "contempt": frozenset({"mouth", "jaw"}),
+}
+# emotions that change the lids: their vertical gaze could not be told from lid motion
+_LID_EMOTIONS = frozenset({"happiness", "anger", "fear", "surprise"})
+
+
+def regions(name: str) -> frozenset[str]:
+    """The regions of the face that an action or emotion occupies."""
+    if name in ACTION:
+        return frozenset({ACTION[name].region})
+    if name in _EMOTION_REGIONS:
+        return _EMOTION_REGIONS[name]
+    raise ValueError(f"no action or emotion {name!r}; known: {', '.join(NAMES)}")
+
+
+def compatible(a: str, b: str) -> bool:
+    """Whether two actions or emotions can be performed, and measured, at the same time."""
+    pair = frozenset({a, b})
+    ra, rb = regions(a), regions(b)
+    if ra & rb or pair in _HIDES or (a in FELT and b in FELT):
+        return False
+    if {"mouth", "jaw"} <= ra | rb and not (a in FELT or b in FELT) and pair not in _MOUTH_WITH_JAW:
+        return False
+    return not (pair & _LID_EMOTIONS and pair & {"gaze_up", "gaze_down"})
+
+
+COMPATIBLE: dict[str, frozenset[str]] = {a: frozenset(b for b in NAMES if b != a and compatible(a, b)) for a in NAMES}
+"""For each action and emotion, what may be performed at the same time."""
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """How scripts are distributed."""
+
+    max_events: int = 4
+    counts: tuple[float, ...] = (0.25, 0.40, 0.25, 0.10)
+    """Share of scripts with 1, 2, 3, 4 events."""
+    together: float = 0.35
+    """Share of the scripts with several events in which two of them overlap."""
+    transitions: float = 0.08
+    """Share of scripts that go directly from one emotion to another."""
+    emotions: float = 0.21
+    """Share of emotions among freely drawn events; with the transitions about a quarter of all."""
+    stays: float = 0.15
+    """Chance that the last event stays to the end of the clip."""
+    avoid: frozenset[frozenset[str]] = frozenset()
+    """Pairs of names that never share a script (combinations held out for a test)."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_events <= len(self.counts):
+            raise ValueError(f"max_events is {self.max_events}; allowed: 1 to {len(self.counts)} (one per count)")
+        for key in ("together", "transitions", "emotions", "stays"):
+            if not 0.0 <= getattr(self, key) <= 1.0:
+                raise ValueError(f"{key} is {getattr(self, key)}; allowed: 0 to 1")
+
+
+def _pick(rng: np.random.Generator, values: Collection[float], shares: Collection[float]) -> float:
+    return float(rng.choice(np.array(list(values)), p=np.array(list(shares))))
+
+
+def _intensity(rng: np.random.Generator, name: str, level: str | None = None) -> float:
+    if name in _FULL:
+        return 1.0
+    chosen = level or str(rng.choice(list(LEVELS), p=[0.3, 0.4, 0.3]))
+    return float(np.clip(round(LEVELS[chosen] + rng.uniform(-0.04, 0.04), 2), 0.4, 1.0))
+
+
+def sample_event(rng: np.random.Generator, name: str, start: float, *, level: str | None = None) -> Event:
+    """One event with natural durations.
+
+    Args:
+        rng: source of randomness.
+        name: an action or emotion other than neutral.
+        start: its begin, seconds.
+        level: slight, medium or strong; None draws one.
+    """
+    if name not in NAMES:
+        raise ValueError(f"no action or emotion {name!r}; known: {', '.join(NAMES)}")
+    x = _intensity(rng, name, level)
+
+    def event(rise: float, hold: float, fall: float, cycles: int = 0) -> Event:
+        return Event(name, round(start, 2), round(rise, 3), round(hold, 3), round(fall, 3), x, cycles)
+
+    if name in ("nod", "shake"):
+        cycles = int(_pick(rng, (1, 2, 3, 4), (0.15, 0.45, 0.30, 0.10) if name == "nod" else (0.0, 0.45, 0.40, 0.15)))
+        period = _pick(rng, (0.48, 0.64, 0.80), (0.35, 0.45, 0.20))
+        quarter = period / (2 if name == "nod" else 4)
+        return event(quarter, cycles * period - 2 * quarter, quarter, cycles)
+    if name == "talking":
+        period = _pick(rng, (0.24, 0.32), (0.5, 0.5))
+        cycles = int(rng.integers(4, 11)) if period > 0.3 else 2 * int(rng.integers(3, 8))
+        return event(period / 2, (cycles - 1) * period, period / 2, cycles)
+    if name in ("blink", "wink_left", "wink_right"):
+        once, period = (BLINK, 0.48) if name == "blink" else (WINK, 0.80)
+        cycles = int(_pick(rng, (1, 2, 3), (0.5, 0.35, 0.15) if name == "blink" else (0.8, 0.2, 0.0)))
+        return event(once[0], (cycles - 1) * period + once[1], once[2], cycles)
+    hold = GRID * int(_pick(rng, (2, 3, 4, 6, 8), (0.3, 0.3, 0.2, 0.12, 0.08)))
+    if name in ACTION and ACTION[name].region == "gaze":
+        angle = degrees(max(abs(v) for v in ACTION_POSES[name].values())) * x
+        rise = round(main_sequence(angle), 2)
+        return event(rise, hold + 0.16 - rise, rise)
+    slow = name in FELT or ACTION[name].region == "head"
+    steps, shares = ((3, 4, 5), (0.45, 0.4, 0.15)) if slow else ((2, 3, 4), (0.35, 0.45, 0.2))
+    rise = GRID * int(_pick(rng, steps, shares))
+    fall = GRID * int(_pick(rng, steps, shares))
+    if name == "eye_close":
+        rise, fall, hold = GRID * 2, GRID * 2, max(hold, 3 * GRID)
+    return event(rise, hold, fall)
+
+
+def _name(rng: np.random.Generator, config: SamplerConfig, allowed: Collection[str]) -> str | None:
+    """A name out of ``allowed``, emotions and actions in their shares, even within each."""
+    felt = [n for n in FELT if n in allowed]
+    acts = [n for n in ACTIONS if n in allowed]
+    if not felt and not acts:
+        return None
+    pool = felt if felt and (not acts or rng.random() < config.emotions) else acts
+    return str(rng.choice(pool))
+
+
+def _may_follow(rng: np.random.Generator, before: list[str], name: str, config: SamplerConfig) -> bool:
+    """Whether ``name`` may come later in a script that has ``before``."""
+    if name in before or any(frozenset({b, name}) in config.avoid for b in before):
+        return False
+    for b in before:
+        shown = ACTION[b].entails if b in ACTION else set().union(
+            EMOTION_ACTIONS[b], *(ACTION[a].entails for a in EMOTION_ACTIONS[b]))
+        # an earlier event already shows it a little: its order could not be told, so it is rare
+        if name in shown and rng.random() < 0.9:
+            return False
+    return True
+
+
+def _plan(rng: np.random.Generator, config: SamplerConfig, required: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Names and how each is joined to the one before: first, then, with (overlapping), into (transition)."""
+    shares = np.array(config.counts[: config.max_events])
+    count = max(int(rng.choice(len(shares), p=shares / shares.sum())) + 1, len(required))
+    transition = config.max_events >= 2 and not required and rng.random() < config.transitions
+    count = max(count, 2) if transition else count
+    # the rate is per script with several events, transitions of two events leave no room for overlap
+    overlap = count >= 2 and rng.random() < config.together and not (transition and count == 2)
+    joins = ["then"] * count
+    joins[0] = "first"
+    if transition:
+        joins[int(rng.integers(1, count))] = "into"
+    if overlap:
+        free = [i for i in range(1, count) if joins[i] == "then" and "into" not in (joins[i - 1], *joins[i + 1:i + 2])]
+        if free:
+            joins[int(rng.choice(free))] = "with"
+    names: list[str] = []
+    for i, join in enumerate(joins):
+        for _ in range(60):
+            if i < len(required):
+                name: str | None = required[i]
+            elif join == "into" or joins[i + 1:i + 2] == ["into"]:
+                name = str(rng.choice(FELT))
+            elif join == "with":
+                name = _name(rng, config, COMPATIBLE[names[-1]])
+            else:
+                name = _name(rng, config, NAMES)
+            if name is not None and (i < len(required) or _may_follow(rng, names, name, config)):
+                break
+        else:
+            return list(zip(names, joins, strict=False))
+        if join == "with" and name not in COMPATIBLE[names[-1]]:
+            joins[i] = "then"
+        names.append(name)
+    return list(zip(names, joins, strict=True))
+
+
+def _place(rng: np.random.Generator, plan: list[tuple[str, str]]) -> list[Event]:
+    """Events on the time line."""
+    events: list[Event] = []
+    clock = GRID * int(_pick(rng, (1, 2, 3), (0.4, 0.4, 0.2)))
+    for name, join in plan:
+        if join == "first":
+            event = sample_event(rng, name, clock)
+        elif join == "with":
+            host = events[-1]
+            room = int(round((host.rise + host.hold) / GRID))
+            late = 0 if rng.random() < 0.7 else int(rng.integers(0, max(1, min(room, 5))))
+            event = sample_event(rng, name, host.start + GRID * late)
+        elif join == "into":
+            before = events[-1]
+            rise = GRID * int(_pick(rng, (3, 4, 5), (0.3, 0.45, 0.25)))
+            # the first emotion's offset and the second's onset are one movement
+            events[-1] = Event(before.name, before.start, before.rise, before.hold, rise, before.intensity)
+            drawn = sample_event(rng, name, events[-1].apex + before.hold)
+            event = Event(name, drawn.start, rise, drawn.hold, drawn.fall, drawn.intensity)
+        else:
+            same = any(regions(name) & regions(e.name) for e in events[-2:])
+            pause, shares = ((2, 3, 4), (0.5, 0.35, 0.15)) if same else ((0, 1, 2), (0.3, 0.4, 0.3))
+            over = _up(max(_over(e) for e in events))
+            event = sample_event(rng, name, over + GRID * int(_pick(rng, pause, shares)))
+        events.append(event)
+    return events
+
+
+def _over(event: Event) -> float:
+    return event.start + event.rise + event.hold + event.fall
+
+
+def _up(seconds: float) -> float:
+    """The next point of the grid."""
+    return GRID * float(np.ceil(round(seconds / GRID, 4)))
+
+
+def sample_style(rng: np.random.Generator) -> Style:
+    """A person's manner of moving: a few percent around the average."""
+    return Style(
+        tempo=float(np.clip(round(rng.normal(1.0, 0.04), 3), 0.9, 1.1)),
+        asymmetry=float(np.clip(round(rng.normal(0.0, 0.025), 3), -0.08, 0.08)),
+        expressiveness=float(np.clip(round(rng.normal(1.0, 0.015), 3), 0.95, 1.05)),
+    )
+
+
+def sample_script(rng: np.random.Generator, *, max_events: int = 4, config: SamplerConfig | None = None,
+                  required: tuple[str, ...] = ()) -> Script:
+    """Draw a script.
+
+    Args:
+        rng: source of randomness; the same state gives the same script.
+        max_events: most events, 1 to 4 (ignored when ``config`` is given).
+        config: distribution; None is the default one.
+        required: names that the script begins with, in this order (coverage of a pair, tests).
+
+    Returns:
+        A script of 1.44 to 8 s with 1 to 4 events; events in order of their start.
+
+    Raises:
+        ValueError: unknown required names, or more of them than events are allowed.
+    """
+    cfg = config or SamplerConfig(max_events=max_events)
+    if len(required) > cfg.max_events or any(n not in NAMES for n in required):
+        raise ValueError(f"required is {required}; allowed: up to {cfg.max_events} of {', '.join(NAMES)}")
+    while True:
+        events = _place(rng, _plan(rng, cfg, required))
+        tail = GRID * int(_pick(rng, (2, 3, 4), (0.5, 0.3, 0.2)))
+        last, ends = events[-1], max(_over(e) for e in events)
+        cyclic = last.cycles > 0 or (last.name in ACTION and ACTION[last.name].cyclic)
+        if not cyclic and _over(last) >= ends - 1e-6 and rng.random() < cfg.stays:
+            events[-1] = replace(last, fall=0.0)
+            ends = max([last.apex + max(last.hold, 0.64), *(_over(e) for e in events[:-1])])
+            tail = 0.0
+        seconds = max(MIN_SECONDS, round(_up(ends) + tail, 2))
+        if seconds <= MAX_SECONDS:
+            break
+    subject = str(rng.choice(["woman", "man", "person"]))
+    return Script(seconds, tuple(events), subject, sample_style(rng), int(rng.integers(0, 2**31)))
+
+
+def transition_script(a: str, b: str, seconds: float = 3.2, *, rng: np.random.Generator | None = None,
+                      seed: int = 0, intensity: float = 1.0) -> Script:
+    """One expression turning into another: "turn this face from anger to happiness".
+
+    Args:
+        a: the first emotion, held from the start; ``neutral`` begins at rest.
+        b: the second emotion, held to the end; ``neutral`` relaxes.
+        seconds: length, at least 1.44.
+        rng: draws style and timing; None takes the average style and a change in the middle.
+        seed: the script's seed when ``rng`` is None.
+        intensity: of both.
+
+    Raises:
+        ValueError: not two different emotions, or too short a clip.
+    """
+    if a not in EMOTIONS or b not in EMOTIONS or a == b:
+        raise ValueError(f"transition from {a!r} to {b!r}; allowed: two different ones of {', '.join(EMOTIONS)}")
+    if seconds < MIN_SECONDS:
+        raise ValueError(f"seconds is {seconds:g}; a transition needs at least {MIN_SECONDS:g}")
+    rise = 0.32 if seconds < 2.4 else 0.64 if rng is None else GRID * int(rng.integers(3, 6))
+    turn = GRID * round((seconds - rise) / 2 / GRID)
+    events = []
+    if a != "neutral":
+        onset = min(0.48, turn / 2)
+        events.append(Event(a, 0.0, round(onset, 2), round(turn - onset, 2), round(rise, 2), intensity))
+    if b != "neutral":
+        events.append(Event(b, round(turn, 2), round(rise, 2), round(seconds - turn - rise, 2), 0.0, intensity))
+    style = Style() if rng is None else sample_style(rng)
+    return Script(seconds, tuple(events), "person", style, seed if rng is None else int(rng.integers(0, 2**31)))
+
+
+def all_pairs() -> list[tuple[str, str]]:
+    """Every unordered pair of names, for coverage."""
+    return list(combinations(NAMES, 2))

@@ -1,0 +1,175 @@
+"""Prompts as files: Parquet, JSON lines or CSV, by suffix. One row a prompt, one column an attribute."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ...common.files import atomic_file
+from .factors import Attributes
+
+SUFFIXES: tuple[str, ...] = (".parquet", ".jsonl", ".csv")
+_LISTS = ("actions", "head", "gaze")
+_OPTIONAL = ("emotion", "emotion_word")
+COLUMNS: tuple[str, ...] = ("id", "text", *(f.name for f in fields(Attributes)))
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt and what it asks for."""
+
+    text: str
+    attributes: Attributes
+    id: str
+    """``SEED-NUMBER``: the number of the candidate, so that any prompt can be made again alone."""
+
+    def row(self) -> dict[str, Any]:
+        """Plain values by column."""
+        return {"id": self.id, "text": self.text, **self.attributes.as_dict()}
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Prompt:
+        """The inverse of :meth:`row`."""
+        for key in ("id", "text"):
+            if not isinstance(row.get(key), str) or not row[key]:
+                raise ValueError(f"{key} is {row.get(key)!r}; a text is needed")
+        return cls(row["text"], Attributes.from_dict({k: v for k, v in row.items() if k not in ("id", "text")}), row["id"])
+
+
+def _arrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as err:
+        raise ImportError("Parquet files need pyarrow: pip install 'facelm[data]' (or use .jsonl or .csv)") from err
+    return pyarrow
+
+
+def _schema(pa: Any) -> Any:
+    def kind(name: str) -> Any:
+        return pa.list_(pa.string()) if name in _LISTS else pa.bool_() if name == "speaking" else pa.string()
+
+    return pa.schema([(c, kind(c)) for c in COLUMNS])
+
+
+def check_suffix(path: str | os.PathLike[str]) -> Path:
+    """The path, if its suffix is one of SUFFIXES."""
+    target = Path(path)
+    if target.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{str(path)!r} must end in {', '.join(SUFFIXES)}")
+    return target
+
+
+def write_prompts(prompts: Sequence[Prompt], path: str | os.PathLike[str]) -> Path:
+    """Write prompts; the file appears whole or not at all, and the same prompts give the same bytes.
+
+    Raises:
+        ValueError: another suffix than .parquet, .jsonl or .csv.
+        FileNotFoundError: the folder does not exist.
+        ImportError: Parquet without pyarrow.
+    """
+    target = check_suffix(path)
+    rows = [p.row() for p in prompts]
+    with atomic_file(target) as partial:
+        if target.suffix.lower() == ".parquet":
+            pa = _arrow()
+            schema = _schema(pa)
+            table = pa.Table.from_pydict({c: [r[c] for r in rows] for c in COLUMNS}, schema=schema)
+            pa.parquet.write_table(table, partial, compression="zstd")
+        elif target.suffix.lower() == ".jsonl":
+            partial.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8")
+        else:
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(COLUMNS)
+                writer.writerows([_cell(r[c]) for c in COLUMNS] for r in rows)
+    return target
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ";".join(value)
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _uncell(name: str, text: str) -> Any:
+    if name in _LISTS:
+        return [v for v in text.split(";") if v]
+    if name == "speaking":
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"speaking is {text!r}; allowed: true or false")
+        return text.lower() == "true"
+    return None if name in _OPTIONAL and not text else text
+
+
+def read_rows(path: str | os.PathLike[str]) -> Iterable[dict[str, Any]]:
+    """The rows of a table by suffix, lists and booleans of CSV cells restored.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a table.
+    """
+    path = check_suffix(path)
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    if suffix == ".parquet":
+        pa = _arrow()
+        try:
+            yield from pa.parquet.read_table(path).to_pylist()
+        except (pa.lib.ArrowException, OSError) as err:
+            raise ValueError(f"{path} is not a Parquet file: {err}") from err
+        return
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as err:
+        raise ValueError(f"{path} is not UTF-8 text: {err}") from err
+    if suffix == ".csv":
+        for row in csv.DictReader(io.StringIO(text)):
+            if None in row or None in row.values():
+                raise ValueError(f"{path}: a row has not as many cells as the header")
+            yield {k: _uncell(k, v) for k, v in row.items() if v or k in (*_LISTS, *_OPTIONAL)}
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as err:
+                raise ValueError(f"{path}, line {number}: not JSON: {err}") from err
+            if not isinstance(row, dict):
+                raise ValueError(f"{path}, line {number}: a JSON object is needed")
+            yield row
+
+
+def read_prompts(path: str | os.PathLike[str]) -> list[Prompt]:
+    """Read what :func:`write_prompts` wrote, or a user's own file with at least ``id`` and ``text``.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file, unknown attributes or two prompts with one id.
+    """
+    source = check_suffix(path)
+    if not source.is_file():
+        raise FileNotFoundError(f"no such prompt file: {source}")
+    out: list[Prompt] = []
+    seen: set[str] = set()
+    for number, row in enumerate(read_rows(source), 1):
+        try:
+            prompt = Prompt.from_row(row)
+        except (ValueError, TypeError) as err:
+            raise ValueError(f"{source}, prompt {number}: {err}") from err
+        if prompt.id in seen:
+            raise ValueError(f"{source}, prompt {number}: the id {prompt.id!r} is there twice")
+        seen.add(prompt.id)
+        out.append(prompt)
+    if not out:
+        raise ValueError(f"{source} holds no prompts")
+    return out

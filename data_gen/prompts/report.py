@@ -1,0 +1,245 @@
+"""How balanced a prompt suite is: chi-square for every factor and pair of factors, tables and plots.
+
+A factor is compared with its design: what a value's share should be, given everything that was settled
+before it (a beard is expected of grown men only). Pairs whose dependence the rules of
+prompt_factors.py create are listed with their strength (Cramer's V) but not judged; for the others the
+p-values of Pearson's test of independence are compared with a Bonferroni bound.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from ...common.files import atomic_file
+from .factors import DRAWN, is_graded, parents, values_of
+from .suite import Design, Prompt, PromptConfig, Tally
+from .words import NONE, WORDS
+
+ALPHA = 0.01
+"""Chance that a balanced suite is called unbalanced."""
+SPARSE = 5.0
+"""Expected counts below this make a chi-square p-value unreliable."""
+
+
+@dataclass(frozen=True)
+class FactorBalance:
+    """One factor against its design."""
+
+    factor: str
+    counts: dict[str, int]
+    expected: dict[str, float]
+    of: int
+    """Prompts in which the factor is decided (strength: those with something to grade)."""
+    chi2: float
+    dof: int
+    p: float
+    sparse: bool
+
+
+@dataclass(frozen=True)
+class PairBalance:
+    """Two factors against independence."""
+
+    a: str
+    b: str
+    chi2: float
+    dof: int
+    p: float
+    cramers_v: float
+    designed: bool
+    """The rules make the two depend on each other; not judged."""
+    sparse: bool
+
+
+@dataclass(frozen=True)
+class BalanceReport:
+    """Balance of a whole suite."""
+
+    prompts: int
+    mode: str
+    emotion_words: int
+    """Different emotion words in use."""
+    factors: tuple[FactorBalance, ...]
+    pairs: tuple[PairBalance, ...]
+    duplicates: Tally | None
+
+    @property
+    def bound(self) -> float:
+        """p-values below this one count as imbalance: ALPHA over the number of tests."""
+        return ALPHA / max(1, len(self.factors) + sum(not p.designed for p in self.pairs))
+
+    @property
+    def unbalanced(self) -> tuple[str, ...]:
+        """Factors and undesigned pairs that fail their test."""
+        found = [f.factor for f in self.factors if f.p < self.bound and not f.sparse]
+        return (*found, *(f"{p.a} x {p.b}" for p in self.pairs if not p.designed and not p.sparse and p.p < self.bound))
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "bound": self.bound, "unbalanced": list(self.unbalanced)}
+
+    def markdown(self) -> str:
+        """The report as a page."""
+        out = ["# Balance of the prompt suite", "",
+               f"{self.prompts:,} prompts, {self.mode} design, {self.emotion_words} emotion words."]
+        if t := self.duplicates:
+            out.append(f"{t.candidates:,} candidates were drawn; {t.exact:,} exact and {t.near:,} near duplicates left out.")
+        out += [f"A p-value below {self.bound:.2g} would count as imbalance; found: {', '.join(self.unbalanced) or 'none'}.", "",
+                "## Factors against the design", "",
+                "| factor | prompts | chi-square | dof | p | least and most frequent value |",
+                "|---|---:|---:|---:|---:|---|"]
+        for f in self.factors:
+            low, high = min(f.counts, key=lambda v: f.counts[v]), max(f.counts, key=lambda v: f.counts[v])
+            note = " (few of each)" if f.sparse else ""
+            out.append(f"| {f.factor} | {f.of:,} | {f.chi2:.1f} | {f.dof} | {f.p:.3f}{note} | {low} {f.counts[low]:,}, "
+                       f"{high} {f.counts[high]:,} |")
+        out += ["", "## Pairs of factors against independence", "", "| pair | chi-square | dof | p | Cramer's V |",
+                "|---|---:|---:|---:|---:|"]
+        for p in sorted(self.pairs, key=lambda p: (p.designed, p.p)):
+            said = "by design" if p.designed else f"{p.p:.3f}{' (few of each)' if p.sparse else ''}"
+            out.append(f"| {p.a} x {p.b} | {p.chi2:.1f} | {p.dof} | {said} | {p.cramers_v:.3f} |")
+        out += ["", "## Counts", ""]
+        for f in self.factors:
+            if f.factor != "word":
+                out.append(f"- {f.factor}: " + ", ".join(f"{v} {n:,}" for v, n in f.counts.items()))
+        return "\n".join(out) + "\n"
+
+
+def _test(counts: dict[str, int], expected: dict[str, float]) -> tuple[float, int, float, bool]:
+    values = [v for v, e in expected.items() if e > 1e-9]
+    if stray := [v for v in counts if v not in values]:
+        raise ValueError(f"the prompts have a value that their configuration excludes: {stray[0]!r}; "
+                         "give the configuration that they were made with")
+    want = np.array([expected[v] for v in values])
+    have = np.array([counts.get(v, 0) for v in values], float)
+    chi2, dof = float(((have - want) ** 2 / want).sum()), max(len(values) - 1, 0)
+    return chi2, dof, float(stats.chi2.sf(chi2, dof)) if dof else 1.0, bool(want.min() < SPARSE)
+
+
+def _graded(row: dict[str, str]) -> bool:
+    word = row["word"]
+    return (word != NONE and WORDS[word].graded) or any(
+        row[k] != NONE and is_graded(row[k]) for k in ("action", "action2"))
+
+
+def _factor(design: Design, factor: str, rows: list[dict[str, str]]) -> FactorBalance:
+    counts = Counter(r[factor] for r in rows)
+    expected: Counter[str] = Counter()
+    crossed = design.plan and (factor in design.config.cross or (factor == "emotion" and "word" in design.config.cross))
+    if crossed and factor == "intensity":  # judged on the graded prompts only
+        shares = Counter(c[factor] for c in design.plan if c.get("word", NONE) == NONE or WORDS[c["word"]].graded)
+        expected = Counter({v: len(rows) * n / sum(shares.values()) for v, n in shares.items()})  # type: ignore[misc]
+    elif crossed:
+        shares = Counter(c[factor] if factor in c else WORDS[c["word"]].emotion if c["word"] != NONE else NONE
+                         for c in design.plan)
+        expected = Counter({v: len(rows) * n / sum(shares.values()) for v, n in shares.items()})  # type: ignore[misc]
+    else:
+        before = [f for f in design.order[: design.order.index(factor)]]
+        linked = [f for f in before if f in parents(factor, design.order)]
+        for key, n in Counter(tuple(r[f] for f in linked) for r in rows).items():
+            allowed = design.allowed(factor, dict(zip(linked, key, strict=True)))
+            for value, times in Counter(allowed).items():
+                expected[value] += n * times / len(allowed)  # type: ignore[assignment]
+    known = {v: float(e) for v, e in expected.items()}
+    chi2, dof, p, sparse = _test(counts, known)
+    return FactorBalance(factor, {v: counts.get(v, 0) for v in known}, {v: round(e, 3) for v, e in known.items()},
+                         len(rows), chi2, dof, p, sparse)
+
+
+def _pair(a: str, b: str, rows: list[dict[str, str]], designed: bool) -> PairBalance:
+    x, at = np.unique([r[a] for r in rows], return_inverse=True)
+    y, bt = np.unique([r[b] for r in rows], return_inverse=True)
+    table = np.zeros((len(x), len(y)))
+    np.add.at(table, (at, bt), 1)
+    want = table.sum(1, keepdims=True) * table.sum(0, keepdims=True) / len(rows)
+    chi2, dof = float(((table - want) ** 2 / want).sum()), (len(x) - 1) * (len(y) - 1)
+    v = float(np.sqrt(chi2 / len(rows) / max(1, min(len(x), len(y)) - 1)))
+    return PairBalance(a, b, chi2, dof, float(stats.chi2.sf(chi2, dof)) if dof else 1.0, v, designed, bool(want.min() < SPARSE))
+
+
+def balance(prompts: Sequence[Prompt], config: PromptConfig | None = None, *, seed: int = 0,
+            tally: Tally | None = None) -> BalanceReport:
+    """Test a suite against its design.
+
+    Args:
+        prompts: the suite.
+        config: with which it was made; None is the default one.
+        seed: with which it was made (only the plan of a factorial design depends on the configuration).
+        tally: of the sampling, for the number of duplicates.
+
+    Raises:
+        ValueError: no prompts, or values that the configuration excludes.
+    """
+    if not prompts:
+        raise ValueError("no prompts to report on")
+    cfg = config or PromptConfig()
+    design = Design(cfg, seed)
+    rows = [values_of(p.attributes) for p in prompts]
+    graded = [r for r in rows if _graded(r)]
+    of = {f: graded if f == "intensity" else rows for f in DRAWN}
+    factors = tuple(_factor(design, f, of[f]) for f in DRAWN if of[f])
+    above = {f: parents(f, design.order) | {f} for f in DRAWN}
+    pairs = tuple(
+        _pair(a, b, of["intensity"] if "intensity" in (a, b) else rows, bool(above[a] & above[b]))
+        for a, b in combinations([f for f in DRAWN if f != "word" and of[f]], 2))
+    return BalanceReport(len(prompts), cfg.mode, len({r["word"] for r in rows} - {NONE}), factors, pairs, tally)
+
+
+def write_report(report: BalanceReport, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write ``balance.md`` and ``balance.json``, and with matplotlib ``balance.png`` and ``pairs.png``."""
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    with atomic_file(target / "balance.md") as partial:
+        partial.write_text(report.markdown(), encoding="utf-8")
+    with atomic_file(target / "balance.json") as partial:
+        partial.write_text(json.dumps(report.as_dict(), indent=1) + "\n", encoding="utf-8")
+    out = [target / "balance.md", target / "balance.json"]
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:  # the tables say the same; plots come with facelm[notebooks]
+        return out
+    return [*out, *_plots(report, target)]
+
+
+def _plots(report: BalanceReport, target: Path) -> list[Path]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = [f for f in report.factors if f.factor != "word"]
+    bars = Figure(figsize=(15, 3 * -(-len(shown) // 4)), layout="constrained")
+    axes = np.atleast_1d(bars.subplots(-(-len(shown) // 4), 4)).ravel()
+    for ax, f in zip(axes, shown, strict=False):
+        at = np.arange(len(f.counts))
+        ax.bar(at, list(f.counts.values()), color="#5b8db8")
+        ax.plot(at, list(f.expected.values()), "_", color="#b03a2e", markersize=9)
+        ax.set_xticks(at, list(f.counts), rotation=90, fontsize=6)
+        ax.set_title(f"{f.factor} (p = {f.p:.2f})", fontsize=9)
+    for ax in axes[len(shown):]:
+        ax.set_axis_off()
+    names = [f.factor for f in shown]
+    grid = np.full((len(names), len(names)), np.nan)
+    for p in report.pairs:
+        grid[names.index(p.a), names.index(p.b)] = grid[names.index(p.b), names.index(p.a)] = p.cramers_v
+    heat = Figure(figsize=(8, 7), layout="constrained")
+    ax = heat.subplots()
+    image = ax.imshow(grid, vmin=0, vmax=1, cmap="viridis")
+    ax.set_xticks(np.arange(len(names)), names, rotation=90)
+    ax.set_yticks(np.arange(len(names)), names)
+    ax.set_title("Cramer's V between factors")
+    heat.colorbar(image)
+    out = []
+    for figure, name in ((bars, "balance.png"), (heat, "pairs.png")):
+        FigureCanvasAgg(figure)
+        with atomic_file(target / name) as partial:
+            figure.savefig(partial, format="png", dpi=90)
+        out.append(target / name)
+    return out

@@ -1,0 +1,183 @@
+"""From the attributes of a prompt to English sentences.
+
+The words of actions come from the lexicon that also writes the captions; emotions, people and the
+picture from prompt_words.py. Every attribute is said: what a prompt does not say cannot be asked of
+the video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TypeVar
+
+import numpy as np
+
+from ...face.facs.script import LEVELS, Event
+from ..text.phrases import article
+from ..text.phrasing import Speaker, Voice
+from .factors import Attributes, is_graded
+from .words import (
+    ADVERBS,
+    AFTER_VERB_ONLY,
+    BACKGROUNDS,
+    BEARD_WORDS,
+    FRAMINGS,
+    LIGHTS,
+    NONE,
+    PEOPLE,
+    PRONOUN,
+    WORDS,
+)
+
+T = TypeVar("T")
+_OBJECT = {"woman": "her", "man": "him", "person": "them"}
+# an adjective as it is said of somebody: after a verb, and before a noun
+_BE = (("look", "looks", "looking"), ("appear", "appears", "appearing"), ("look", "looks", "looking"))
+_HAVE = (("have", "has", "having"), ("wear", "wears", "wearing"), ("show", "shows", "showing"))
+_KEEP = (("keep", "keeps", "keeping"), ("have", "has", "having"))
+_SPEAK = ("while speaking", "while talking", "and talks at the same time", "while saying a few sentences")
+_SPEAK_GER = ("while speaking", "while talking", "while saying a few sentences")
+_SILENT = ("without speaking", "in silence", "without saying anything", "without a word")
+_NOTES = ("The camera does not move.", "Static camera, one person, no cuts.", "The whole face stays in view.",
+          "Fixed camera, one person in view, a single continuous take.")
+
+
+@cache
+def _event(name: str, level: str) -> Event:
+    return Event(name, 0.0, 0.3, 0.3, 0.3, LEVELS[level] if is_graded(name) else 1.0)
+
+
+def join(parts: Sequence[str]) -> str:
+    """"a", "a and b", "a, b and c"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+class Writer:
+    """Words one prompt. ``rng`` decides between the ways to say it."""
+
+    def __init__(self, attributes: Attributes, rng: np.random.Generator) -> None:
+        self.a, self.rng = attributes, rng
+        self.pronoun, self.possessive = PRONOUN[attributes.gender]
+        self.speaker = Speaker(rng, Voice("", "", self.possessive), mark=1.0, tempo=0.0)
+
+    def pick(self, options: Sequence[T]) -> T:
+        return options[int(self.rng.integers(len(options)))]
+
+    def chance(self, p: float) -> bool:
+        return bool(self.rng.random() < p)
+
+    # -- the person -------------------------------------------------------------------------
+    def person(self, *, may_wear: bool) -> str:
+        """The person as a noun phrase with an article; ``may_wear`` allows a participle behind it."""
+        a = self.a
+        noun = self.pick(PEOPLE[a.age, a.gender])
+        hair = "a bald head" if a.hair == "bald" else f"{a.hair} hair"
+        features = [hair]
+        if self.chance(0.3):
+            noun = f"{a.skin}-skinned {noun}"
+        else:
+            features.insert(0, f"{a.skin} skin")
+        if a.beard != NONE:
+            features.append(BEARD_WORDS[a.beard])
+        worn = ""
+        if a.glasses != NONE:
+            if may_wear and self.chance(0.5):
+                worn = f", wearing {a.glasses} glasses"
+            else:
+                features.append(f"{a.glasses} glasses")
+        return f"{article(noun)} {noun} with {join(features)}{worn}"
+
+    # -- what the face does -----------------------------------------------------------------
+    def feeling(self, form: int) -> str:
+        """The emotion as a predicate. ``form``: 0 after a plural, 1 after a singular, 2 participle."""
+        word = self.a.emotion_word or ""
+        info = WORDS.get(word)
+        graded = info is None or (info.graded and not info.says_level)
+        adverbs = ADVERBS[self.a.intensity] if graded else ()
+        if word in AFTER_VERB_ONLY or " " in word or self.chance(0.55):
+            adverb = f"{self.pick(adverbs)} " if adverbs else ""
+            return f"{self.pick(_BE)[form]} {adverb}{word}"
+        single = [a for a in adverbs if " " not in a]
+        described = f"{self.pick(single)} {word}" if single else word
+        having = _KEEP if info is not None and not info.graded else _HAVE
+        verb = self.pick(having)[form] if form != 2 else "showing"  # "wearing" and "having" would follow "wearing glasses"
+        noun = "expression" if verb.startswith("wear") or self.chance(0.6) else f"look on {self.possessive} face"
+        return f"{verb} {article(described)} {described} {noun}"
+
+    def _act(self, name: str, level: str, form: int) -> str:
+        how = "ger" if form == 2 else "third"
+        return self.speaker.clause(_event(name, level), how, parts=False, plural=form == 0).text
+
+    def body(self, form: int) -> str:
+        """All that the person does, as a predicate in one of the forms of :meth:`feeling`."""
+        a = self.a
+        parts = [self.feeling(form)] if a.emotion_word else []
+        facial = list(a.actions)
+        if parts and facial and self.chance(0.4):
+            nouns = [self.speaker.noun(_event(n, a.intensity)) for n in facial]
+            if all(nouns):
+                parts[0] += f" with {join([n for n in nouns if n])}"
+                facial = []
+        moves = [self._act(n, a.intensity, form) for n in facial]
+        moves += [self._act(n, "medium", form) for n in (*a.head, *a.gaze)]
+        if len(moves) > 1 and self.chance(0.5):
+            moves = [moves[int(k)] for k in self.rng.permutation(len(moves))]
+        parts += moves
+        if not parts:
+            parts = [f"{_KEEP[0][form]} a still face"]
+        tail = ""
+        if not a.gaze and not a.head and "eye_close" not in a.actions and self.chance(0.5):
+            tail = ", looking into the camera" if form != 2 else ", eyes on the camera"
+        if a.speaking:
+            said = self.pick(_SPEAK_GER if form == 2 else _SPEAK)
+            if said.startswith("and "):
+                return f"{join([*parts, {0: 'talk', 1: 'talks'}[form]])}{tail}"
+            return f"{join(parts)} {said}{tail}"
+        return f"{join(parts)} {self.pick(_SILENT)}{tail}"
+
+    # -- the picture ------------------------------------------------------------------------
+    def place(self) -> str:
+        """Where: "in front of a white wall"."""
+        scene = self.pick(BACKGROUNDS[self.a.background])
+        if self.chance(0.3):
+            return f"with {scene} behind {_OBJECT[self.a.gender]}"
+        return f"{self.pick(('in front of', 'against'))} {scene}"
+
+    def text(self, note: bool) -> str:
+        """The prompt; ``note`` allows a closing remark about the camera."""
+        a = self.a
+        shot, light = self.pick(FRAMINGS[a.framing]), self.pick(LIGHTS[a.light])
+        kind = int(self.rng.integers(6))
+        they = 0 if self.pronoun == "they" else 1
+        if kind == 0:
+            out = [f"{shot} of {self.person(may_wear=True)}", f"{self.pronoun} {self.body(they)}",
+                   self.pick((f"{light}, {self.place()}", f"filmed {self.place()}, in {light}"))]
+        elif kind == 1:
+            out = [f"{self.person(may_wear=False)} {self.body(1)}", f"{shot} {self.place()}, in {light}"]
+        elif kind == 2:
+            out = [f"{shot} of {self.person(may_wear=True)}, {self.body(2)}", f"{light}, {self.place()}"]
+        elif kind == 3:
+            out = [f"in {light}, {self.person(may_wear=False)} {self.body(1)}", f"{shot} {self.place()}"]
+        elif kind == 4:
+            out = [f"{shot} in {light}: {self.person(may_wear=True)}, {self.place()}", f"{self.pronoun} {self.body(they)}"]
+        else:
+            out = [f"video of {self.person(may_wear=True)}, {self.place()}", f"{self.pronoun} {self.body(they)}",
+                   f"{shot}, {light}"]
+        said = " ".join(_sentence(s) for s in out)
+        return f"{said} {self.pick(_NOTES)}" if note and self.chance(0.7) else said
+
+
+def word_prompt(attributes: Attributes, rng: np.random.Generator, note: bool = True) -> str:
+    """One prompt for a set of attributes.
+
+    Args:
+        attributes: what to ask for.
+        rng: decides between templates and synonyms.
+        note: allow a closing remark about the camera.
+    """
+    return Writer(attributes, rng).text(note)

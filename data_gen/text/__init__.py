@@ -1,0 +1,1 @@
+"""Words for scripts and scripts for words: lexicon, captions, parser, questions. Imports face."""

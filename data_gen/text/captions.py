@@ -1,0 +1,396 @@
+"""English for performance scripts: captions in several registers, and descriptions.
+
+A caption names every event of its script once, in an order that the words state, and says
+nothing that is not so: strengths, counts, sides and durations come from the script. The
+property test reads every caption back with parse_text.py.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from ...face.facs.script import Event, Script, level_of
+from .lexicon import COUNTABLE, EMOTION_NOUNS, FACS, UNGRADED
+from .phrasing import COMMAND, Clause, Speaker, Voice
+from .relations import Group, canonical_order, groups, rests_at_end
+
+REGISTERS: tuple[str, ...] = ("command", "plain", "director", "clinical", "timed")
+SHARES: dict[str, float] = {"command": 0.34, "plain": 0.42, "director": 0.07, "clinical": 0.09, "timed": 0.08}
+"""How often each register is drawn; the long ones are the minority."""
+SPLITS: tuple[str, ...] = ("train", "val", "test")
+HELD_OUT_SHARE = 1 / 3
+"""Share of the test captions that prefer held-out phrases."""
+
+_VOICES: dict[str, tuple[Voice, ...]] = {
+    "woman": (Voice("She", "she", "her"), Voice("The woman", "she", "her"), Voice("A woman", "she", "her")),
+    "man": (Voice("He", "he", "his"), Voice("The man", "he", "his"), Voice("A man", "he", "his")),
+    "person": (Voice("They", "they", "their", True, True), Voice("The person", "they", "their", False, True),
+               Voice("Someone", "they", "their", False, True), Voice("The face", "it", "its")),
+}
+_FACE = Voice("The face", "it", "its")
+_COMMANDS = (COMMAND, COMMAND, Voice("", "", "the"))
+
+
+class _Teller:
+    """Joins worded events into sentences; remembers who was the subject last."""
+
+    def __init__(self, speaker: Speaker, form: str) -> None:
+        self.s, self.form = speaker, form
+        self.last = ""
+        """"" at the start of a sentence, then whole (the person) or part (of the face)."""
+        self.first = True
+        self.parted = False
+        """A part of the face came first, so the person is already known ("her eyes widen, then she ...")."""
+        self.plural = False
+
+    def say(self, event: Event, *, parts: bool = True) -> str:
+        """The next main clause, with its subject where one is needed."""
+        v = self.s.voice
+        if self.form != "third":
+            return self.s.clause(event, self.form, parts=parts).text
+        named = self.last != "whole"
+        plural = v.plural if self.first and not self.parted else v.again_plural
+        if not named:
+            plural = self.plural
+        clause = self.s.clause(event, "third", parts=parts, plural=plural)
+        self.last = "part" if clause.own_subject else "whole"
+        if clause.own_subject:
+            self.parted = True
+            return clause.text
+        subject = (v.first if self.first and not self.parted else v.again) if named else ""
+        self.first, self.plural = False, plural
+        return f"{subject} {clause.text}".strip()
+
+    def with_subject(self, event: Event) -> str:
+        """A clause after "as": always with its own subject."""
+        v = self.s.voice
+        clause: Clause = self.s.clause(event, "third", plural=v.again_plural)
+        return clause.text if clause.own_subject else f"{v.again} {clause.text}"
+
+    def doing(self, event: Event) -> str:
+        """A participle that may follow "while" or "before"."""
+        return self.s.clause(event, "ger", parts=False).text
+
+    def group(self, group: Group) -> str:
+        """The clause of one group, simultaneity included."""
+        events = list(group.events)
+        if len(events) == 1:
+            return self.say(events[0])
+        s = self.s
+        if s.chance(0.5):
+            events.reverse()
+        main, rest = events[0], events[1:]
+        if len(rest) > 1:
+            start = self.say(main)
+            return f"{start} while " + ", ".join(self.doing(e) for e in rest[:-1]) + f" and {self.doing(rest[-1])}"
+        other = rest[0]
+        ways = ["while", "while", "same", "with"]
+        ways += ["as"] if self.form == "third" else []
+        ways += ["simultaneously"] * 2 if s.held_out else []
+        way = s.pick(ways)
+        if way == "with" and other.name not in COUNTABLE and other.name != "talking":
+            noun = s.noun(other)
+            if noun:
+                return f"{self.say(main)} with {noun}"
+        if way == "as":
+            return f"{self.say(main)} as {self.with_subject(other)}"
+        if way == "same":
+            return f"{self.say(main)} and {self.say(other)} at the same time"
+        if way == "simultaneously":
+            return f"{self.say(main)}, simultaneously {self.doing(other)}"
+        return f"{self.say(main)} while {self.doing(other)}"
+
+    def after(self, group: Group, before: Group, last: bool) -> str:
+        """Connective and clause for a group that follows another."""
+        s, single = self.s, len(group.events) == 1
+        if group.relation == "into" and s.chance(0.4):
+            noun = s.noun(group.events[0])
+            if noun:
+                word = s.pick(("giving way to", "turning into", "changing to"))
+                self.last = "whole"
+                return f", {word} {noun}"
+        holdable = len(before.events) == 1 and not before.events[0].cycles
+        if group.relation == "during" and s.chance(0.7):
+            if holdable and single and self.form == "third" and s.chance(0.4):
+                return f", holding it as {self.with_subject(group.events[0])}"
+            if holdable:
+                still = ", hold it and " if self.form == "imp" else " and, still holding it, "
+                return s.pick((" and, holding it, ", still)) + self.group(group)
+            return s.pick((", and meanwhile ", ", and during this ")) + self.group(group)
+        ways = [", then ", " and then ", ", then ", ". Then ", ". Next, ", "followed", "before", ", after which "]
+        if last:
+            ways.append(", and finally " if self.first is False and s.chance(0.3) else ", then ")
+        if s.held_out:
+            ways += [", subsequently ", ", and afterwards ", ". A moment later "]
+        way = s.pick(ways)
+        if way == "followed" and single and (noun := s.noun(group.events[0])):
+            self.last = "part"
+            return f", followed by {noun}"
+        if way == "before" and last and single and self.last != "part":
+            return f" before {self.doing(group.events[0])}"
+        if way in ("followed", "before") or (way == ", after which " and self.form != "third"):
+            way = ", then "
+        if way.startswith(".") or way == ", after which ":
+            self.last = ""
+        return way + self.group(group)
+
+    def ending(self, script: Script) -> str:
+        """How the clip ends, sometimes."""
+        s, last = self.s, script.events[-1]
+        if last.stays and self.last != "part" and s.chance(0.4):
+            return s.pick((" and holds it", " and keeps it", " and stays that way") if self.form == "third"
+                          and not self.plural else (" and hold it", " and keep it", " and stay that way"))
+        if rests_at_end(script) and self.last != "part" and s.chance(0.12):
+            if self.form == "third" and not self.plural:
+                return s.pick((", then relaxes", " and returns to neutral"))
+            return s.pick((", then relax", " and return to neutral"))
+        return ""
+
+    def story(self, script: Script) -> str:
+        """All groups in one or more sentences, without the final period."""
+        parts = groups(script)
+        s = self.s
+        singles = all(len(g.events) == 1 for g in parts)
+        if len(parts) == 2 and singles and parts[1].relation == "then" and s.chance(0.12):
+            a, b = parts[0].events[0], parts[1].events[0]
+            if s.chance(0.5):
+                lead = self.s.clause(a, "ger", parts=False).text
+                return f"after {lead}, {_lower(self.say(b, parts=False))}"
+            return f"{self.say(b, parts=False)} after {self.doing(a)}"
+        if len(parts) == 2 and singles and parts[1].relation == "into" and s.chance(0.6):
+            return self._transition(parts[0].events[0], parts[1].events[0])
+        text = self.group(parts[0])
+        for i, g in enumerate(parts[1:], start=1):
+            text += self.after(g, parts[i - 1], i == len(parts) - 1)
+        return text + self.ending(script)
+
+    def _transition(self, a: Event, b: Event) -> str:
+        s, v = self.s, self.s.voice
+        x, y = s.emotion_pair(a, b)
+        if self.form == "third":
+            verb = s.pick(("go", "change", "turn", "shift"))
+            self.first, self.last, self.plural = False, "whole", v.plural
+            return f"{v.first} {verb if v.plural else 'goes' if verb == 'go' else verb + 's'} from {x} to {y}"
+        if s.chance(0.5):
+            return s.pick(("turn this face from", "take the face from", "bring the face from")) + f" {x} to {y}"
+        return s.pick(("go from", "change from", "shift from", "turn from")) + f" {x} to {y}"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _upper(text: str) -> str:
+    """Capitals at the begin of sentences, and only there."""
+    text = re.sub(r"(?<![.] )\b(She|He|They|It|The|A|Someone)\b", lambda m: m[0].lower(), text)
+    return re.sub(r"(^|[.] )([a-z])", lambda m: m[1] + m[2].upper(), text)
+
+
+def _voice(script: Script, rng: np.random.Generator) -> Voice:
+    options = _VOICES[script.subject]
+    if rng.random() < 0.1:
+        return _FACE
+    return options[int(rng.integers(len(options)))]
+
+
+def _plain(script: Script, rng: np.random.Generator, held: bool) -> str:
+    speaker = Speaker(rng, _voice(script, rng), held_out=held)
+    if not script.events:
+        v = speaker.voice
+        return f"{v.first} {'stay' if v.plural else 'stays'} neutral."
+    return _upper(_Teller(speaker, "third").story(script)) + "."
+
+
+def _command(script: Script, rng: np.random.Generator, held: bool) -> str:
+    speaker = Speaker(rng, _COMMANDS[int(rng.integers(len(_COMMANDS)))], held_out=held, mark=0.8)
+    if not script.events:
+        return speaker.pick(("stay neutral", "Keep a neutral face.", "do nothing"))
+    roll = rng.random()
+    parts = groups(script)
+    if roll < 0.15 and all(g.relation in ("first", "then") for g in parts):
+        nouns = [[speaker.noun(e) for e in g.events] for g in parts]
+        if all(all(n) for n in nouns):
+            text = ", then ".join(" with ".join(str(n) for n in group) for group in nouns)
+            return text if speaker.chance(0.6) else _upper(text) + "."
+    if roll > 0.9:
+        speaker.voice = Voice("", "", {"woman": "her", "man": "his", "person": "their"}[script.subject])
+        whom = {"woman": ("her", "the woman"), "man": ("him", "the man")}.get(script.subject, ("them", "the face"))
+        text = _Teller(speaker, "imp").story(script)
+        if text.startswith(("let ", "turn this", "take the", "bring the", "after ")):
+            return _upper(text) + "."
+        return f"{speaker.pick(('Make', 'Have'))} {speaker.pick(whom)} {text}."
+    text = _Teller(speaker, "imp").story(script)
+    return _upper(text) + "." if ". " in text or speaker.chance(0.5) else text
+
+
+def _director(script: Script, rng: np.random.Generator, held: bool) -> str:
+    speaker = Speaker(rng, COMMAND, held_out=held, tempo=0.35)
+    if not script.events:
+        return speaker.pick(("Hold a neutral face throughout.", "Stay at rest, nothing moves."))
+    teller = _Teller(speaker, "imp")
+    steps = [speaker.pick(("Start neutral", "Begin at rest", "From a neutral face", "Start relaxed"))]
+    parts = groups(script)
+    for i, g in enumerate(parts):
+        event, single = g.events[0], len(g.events) == 1
+        later = parts[i + 1].relation if i + 1 < len(parts) else ""
+        noun = speaker.noun(event) if single and event.name not in COUNTABLE and speaker.chance(0.4) else None
+        text = speaker.pick(("let {} build", "let {} appear", "bring in {}", "go to {}")).format(noun) if noun \
+            else teller.group(g)
+        if g.relation == "during":
+            text = speaker.pick(("over it ", "on top of it ")) + text
+        elif i and speaker.chance(0.7):
+            text = "then " + text
+        steps.append(text)
+        if single and not event.cycles and later != "during":
+            steps += _holding(event, script, speaker, last=not later)
+    if rests_at_end(script) and speaker.chance(0.3):
+        steps.append(speaker.pick(("end neutral", "back to neutral")))
+    return ", ".join(steps) + "."
+
+
+def _holding(event: Event, script: Script, speaker: Speaker, *, last: bool) -> list[str]:
+    if event.stays:
+        return [speaker.pick(("hold it to the end", "keep it there"))] if last else []
+    if event.name in COUNTABLE:
+        return []
+    if 0.85 <= event.hold <= 1.15 and speaker.chance(0.6):
+        return ["hold it for a second"]
+    if 1.35 <= event.hold <= 1.65 and speaker.chance(0.6):
+        return ["hold it for a second and a half"]
+    if 1.8 <= event.hold <= 2.2 and speaker.chance(0.6):
+        return ["hold it for two seconds"]
+    if event.hold >= 0.6 and speaker.chance(0.4):
+        return ["hold it"]
+    if event.rise + event.hold + event.fall <= 1.3 and event.hold <= 0.35 and speaker.chance(0.25):
+        return ["only briefly"]
+    return ["let it go"] if speaker.chance(0.15) else []
+
+
+def _code(event: Event, speaker: Speaker) -> str:
+    level = level_of(event.intensity)
+    if event.name in FACS:
+        code = speaker.pick(FACS[event.name])
+        if event.name not in UNGRADED and code[:2] == "AU" and code[-1].isdigit() and speaker.chance(0.3):
+            code += {"slight": "B", "medium": "C", "strong": "E"}[level]
+        elif event.name not in UNGRADED and level != "medium" and speaker.chance(0.9):
+            code += f" ({level})"
+        if event.name in COUNTABLE and event.cycles > 1:
+            code += f" x{event.cycles}"
+        return code
+    if event.name == "neutral":
+        return "neutral"
+    word = EMOTION_NOUNS[event.name][0]
+    text = speaker.pick((word, f"prototypical {word}", f"{word} display"))
+    return f"{text} ({level})" if level != "medium" and speaker.chance(0.9) else text
+
+
+def _clinical(script: Script, rng: np.random.Generator, held: bool) -> str:
+    speaker = Speaker(rng, COMMAND, held_out=held)
+    if not script.events:
+        return speaker.pick(("No action units.", "Neutral face."))
+    after = [", followed by ", ", then ", "; "] + ([", succeeded by "] if held else [])
+    beside = [" with ", " together with ", " & "] + ([" alongside "] if held else [])
+    seq, sim = speaker.pick(after), speaker.pick(beside)
+    text = ""
+    for g in groups(script):
+        if text:
+            text += speaker.pick((", overlapped by ", ", during it ")) if g.relation == "during" else seq
+        text += sim.join(_code(e, speaker) for e in g.events)
+    return _upper(text) + ("." if speaker.chance(0.6) else "")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f}"
+
+
+def _timed(script: Script, rng: np.random.Generator, held: bool) -> str:
+    voice = _voice(script, rng)
+    speaker = Speaker(rng, voice, held_out=held, mark=0.75, tempo=0.0)
+    total = _time(script.seconds)
+    if not script.events:
+        return f"For {total} s {_lower(voice.first)} {'stay' if voice.plural else 'stays'} neutral."
+    style = speaker.pick(("at", "list", "from", "after"))
+    items: list[str] = []
+    if style in ("list", "after"):
+        speaker.voice = COMMAND
+    for i, e in enumerate(script.events):
+        start, end = _time(e.start), _time(e.end(script.seconds))
+        if style in ("list", "after"):
+            text = speaker.clause(e, "imp").text
+            items.append(f"{start} s: {text}" if style == "list" else f"{text} at {start} s")
+            continue
+        clause = speaker.clause(e, "third", plural=voice.again_plural if i else voice.plural)
+        subject = _lower(voice.first) if not i else voice.again
+        text = clause.text if clause.own_subject else f"{subject} {clause.text}"
+        when = f"at {start} s" if style == "at" else f"from {start} s on" if e.stays else f"from {start} to {end} s"
+        items.append(f"{when} {text}")
+    joined = ("; " if style != "after" else ", ").join(items)
+    if speaker.chance(0.3):
+        joined = speaker.pick((f"{total} s clip: ", f"in {total} seconds: ")) + joined
+    return _upper(joined) + "."
+
+
+_WRITERS = {"plain": _plain, "command": _command, "director": _director, "clinical": _clinical, "timed": _timed}
+
+
+def draw_register(rng: np.random.Generator) -> str:
+    """One of REGISTERS, by SHARES."""
+    roll, total = rng.random(), 0.0
+    for name, share in SHARES.items():
+        total += share
+        if roll < total:
+            return name
+    return "plain"
+
+
+def caption(script: Script, rng: np.random.Generator, register: str | None = None, split: str = "train") -> str:
+    """One English text for a script.
+
+    Args:
+        script: what is performed.
+        rng: source of randomness; the same state gives the same text.
+        register: one of REGISTERS; None draws one.
+        split: train | val | test. About a third of the test texts prefer phrases that never
+            occur in the others.
+
+    Raises:
+        ValueError: unknown register or split.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split is {split!r}; allowed: {', '.join(SPLITS)}")
+    name = register or draw_register(rng)
+    if name not in _WRITERS:
+        raise ValueError(f"register is {name!r}; allowed: {', '.join(REGISTERS)}")
+    held = split == "test" and bool(rng.random() < HELD_OUT_SHARE)
+    return _WRITERS[name](script, rng, held)
+
+
+def describe(script: Script, rng: np.random.Generator | None = None) -> str:
+    """A compact description in one uniform style, the target of Motion2Language.
+
+    Motion does not show who moves, so no subject is named: "Smiles strongly, then nods twice
+    while looking left."
+
+    Args:
+        script: what is performed.
+        rng: mild variation of the phrases; None gives the one canonical text.
+    """
+    generator = rng or np.random.default_rng(0)
+    speaker = Speaker(generator, Voice("", "", "the"), mark=1.0, tempo=0.0, canonical=1 if rng is None else 3)
+    if not script.events:
+        return "Stays neutral."
+    text = ""
+    for g in groups(script):
+        main, *others = canonical_order(g)
+        words = speaker.clause(main, "third", parts=False).text
+        more = [speaker.clause(e, "ger", parts=False).text for e in others]
+        if more:
+            words += " while " + " and ".join(more)
+        if text:
+            text += ", and meanwhile " if g.relation == "during" else ", then "
+        text += words
+    if script.events[-1].stays:
+        text += " and holds it"
+    return _upper(text) + "."

@@ -1,0 +1,411 @@
+"""Words for a clip that has no script: from measured facts back to a script, then to text.
+
+A fitted video comes with nothing but its motion. ``face/facs/measure.py`` measures it;
+:func:`script_from_measurement` finds the short script that would explain the measurement
+(an emotion explains its prototype's actions, an action explains what it entails), so that
+captions, descriptions and questions are worded by the same code as those of the synthetic
+corpus. Every sentence is read back (parse_text.py); one that says more than was measured is
+dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...face.facs.emotions import EmotionEstimate, EmotionSegment
+from ...face.facs.measure import MeasuredAction, Measurement
+from ...face.facs.script import Event, Script, level_of
+from ...face.facs.vocabulary import ACTION, EMOTIONS, allowed_with
+from .captions import caption, describe, draw_register
+from .lexicon import COUNTABLE
+from .parser import text_facts
+from .questions import QA, as_facts, questions
+
+PROTOTYPE: dict[str, dict[str, float]] = {
+    # Measured intensity of each defining action when the performer shows the emotion at full
+    # strength; it is proportional to the strength (docs/facts_and_text.md).
+    "happiness": {"smile": 0.95, "squint": 0.75},
+    "sadness": {"inner_brow_raise": 0.95, "lip_corner_depress": 0.90},
+    "anger": {"brow_lower": 1.0, "squint": 0.60, "lip_press": 0.74},
+    "fear": {"eye_widen": 0.95, "lip_stretch": 0.90, "brow_raise": 0.60},
+    "surprise": {"brow_raise": 1.0, "eye_widen": 0.90, "mouth_open": 0.75},
+    "disgust": {"nose_wrinkle": 1.0, "upper_lip_raise": 0.79},
+    "contempt": {"smile": 0.89},
+}
+_WEIGHT: dict[str, float] = {"blink": 0.3, "eye_close": 0.8, "talking": 1.3, "nod": 1.4, "shake": 1.4,
+                             "wink_left": 1.3, "wink_right": 1.3}
+"""How much an action matters to someone who describes a face, beside its strength and length."""
+_REGION_WEIGHT: dict[str, float] = {"mouth": 1.0, "jaw": 0.9, "brows": 0.9, "lids": 0.7, "head": 0.9, "gaze": 0.7}
+_TALKING_FULL = 0.78
+"""Measured intensity of speech at full strength."""
+
+
+@dataclass(frozen=True)
+class FactsConfig:
+    """How a measurement is condensed into a script."""
+
+    max_events: int = 4
+    """Most events of the script (the synthetic corpus has up to four)."""
+    join_seconds: float = 0.3
+    """Two occurrences of one action with a shorter gap are one."""
+    join_emotions: float = 0.5
+    """The same for emotions."""
+    repeats: bool = False
+    """Whether one name may be several events; if not, the most salient one is kept."""
+    alike: float = 2.0
+    """The actions of an emotion's prototype may differ in strength by this factor, else it is another face."""
+    chain_seconds: float = 0.75
+    """Blinks, winks, nods and head shakes that follow each other within this are counted as one event."""
+    least: float = 0.24
+    """Weaker actions are not put into words, share of full scale."""
+    least_emotion: float = 0.3
+    """Weaker emotions are not put into words."""
+    emotion_seconds: float = 0.5
+    """Shorter emotions are not put into words."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_events <= 9:
+            raise ValueError(f"max_events is {self.max_events}; allowed: 1 to 9")
+        for key in ("join_seconds", "join_emotions", "chain_seconds", "alike", "least", "least_emotion", "emotion_seconds"):
+            if not 0.0 <= getattr(self, key) <= 5.0:
+                raise ValueError(f"{key} is {getattr(self, key)}; allowed: 0 to 5")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The text columns of one clip, as in a row of the corpus."""
+
+    captions: tuple[str, ...]
+    registers: tuple[str, ...]
+    describe: tuple[str, str]
+    questions: tuple[str, ...]
+    answers: tuple[str, ...]
+    kinds: tuple[str, ...]
+    script: str
+    """The script that explains the clip, as JSON."""
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of a corpus row that these texts fill."""
+        return {"captions": list(self.captions), "registers": list(self.registers), "describe": list(self.describe),
+                "questions": list(self.questions), "answers": list(self.answers), "kinds": list(self.kinds),
+                "script": self.script}
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A script, and what was measured but is not in it."""
+
+    script: Script
+    left_out: tuple[MeasuredAction, ...]
+    """Actions of their own that were too many or too weak to say; not those that an event entails."""
+    emotions_left_out: tuple[str, ...] = ()
+    """Emotions of the timeline that are not events."""
+
+
+def measurement_from_dict(raw: Mapping[str, Any]) -> Measurement:
+    """The measurement that :meth:`Measurement.to_dict` wrote (rounded to the millisecond).
+
+    Raises:
+        ValueError: keys are missing or values are of another kind.
+    """
+    try:
+        actions = tuple(
+            MeasuredAction(str(a["name"]), float(a["onset"]), float(a["apex"]), float(a["offset"]), float(a["intensity"]),
+                           float(a.get("value", 0.0)), str(a.get("unit", "")),
+                           None if a.get("cycles") is None else int(a["cycles"])) for a in raw["actions"])
+        timeline = tuple(EmotionSegment(str(e["name"]), float(e["start"]), float(e["end"]), float(e["confidence"]))
+                         for e in raw["emotion"]["timeline"])
+        emotion = EmotionEstimate(str(raw["emotion"]["dominant"]), timeline)
+        unknown = [a.name for a in actions if a.name not in ACTION]
+        unknown += [e.name for e in timeline if e.name not in EMOTIONS]
+        if unknown:
+            raise ValueError(f"unknown action or emotion {unknown[0]!r}")
+        return Measurement(actions, emotion, float(raw["fps"]), float(raw["seconds"]))
+    except (KeyError, TypeError, ValueError) as err:
+        raise ValueError(f"not a measurement ({type(err).__name__}: {err}); needed: what facelm measure --json prints") from err
+
+
+# -- merging ----------------------------------------------------------------------------
+def _joined(actions: Sequence[MeasuredAction], cfg: FactsConfig) -> list[MeasuredAction]:
+    """Occurrences of one action that belong together, as one; counts add up."""
+    out: list[MeasuredAction] = []
+    for name in dict.fromkeys(a.name for a in actions):
+        mine = sorted((a for a in actions if a.name == name), key=lambda a: a.onset)
+        gap = cfg.chain_seconds if name in COUNTABLE else cfg.join_seconds
+        merged: list[MeasuredAction] = []
+        for a in mine:
+            a = replace(a, cycles=a.cycles or 1) if name in COUNTABLE else a
+            if merged and a.onset - merged[-1].offset < gap:
+                b = merged[-1]
+                cycles = None if a.cycles is None or b.cycles is None else a.cycles + b.cycles
+                best = a if a.intensity > 1.1 * b.intensity and name not in COUNTABLE else b
+                merged[-1] = replace(b, offset=max(a.offset, b.offset), apex=best.apex, cycles=cycles,
+                                     intensity=max(a.intensity, b.intensity))
+            else:
+                merged.append(a)
+        out += merged
+    return sorted(out, key=lambda a: a.onset)
+
+
+def _inside(a: MeasuredAction, start: float, end: float) -> float:
+    """Share of an action's duration that lies within a stretch."""
+    length = max(a.offset - a.onset, 1e-3)
+    return max(0.0, min(a.offset, end) - max(a.onset, start)) / length
+
+
+# -- emotions ---------------------------------------------------------------------------
+def _steady(timeline: Sequence[EmotionSegment], cfg: FactsConfig) -> list[EmotionSegment]:
+    """The felt segments, joined over short gaps, without flickers."""
+    out: list[EmotionSegment] = []
+    for seg in timeline:
+        if seg.name == "neutral":
+            continue
+        before = next((s for s in reversed(out) if s.name == seg.name), None)
+        if before is not None and seg.start - before.end < cfg.join_emotions:
+            at = out.index(before)
+            between = out[at + 1:]
+            if all(s.end - s.start < cfg.emotion_seconds for s in between):
+                joined = replace(before, end=seg.end, confidence=max(before.confidence, seg.confidence))
+                out = [*out[:at], joined, *between]
+                continue
+        out.append(seg)
+    return [s for s in out if s.end - s.start >= cfg.emotion_seconds]
+
+
+def _emotion_events(m: Measurement, actions: Sequence[MeasuredAction], seconds: float,
+                    cfg: FactsConfig) -> list[Event]:
+    """Events for the emotion segments whose whole prototype was measured."""
+    out: list[Event] = []
+    for seg in _steady(m.emotion.timeline, cfg):
+        parts: dict[str, MeasuredAction] = {}
+        for a in actions:
+            share = (min(a.offset, seg.end) - max(a.onset, seg.start)) / max(seg.end - seg.start, 1e-3)
+            stronger = a.name not in parts or a.intensity > parts[a.name].intensity
+            if a.name in PROTOTYPE[seg.name] and share >= 0.5 and stronger:
+                parts[a.name] = a
+        if set(parts) != set(PROTOTYPE[seg.name]):
+            continue
+        strengths = [parts[n].intensity / full for n, full in PROTOTYPE[seg.name].items()]
+        scale = float(np.exp(np.mean(np.log(strengths))))
+        if max(strengths) > cfg.alike * min(strengths) or scale < cfg.least_emotion:
+            continue
+        # the timeline's threshold is crossed late; an action that starts with the emotion dates it better
+        start = float(np.median([a.onset if seg.start - a.onset < 0.6 else seg.start for a in parts.values()]))
+        apex = float(np.median([a.apex if seg.start <= a.apex <= seg.end else seg.start for a in parts.values()]))
+        end = float(np.median([a.offset if a.offset - seg.end < 0.6 else seg.end for a in parts.values()]))
+        if out and out[-1].name == seg.name and start - out[-1].end(seconds) < cfg.join_emotions:
+            old = out[-1]
+            out[-1] = _event(seg.name, old.start, old.apex, max(end, old.end(seconds)), max(old.intensity, scale), 0, m,
+                             seconds)
+            continue
+        out.append(_event(seg.name, start, max(apex, start), end, scale, 0, m, seconds))
+    for i in range(len(out) - 1):
+        # one expression turning into the next: the first is let go when the second begins
+        first, then = out[i], out[i + 1].start
+        if first.apex <= then < first.end(seconds):
+            fall = max(first.end(seconds) - then, 0.04)
+            out[i] = replace(first, hold=round(max(then - first.apex, 0.0), 3), fall=round(fall, 3))
+    return out
+
+
+def _event(name: str, onset: float, apex: float, offset: float, intensity: float, cycles: int, m: Measurement,
+           seconds: float) -> Event:
+    """An event with the measured times; one that is still on at the end of the clip stays."""
+    start = min(max(onset, 0.0), max(seconds - 1.0 / m.fps, 0.0))
+    end = min(max(offset, start + 1.0 / m.fps), seconds)
+    top = min(max(apex, start), end)
+    left = end - top
+    rise = top - start
+    cyclic = name in COUNTABLE or name in ACTION and ACTION[name].cyclic
+    if end >= seconds - 1.5 / m.fps and not cyclic:
+        hold, fall = left, 0.0
+    else:
+        fall = max(min(max(rise, 0.08), 0.5 * left), 0.001)
+        hold = max(left - fall, 0.0)
+    return Event(name, round(start, 3), round(rise, 3), round(hold, 3), round(fall, 3),
+                 float(np.clip(round(intensity, 3), 0.01, 1.0)), cycles)
+
+
+def _explained_by_emotion(a: MeasuredAction, felt: Sequence[Event], seconds: float) -> bool:
+    """Whether emotions that go on at the same time account for an action."""
+    if ACTION[a.name].region in ("head", "gaze") or ACTION[a.name].cyclic or a.name in COUNTABLE:
+        return False
+    covered = 0.0
+    for e in felt:
+        if a.name in allowed_with(e.name):
+            # what merely goes with an emotion may be as strong as the emotion, its own actions a third more
+            full = 1.35 * PROTOTYPE[e.name].get(a.name, 0.75)
+            if a.intensity <= full * e.intensity + 0.15:
+                covered += _inside(a, e.start - 0.3, e.end(seconds) + 0.3)
+    return covered >= 0.6
+
+
+def _entailed(a: MeasuredAction, others: Sequence[MeasuredAction]) -> bool:
+    """Whether a stronger action at the same time shows this one as a side effect, or hides it."""
+    for b in others:
+        if b.name in ("blink", "eye_close") and ACTION[a.name].region == "gaze":
+            # where eyes behind closed lids look is not seen
+            if _inside(a, b.onset - 0.1, b.offset + 0.1) >= 0.6:
+                return True
+            continue
+        if b is a or a.name not in ACTION[b.name].entails or a.name in COUNTABLE:
+            continue
+        stronger = a.intensity < 0.8 if b.name == "talking" else a.intensity < b.intensity
+        if stronger and _inside(a, b.onset - 0.2, b.offset + 0.2) >= 0.6:
+            return True
+    return False
+
+
+def _salience(e: Event, seconds: float) -> float:
+    length = max(e.end(seconds) - e.start, 0.04)
+    if e.is_emotion:
+        return 2.0 * e.intensity * min(length, 4.0) ** 0.5
+    weight = _WEIGHT.get(e.name, _REGION_WEIGHT[ACTION[e.name].region])
+    strength = 1.0 if e.name in COUNTABLE else e.intensity
+    if e.start < 0.1 and e.end(seconds) > seconds - 0.1:
+        weight *= 0.6  # what never changes may as well be how this face looks
+    return weight * strength * min(max(length, 0.5), 4.0) ** 0.5 * (1.0 + 0.1 * max(e.cycles - 1, 0))
+
+
+def explain(m: Measurement, seconds: float, *, subject: str = "person", seed: int = 0,
+            config: FactsConfig | None = None) -> Explained:
+    """The script that explains a measurement, and what it leaves out; see :func:`script_from_measurement`."""
+    cfg = config or FactsConfig()
+    actions = _joined([a for a in m.actions if a.onset < seconds], cfg)
+    felt = _emotion_events(m, actions, seconds, cfg)
+    own = [a for a in actions if not _explained_by_emotion(a, felt, seconds)]
+    own = [a for a in own if not _entailed(a, own)]
+    events = list(felt)
+    sources: dict[int, MeasuredAction] = {}
+    for a in own:
+        if a.intensity < cfg.least and not a.cycles:
+            continue
+        strength = a.intensity / _TALKING_FULL if a.name == "talking" else a.intensity
+        if a.name in ("blink", "wink_left", "wink_right", "eye_close"):
+            strength = 1.0  # done or not done
+        event = _event(a.name, a.onset, a.apex, a.offset, min(strength, 1.0), a.cycles or 0, m, seconds)
+        sources[id(event)] = a
+        events.append(event)
+    ranked = sorted(events, key=lambda e: -_salience(e, seconds))
+    if not cfg.repeats:
+        ranked = list({e.name: e for e in reversed(ranked)}.values())
+        ranked.sort(key=lambda e: -_salience(e, seconds))
+    kept = ranked[: cfg.max_events]
+    kept.sort(key=lambda e: (e.start, not e.is_emotion, e.name))
+    said = {id(sources[id(e)]) for e in kept if id(e) in sources}
+    left = tuple(a for a in own if id(a) not in said)
+    names = {e.name for e in kept}
+    unsaid = tuple(dict.fromkeys(s.name for s in m.emotion.timeline if s.name != "neutral" and s.name not in names))
+    return Explained(Script(round(seconds, 3), tuple(kept), subject, seed=seed), left, unsaid)
+
+
+def script_from_measurement(m: Measurement, seconds: float, *, subject: str = "person", seed: int = 0,
+                            config: FactsConfig | None = None) -> Script:
+    """The short script that explains a measured clip.
+
+    Emotion segments whose whole prototype was measured become emotion events; actions that an
+    emotion or a stronger action explains are left out; blinks, nods and the like in a row are
+    one event with a count; the most salient events are kept, in order of time.
+
+    Args:
+        m: what was measured.
+        seconds: length of the clip.
+        subject: woman | man | person; only the words change with it.
+        seed: the script's seed.
+        config: limits; None is the default.
+
+    Returns:
+        A script whose every event was measured; without events when nothing was.
+
+    Raises:
+        ValueError: the clip is shorter than 0.2 s or longer than 60 s.
+    """
+    return explain(m, seconds, subject=subject, seed=seed, config=config).script
+
+
+# -- text -------------------------------------------------------------------------------
+def says_only(text: str, script: Script) -> bool:
+    """Whether a text names nothing but the script's events, with their strengths and counts."""
+    for mention in text_facts(text).mentions:
+        mine = [e for e in script.events if e.name == mention.name]
+        if not mine:
+            return False
+        if mention.level != "medium" and all(level_of(e.intensity) != mention.level for e in mine):
+            return False
+        if mention.count and all((e.cycles or 1) != mention.count for e in mine):
+            return False
+    return True
+
+
+_FAMILIES: tuple[tuple[str, ...], ...] = (("wink_left", "wink_right"), ("turn_left", "turn_right"),
+                                          ("tilt_left", "tilt_right"), ("jaw_left", "jaw_right"),
+                                          ("look_up", "look_down"),
+                                          ("gaze_left", "gaze_right", "gaze_up", "gaze_down"))
+
+
+def _still_sure(qa: QA, found: Explained) -> bool:
+    """Whether a question has one right answer although the script does not say everything."""
+    if not found.left_out and not found.emotions_left_out:
+        return True
+    if qa.kind in ("count", "what"):
+        return not found.left_out
+    if qa.kind == "emotion":
+        return not found.emotions_left_out
+    left = {a.name for a in found.left_out} | set(found.emotions_left_out)
+    named = set(text_facts(qa.question).names)
+    if qa.kind == "absent":
+        return not named & left
+    if qa.kind == "present":
+        return True
+    if qa.kind == "order":
+        # what comes first, after or before is open when something unsaid may come between
+        return not found.left_out or qa.question.startswith(("Which comes first", "What happens at the same time"))
+    if qa.kind == "which_side":
+        mine = {e.name for e in found.script.events}
+        return not any(set(f) & left and set(f) & mine for f in _FAMILIES)
+    return not named & left
+
+
+def texts_for(m: Measurement, seconds: float, rng: np.random.Generator, split: str = "train", *,
+              n_captions: int = 4, n_questions: int = 6, subject: str = "person",
+              config: FactsConfig | None = None) -> Texts:
+    """Captions, descriptions and questions for a measured clip, as a corpus row has them.
+
+    Args:
+        m: what was measured.
+        seconds: length of the clip.
+        rng: source of randomness; the same state gives the same texts.
+        split: train | val | test.
+        n_captions: most captions; at least one comes back.
+        n_questions: most questions.
+        subject: woman | man | person.
+        config: how the measurement is condensed; None is the default.
+
+    Raises:
+        ValueError: unknown split, or a clip shorter than 0.2 s or longer than 60 s.
+    """
+    if n_captions < 1 or n_questions < 0:
+        raise ValueError(f"n_captions is {n_captions}, n_questions is {n_questions}; allowed: 1 or more, 0 or more")
+    found = explain(m, seconds, subject=subject, config=config)
+    script = found.script
+    texts: dict[str, str] = {}
+    for attempt in range(6 * n_captions):
+        register = draw_register(rng)
+        text = caption(script, rng, register, split)
+        if says_only(text, script):
+            texts.setdefault(text, register)
+        if len(texts) == n_captions or (attempt >= 3 * n_captions and len(texts) >= 2):
+            break
+    canonical = describe(script)
+    if not texts:
+        texts[canonical] = "plain"
+    other = next((t for t in (describe(script, rng) for _ in range(6)) if t != canonical), canonical)
+    # asked for more than needed: those that the condensed script leaves open are dropped
+    asked = questions(script, as_facts(m), rng, 2 * n_questions, split)
+    sure = [q for q in asked if _still_sure(q, found)][:n_questions]
+    return Texts(tuple(texts), tuple(texts.values()), (canonical, other), tuple(q.question for q in sure),
+                 tuple(q.answer for q in sure), tuple(q.kind for q in sure), script.to_json())

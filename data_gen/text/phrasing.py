@@ -1,0 +1,235 @@
+"""From one event of a script to a clause: the choice of phrase, strength, count and tempo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+
+import numpy as np
+
+from ...face.facs.script import Event, level_of
+from ...face.facs.vocabulary import ACTION
+from .lexicon import (
+    COUNTABLE,
+    COUNTS,
+    EMOTION_ADJECTIVES,
+    EMOTION_ADV,
+    EMOTION_NOUNS,
+    EMOTION_QUANT,
+    LEXICON,
+    NUMBERS,
+    UNGRADED,
+)
+from .phrases import PHRASES, PLURAL_PARTS, Phrase, article, gerund, split_word, third
+
+T = TypeVar("T")
+
+_DIRECTION = re.compile(r"(?<!\S)((?:to the )?(?:left|right|up|down|back|forward|out))$")
+_COUNTED = re.compile(r"\ba(?:n)? (\{a\} )?((?:head |(?:left|right)-eye )?)(nod|shake|wink|blink)\b")
+_BEFORE_DIRECTION = frozenset({"far", "slightly", "a little", "a bit", "all the way"})
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Who is spoken of, and how."""
+
+    first: str
+    """The subject at its first mention ("The woman"); empty for a command."""
+    again: str
+    """The subject later ("she"); empty for a command."""
+    possessive: str
+    plural: bool = False
+    """Whether ``first`` takes a plural verb ("They smile")."""
+    again_plural: bool = False
+
+
+COMMAND = Voice("", "", "your")
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A worded event."""
+
+    text: str
+    own_subject: bool = False
+    """True when a part of the face is the subject ("her eyes widen")."""
+
+
+@cache
+def _choices(name: str, level: str, kinds: tuple[str, ...], held_out: bool) -> tuple[Phrase, ...]:
+    return tuple(p for p in PHRASES[name] if p.kind in kinds and level in p.levels and p.held_out == held_out)
+
+
+@cache
+def _first_few(options: tuple[Phrase, ...]) -> tuple[Phrase, ...]:
+    """The phrases of the uniform style: for emotions "looks ...", for actions the first ones."""
+    plain = [p for p in options if not p.says_level]
+    if plain and plain[0].name not in LEXICON:
+        plain = [p for p in plain if p.head == plain[0].head]
+    return tuple(dict.fromkeys(plain))
+
+
+class Speaker:
+    """Words events with one source of randomness.
+
+    Args:
+        rng: source of randomness.
+        voice: subject and possessive.
+        held_out: prefer the phrases that are held out for the test split.
+        mark: chance to say a strength other than medium.
+        tempo: chance to say that an onset is quick or slow.
+        canonical: choose among this many first phrases only, with one adverb for each
+            strength, for descriptions in a uniform style; 0 is off.
+    """
+
+    def __init__(self, rng: np.random.Generator, voice: Voice, *, held_out: bool = False, mark: float = 0.85,
+                 tempo: float = 0.08, canonical: int = 0) -> None:
+        self.rng, self.voice, self.held_out = rng, voice, held_out
+        self.mark, self.tempo, self.canonical = mark, tempo, canonical
+
+    def pick(self, options: Sequence[T]) -> T:
+        return options[int(self.rng.integers(len(options)))]
+
+    def chance(self, p: float) -> bool:
+        return bool(self.rng.random() < p)
+
+    # -- words --------------------------------------------------------------------------
+    def phrase(self, event: Event, kinds: tuple[str, ...]) -> Phrase | None:
+        """A phrase of one of ``kinds``, or None when the lexicon has none."""
+        level = "medium" if event.name in UNGRADED else level_of(event.intensity)
+        if self.canonical:
+            options = _choices(event.name, level, kinds, False)
+            few = _first_few(options)
+            return self.pick(few[: self.canonical]) if few else None
+        if self.held_out and self.chance(0.75) and (held := _choices(event.name, level, kinds, True)):
+            return self.pick(held)
+        options = _choices(event.name, level, kinds, False)
+        return self.pick(options) if options else None
+
+    def _strength(self, event: Event, phrase: Phrase) -> str:
+        """The level to say, or "" for none."""
+        level = level_of(event.intensity)
+        if event.name in UNGRADED or phrase.says_level or level == "medium":
+            return ""
+        return level if self.canonical or self.chance(self.mark) else ""
+
+    def _tempo(self, event: Event) -> str:
+        if self.canonical or event.name not in LEXICON or event.name == "talking" or not self.chance(self.tempo):
+            return ""
+        if event.name in ("nod", "shake") and event.cycles:
+            period = (event.rise + event.hold + event.fall) / event.cycles
+            return "quickly" if period < 0.52 else "slowly" if period > 0.75 else ""
+        if event.name in COUNTABLE or (event.name in ACTION and ACTION[event.name].region == "gaze"):
+            return ""
+        return "quickly" if event.rise <= 0.33 else "slowly" if event.rise >= 0.63 else ""
+
+    def _count(self, event: Event) -> int:
+        """How often to say; 0 for nothing."""
+        if event.name not in COUNTABLE or not 1 <= event.cycles < len(COUNTS):
+            return 0
+        if event.cycles == 1:
+            return 1 if not self.canonical and self.chance(0.25) else 0
+        return event.cycles if self.canonical or self.chance(0.9) else 0
+
+    def _fill(self, text: str, event: Event, strength: str) -> tuple[str, bool]:
+        """Put possessive, adjective and adverb in; says whether the strength has been said."""
+        said = False
+        if "{v}" in text or "{q}" in text:
+            table = EMOTION_ADV if "{v}" in text else EMOTION_QUANT
+            words = [w for w in table[strength or "medium"] if "{an}" not in text or " " not in w]
+            word = (words[0] if self.canonical else self.pick(words)) if words else ""
+            text, said = text.replace("{v}", word).replace("{q}", word), True
+        entry = LEXICON.get(event.name)
+        if "{a}" in text and entry:
+            options = {"slight": entry.slight_adj, "strong": entry.strong_adj}.get(strength, ())
+            text, said = text.replace("{a}", self.pick(options) if options else ""), True
+        if "{d}" in text and entry:
+            options = {"slight": ("slightly",), "strong": ("strongly",)}.get(strength, ())
+            text, said = text.replace("{d}", self.pick(options) if options else ""), True
+        text = " ".join(text.replace("{p}", self.voice.possessive).split())
+        if "{an}" in text:
+            at = text.index("{an}") + 5
+            text = text.replace("{an}", article(text[at:]))
+        return re.sub(r"\ba (?=[aeiou])", "an ", text), said
+
+    def _adverb(self, event: Event, strength: str) -> str:
+        entry = LEXICON.get(event.name)
+        options = {"slight": entry.slight, "strong": entry.strong}.get(strength, ()) if entry else ()
+        if not options:
+            return ""
+        return {"slight": options[0], "strong": options[0]}[strength] if self.canonical else self.pick(options)
+
+    # -- clauses ------------------------------------------------------------------------
+    def clause(self, event: Event, form: str, *, parts: bool = True, plural: bool = False) -> Clause:
+        """Word an event.
+
+        Args:
+            event: what happens.
+            form: third ("smiles"), base ("smile"), imp (the same; parts with "let") or ger ("smiling").
+            parts: whether a part of the face may be the subject.
+            plural: in the form third, the subject is a plural ("they smile").
+        """
+        use_part = parts and not self.canonical and self.chance(0.2)
+        phrase = (self.phrase(event, ("part",)) if use_part else None) or self.phrase(event, ("verb",))
+        assert phrase is not None, event.name
+        strength, count = self._strength(event, phrase), self._count(event)
+        tempo = "" if strength else self._tempo(event)
+        verb, rest = phrase.head, phrase.rest
+        if count > 1 and _COUNTED.search(rest):
+            rest = _COUNTED.sub(lambda m: f"{NUMBERS[count]} {m[1] or ''}{m[2]}{m[3]}s", rest)
+            count = 0
+        rest, said = self._fill(rest, event, strength)
+        adverb = "" if said or not strength else self._adverb(event, strength)
+        before = ""
+        if adverb in _BEFORE_DIRECTION and _DIRECTION.search(rest):
+            rest, adverb = _DIRECTION.sub(rf"{adverb} \1", rest), ""
+        elif adverb.endswith("ly") and not self.canonical and self.chance(0.3):
+            before, adverb = adverb, ""
+        if tempo and not before and self.chance(0.5):
+            before, tempo = tempo, ""
+        own = phrase.kind == "part"
+        if own:
+            many = phrase.part.endswith(PLURAL_PARTS)
+            verb = {"ger": gerund(verb)}.get(form, verb if many or form != "third" else third(verb))
+        else:
+            verb = {"ger": gerund(verb), "third": verb if plural else third(verb)}.get(form, verb)
+        words = [before, verb, rest, adverb, tempo, COUNTS[count] if count else ""]
+        text = " ".join(w for w in words if w)
+        if own:
+            text = f"{self.voice.possessive} {phrase.part} {text}"
+            if form == "imp":
+                text = f"let {text}"
+            elif form == "ger":
+                text = f"with {text}"
+        return Clause(text, own)
+
+    def noun(self, event: Event) -> str | None:
+        """A noun phrase ("a broad smile", "two nods"), or None when there is none."""
+        phrase = self.phrase(event, ("noun",))
+        if phrase is None:
+            return None
+        strength, count, text = self._strength(event, phrase), self._count(event), phrase.head
+        if event.cycles > 1 and event.name in COUNTABLE:
+            count = count or event.cycles  # "a nod" would say one
+            if not _COUNTED.search(text):
+                return None
+            text = _COUNTED.sub(lambda m: f"{NUMBERS[count]} {m[1] or ''}{m[2]}{m[3]}s", text)
+        return self._fill(text, event, strength)[0]
+
+    def emotion_pair(self, a: Event, b: Event) -> tuple[str, str]:
+        """Two emotions in the same part of speech, for "from ... to ..."."""
+        adjective = self.chance(0.5)
+
+        def word(event: Event) -> str:
+            level = level_of(event.intensity)
+            table = EMOTION_ADJECTIVES if adjective else EMOTION_NOUNS
+            plain = [p for p in map(split_word, table[event.name]) if level in p.levels and p.held_out <= self.held_out]
+            chosen = self.pick(plain)
+            strength = "" if level == "medium" or len(chosen.levels) == 1 or not self.chance(self.mark) else level
+            scale = EMOTION_ADV if adjective else EMOTION_QUANT
+            return f"{self.pick(scale[strength])} {chosen.head}" if strength else chosen.head
+
+        return word(a), word(b)

@@ -1,0 +1,1 @@
+"""Clips of facial motion: the sequence type, its channels, cleaning and spontaneous motion. Imports common."""

@@ -1,0 +1,166 @@
+"""From a fitted clip in the camera's frame to a clip as the words and the language model expect one.
+
+The synthetic corpus moves a face that rests exactly at zero and looks straight ahead. A filmed
+face rests where its owner sits: a little off the camera, eyes on it, brows a little low, lids a
+little narrow. What stays the same over a clip is not what happens in it. ``fit/canonical.py``
+takes the head's resting orientation away, its place and what is too small to be meant; this
+adds two things: gaze that only meets the camera, and small constant expression.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from .canonical import CanonicalConfig, bridge, canonical, orientation, resting_orientation
+from .channels import EXPR_NAMES
+from .sequence import FaceSequence
+
+Array = NDArray[np.float64]
+_LIDS = [EXPR_NAMES.index("eyeBlinkLeft"), EXPR_NAMES.index("eyeBlinkRight")]
+_UPPER = np.array([n.startswith(("brow", "eye", "cheekSquint")) for n in EXPR_NAMES])
+STILL_SECONDS = 1.0
+"""A picture becomes a clip of this length."""
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """What counts as the resting face of a filmed person."""
+
+    fps: float = 25.0
+    """Frame rate of the result (the tokenizer's)."""
+    meets: float = 10.0
+    """Gaze this close to the camera's direction looks at the camera, degrees."""
+    calm: float = 10.0
+    """Gaze is judged while the head is this close to its resting orientation, degrees."""
+    quantile: float = 0.1
+    """Share of frames in which a channel is at rest at least."""
+    resting: float = 0.25
+    """Constant expression up to this is the resting face, share of full action; beyond it, less and less is."""
+    resting_upper: float = 0.4
+    """The same for brows and lids, which differ more from person to person."""
+    resting_jaw: float = 3.0
+    """The same for the open jaw, degrees."""
+    least_seconds: float = 2.0
+    """In shorter clips nothing tells resting from held expression, and none is taken away."""
+    canonical: CanonicalConfig = field(default_factory=CanonicalConfig)
+    """Orientation, gaps and idle motion."""
+
+    def __post_init__(self) -> None:
+        for key in ("fps", "meets", "calm", "least_seconds"):
+            if not 0.0 < getattr(self, key) <= 1000.0:
+                raise ValueError(f"{key} is {getattr(self, key)}; allowed: above 0, up to 1000")
+        if not 0.0 < self.quantile <= 0.5:
+            raise ValueError(f"quantile is {self.quantile}; allowed: above 0, up to 0.5")
+        for key in ("resting", "resting_upper", "resting_jaw"):
+            if getattr(self, key) < 0.0:
+                raise ValueError(f"{key} is {getattr(self, key)}; allowed: 0 or more")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A clip whose face rests at zero, and what was taken away."""
+
+    seq: FaceSequence
+    filmed: bool
+    """Whether the clip was in a camera's frame; if not, it is as it was."""
+    rest_degrees: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Resting pitch, yaw and roll of the head in the camera's frame (a rotation vector)."""
+    gaze_degrees: tuple[float, float] = (0.0, 0.0)
+    """Gaze pitch and yaw that only meet the camera."""
+    resting_expression: float = 0.0
+    """Largest constant expression coefficient that was taken away."""
+    bridged: int = 0
+    """Frames without a trusted fit that were interpolated."""
+
+
+def is_filmed(seq: FaceSequence) -> bool:
+    """Whether a clip is in a camera's frame: the head is well in front of the camera (z < -0.1 m)."""
+    return float(np.median(seq.translation[:, 2])) < -0.1
+
+
+def prepare(seq: FaceSequence, config: PrepareConfig | None = None, *, filmed: bool | None = None) -> Prepared:
+    """Make a fitted clip like those of the corpus; one that was not filmed stays as it is.
+
+    Args:
+        seq: a clip; of a filmed one, the head is in the camera's frame (camera at the origin, looking along -z).
+        config: what counts as resting; None is the default.
+        filmed: whether ``seq`` is in a camera's frame; None finds out (:func:`is_filmed`).
+
+    Returns:
+        A clip at ``config.fps`` with head motion in ``neck_pose``, no translation and the identity kept. A single
+        frame (a picture) becomes a still clip of a second, whose head is told relative to facing the camera.
+
+    Raises:
+        ValueError: no frame of the clip is valid.
+    """
+    cfg = config or PrepareConfig()
+    if not (is_filmed(seq) if filmed is None else filmed):
+        return Prepared(seq, False)
+    gaps = int((~seq.valid).sum())
+    clip = bridge(seq, cfg.canonical.bridge)
+    facing, camera = _towards_camera(clip.translation.astype(np.float64))
+    head = orientation(clip)
+    rest = facing if len(clip) == 1 else resting_orientation(head, clip.fps, cfg.canonical)
+    eyes, gaze = _gaze(clip, head, rest, camera, cfg)
+    expr, jaw, constant = _expression(clip, cfg)
+    clip = clip.replace(expr=expr, jaw_pose=jaw, eyes_pose=eyes)
+    if len(clip) == 1:
+        neck = (rest.inv() * head).as_rotvec().astype(np.float32)
+        still = clip.replace(rotation=np.zeros_like(neck), translation=np.zeros_like(neck), neck_pose=neck, fps=cfg.fps)
+        out = still.concat(*[still] * (round(STILL_SECONDS * cfg.fps) - 1))
+    else:
+        out = canonical(clip, cfg.fps, cfg.canonical)
+    pitch, yaw, roll = (float(v) for v in np.degrees(rest.as_rotvec()))
+    return Prepared(out, True, (pitch, yaw, roll), (float(np.degrees(gaze[0])), float(np.degrees(gaze[1]))), constant, gaps)
+
+
+def _towards_camera(translation: Array) -> tuple[Rotation, Array]:
+    """The rotation of a head that faces the camera, and the direction of the camera from it."""
+    at = np.median(translation, axis=0)
+    direction = -at / max(float(np.linalg.norm(at)), 1e-6)
+    yaw, pitch = np.arctan2(direction[0], direction[2]), -np.arcsin(np.clip(direction[1], -1.0, 1.0))
+    return Rotation.from_euler("YX", [yaw, pitch]), direction
+
+
+def _gaze(clip: FaceSequence, head: Rotation, rest: Rotation, camera: Array,
+          cfg: PrepareConfig) -> tuple[NDArray[np.float32], Array]:
+    """Eye angles without the resting gaze where that meets the camera, and what was taken (pitch, yaw; rad)."""
+    # judged while the head rests and the eyes are open
+    calm = np.degrees((rest.inv() * head).magnitude()) < cfg.calm
+    if clip.expr.shape[1] == len(EXPR_NAMES):
+        lids = clip.expr[:, _LIDS].mean(axis=1)
+        calm &= lids <= np.median(lids) + 0.15
+    if not calm.any():
+        calm[:] = True
+    usual = np.median(clip.eyes_pose[calm].astype(np.float64), axis=0)
+    mean = 0.5 * (usual[:3] + usual[3:])
+    ahead = (rest * Rotation.from_rotvec(mean)).apply([0.0, 0.0, 1.0])
+    off = np.degrees(np.arccos(np.clip(ahead @ camera, -1.0, 1.0)))
+    if off > cfg.meets:
+        return clip.eyes_pose, np.zeros(2)
+    return (clip.eyes_pose - usual).astype(np.float32), mean[:2]
+
+
+def _fading(level: Array, limit: Array) -> Array:
+    """How much of a constant level is resting: all of it up to the limit, nothing from twice the limit on."""
+    return np.clip(np.minimum(level, 2.0 * limit - level), 0.0, None)
+
+
+def _expression(clip: FaceSequence, cfg: PrepareConfig) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+    """Expression and jaw without what is small and constant, and the largest share that was taken."""
+    if clip.expr.shape[1] != len(EXPR_NAMES) or clip.seconds < cfg.least_seconds:
+        return clip.expr, clip.jaw_pose, 0.0
+    limit = np.where(_UPPER, cfg.resting_upper, cfg.resting)
+    taken = _fading(np.quantile(clip.expr.astype(np.float64), cfg.quantile, axis=0), limit)
+    # what lies below the resting level (a fit's noise) is rest; values that were negative before stay
+    expr = np.where(taken > 0.0, np.maximum(clip.expr - taken, np.minimum(clip.expr, 0.0)), clip.expr)
+    jaw = clip.jaw_pose.copy()
+    opened = float(np.quantile(jaw[:, 0], cfg.quantile))
+    share = _fading(np.array([opened]), np.radians([cfg.resting_jaw]))[0]
+    if share > 0.0:
+        jaw[:, 0] = np.maximum(jaw[:, 0] - share, np.minimum(jaw[:, 0], 0.0))
+    return expr.astype(np.float32), jaw.astype(np.float32), float(taken.max())

@@ -1,0 +1,313 @@
+"""Facial actions of a clip, measured from geometry: what, when, how strong, in physical units.
+
+``measure`` turns a clip into a timeline of the actions of ``vocabulary.ACTIONS`` and an
+emotion estimate. It is code, not a learned model, and reads only the mesh (signals.py), so a
+generated motion is never judged by what made it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..clip.sequence import FaceSequence
+from ..head.model import HeadModel
+from .emotions import EmotionEstimate, estimate_emotion
+from .signals import DEGREES, Signals, signals_of
+from .timeline import Oscillation, Segment, find_oscillations, find_segments
+from .vocabulary import ACTION, ACTIONS
+
+Array = NDArray[np.float32]
+
+_ON: dict[str, float] = {
+    # Where the common threshold does not fit. Fear raises the outer brows to 0.6 of full scale
+    # and happiness squints to 0.7, and both must be seen when they are slight.
+    "brow_raise": 0.18,
+    "squint": 0.20,
+    "mouth_open": 0.22,
+    "wink_left": 0.34,
+    "wink_right": 0.34,
+    # The upper lid follows a lowered gaze to 0.3 of a closure.
+    "closure": 0.36,
+}
+_MIN_SECONDS: dict[str, float] = {"closure": 0.0, "wink_left": 0.1, "wink_right": 0.1}
+_LEAST_SWING: dict[str, float] = {"nod": 0.3, "shake": 0.28, "talking": 0.15}
+"""Smallest mean amplitude of an oscillation, share of full scale."""
+_HIDDEN_BY_LIDS = ("squint", "eye_widen")
+"""A closing lid undoes these for a moment; they go on behind it."""
+_SPOKEN = (
+    "mouth_open",
+    "lip_pucker",
+    "lip_press",
+    "lip_stretch",
+    "upper_lip_raise",
+    "chin_raise",
+    "lip_corner_depress",
+)
+"""Mouth shapes that talking makes; inside an utterance they are no actions of their own."""
+_SUSTAINED = tuple(
+    a for a in ACTIONS if a not in ("eye_close", "blink", "wink_left", "wink_right", "talking", "nod", "shake")
+)
+
+
+@dataclass(frozen=True)
+class MeasureConfig:
+    """Thresholds of the measurement; intensities are shares of an action's full scale."""
+
+    on: float = 0.24
+    """An action must reach this intensity somewhere."""
+    off: float = 0.13
+    """It lasts while its intensity is above this."""
+    min_seconds: float = 0.12
+    """Shortest sustained action."""
+    blink_seconds: float = 0.45
+    """Lids that stay at least half closed for less than this blink, else the eyes are closed."""
+    nod_deg: float = 3.0
+    """Smallest swing of a nod."""
+    shake_deg: float = 4.0
+    """Smallest swing of a head shake."""
+    half_cycle: float = 0.54
+    """Longest half cycle of a nod or shake, s."""
+    talk_deg: float = 0.8
+    """Smallest swing of the jaw while talking."""
+    talk_half_cycle: float = 0.36
+    """Longest half cycle of the jaw while talking, s."""
+    talk_swings: int = 5
+    """Fewest swings of the jaw that are talking."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.off < self.on < 1.0:
+            raise ValueError(f"thresholds are off={self.off}, on={self.on}; needed: 0 < off < on < 1")
+        for name in (
+            "min_seconds",
+            "blink_seconds",
+            "nod_deg",
+            "shake_deg",
+            "half_cycle",
+            "talk_deg",
+            "talk_half_cycle",
+        ):
+            if getattr(self, name) <= 0.0:
+                raise ValueError(f"{name} is {getattr(self, name)}; allowed: more than 0")
+        if self.talk_swings < 2:
+            raise ValueError(f"talk_swings is {self.talk_swings}; allowed: 2 or more")
+
+
+@dataclass(frozen=True)
+class MeasuredAction:
+    """One occurrence of an action. Times in seconds."""
+
+    name: str
+    onset: float
+    """When the motion begins."""
+    apex: float
+    """When it is first fully there."""
+    offset: float
+    """When it is over, or the clip's end."""
+    intensity: float
+    """Share of full scale at the strongest moment, 0 to 1."""
+    value: float
+    """Physical value at the strongest moment, in ``unit``; Hz for oscillations."""
+    unit: str
+    cycles: int | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a clip shows: actions in order of their onset, and the emotion over time."""
+
+    actions: tuple[MeasuredAction, ...]
+    emotion: EmotionEstimate
+    fps: float
+    seconds: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the measured actions in order of their first onset, once each."""
+        return tuple(dict.fromkeys(a.name for a in self.actions))
+
+    def of(self, name: str) -> tuple[MeasuredAction, ...]:
+        """Every occurrence of one action.
+
+        Raises:
+            ValueError: no such action.
+        """
+        if name not in ACTION:
+            raise ValueError(f"unknown action {name!r}; known: {', '.join(ACTIONS)}")
+        return tuple(a for a in self.actions if a.name == name)
+
+    def to_dict(self, clip: str) -> dict[str, object]:
+        """The object that ``facelm measure --json`` prints for the clip called ``clip``."""
+        actions = []
+        for a in self.actions:
+            row: dict[str, object] = {
+                "name": a.name,
+                "onset": round(a.onset, 3),
+                "apex": round(a.apex, 3),
+                "offset": round(a.offset, 3),
+                "intensity": round(a.intensity, 3),
+                "value": round(a.value, 2),
+                "unit": a.unit,
+            }
+            if a.cycles is not None:
+                row["cycles"] = a.cycles
+            actions.append(row)
+        timeline = [
+            {"name": e.name, "start": round(e.start, 3), "end": round(e.end, 3), "confidence": round(e.confidence, 3)}
+            for e in self.emotion.timeline
+        ]
+        return {
+            "clip": clip,
+            "fps": self.fps,
+            "seconds": round(self.seconds, 3),
+            "actions": actions,
+            "emotion": {"dominant": self.emotion.dominant, "timeline": timeline},
+        }
+
+
+def measure(seq: FaceSequence, head: HeadModel | None = None, config: MeasureConfig | None = None) -> Measurement:
+    """Measure a clip.
+
+    Args:
+        seq: the clip.
+        head: the head it belongs to; None is the default head.
+        config: thresholds; None is the default.
+
+    Returns:
+        Actions (FACS, see vocabulary.py) with times in seconds, and the emotion over time.
+
+    Raises:
+        ValueError: the clip is of another head, or that head has no 68 landmarks.
+    """
+    return measure_signals(signals_of(seq, HeadModel.default() if head is None else head), config)
+
+
+def measure_signals(signals: Signals, config: MeasureConfig | None = None) -> Measurement:
+    """The timeline of already computed per-frame signals (see :func:`signals.signals_of`)."""
+    cfg = config or MeasureConfig()
+    intensity = _steady_lids(signals.intensity)
+    found: list[MeasuredAction] = []
+    nods = _oscillations(signals, "nod", signals.head[:, 0], cfg.nod_deg, cfg.half_cycle, 2)
+    # one dip is a nod only downwards, and within the time that a nod takes
+    nods = [o for o in nods if o.first > 0 or o.swings > 3]
+    shakes = _oscillations(signals, "shake", signals.head[:, 1], cfg.shake_deg, cfg.half_cycle, 3)
+    talks = _oscillations(signals, "talking", signals.jaw[:, 0], cfg.talk_deg, cfg.talk_half_cycle, cfg.talk_swings)
+    for name, chains in (("nod", nods), ("shake", shakes), ("talking", talks)):
+        found += [_cyclic(name, o, signals) for o in chains]
+    found += _lids(signals, intensity, cfg)
+    covered = {
+        "look_up": nods,
+        "look_down": nods,
+        "turn_left": shakes,
+        "turn_right": shakes,
+        **dict.fromkeys(_SPOKEN, talks),
+    }
+    for name in _SUSTAINED:
+        if name in signals.measurable:
+            for s in _segments(name, intensity[name], signals.fps, cfg):
+                if not _part_of(s, covered.get(name, []), intensity[name], signals.fps, name in _SPOKEN):
+                    found.append(_action(name, s, intensity[name], signals))
+    found.sort(key=lambda a: (a.onset, ACTIONS.index(a.name)))
+    emotion = estimate_emotion(_without_speech(intensity, talks, signals.fps), signals.fps)
+    return Measurement(tuple(found), emotion, signals.fps, len(signals) / signals.fps)
+
+
+def _oscillations(
+    signals: Signals, name: str, angle: Array, prominence: float, half: float, swings: int
+) -> list[Oscillation]:
+    chains = find_oscillations(angle, signals.fps, prominence, half, swings)
+    return [o for o in chains if o.amplitude >= _LEAST_SWING[name] * DEGREES[name]]
+
+
+def _segments(name: str, signal: Array, fps: float, cfg: MeasureConfig) -> list[Segment]:
+    return find_segments(
+        signal,
+        fps,
+        _ON.get(name, cfg.on),
+        min(cfg.off, 0.7 * _ON.get(name, cfg.on)),
+        _MIN_SECONDS.get(name, cfg.min_seconds),
+    )
+
+
+def _steady_lids(intensity: dict[str, Array]) -> dict[str, Array]:
+    """Signals that a closing lid hides are carried over the closure."""
+    shut = np.maximum(intensity["left_lid"], intensity["right_lid"]) > 0.12
+    if not shut.any() or shut.all():
+        return intensity
+    at, seen = np.arange(len(shut)), np.flatnonzero(~shut)
+    out = dict(intensity)
+    for name in _HIDDEN_BY_LIDS:
+        bridged = np.interp(at, seen, intensity[name][seen]).astype(np.float32)
+        out[name] = np.where(shut, np.maximum(np.minimum(bridged, 1.0), intensity[name]), intensity[name])
+    return out
+
+
+def _part_of(segment: Segment, chains: list[Oscillation], signal: Array, fps: float, spoken: bool) -> bool:
+    """Whether a segment is only a share of an oscillation's movement."""
+    start, stop = segment.start / fps, segment.stop / fps
+    for o in chains:
+        margin = 0.15 if spoken else 0.08
+        inside = min(stop, o.offset + margin) - max(start, o.onset - margin)
+        if inside >= 0.6 * (stop - start):
+            # a shape that is held through the utterance is an action of its own
+            held = (
+                spoken and stop - start > 0.5 and float(np.quantile(signal[segment.start : segment.stop], 0.25)) > 0.3
+            )
+            if not held:
+                return True
+    return False
+
+
+def _lids(signals: Signals, intensity: dict[str, Array], cfg: MeasureConfig) -> list[MeasuredAction]:
+    """Blinks and closed eyes (both lids), winks (one)."""
+    out = []
+    for s in _segments("closure", intensity["closure"], signals.fps, cfg):
+        half = int((intensity["closure"][s.start : s.stop] > 0.5 * s.peak).sum()) / signals.fps
+        out.append(_action("blink" if half < cfg.blink_seconds else "eye_close", s, intensity["closure"], signals))
+    for name in ("wink_left", "wink_right"):
+        out += [
+            _action(name, s, intensity[name], signals) for s in _segments(name, intensity[name], signals.fps, cfg)
+        ]
+    return out
+
+
+def _action(name: str, segment: Segment, signal: Array, signals: Signals) -> MeasuredAction:
+    best = segment.start + int(np.argmax(signal[segment.start : segment.stop]))
+    return MeasuredAction(
+        name=name,
+        onset=segment.onset,
+        apex=segment.apex,
+        offset=segment.offset,
+        intensity=float(min(segment.peak, 1.0)),
+        value=float(signals.physical(name)[best]),
+        unit=ACTION[name].unit,
+    )
+
+
+def _cyclic(name: str, o: Oscillation, signals: Signals) -> MeasuredAction:
+    offset = min(o.offset, len(signals) / signals.fps)
+    return MeasuredAction(
+        name=name,
+        onset=o.onset,
+        apex=min(o.apex, offset),
+        offset=offset,
+        unit=ACTION[name].unit,
+        intensity=float(min(o.amplitude / DEGREES[name], 1.0)),
+        value=o.hertz,
+        cycles=o.cycles,
+    )
+
+
+def _without_speech(intensity: dict[str, Array], talks: list[Oscillation], fps: float) -> dict[str, Array]:
+    """Mouth signals without what talking does to them: an open jaw is then no surprise."""
+    if not talks:
+        return intensity
+    out = dict(intensity)
+    for o in talks:
+        a, b = int(o.onset * fps), int(np.ceil(o.offset * fps)) + 1
+        for name in _SPOKEN:
+            out[name] = out[name].copy()
+            out[name][a:b] = 0.0
+    return out

@@ -1,0 +1,339 @@
+"""What every frame of a clip shows, from geometry alone: one signal per facial action.
+
+Steps: (1) the points of the clip's mesh are seen from the skull (rigid alignment of points that
+no expression moves), which gives the head's angles; (2) the jaw's rotation is read from the
+points that move with it, the gaze from the eyeballs; (3) what the jaw does to the face is taken
+away; (4) the remaining landmark displacements are unmixed into the head's blend shapes by
+regularised least squares, the way a face tracker solves for blend shapes (Lewis et al.,
+"Practice and Theory of Blendshape Facial Models", Eurographics STAR 2014,
+https://doi.org/10.2312/egst.20141042); (5) the shapes' amounts combine into action signals.
+
+No coefficient of the clip is read: only its mesh. A head whose expression columns have no
+names (FLAME) is unmixed with the default head's landmark displacements, scaled to its size,
+and what that says of brows and mouth corners must agree with their plain movement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..clip.channels import EXPR_NAMES
+from ..clip.sequence import FaceSequence
+from ..head.lbs import rotation_matrices
+from ..head.model import HeadModel
+from ..head.probe import HeadProbe, Neutral, forward, probe_for, rigid, rotation_vector
+from .unmix import unmix
+
+Array = NDArray[np.float32]
+
+# Full scale of each action: how much of each shape makes intensity 1. Where two shapes share
+# an action, their sum counts. "Mean" rows average the two sides, "either" rows take the larger.
+_MEAN: dict[str, dict[str, float]] = {
+    "lip_corner_depress": {"mouthFrown": 1.0},
+    "brow_raise": {"browOuterUp": 1.0},
+    "brow_lower": {"browDown": 1.0},
+    "eye_widen": {"eyeWide": 1.0},
+    "squint": {"eyeSquint": 0.85, "cheekSquint": 0.4},
+    "nose_wrinkle": {"noseSneer": 1.0},
+    "upper_lip_raise": {"mouthUpperUp": 1.05},
+    "lip_press": {"mouthPress": 0.65, "mouthRollLower": 0.4, "mouthRollUpper": 0.4},
+    "lip_stretch": {"mouthStretch": 1.0},
+    # AU1 alone: what the inner brow rises beyond the outer one (AU1+2 is brow_raise)
+    "inner_brow_raise": {"browInnerUp": 1.0, "browOuterUp": -0.95},
+    "lip_pucker": {"mouthPucker": 1.0},
+    "cheek_puff": {"cheekPuff": 1.0},
+    "chin_raise": {"mouthShrugLower": 0.85, "mouthShrugUpper": 0.3},
+    "tongue_out": {"tongueOut": 1.0},
+    "left_lid": {"eyeBlinkLeft": 1.0},
+    "right_lid": {"eyeBlinkRight": 1.0},
+    "smile_left": {"mouthSmileLeft": 1.05},
+    "smile_right": {"mouthSmileRight": 1.05},
+    "lips_together": {"mouthClose": 1.0},
+}
+DEGREES: dict[str, float] = {
+    # full scale of the joint-driven actions, degrees
+    "mouth_open": 20.0,
+    "jaw_left": 9.0,
+    "jaw_right": 9.0,
+    "turn_left": 35.0,
+    "turn_right": 35.0,
+    "look_up": 20.0,
+    "look_down": 20.0,
+    "tilt_left": 18.0,
+    "tilt_right": 18.0,
+    "gaze_left": 28.0,
+    "gaze_right": 28.0,
+    "gaze_up": 20.0,
+    "gaze_down": 22.0,
+    "nod": 11.0,
+    "shake": 16.0,
+    "talking": 8.0,
+}
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Per-frame measurements of one clip.
+
+    Attributes:
+        fps: frames a second.
+        head: (T, 3) head angles, deg: pitch (+ down), yaw (+ subject's left), roll (+ subject's right).
+        jaw: (T, 3) jaw angles in the head's frame, deg: opening, to the subject's left, roll.
+        gaze: (T, 2) deg relative to the head: pitch (+ down), yaw (+ subject's left); None without eyes.
+        amounts: (T, K) blend-shape amounts found by the unmixing, columns in EXPR_NAMES order.
+        landmarks: (T, L, 3) m, seen from the skull.
+        soft: the same minus what the jaw does.
+        neutral: the identity's neutral face.
+        measurable: actions that this head has the points for.
+    """
+
+    fps: float
+    head: Array
+    jaw: Array
+    gaze: Array | None
+    amounts: Array
+    landmarks: Array
+    soft: Array
+    neutral: Neutral
+    probe: HeadProbe
+    measurable: frozenset[str]
+
+    def __len__(self) -> int:
+        return int(self.head.shape[0])
+
+    def amount(self, name: str) -> Array:
+        """(T,) amount of one blend shape."""
+        return self.amounts[:, EXPR_NAMES.index(name)]
+
+    @cached_property
+    def intensity(self) -> dict[str, Array]:
+        """(T,) signal of every measurable action and helper; 1 is full scale, values may exceed it."""
+        raw = self.amounts @ _MIX
+        out = {name: raw[:, i] for i, name in enumerate(_MEAN)}
+        if not self.probe.named:
+            out |= self._plain(out)
+        out["smile"] = np.maximum(out["smile_left"], out["smile_right"])
+        out["closure"] = np.minimum(out["left_lid"], out["right_lid"])
+        out["wink_left"] = out["left_lid"] - np.maximum(out["right_lid"], 0.0)
+        out["wink_right"] = out["right_lid"] - np.maximum(out["left_lid"], 0.0)
+        # lips held together over a dropped jaw are not an open mouth
+        out["mouth_open"] = self.jaw[:, 0] / DEGREES["mouth_open"] - np.maximum(out["lips_together"], 0.0)
+        for name, (angles, axis, sign) in self._angles().items():
+            out[name] = sign * angles[:, axis] / DEGREES[name]
+        return out
+
+    def _plain(self, found: dict[str, Array]) -> dict[str, Array]:
+        """Corrections for a head unmixed with another's shapes, from where single landmarks go.
+
+        Heads differ most in how far a smile lifts the middle of the lip and a frown the outer
+        brow; no head smiles without its mouth corners going up and out.
+        """
+        size = np.float32(0.1 / self.neutral.scale)  # millimetres on a face with 100 mm between the outer eye corners
+        up = {side: size * self._moved((i,), 1) for side, i in (("right", 48), ("left", 54))}
+        out = {side: size * sign * self._moved((i,), 0) for side, i, sign in (("right", 48, -1.0), ("left", 54, 1.0))}
+        lip, corners = size * self._moved((50, 51, 52), 1), 0.5 * (up["left"] + up["right"])
+        brows = size * self._moved((17, 18, 25, 26), 1)
+        smiles = {
+            f"smile_{s}": np.maximum(found[f"smile_{s}"], np.minimum((up[s] - 2.0) / 8.0, out[s] / 6.0)) for s in up
+        }
+        return smiles | {
+            "brow_raise": np.minimum(found["brow_raise"], np.maximum(brows / 2.5, 0.0)),
+            "brow_lower": np.minimum(found["brow_lower"], np.maximum(-size * self._moved((19, 24), 1) / 1.5, 0.0)),
+            "upper_lip_raise": np.minimum(found["upper_lip_raise"], np.maximum((lip - 0.6 * corners) / 1.5, 0.0)),
+        }
+
+    def _angles(self) -> dict[str, tuple[Array, int, float]]:
+        out: dict[str, tuple[Array, int, float]] = {
+            "jaw_left": (self.jaw, 1, 1.0),
+            "jaw_right": (self.jaw, 1, -1.0),
+            "look_up": (self.head, 0, -1.0),
+            "look_down": (self.head, 0, 1.0),
+            "turn_left": (self.head, 1, 1.0),
+            "turn_right": (self.head, 1, -1.0),
+            "tilt_left": (self.head, 2, -1.0),
+            "tilt_right": (self.head, 2, 1.0),
+        }
+        if self.gaze is not None:
+            out |= {
+                "gaze_up": (self.gaze, 0, -1.0),
+                "gaze_down": (self.gaze, 0, 1.0),
+                "gaze_left": (self.gaze, 1, 1.0),
+                "gaze_right": (self.gaze, 1, -1.0),
+            }
+        return out
+
+    # -- physical values --------------------------------------------------------------------
+    def physical(self, action: str) -> Array:
+        """(T,) the action's physical quantity, mm or deg, positive in the action's direction.
+
+        Distances are between landmarks of the mesh, at the head's metric scale, against the
+        identity's neutral face.
+        """
+        if action in ("wink_left", "wink_right"):
+            return -self._aperture("left" if action == "wink_left" else "right")
+        angles = self._angles()
+        if action in angles and not action.startswith("jaw"):
+            array, axis, sign = angles[action]
+            return sign * array[:, axis]
+        return _PHYSICAL[action](self)
+
+    def _moved(self, points: tuple[int, ...], axis: int, soft: bool = True) -> Array:
+        """(T,) mean displacement of landmarks along an axis of the head, mm."""
+        at = self.soft if soft else self.landmarks
+        index = list(points)
+        return 1000.0 * (at[:, index, axis] - self.neutral.landmarks[index, axis]).mean(axis=1)
+
+    def _gap(self, a: tuple[int, ...], b: tuple[int, ...], soft: bool = True) -> Array:
+        """(T,) change of the mean distance between landmark pairs, mm."""
+        at = self.soft if soft else self.landmarks
+        now = np.linalg.norm(at[:, list(a)] - at[:, list(b)], axis=-1)
+        rest = np.linalg.norm(self.neutral.landmarks[list(a)] - self.neutral.landmarks[list(b)], axis=-1)
+        return 1000.0 * (now - rest).mean(axis=1)
+
+    def _aperture(self, side: str) -> Array:
+        """(T,) change of the lid opening, mm."""
+        return self._gap((43, 44), (47, 46)) if side == "left" else self._gap((37, 38), (41, 40))
+
+    def _extra(self, names: tuple[str, ...], axis: int, soft: bool = True) -> Array:
+        return self._moved(tuple(self.probe.index[n] for n in names), axis, soft)
+
+
+def _both_lids(s: Signals) -> Array:
+    return 0.5 * (s._aperture("left") + s._aperture("right"))
+
+
+_PHYSICAL = {
+    "smile": lambda s: np.maximum(s._moved((48,), 1), s._moved((54,), 1)),
+    "lip_corner_depress": lambda s: -s._moved((48, 54), 1),
+    "brow_raise": lambda s: s._moved(tuple(range(17, 27)), 1),
+    "inner_brow_raise": lambda s: s._moved((20, 21, 22, 23), 1),
+    "brow_lower": lambda s: -s._moved((19, 20, 21, 22, 23, 24), 1),
+    "eye_close": lambda s: -_both_lids(s),
+    "blink": lambda s: -_both_lids(s),
+    "eye_widen": _both_lids,
+    "squint": lambda s: -_both_lids(s),
+    "nose_wrinkle": lambda s: s._moved((31, 35), 1),
+    "upper_lip_raise": lambda s: s._moved((50, 51, 52), 1),
+    "mouth_open": lambda s: s._gap((61, 62, 63), (67, 66, 65), soft=False),
+    "lip_pucker": lambda s: -s._gap((48,), (54,)),
+    "lip_press": lambda s: -s._gap((51, 62), (57, 66)),
+    "lip_stretch": lambda s: s._gap((48,), (54,)),
+    "cheek_puff": lambda s: s._extra(("cheek_left", "cheek_right"), 2),
+    "chin_raise": lambda s: s._moved((56, 57, 58), 1),
+    "tongue_out": lambda s: s._extra(("tongue_tip",), 2),
+    "jaw_left": lambda s: s._moved((7, 8, 9), 0, soft=False),
+    "jaw_right": lambda s: -s._moved((7, 8, 9), 0, soft=False),
+}
+
+
+def _mix_matrix() -> Array:
+    mix = np.zeros((len(EXPR_NAMES), len(_MEAN)), np.float32)
+    for j, shapes in enumerate(_MEAN.values()):
+        for shape, weight in shapes.items():
+            if shape in EXPR_NAMES:
+                mix[EXPR_NAMES.index(shape), j] = weight
+            else:
+                for side in ("Left", "Right"):
+                    mix[EXPR_NAMES.index(shape + side), j] = weight / 2
+    return mix
+
+
+_MIX = _mix_matrix()
+
+
+def signals_of(seq: FaceSequence, head: HeadModel) -> Signals:
+    """Measure every frame of a clip.
+
+    Args:
+        seq: the clip; its parameters only drive the head's mesh.
+        head: the head that the clip belongs to.
+
+    Raises:
+        ValueError: the clip is of another head, or the head has no 68 landmarks.
+    """
+    seq.require_head(head.ref)
+    probe = probe_for(head)
+    neutral = probe.neutral(seq.shape)
+    seen = probe.track(
+        expr=seq.expr,
+        rotation=seq.rotation,
+        neck_pose=seq.neck_pose,
+        jaw_pose=seq.jaw_pose,
+        eyes_pose=seq.eyes_pose,
+        shape=seq.shape,
+    )
+    rot, trans = rigid(seen.anchors, neutral.anchors)
+    to_head = lambda p: ((p - trans[:, None]) @ rot).astype(np.float32)  # noqa: E731
+    landmarks, jaw_points = to_head(seen.landmarks), to_head(seen.jaw)
+    head_deg = np.degrees(rotation_vector(rot)).astype(np.float32)
+    jaw_rad = probe.jaw_pose(jaw_points, neutral)
+    gaze = _gaze(neutral, [to_head(e) for e in seen.eyes])
+    soft = _without_jaw(probe, neutral, landmarks, jaw_rad, gaze, seq.shape)
+    amounts = unmix(probe, neutral, soft)
+    good = seq.valid
+    if not good.all() and good.any():
+        arrays = [_bridge(a, good) for a in (head_deg, jaw_rad, amounts)]
+        head_deg, jaw_rad, amounts = arrays
+        gaze = None if gaze is None else _bridge(gaze, good)
+    return Signals(
+        fps=seq.fps,
+        head=head_deg,
+        jaw=np.degrees(jaw_rad),
+        gaze=None if gaze is None else np.degrees(gaze),
+        amounts=amounts,
+        landmarks=landmarks,
+        soft=soft,
+        neutral=neutral,
+        probe=probe,
+        measurable=_measurable(probe, gaze),
+    )
+
+
+def _bridge(values: Array, good: NDArray[np.bool_]) -> Array:
+    """Fill frames that a fit marked invalid by interpolating between valid ones."""
+    at, known = np.arange(len(good)), np.flatnonzero(good)
+    return np.stack([np.interp(at, known, column[known]) for column in values.T], axis=1).astype(np.float32)
+
+
+def _gaze(neutral: Neutral, eyes: list[Array]) -> Array | None:
+    """(T, 2) mean gaze pitch and yaw against the neutral face, rad; eyes: (T, N, 3) in the head's frame."""
+    if not eyes:
+        return None
+    ahead = np.mean([forward(now, rest) for now, rest in zip(eyes, neutral.eyes, strict=True)], axis=0)
+    pitch = -np.arctan2(ahead[:, 1], np.hypot(ahead[:, 0], ahead[:, 2]))
+    return np.stack([pitch, np.arctan2(ahead[:, 0], ahead[:, 2])], axis=1).astype(np.float32)
+
+
+def _without_jaw(
+    probe: HeadProbe, neutral: Neutral, landmarks: Array, jaw_rad: Array, gaze: Array | None, shape: Array
+) -> Array:
+    """(T, L, 3) landmarks with the effect of the jaw (and of the eyes on the lids) taken away."""
+    eyes = np.zeros((len(landmarks), 6), np.float32)
+    if gaze is not None:
+        eyes[:, 0:2] = eyes[:, 3:5] = gaze
+    moves = np.flatnonzero(np.maximum(np.abs(jaw_rad).max(axis=1), np.abs(eyes).max(axis=1)) > 1e-3)
+    if len(moves) == 0:
+        return landmarks
+    out = landmarks.copy()
+    jaw = jaw_rad[moves]
+    rest = landmarks[moves] - probe.track(jaw_pose=jaw, eyes_pose=eyes[moves], shape=shape).landmarks
+    # An expression offset on the jaw turns with it; turn it back by the jaw's share of the skinning.
+    turned = rest @ rotation_matrices(jaw)
+    out[moves] = neutral.landmarks + rest + probe.jaw_weight[None, :, None] * (turned - rest)
+    return out
+
+
+def _measurable(probe: HeadProbe, gaze: Array | None) -> frozenset[str]:
+    """Actions that the head has landmarks for."""
+    out = set(_PHYSICAL) | set(DEGREES) | {"wink_left", "wink_right"}
+    if gaze is None:
+        out -= {"gaze_left", "gaze_right", "gaze_up", "gaze_down"}
+    if "cheek_left" not in probe.index or "cheek_right" not in probe.index:
+        out.discard("cheek_puff")
+    if "tongue_tip" not in probe.index:
+        out.discard("tongue_out")
+    return frozenset(out)

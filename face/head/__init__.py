@@ -1,0 +1,1 @@
+"""Head models in FLAME's layout: file, skinning, surface queries. Imports common and face/clip."""

@@ -1,0 +1,263 @@
+"""Imports a user's FLAME file (2020, 2023, 2023 Open) and other heads in its layout as a HeadModel.
+
+FLAME: Li et al., "Learning a model of facial shape and expression from 4D scans", SIGGRAPH Asia 2017,
+https://doi.org/10.1145/3130800.3130813; files from https://flame.is.tue.mpg.de under its licences.  No FLAME file
+belongs to facelm; the imported head stays under the licence of the download.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...head.file import FORMAT, MAX_VERTICES
+from ...head.model import IBUG, PART_NAMES, HeadModel
+from .flame_landmarks import Embedding68, load_any, read_embedding, read_masks
+from .safe_pickle import SparseMatrix
+
+FLAME_VERTICES, FLAME_FACES = 5023, 9976
+FLAME_SHAPE, FLAME_COLUMNS = 300, 400
+"""Identity columns, and all columns, of every public FLAME file."""
+KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
+PARENTS = (-1, 0, 1, 1, 1)
+EYELIDS = ("eyelid_left", "eyelid_right")
+"""Names of the two extra expression columns that ``eyelids`` adds."""
+EDITIONS: tuple[tuple[str, str, str], ...] = (
+    # in the name of the file or of its folder, lower case without separators -> edition, licence
+    ("2023open", "FLAME 2023 Open", "CC-BY-4.0"),
+    ("2023", "FLAME 2023", "FLAME licence (non-commercial), https://flame.is.tue.mpg.de/modellicense.html"),
+    ("2020", "FLAME 2020", "FLAME licence (non-commercial), https://flame.is.tue.mpg.de/modellicense.html"),
+    ("2019", "FLAME 2019", "FLAME licence (non-commercial), https://flame.is.tue.mpg.de/modellicense.html"),
+    ("2017", "FLAME 2017", "FLAME licence (non-commercial), https://flame.is.tue.mpg.de/modellicense.html"),
+)
+UNKNOWN = "FLAME, unknown edition"
+OTHER = "FLAME layout"
+NEEDS_LANDMARKS = "measure, describe, fit, retarget, and everything built on them"
+
+
+@dataclass(frozen=True)
+class _Edition:
+    name: str
+    licence: str
+    known_by: str
+
+
+def import_head(path: str | os.PathLike[str], landmarks: str | os.PathLike[str] | None = None,
+                masks: str | os.PathLike[str] | None = None,
+                eyelids: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+                edition: str | None = None) -> HeadModel:
+    """Any head that facelm can take over, recognised by content: FLAME, ICT-FaceKit, or a facelm head.
+
+    Args: as :func:`import_flame`; the others need none of them.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, or no head that is known.
+    """
+    where = Path(path)
+    content = load_any(where)
+    if not isinstance(content, dict):
+        raise ValueError(f"{where}: no head but a {type(content).__name__}; known: FLAME files (.pkl), ICT-FaceKit (.npz)")
+    given = [n for n, v in (("landmarks", landmarks), ("masks", masks), ("eyelids", eyelids), ("edition", edition)) if v]
+    if "format" in content and str(content["format"]) == FORMAT:
+        _nothing_else(where, "a facelm head", given)
+        return HeadModel.load(where)
+    if {"v_template", "faces", "expression", "expression_names"} <= set(content):
+        _nothing_else(where, "an ICT-FaceKit head", given)
+        from .ict import convert_ict
+
+        return convert_ict(where)
+    return _from_content(where, content, landmarks, masks, eyelids, edition)
+
+
+def import_flame(path: str | os.PathLike[str], landmarks: str | os.PathLike[str] | None = None,
+                 masks: str | os.PathLike[str] | None = None,
+                 eyelids: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+                 edition: str | None = None) -> HeadModel:
+    """A FLAME file, or another head in FLAME's layout, as a HeadModel.
+
+    Args:
+        path: ``generic_model.pkl``, ``flame2023.pkl``, ``flame2023_Open.pkl``; or the same keys in an ``.npz``.
+        landmarks: ``landmark_embedding.npy`` or ``flame_static_embedding.pkl`` (face/io/heads/flame_landmarks.py). Without it
+            the head has no landmarks, and what measures or fits faces refuses it.
+        masks: ``FLAME_masks.pkl``.
+        eyelids: the blend shapes of the left and the right lid, ``(V, 3)`` each (``l_eyelid.npy``, ``r_eyelid.npy``
+            of SMIRK or metrical-tracker); they become two expression columns, since FLAME itself has no blink.
+        edition: what to call it; default: read off the names of the file and its folder.
+
+    Returns:
+        The head: ``expr_000...`` and identity columns as in the file, source and sha256 in ``meta``.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a FLAME file, damaged, or hostile; nothing in it is run.
+    """
+    where = Path(path)
+    content = load_any(where)
+    if not isinstance(content, dict):
+        raise ValueError(f"{where}: no FLAME model but a {type(content).__name__}")
+    return _from_content(where, content, landmarks, masks, eyelids, edition)
+
+
+def _nothing_else(where: Path, what: str, given: list[str]) -> None:
+    if given:
+        raise ValueError(f"{where} is {what}, which brings its own; --{given[0]} is for FLAME files")
+
+
+def _from_content(where: Path, content: dict[Any, Any], landmarks: Any, masks: Any, eyelids: Any,
+                  edition: str | None) -> HeadModel:
+    missing = [k for k in KEYS if k not in content]
+    if missing:
+        known = ", ".join(sorted(str(k)[:30] for k in content)[:10]) or "(none)"
+        raise ValueError(f"{where}: not a FLAME model: {', '.join(missing)} missing; its keys are {known}")
+    notes: list[str] = []
+    v = _numbers(where, content, "v_template")
+    if v.ndim != 2 or v.shape[1] != 3 or not 4 <= len(v) <= MAX_VERTICES:
+        raise ValueError(f"{where}: v_template has shape {v.shape}; needed (V, 3)")
+    n = len(v)
+    faces = _whole(where, content, "f", n)
+    if faces.ndim != 2 or faces.shape[1] != 3:
+        raise ValueError(f"{where}: f has shape {faces.shape}; needed (F, 3)")
+    shapedirs = _numbers(where, content, "shapedirs")
+    if shapedirs.shape != (n, 3, FLAME_COLUMNS):
+        raise ValueError(f"{where}: shapedirs has shape {shapedirs.shape}; needed ({n}, 3, {FLAME_COLUMNS}): {FLAME_SHAPE} "
+                         f"identity and {FLAME_COLUMNS - FLAME_SHAPE} expression columns. SMPL and SMPL-X bodies are no heads")
+    posedirs = _numbers(where, content, "posedirs").reshape(n, 3, -1) if _size(content["posedirs"]) == n * 108 else None
+    if posedirs is None:
+        raise ValueError(f"{where}: posedirs has {_size(content['posedirs'])} entries; needed ({n}, 3, 36)")
+    _check_tree(where, content)
+    weights = _rows(where, "weights", _numbers(where, content, "weights"), (n, 5), notes)
+    if weights.min() < -1e-3:
+        raise ValueError(f"{where}: weights go down to {weights.min():.3g}; skinning weights are not negative")
+    weights = _rows(where, "weights", weights.clip(0), (n, 5), notes)
+    regressor = _rows(where, "J_regressor", _numbers(where, content, "J_regressor"), (5, n), notes)
+    _check_joints(where, content, regressor @ v, v, notes)
+    names = [f"expr_{k:03d}" for k in range(FLAME_COLUMNS - FLAME_SHAPE)]
+    if eyelids is not None:
+        shapedirs = np.concatenate([shapedirs, *(_lid(p, n) for p in eyelids)], 2)
+        names += EYELIDS
+    marks = (read_embedding(landmarks, v, faces) if landmarks is not None
+             else Embedding68(np.zeros(0, np.int32), np.zeros((0, 3), np.float32), "none"))
+    regions = read_masks(masks, n) if masks is not None else {}
+    for joint, name in ((3, "eyeball_left"), (4, "eyeball_right")):
+        regions.setdefault(name, np.flatnonzero(weights[:, joint] > 0.5).astype(np.int32))
+    part = np.zeros(n, np.uint8)
+    if "lips" in regions:
+        part[regions["lips"]] = PART_NAMES.index("lips")
+    for name in ("eyeball_left", "eyeball_right"):
+        part[regions[name]] = PART_NAMES.index("eyeball")
+    found = _edition(where, n, len(faces), edition)
+    meta = {"license": found.licence, "source": where.name, "source_sha256": _sha256(where), "edition_known_by": found.known_by,
+            "landmarks": marks.source, "notes": notes}
+    return HeadModel(
+        name="flame" if (n, len(faces)) == (FLAME_VERTICES, FLAME_FACES) else "flame_layout", edition=found.name,
+        v_template=v, faces=faces, shapedirs=shapedirs, posedirs=posedirs, J_regressor=regressor, weights=weights,
+        n_shape=FLAME_SHAPE, expr_names=tuple(names), lmk_names=tuple(f"ibug_{k:02d}" for k in range(len(marks.faces))),
+        lmk_faces=marks.faces, lmk_bary=marks.bary, masks=regions, part=part, meta=meta)
+
+
+# -- checks ---------------------------------------------------------------------------------
+def _size(value: Any) -> int:
+    return int(np.size(value)) if isinstance(value, (np.ndarray, list)) else -1
+
+
+def _numbers(where: Path, content: dict[Any, Any], key: str) -> np.ndarray:
+    value = content[key]
+    array = value.dense() if isinstance(value, SparseMatrix) else np.asarray(value) if isinstance(value, np.ndarray) else None
+    if array is None or array.dtype.kind not in "fiu":
+        raise ValueError(f"{where}: {key} holds no array of numbers but a {type(value).__name__}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{where}: {key} holds values that are not finite")
+    return array.astype(np.float64)
+
+
+def _whole(where: Path, content: dict[Any, Any], key: str, top: int) -> np.ndarray:
+    array = _numbers(where, content, key)
+    if array.size and ((array != np.floor(array)).any() or array.min() < 0 or array.max() >= top):
+        raise ValueError(f"{where}: {key} holds {array.min():g}..{array.max():g}; needed: whole numbers in 0..{top - 1}")
+    return array.astype(np.int32)
+
+
+def _rows(where: Path, key: str, array: np.ndarray, shape: tuple[int, int], notes: list[str]) -> np.ndarray:
+    """Rows that sum to 1; small rounding is undone and noted."""
+    if array.shape != shape:
+        raise ValueError(f"{where}: {key} has shape {array.shape}; needed {shape}")
+    total = array.sum(1, keepdims=True)
+    worst = float(np.abs(total - 1).max())
+    if worst > 0.05:
+        raise ValueError(f"{where}: {key} has a row that sums to {float(total[np.abs(total - 1).argmax(), 0]):.3g}; needed 1")
+    if worst > 1e-3:
+        notes.append(f"the rows of {key} missed a sum of 1 by up to {worst:.2g} and were scaled")
+    return array / total
+
+
+def _check_tree(where: Path, content: dict[Any, Any]) -> None:
+    table = np.asarray(content["kintree_table"])
+    if table.shape != (2, 5) or table.dtype.kind not in "iuf":
+        raise ValueError(f"{where}: kintree_table has shape {table.shape}; needed (2, 5): global, neck, jaw, two eyes")
+    parents = tuple(int(p) for p in table[0, 1:])
+    if parents != PARENTS[1:]:
+        raise ValueError(f"{where}: the joints hang on {list(parents)}; needed {list(PARENTS[1:])}: neck on the root, "
+                         "jaw and eyes on the neck")
+
+
+def _check_joints(where: Path, content: dict[Any, Any], joints: np.ndarray, v: np.ndarray, notes: list[str]) -> None:
+    """Units and axes: metres, y up, the left eye at +x in front of the neck."""
+    size = float(np.ptp(v[:, 1]))
+    if not 0.1 <= size <= 1.0:
+        raise ValueError(f"{where}: the head is {size:.3g} units high; needed metres (0.1 to 1)")
+    if joints[3, 0] <= joints[4, 0] or joints[3:, 1].min() <= joints[1, 1]:
+        raise ValueError(f"{where}: the eye joints do not stand above the neck with the left one at +x; turn the head to y up, "
+                         "facing +z first")
+    stored = content.get("J")
+    if isinstance(stored, np.ndarray) and stored.shape == (5, 3) and stored.dtype.kind == "f" and np.isfinite(stored).all():
+        off = float(np.abs(stored - joints).max())
+        if off > 2e-3:
+            notes.append(f"J_regressor gives joints {1000 * off:.1f} mm off the J that the file stores; J_regressor is used")
+
+
+def _lid(path: str | os.PathLike[str], n: int) -> np.ndarray:
+    array = load_any(path)
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.size != n * 3 or not np.isfinite(array).all():
+        raise ValueError(f"{path}: no eyelid blend shape; needed an array of shape ({n}, 3)")
+    return array.reshape(n, 3, 1).astype(np.float64)
+
+
+def _edition(where: Path, vertices: int, faces: int, given: str | None) -> _Edition:
+    """Which FLAME: the files carry no version, so the names tell, and the record says so."""
+    if given:
+        return _Edition(given, "that of the download", "the user")
+    if (vertices, faces) != (FLAME_VERTICES, FLAME_FACES):
+        return _Edition(OTHER, "that of the source", f"{vertices} vertices and {faces} faces, which is not FLAME's mesh")
+    for name in (where.name, where.resolve().parent.name):
+        plain = "".join(c for c in name.lower() if c.isalnum())
+        for word, edition, licence in EDITIONS:
+            if word in plain:
+                return _Edition(edition, licence, f"the name {name!r}")
+    return _Edition(UNKNOWN, "FLAME licence, https://flame.is.tue.mpg.de/modellicense.html", "the mesh; no name tells the year")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def describe_import(head: HeadModel) -> list[str]:
+    """Lines for people: what was imported and what it lacks."""
+    known = head.meta.get("edition_known_by", "its file")
+    lines = [f"{head.name}, {head.edition} (known by {known}): {head.n_vertices} vertices, {len(head.faces)} faces, "
+             f"{head.n_shape} identity and {head.n_expr} expression columns",
+             f"sha256 of the head {head.sha256[:16]}..., of the source {str(head.meta.get('source_sha256', 'unknown'))[:16]}...",
+             f"licence: {head.meta.get('license', 'unknown')}"]
+    if len(head.lmk_names) < IBUG:
+        lines.append(f"no landmarks: {NEEDS_LANDMARKS} need them; import again with --landmarks landmark_embedding.npy "
+                     "(beside DECA, SMIRK or VHAP) or flame_static_embedding.pkl")
+    lines += [str(note) for note in head.meta.get("notes", [])]
+    return lines

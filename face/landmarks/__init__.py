@@ -1,0 +1,1 @@
+"""MediaPipe's 478 landmarks on the default head. Imports face/clip and face/head."""

@@ -1,0 +1,303 @@
+"""What a head looks like: colours and materials by part, eyes, lights.
+
+Works on any head. The default head labels its parts; a FLAME or converted head without teeth,
+tongue or labels gets what its masks and landmarks can tell (lips from the mouth landmarks,
+eyeballs from the skinning weights of the eye joints).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..head.model import HeadModel
+
+SKIN, EYE, TOOTH, WET, HAIR = 0, 1, 2, 3, 4
+"""Material of a face for ``raster.shade``: how light meets it. Its colour is a vertex attribute."""
+
+RGB = tuple[float, float, float]
+
+PARTS: tuple[str, ...] = ("skin", "lips", "eyes", "teeth", "tongue", "gums", "mouth", "brows",
+                          "lashes")
+"""Parts as the renderer and the glTF writer know them; see ``part_of``."""
+
+_WORDS: tuple[tuple[str, str], ...] = (
+    # (word in a head's own part or mask name, part): the first that matches wins
+    ("lash", "lashes"), ("brow", "brows"), ("sclera", "eyes"), ("eyeball", "eyes"),
+    ("iris", "eyes"), ("pupil", "eyes"), ("cornea", "eyes"), ("teeth", "teeth"),
+    ("tooth", "teeth"), ("tongue", "tongue"), ("gum", "gums"), ("cavity", "mouth"),
+    ("inner_mouth", "mouth"), ("mouth_inside", "mouth"), ("lip", "lips"),
+)
+
+MATERIALS: dict[str, int] = {
+    "skin": SKIN, "lips": SKIN, "eyes": EYE, "teeth": TOOTH, "tongue": WET, "gums": WET,
+    "mouth": WET, "brows": HAIR, "lashes": HAIR,
+}
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours, sRGB in [0,1]."""
+
+    skin: RGB = (0.87, 0.67, 0.56)
+    cheeks: RGB = (0.87, 0.56, 0.49)
+    lips: RGB = (0.76, 0.42, 0.39)
+    brows: RGB = (0.28, 0.18, 0.13)
+    lashes: RGB = (0.12, 0.08, 0.07)
+    sclera: RGB = (0.95, 0.94, 0.93)
+    iris: RGB = (0.33, 0.47, 0.55)
+    teeth: RGB = (0.95, 0.92, 0.86)
+    tongue: RGB = (0.78, 0.38, 0.38)
+    gums: RGB = (0.72, 0.36, 0.35)
+    mouth: RGB = (0.42, 0.13, 0.13)
+    """The cavity, where it begins; it darkens towards the throat."""
+    background: RGB = (0.16, 0.17, 0.19)
+    """Colour behind the head; it gets a faint glow so that the silhouette stands out."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if len(value) != 3 or not all(0.0 <= c <= 1.0 for c in value):
+                raise ValueError(f"palette colour {name}={value}: three numbers in [0,1] wanted")
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """Proportions of the procedural eye, degrees seen from the eyeball's centre.
+
+    An adult iris is 11.7 mm across (Hashemi et al. 2015, the white-to-white distance,
+    https://pubmed.ncbi.nlm.nih.gov/26412892/) on a 24 mm globe: 29 degrees from centre to edge.
+    """
+
+    iris: float = 29.0
+    pupil: float = 11.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.pupil < self.iris < 90.0:
+            raise ValueError(f"eye angles pupil={self.pupil}, iris={self.iris}: 0 < pupil < iris < 90")
+
+
+@dataclass(frozen=True, eq=False)
+class Appearance:
+    """Per-vertex and per-face drawing data of one head; see ``appearance``."""
+
+    faces: np.ndarray
+    """(F,3) int32, opaque parts."""
+    material: np.ndarray
+    """(F,) uint8, ``raster`` materials."""
+    part: np.ndarray
+    """(V,) int index into ``PARTS``."""
+    albedo: np.ndarray
+    """(V,3) float32 linear RGB."""
+    extra: np.ndarray
+    """(V,4) float32: rest direction on the eyeball (or zeros), opacity."""
+    palette: Palette = field(default_factory=Palette)
+    eyes: Eyes = field(default_factory=Eyes)
+
+
+def linear(rgb: RGB | np.ndarray) -> np.ndarray:
+    """sRGB in [0,1] -> linear RGB, float32 (IEC 61966-2-1)."""
+    c = np.asarray(rgb, np.float32)
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def part_of(name: str) -> str:
+    """The drawing part (one of ``PARTS``) of a head's own part or mask name; skin when unknown."""
+    low = name.lower()
+    for word, part in _WORDS:
+        if word in low:
+            return part
+    return "skin"
+
+
+def _edges(faces: np.ndarray) -> np.ndarray:
+    return np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+
+
+def _spread(values: np.ndarray, faces: np.ndarray, rounds: int) -> np.ndarray:
+    """Average each vertex's value with its neighbours' ``rounds`` times: softens label borders."""
+    e = _edges(faces)
+    degree = np.bincount(e.ravel(), minlength=len(values)).astype(np.float32)
+    out = values.astype(np.float32)
+    for _ in range(rounds):
+        total = np.zeros_like(out)
+        np.add.at(total, e[:, 0], out[e[:, 1]])
+        np.add.at(total, e[:, 1], out[e[:, 0]])
+        shape = (-1,) + (1,) * (out.ndim - 1)
+        out = np.where(degree.reshape(shape) > 0,
+                       0.5 * out + 0.5 * total / np.maximum(degree, 1).reshape(shape), out)
+    return out
+
+
+def vertex_parts(head: HeadModel) -> np.ndarray:
+    """(V,) index into ``PARTS`` from the head's part labels, masks and skinning weights."""
+    out = np.zeros(len(head.v_template), np.int64)
+    if head.part.any():
+        out = np.array([PARTS.index(part_of(name)) for name in head.part_names])[head.part]
+    else:  # an imported head without labels
+        for name, index in head.masks.items():
+            part = part_of(name)
+            if part in ("eyes", "teeth", "tongue", "gums", "lashes", "lips"):
+                out[index] = PARTS.index(part)
+    eyes = PARTS.index("eyes")
+    if not (out == eyes).any():
+        out[(head.weights[:, 3] > 0.99) | (head.weights[:, 4] > 0.99)] = eyes
+    return out
+
+
+def _sphere(points: np.ndarray) -> np.ndarray:
+    """Least-squares sphere through (N,3) points: centre x, y, z and radius, (4,) float32.
+
+    The eye joint will not do: it is where the lids' motion wants it, and an eyeball's vertices
+    may crowd at the front.
+    """
+    p = points.astype(np.float64)
+    origin = p.mean(0)
+    q = p - origin
+    solution, *_ = np.linalg.lstsq(np.c_[2 * q, np.ones(len(q))], (q * q).sum(1), rcond=None)
+    centre = solution[:3]
+    radius = np.sqrt(max(float(solution[3] + centre @ centre), 1e-12))
+    return np.array([*(centre + origin), radius], np.float32)
+
+
+def eye_directions(head: HeadModel, part: np.ndarray) -> np.ndarray:
+    """(V,3) rest-space unit directions of the eyeballs' vertices; +z is the way the eye looks.
+
+    Directions are taken from the centre of the eyeball, turned so that the eye's front pole (the
+    ``pupil_*`` landmark where the head has one, else straight ahead) is +z.
+    """
+    v = head.v_template
+    out = np.zeros_like(v, dtype=np.float32)
+    names = list(head.lmk_names)
+    for joint, side in ((3, "left"), (4, "right")):
+        own = (part == PARTS.index("eyes")) & (head.weights[:, joint] > 0.5)
+        if not own.any():
+            continue
+        box = v[own]
+        centre = _sphere(box)[:3]
+        forward = np.array([0.0, 0.0, 1.0], np.float32)
+        if f"pupil_{side}" in names:
+            k = names.index(f"pupil_{side}")
+            pole = head.lmk_bary[k] @ v[head.faces[head.lmk_faces[k]]] - centre
+            forward = pole / max(float(np.linalg.norm(pole)), 1e-9)
+        right = np.cross([0.0, 1.0, 0.0], forward)
+        right /= np.linalg.norm(right)
+        basis = np.stack([right, np.cross(forward, right), forward])
+        d = (box - centre) @ basis.T
+        out[own] = d / np.maximum(np.linalg.norm(d, axis=1, keepdims=True), 1e-9)
+    return out
+
+
+def _to_line(points: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """(N,) distance of points (N,3) to a polyline (M,3)."""
+    best = np.full(len(points), np.inf)
+    for a, b in zip(line[:-1], line[1:], strict=True):
+        along = b - a
+        t = np.clip((points - a) @ along / max(float(along @ along), 1e-18), 0.0, 1.0)
+        best = np.minimum(best, np.linalg.norm(points - a - t[:, None] * along, axis=1))
+    return best
+
+
+def _lash_weight(head: HeadModel) -> np.ndarray:
+    """(V,) how much lash line a vertex carries: the rims of the lids, the upper one stronger.
+
+    The rims are iBUG landmarks 36-47; without them nothing is drawn.
+    """
+    out = np.zeros(len(head.v_template), np.float32)
+    names = {name: k for k, name in enumerate(head.lmk_names)}
+    if any(f"ibug_{k:02d}" not in names for k in range(36, 48)):
+        return out
+    at = {}
+    for k in range(36, 48):
+        i = names[f"ibug_{k:02d}"]
+        at[k] = head.lmk_bary[i] @ head.v_template[head.faces[head.lmk_faces[i]]]
+    for start in (36, 42):
+        upper = np.stack([at[start + k] for k in (0, 1, 2, 3)])
+        lower = np.stack([at[start + k] for k in (3, 4, 5, 0)])
+        for line, strength in ((upper, 1.0), (lower, 0.45)):
+            gap = _to_line(head.v_template, line)
+            out = np.maximum(out, strength * np.clip(1.6 - gap / 0.0012, 0.0, 1.0))
+    return out
+
+
+def appearance(
+    head: HeadModel, palette: Palette | None = None, eyes: Eyes | None = None
+) -> Appearance:
+    """Colours, materials and eye directions for drawing ``head``.
+
+    Args:
+        head: any head in the HeadModel layout.
+        palette: colours; the default is a light-brown skin under neutral light.
+        eyes: iris and pupil size.
+    """
+    palette, eyes = palette or Palette(), eyes or Eyes()
+    faces = np.array(head.faces, np.int32)  # writable: numba compiles read-only arrays separately
+    part = vertex_parts(head)
+    v = head.v_template
+    n = len(v)
+    flat = {
+        "skin": palette.skin, "lips": palette.lips, "eyes": palette.sclera, "teeth": palette.teeth,
+        "tongue": palette.tongue, "gums": palette.gums, "mouth": palette.mouth, "brows": palette.brows,
+        "lashes": palette.lashes,
+    }
+    colour = np.stack([linear(flat[p]) for p in PARTS])[part]
+    # light hardly reaches the back of the mouth, less than screen-space occlusion can tell
+    for name, depth in (("mouth", 0.014), ("gums", 0.02), ("tongue", 0.03)):
+        own = part == PARTS.index(name)
+        if own.any():
+            behind = np.clip(v[own, 2].max() - v[own, 2] - 0.008, 0.0, None)
+            colour[own] *= np.exp(-behind / depth)[:, None]
+    surface = (part == PARTS.index("skin")) | (part == PARTS.index("lips"))
+
+    def tint(weight: np.ndarray, rgb: RGB) -> None:
+        w = np.where(surface, np.clip(weight, 0.0, 1.0), 0.0)[:, None]
+        colour[:] = colour * (1 - w) + linear(rgb) * w
+
+    def mask_weight(name: str, rounds: int) -> np.ndarray:
+        w = np.zeros(n, np.float32)
+        w[np.asarray(head.masks.get(name, ()), np.int64)] = 1.0
+        return _spread(w, faces, rounds) if rounds else w
+
+    tint(0.55 * mask_weight("cheeks", 6), palette.cheeks)
+    tint(0.35 * mask_weight("nose", 3), palette.cheeks)
+    lips = (part == PARTS.index("lips")).astype(np.float32)
+    if not lips.any():
+        lips = mask_weight("lips", 0)
+    # the label's border is one edge wide: soften it without spilling onto the skin
+    soft = _spread(lips, faces, 1)
+    colour[part == PARTS.index("lips")] = linear(palette.skin)
+    tint(np.clip(soft * 1.35 - 0.2, 0.0, 1.0), palette.lips)
+    if head.brow_weight.any():
+        tint(0.88 * head.brow_weight, palette.brows)
+    elif not (part == PARTS.index("brows")).any():
+        tint(0.85 * mask_weight("brows", 1), palette.brows)
+    tint(0.85 * _lash_weight(head), palette.lashes)
+
+    extra = np.zeros((n, 4), np.float32)
+    extra[:, :3] = eye_directions(head, part)
+    low, high = float(v[:, 1].min()), float(v[:, 1].max())
+    # the cut edge of the neck dissolves into the background
+    extra[:, 3] = np.clip((v[:, 1] - low) / (0.10 * (high - low)), 0.0, 1.0)
+    kind = np.array([MATERIALS[p] for p in PARTS], np.uint8)[part]
+    corner = kind[faces]
+    # a face on a border takes the material of skin, so that lips and skin stay one surface
+    material = np.where((corner == corner[:, :1]).all(1), corner[:, 0], corner.min(1))
+    return Appearance(faces, material.astype(np.uint8), part,
+                      np.ascontiguousarray(colour, np.float32), extra, palette, eyes)
+
+
+def studio_lights() -> np.ndarray:
+    """(L+1,7) float32 lights in view space as ``raster.shade`` wants: key, fill, rim, rim, ambient."""
+    rows = [
+        # direction to the light,   linear RGB,          specular share
+        (-0.55, 0.55, 0.75, 0.78, 0.74, 0.68, 1.0),  # warm key from the viewer's upper left
+        (0.80, 0.05, 0.60, 0.20, 0.22, 0.26, 0.4),   # cool fill from the right
+        (0.75, 0.35, -0.70, 0.34, 0.38, 0.46, 0.8),  # cool rim from behind
+        (-0.80, 0.25, -0.60, 0.20, 0.19, 0.18, 0.6),  # faint warm rim
+        (0.0, 0.0, 1.0, 0.20, 0.20, 0.215, 0.0),     # ambient
+    ]
+    lights = np.array(rows, np.float32)
+    lights[:, :3] /= np.linalg.norm(lights[:, :3], axis=1, keepdims=True)
+    return lights

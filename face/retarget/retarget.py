@@ -1,0 +1,216 @@
+"""Retargeting: a clip of one head becomes a clip of another.
+
+Head angles and gaze are carried by the joints, exactly; jaw and expression through corresponding points of the two
+faces, in the target's proportions (see retarget_fit.py). Everything is a function of the frame alone, continuous and
+zero at rest, so the result is as smooth as the clip, and the same clip always gives the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..clip.sequence import FaceSequence
+from ..head.lbs import rotation_matrices
+from ..head.model import HeadModel
+from .fit import (
+    REGIONS,
+    JawMap,
+    Pair,
+    Solver,
+    gaze_features,
+    jaw_features,
+    jaw_map,
+    joint_offsets,
+    pair_of,
+    solver_of,
+)
+
+Floats = NDArray[np.float64]
+IDENTITIES = ("fit", "average")
+_SHOWN = 48
+"""Frames of a clip that a report looks at."""
+
+
+@dataclass(frozen=True)
+class RetargetConfig:
+    """How expression is solved."""
+
+    trust: float = 3.0
+    """How much the mapping by name counts against the geometry between two heads with ARKit's names: 0 is geometry
+    alone, 100 nearly names alone (docs/retarget.md has both errors for several values)."""
+    ridge: float = 3e-4
+    """Pull towards 0 on columns without a namesake, m a unit."""
+    limit: float = 4.0
+    """Largest coefficient on a head without ARKit names."""
+    jaw_trust: float = 0.3
+    """How much the ratio of the two ``jawOpen`` angles counts against where the chin goes."""
+    identity_ridge: float = 1e-3
+    """Pull towards the average face when an identity is carried over, m a unit."""
+
+    def __post_init__(self) -> None:
+        for name in ("trust", "jaw_trust"):
+            if not 0 <= getattr(self, name) <= 1e6:
+                raise ValueError(f"{name} is {getattr(self, name)}; allowed: 0 or more")
+        for name in ("ridge", "limit", "identity_ridge"):
+            if not 0 < getattr(self, name) <= 1e3:
+                raise ValueError(f"{name} is {getattr(self, name)}; allowed: more than 0")
+
+
+@dataclass(frozen=True)
+class RegionError:
+    """Distance between where a region's points should be and where they are, mm."""
+
+    mean: float
+    p95: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f} (p95 {self.p95:.2f})"
+
+
+@dataclass(frozen=True)
+class Report:
+    """Errors by region."""
+
+    regions: dict[str, RegionError]
+    frames: int
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON-like."""
+        return {"frames_compared": self.frames, "regions_mm": {
+            name: {"mean": round(e.mean, 3), "p95": round(e.p95, 3)} for name, e in self.regions.items()}}
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name:<12s} {e.mean:6.2f} mm  (95 % below {e.p95:.2f})" for name, e in self.regions.items())
+
+
+def by_region(error: Floats, region: NDArray[np.str_]) -> dict[str, RegionError]:
+    """Mean and 95th percentile, mm, of distances ``(T, N)`` m over the points of each region."""
+    out = {}
+    for name in REGIONS:
+        own = error[:, region == name]
+        if own.size:
+            out[name] = RegionError(1e3 * float(own.mean()), 1e3 * float(np.quantile(own, 0.95)))
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Retargeting:
+    """A calibrated map from clips of ``a`` to clips of ``b``; build once, apply to any number of clips."""
+
+    a: HeadModel
+    b: HeadModel
+    config: RetargetConfig
+    pair: Pair
+    jaws: JawMap
+    solve: Solver
+
+    @classmethod
+    def between(cls, a: HeadModel, b: HeadModel, config: RetargetConfig | None = None) -> Retargeting:
+        """Calibrate; a few seconds.
+
+        Raises:
+            ValueError: a head lacks the 68 iBUG landmarks, or the two have no jaw in common.
+        """
+        cfg = config or RetargetConfig()
+        pair = pair_of(a, b)
+        jaws = jaw_map(pair, cfg.jaw_trust)
+        return cls(a, b, cfg, pair, jaws, solver_of(pair, joint_offsets(pair, jaws), cfg.trust, cfg.ridge, cfg.limit))
+
+    def apply(self, seq: FaceSequence, identity: str | np.ndarray = "fit") -> FaceSequence:
+        """The clip on head ``b``.
+
+        Args:
+            seq: a clip of head ``a``.
+            identity: ``"fit"`` carries the clip's identity over (an average face stays average), ``"average"`` drops
+                it, an array ``(S_b,)`` sets one.
+
+        Raises:
+            ValueError: the clip is of another head, or the identity has the wrong size.
+        """
+        seq.require_head(self.a.ref)
+        expr = self.solve(seq.expr, np.c_[jaw_features(seq.jaw_pose), gaze_features(seq.eyes_pose)])
+        shape = self._identity(seq.shape, identity)
+        return seq.replace(expr=expr, jaw_pose=self.jaws(seq.jaw_pose).astype(np.float32), shape=shape,
+                           translation=self._place(seq, shape), head=self.b.ref)
+
+    def apply_many(self, clips: Iterable[FaceSequence], identity: str | np.ndarray = "fit",
+                   progress: Callable[[int], None] | None = None) -> Iterator[FaceSequence]:
+        """Every clip on head ``b``, one after the other; ``progress`` is called with the number done."""
+        for done, clip in enumerate(clips, 1):
+            yield self.apply(clip, identity)
+            if progress:
+                progress(done)
+
+    def _identity(self, shape: np.ndarray, identity: str | np.ndarray) -> NDArray[np.float32]:
+        if isinstance(identity, str):
+            if identity not in IDENTITIES:
+                raise ValueError(f"identity is {identity!r}; allowed: {', '.join(IDENTITIES)}, or coefficients of the target")
+            if identity == "average" or not len(shape) or not np.any(shape) or not self.b.n_shape:
+                return np.zeros(self.b.n_shape, np.float32)
+            return self._fit_identity(shape)
+        out = np.asarray(identity, np.float32)
+        if out.shape != (self.b.n_shape,):
+            raise ValueError(f"identity has shape {out.shape}; head {self.b.ref} needs ({self.b.n_shape},)")
+        return out
+
+    @cached_property
+    def _identity_map(self) -> Floats:
+        """(S_b, N * 3): displacements of b's points to coefficients, by ridge."""
+        basis = self.pair.b.identity.reshape(-1, self.b.n_shape)
+        n = len(self.pair.region)
+        system = basis.T @ basis / n + self.config.identity_ridge**2 * np.eye(self.b.n_shape)
+        return np.asarray(np.linalg.solve(system, basis.T / n), np.float64)
+
+    def _fit_identity(self, shape: np.ndarray) -> NDArray[np.float32]:
+        moves = self.pair.a.identity @ shape.astype(np.float64)
+        found = self._identity_map @ self.pair.carried(moves[None])[0].ravel()
+        return found.clip(-10, 10).astype(np.float32)
+
+    def _place(self, seq: FaceSequence, shape: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A clip placed in the world (fitted, filmed) keeps the middle of its eyes where it is; others stay at 0."""
+        if not (seq.translation.any() or seq.rotation.any()):
+            return seq.translation
+        turn = rotation_matrices(seq.rotation.astype(np.float64))
+        arms = []
+        for head, identity in ((self.a, seq.shape), (self.b, shape)):
+            joints = head.joints(identity if len(identity) else None).astype(np.float64)
+            arms.append((joints[3:].mean(0) - joints[0], joints[0]))
+        (arm_a, base_a), (arm_b, base_b) = arms
+        return (seq.translation + base_a - base_b + turn @ (arm_a - arm_b)).astype(np.float32)
+
+    # -- errors -----------------------------------------------------------------------------
+    def _moves(self, seq: FaceSequence, frames: NDArray[np.int64], source: bool) -> Floats:
+        points = self.pair.a if source else self.pair.b
+        return points.posed(expr=seq.expr[frames], jaw_pose=seq.jaw_pose[frames], eyes_pose=seq.eyes_pose[frames]) - points.rest
+
+    def report(self, seq: FaceSequence, done: FaceSequence | None = None) -> Report:
+        """Distance, by region, between where the clip's motion takes b's points and where b's own shapes take them.
+
+        Measured on average faces and without head motion, at up to 48 frames of the clip.
+
+        Args:
+            seq: a clip of ``a``; done: the same on ``b`` (None: it is made).
+        """
+        done = self.apply(seq, "average") if done is None else done
+        frames = np.unique(np.linspace(0, len(seq) - 1, min(len(seq), _SHOWN)).round().astype(np.int64))
+        error = np.linalg.norm(self.pair.carried(self._moves(seq, frames, True)) - self._moves(done, frames, False), axis=-1)
+        return Report(by_region(error, self.pair.region), len(frames))
+
+    @cached_property
+    def calibration(self) -> Report:
+        """The same over single motions: every expression column at 1, and the jaw at 10 and 20 degrees."""
+        columns = len(self.a.expr_names)
+        seq = FaceSequence.rest(columns + 2, self.a.ref, n_expr=columns, n_shape=self.a.n_shape)
+        expr, jaw = np.zeros_like(seq.expr), np.zeros_like(seq.jaw_pose)
+        expr[np.arange(columns), np.arange(columns)] = 1
+        jaw[columns:, 0] = np.radians([10.0, 20.0])
+        seq = seq.replace(expr=expr, jaw_pose=jaw)
+        frames = np.arange(len(seq))
+        done = self.apply(seq, "average")
+        error = np.linalg.norm(self.pair.carried(self._moves(seq, frames, True)) - self._moves(done, frames, False), axis=-1)
+        return Report(by_region(error, self.pair.region), len(frames))

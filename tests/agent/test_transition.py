@@ -1,0 +1,305 @@
+"""Transitions of the agent: the same face, from the source's very frame, through the named expressions, in time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from facelm.agent.pipeline import FaceLM
+from facelm.agent.transition import (
+    Asked,
+    Source,
+    asks_for_transition,
+    baseline_transition,
+    check_transition,
+    faithful,
+    leaving,
+    source_frame,
+)
+from facelm.data_gen.performer.animator import perform
+from facelm.data_gen.performer.transitions import EMOTION_CHANNELS, Stage, TransitionSpec, perform_transition
+from facelm.face.clip.channels import EXPR_INDEX, EXPR_NAMES, MOTION_FIELDS
+from facelm.face.clip.sequence import FaceSequence, HeadRef
+from facelm.face.clip.spontaneous import add_idle
+from facelm.face.facs.measure import measure
+from facelm.face.facs.script import Event, Script
+from facelm.face.head.model import HeadModel
+from transition_fakes import PerformingLM, needs_tokenizer, performing_agent, still
+
+TURN = "Turn this face from anger to happiness."
+KEPT = ("rotation", "neck_pose", "eyes_pose", "translation")
+
+
+@pytest.fixture(scope="module")
+def agent() -> FaceLM:
+    return performing_agent()
+
+
+def calls(agent: FaceLM) -> list[dict]:
+    assert isinstance(agent.lm, PerformingLM)
+    return agent.lm.calls
+
+
+def frame_of(clip: FaceSequence, index: int) -> FaceSequence:
+    return clip.slice(index, index + 1)
+
+
+def dominant(clip: FaceSequence, key: int) -> str:
+    """What geometry says of the frame."""
+    held = frame_of(clip, key).replace(shape=np.zeros_like(clip.shape))
+    return measure(held.concat(*[held] * 24)).emotion.dominant
+
+
+# -- the face stays the same --------------------------------------------------------------
+@needs_tokenizer
+def test_the_source_is_kept_and_the_expressions_come_in_order(agent: FaceLM) -> None:
+    source = still(fps=30.0, mouthFrownLeft=0.63, mouthFrownRight=0.63, browInnerUp=0.66, cheekPuff=0.4, mouthPucker=0.21)
+    done = agent.transition(TURN, source, 3.0)
+    clip = done.clip
+    assert done.names == ("anger", "happiness") and len(done.keys) == 2 and done.warnings == ()
+    assert len(clip) == 75 and clip.fps == 25
+    assert np.array_equal(clip.shape, source.shape) and clip.head == source.head
+    for name in KEPT:
+        assert (getattr(clip, name) == getattr(source, name)[-1]).all(), name
+    for name in ("expr", *MOTION_FIELDS):
+        assert np.array_equal(getattr(clip, name)[0], getattr(source, name)[-1]), f"{name}: the first frame is the source"
+    untouched = [EXPR_INDEX[n] for n in EXPR_NAMES if n not in EMOTION_CHANNELS]
+    assert (clip.expr[:, untouched] == source.expr[-1, untouched]).all() and source.expr[-1, untouched].max() > 0.2
+    assert [dominant(clip, k) for k in done.keys] == ["anger", "happiness"]
+    assert np.abs(clip.expr[-1, EXPR_INDEX["mouthFrownLeft"]]) < 0.1, "the source's sadness has left"
+    assert np.abs(np.diff(clip.expr, axis=0)).max() < 0.25, "no jump"
+
+
+@needs_tokenizer
+def test_without_a_source_it_starts_at_rest(agent: FaceLM) -> None:
+    clip = agent.transition(TURN).clip
+    assert not clip.expr[0].any() and not clip.jaw_pose[0].any() and not clip.shape.any()
+    assert not any(getattr(clip, n).any() for n in KEPT)
+    assert calls(agent)[-1]["sources"] == [None] * 3
+
+
+@needs_tokenizer
+@pytest.mark.parametrize("seconds", [0.4, 1.0, 2.04, 3.0, 5.52])
+def test_seconds_are_exact_to_the_frame(agent: FaceLM, seconds: float) -> None:
+    for curve in ("learned", "linear", "minjerk"):
+        done = agent.transition(TURN, still(browDownLeft=0.5), seconds, curve=curve)
+        assert len(done.clip) == round(seconds * 25) and 0 <= done.keys[0] <= done.keys[-1] < len(done.clip)
+        assert done.clip.expr[0, EXPR_INDEX["browDownLeft"]] == np.float32(0.5)
+
+
+@needs_tokenizer
+def test_a_duration_in_the_words_counts_and_the_argument_goes_before_it(agent: FaceLM) -> None:
+    said = "Turn this face from anger to happiness over 2 seconds."
+    assert len(agent.transition(said).clip) == 50
+    assert len(agent.transition(said, seconds=1.2).clip) == 30
+    assert set(calls(agent)[-1]["seconds"]) == {1.2} and "second" not in calls(agent)[-1]["texts"][0]
+
+
+@needs_tokenizer
+def test_via_neutral_is_said_once_and_is_a_stage(agent: FaceLM) -> None:
+    for text in (TURN, "Turn this face from anger to happiness via neutral"):
+        done = agent.transition(text, still(), 4.0, via="neutral")
+        assert done.names == ("anger", "neutral", "happiness") and len(done.keys) == 3
+        assert done.text.count("neutral") == 1 and set(calls(agent)[-1]["texts"]) == {done.text}
+    assert np.abs(done.clip.expr[done.keys[1]]).max() < 0.1 < done.clip.expr[done.keys[0]].max()
+
+
+@needs_tokenizer
+def test_a_source_that_shows_the_first_expression_is_its_key(agent: FaceLM) -> None:
+    anger = {n: v for n, v in Stage((("anger", 0.7),)).pose().items()}
+    done = agent.transition(TURN, still(**anger), 3.0)
+    assert dominant(done.clip, done.keys[0]) == "anger" and done.keys[0] < done.keys[1]
+    assert dominant(done.clip, done.keys[1]) == "happiness"
+
+
+@needs_tokenizer
+def test_a_list_is_carried_out_as_if_one_by_one(agent: FaceLM) -> None:
+    texts = [TURN, "from fear to disgust", "go from sad to surprised", "turn this face from joy to rage", TURN]
+    sources = [still(seed=i, mouthSmileLeft=0.1 * i) if i % 2 else None for i in range(5)]
+    seen: list[tuple[int, int]] = []
+    many = agent.transition_many(texts, sources, [2.0, None, 1.0, 3.0, None], seed=3, temperature=0.7,
+                                 progress=lambda *x: seen.append(x))
+    assert seen[-1] == (5, 5) and [d for d, _ in seen] == sorted(d for d, _ in seen)
+    for i, one in enumerate(many):
+        alone = agent.transition(texts[i], sources[i], [2.0, None, 1.0, 3.0, None][i], seed=3 + i, temperature=0.7)
+        assert np.array_equal(one.clip.expr, alone.clip.expr) and one.keys == alone.keys, i
+
+
+@needs_tokenizer
+def test_of_the_likeliest_and_samples_one_is_kept(agent: FaceLM) -> None:
+    before = len(calls(agent))
+    a, b = (agent.transition(TURN, seconds=2.0, seed=s, candidates=1).clip for s in (0, 1))
+    assert np.array_equal(a.expr, b.expr)
+    assert [(len(c["texts"]), c["temperature"]) for c in calls(agent)[before:]] == [(1, 0.0), (1, 0.0)]
+    before = len(calls(agent))
+    agent.transition(TURN, seconds=2.0, candidates=3, seed=5)
+    likeliest, samples = calls(agent)[before:]
+    assert likeliest["seed"] == [(5, 0)] and likeliest["temperature"] == 0
+    assert samples["seed"] == [(5, 1), (5, 2)] and samples["temperature"] > 0
+    agent.transition(TURN, seconds=2.0, temperature=0.0)
+    assert len(calls(agent)[-1]["texts"]) == 1, "without chance they would all be the same"
+
+
+@needs_tokenizer
+def test_with_a_source_one_candidate_starts_from_rest(agent: FaceLM) -> None:
+    before = len(calls(agent))
+    source = still(mouthSmileLeft=0.8)
+    done = agent.transition(TURN, source, seconds=2.0, candidates=3, seed=5)
+    likeliest, samples = calls(agent)[before:]
+    assert likeliest["sources"][0] is not None and likeliest["sources"][1] is None and likeliest["temperature"] == 0
+    assert len(samples["sources"]) == 1 and samples["sources"][0] is not None and samples["seed"] == [(5, 1)]
+    assert np.array_equal(done.clip.expr[0], source.expr[-1]), "whichever is kept starts at the source"
+
+
+@needs_tokenizer
+def test_idle_grows_from_nothing(agent: FaceLM) -> None:
+    source = still(mouthSmileLeft=0.3)
+    bare, alive = (agent.transition(TURN, source, 3.0, idle=i).clip for i in (False, True))
+    assert all(np.array_equal(getattr(alive, n)[0], getattr(bare, n)[0]) for n in ("expr", *MOTION_FIELDS))
+    assert not np.array_equal(alive.expr[-1], bare.expr[-1]) and not np.array_equal(alive.neck_pose[-1], bare.neck_pose[-1])
+
+
+# -- the source's frame -------------------------------------------------------------------
+def test_the_frame_is_the_last_one_or_that_of_a_time(head: HeadModel) -> None:
+    clip = perform(Script(2.0, (Event("smile", 0.0, 0.5, 1.0, 0.4),)))
+    assert np.array_equal(source_frame(clip, head).frame.expr[0], clip.expr[-1])
+    for at, index in ((0.0, 0), (0.52, 13), (2.0, 49)):
+        assert np.array_equal(source_frame(clip, head, at).frame.expr[0], clip.expr[index])
+    long = FaceSequence.rest(25 * 100, head.ref)
+    assert len(source_frame(long, head, 90.0).frame) == 1, "only a frame is read of a long clip"
+
+
+def test_a_frame_in_the_middle_of_a_blink_opens_its_eyes(head: HeadModel) -> None:
+    lids = [EXPR_INDEX["eyeBlinkLeft"], EXPR_INDEX["eyeBlinkRight"]]
+    blinking = perform(Script(3.0, (Event("blink", 1.0, 0.12, 0.04, 0.16, 1.0),)))
+    index = int(blinking.expr[:, lids[0]].argmax())
+    found = source_frame(blinking, head, index / 25)
+    assert found.frame.expr[0, lids].min() > 0.9 and np.abs(found.meant.expr[0, lids]).max() < 0.05
+    made = FaceSequence.rest(50, head.ref)
+    out = faithful(made, found, (49,))
+    assert np.array_equal(out.expr[0], found.frame.expr[0]) and (np.abs(out.expr[10:, lids]) < 0.05).all()
+    closed = perform(Script(3.0, (Event("eye_close", 0.2, 0.3, 2.0, 0.0, 1.0),)))
+    held = faithful(made, source_frame(closed, head), (49,))
+    assert (held.expr[:, lids] == closed.expr[-1, lids]).all() and held.expr[:, lids].min() > 0.9, "closed eyes stay closed"
+
+
+def test_the_residual_leaves_with_the_first_movement() -> None:
+    clip = perform_transition(TransitionSpec((Stage((("anger", 0.9),), 0.6, 0.6), Stage((("happiness", 0.9),), 0.6, 0.6)),
+                                             lead=0.2))
+    left = leaving(clip, (25, 50))
+    assert (left[:6] == 1).all() and (left[20:] == 0).all() and (np.diff(left) <= 0).all()
+    assert np.allclose(left[5:21], left[5:21][::-1][::1] * -1 + 1, atol=0.02), "symmetrical, as the stroke is"
+    assert (leaving(FaceSequence.rest(9, clip.head), (8,)) == 1).all()
+    source = still(1, mouthLeft=0.2, browDownLeft=0.37)
+    out = faithful(clip, Source(source, source), (25, 50))
+    assert out.expr[0, EXPR_INDEX["browDownLeft"]] == np.float32(0.37)
+    assert np.allclose(out.expr[21:, EXPR_INDEX["browDownLeft"]], clip.expr[21:, EXPR_INDEX["browDownLeft"]], atol=1e-6)
+
+
+def test_the_head_moves_only_when_asked(head: HeadModel) -> None:
+    made = perform(Script(2.0, (Event("nod", 0.4, 0.3, 0.6, 0.3, 0.7, 1), Event("smile", 0.5, 0.4, 0.4, 0.4))))
+    source = source_frame(still(), head)
+    kept, moved = faithful(made, source, (49,)), faithful(made, source, (49,), frozenset({"head_x"}))
+    assert np.ptp(kept.neck_pose, axis=0).max() == 0
+    assert np.array_equal(moved.neck_pose[0], source.frame.neck_pose[0]) and np.ptp(moved.neck_pose, axis=0).max() > 0.1
+    asked = check_transition("Turn this face from anger to happiness while nodding.")
+    assert "head_x" in asked.channels and any("nod" in w for w in asked.warnings)
+    assert check_transition(TURN) == Asked(TURN, ("anger", "happiness"), None, ())
+
+
+# -- what is wrong ------------------------------------------------------------------------
+@needs_tokenizer
+@pytest.mark.parametrize(("arguments", "words"), [
+    ({"instructions": [""]}, "instruction is empty"),
+    ({"instructions": ["Turn this face from xyzzy to anger."]}, "xyzzy.*happiness"),
+    ({"instructions": ["Open the door."]}, "names no expression"),
+    ({"seconds": 0.1}, "allowed: 0.2 to 20"),
+    ({"seconds": 0.3}, "seconds is 0.3 for 2 expressions .*allowed: 0.4"),
+    ({"seconds": float("nan")}, "allowed: 0.2 to 20"),
+    ({"seconds": [1.0, 2.0]}, "2 durations for 1 instructions"),
+    ({"sources": []}, "0 sources for 1 instructions"),
+    ({"at": [1.0, 2.0]}, "2 times for 1 instructions"),
+    ({"at": 1.0}, "no source"),
+    ({"at": 9.0, "sources": [still()]}, "at is 9 s; allowed: 0 to 0.4 s"),
+    ({"at": -1.0, "sources": [still()]}, "at is -1 s"),
+    ({"at": float("nan"), "sources": [still()]}, "at is nan s"),
+    ({"sources": [still().replace(head=HeadRef("flame", "2023", "0" * 64))]}, "of the head flame"),
+    ({"via": "anger"}, "via is 'anger'; allowed: neutral"),
+    ({"curve": "cubic"}, "curve is 'cubic'; allowed: learned"),
+    ({"seed": -1}, "seed is -1"),
+    ({"temperature": float("nan")}, "temperature is nan"),
+    ({"candidates": 65}, "candidates is 65"),
+])
+def test_wrong_requests_are_refused_before_the_model_is_asked(agent: FaceLM, arguments: dict, words: str) -> None:
+    before = len(calls(agent))
+    with pytest.raises(ValueError, match=words):
+        agent.transition_many(**{"instructions": [TURN], **arguments})
+    assert len(calls(agent)) == before
+
+
+def test_words_beyond_the_eight_are_replaced_with_a_warning() -> None:
+    asked = check_transition("Turn this face from sleepy to angry")
+    assert asked.names[-1] == "anger" and "sleepy" in asked.warnings[0] and "contempt" in asked.warnings[0]
+    assert "sleepy" not in asked.text
+
+
+# -- the baseline -------------------------------------------------------------------------
+class TwoPoses:
+    def __init__(self, columns: int = 41) -> None:
+        rng = np.random.default_rng(0)
+        self.expr, self.pose = rng.uniform(0, 1, (1, 2, columns)), rng.normal(0, 0.1, (1, 2, 6))
+
+    def generate(self, instructions: list[str], seed: int) -> tuple[np.ndarray, np.ndarray]:
+        assert instructions == [TURN] and seed == 4
+        return self.expr, self.pose
+
+
+def test_a_baseline_is_interpolated_from_the_source_through_both_poses() -> None:
+    model, source = TwoPoses(), still(mouthSmileLeft=0.4)
+    done = baseline_transition(model, TURN, source, seconds=3.0, seed=4)
+    clip, middle = done.clip, done.keys[0]
+    assert len(clip) == 75 and done.keys == (37, 74)
+    assert np.array_equal(clip.expr[0], source.expr[-1]) and np.array_equal(clip.shape, source.shape)
+    assert np.allclose(clip.expr[[37, 74]], model.expr[0], atol=1e-6)
+    assert np.allclose(clip.rotation[74], model.pose[0, 1, :3], atol=1e-6)
+    assert np.allclose(clip.jaw_pose[37], model.pose[0, 0, 3:], atol=1e-6)
+    assert np.allclose(np.diff(clip.expr[:middle + 1].astype(float), 2, axis=0), 0, atol=1e-6), "linear"
+    assert (clip.translation == source.translation[-1]).all() and (clip.eyes_pose == source.eyes_pose[-1]).all()
+    smooth = baseline_transition(model, TURN, source, seconds=3.0, seed=4, curve="minjerk").clip
+    assert np.array_equal(smooth.expr[[0, 37, 74]], clip.expr[[0, 37, 74]])
+    assert np.abs(smooth.expr[1] - smooth.expr[0]).max() < 0.2 * np.abs(clip.expr[1] - clip.expr[0]).max()
+    with pytest.raises(ValueError, match="names 3 expressions"):
+        baseline_transition(model, "Go from anger to happiness to fear", source, seed=4)
+    with pytest.raises(ValueError, match=r"\(K, 41\) and \(K, 6\)"):
+        baseline_transition(TwoPoses(50), TURN, source, seed=4)
+
+
+# -- conversation -------------------------------------------------------------------------
+@pytest.mark.parametrize(("text", "clip", "wanted"), [
+    ("Turn this face from anger to happiness", False, True),
+    ("make her go from furious to relieved", False, True),
+    ("from sleepy to angry", False, True),
+    ("Turn this face from xyzzy to angry", False, True),
+    ("now change it to sad, slowly, via neutral", True, True),
+    ("now change it to sad, slowly, via neutral", False, False),
+    ("change her to disgust", True, True),
+    ("Make this face happy", False, True),
+    ("She turns her head from left to right", True, False),
+    ("She turns her head from left to right, then looks sad.", True, False),
+    ("She looks from left to right, frightened.", True, False),
+    ("Turn this face to the left", True, False),
+    ("She looks surprised, then angry.", True, False),
+    ("Make her smile", True, False),
+    ("make her happy", True, False),
+    ("Her eyebrows go from low to high in anger.", True, False),
+    ("He goes from angry to happy while nodding.", True, False),
+    ("Surprise gives way to happiness.", True, False),
+    ("She smiles, then nods twice.", True, False),
+])
+def test_a_conversation_knows_a_transition_when_it_is_asked_for(text: str, clip: bool, wanted: bool) -> None:
+    assert asks_for_transition(text, clip) == wanted
+
+
+def test_add_idle_frames_are_still_sources(head: HeadModel) -> None:
+    clip = add_idle(still(100, mouthSmileLeft=0.5, mouthSmileRight=0.5), seed=1)
+    found = source_frame(clip, head)
+    assert np.array_equal(found.frame.expr[0], clip.expr[-1])

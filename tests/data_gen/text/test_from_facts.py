@@ -1,0 +1,270 @@
+"""Words for clips without a script: the script that explains a measurement, and its texts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from facelm.data_gen.performer.animator import perform
+from facelm.data_gen.performer.sampler import sample_script
+from facelm.data_gen.text.captions import REGISTERS, describe
+from facelm.data_gen.text.from_facts import (
+    PROTOTYPE,
+    Explained,
+    FactsConfig,
+    explain,
+    measurement_from_dict,
+    says_only,
+    script_from_measurement,
+    texts_for,
+)
+from facelm.data_gen.text.parser import actions_in_text, text_facts
+from facelm.data_gen.text.questions import KINDS
+from facelm.face.clip.normalise import PrepareConfig, is_filmed, prepare
+from facelm.face.facs.emotions import EmotionEstimate, EmotionSegment
+from facelm.face.facs.measure import MeasuredAction, Measurement, measure
+from facelm.face.facs.script import Event, Script, level_of
+from facelm.face.facs.vocabulary import EMOTION_ACTIONS
+from scipy.spatial.transform import Rotation
+
+
+def action(name: str, onset: float, offset: float, intensity: float = 0.8, cycles: int | None = None) -> MeasuredAction:
+    return MeasuredAction(name, onset, onset + 0.3 * (offset - onset), offset, intensity, 0.0, "mm", cycles)
+
+
+def measured(*actions: MeasuredAction, seconds: float = 8.0, felt: tuple[EmotionSegment, ...] = ()) -> Measurement:
+    timeline = felt or (EmotionSegment("neutral", 0.0, seconds, 1.0),)
+    ordered = tuple(sorted(actions, key=lambda a: a.onset))
+    return Measurement(ordered, EmotionEstimate(timeline[0].name, timeline), 25.0, seconds)
+
+
+def names(script: Script) -> list[str]:
+    return [e.name for e in script.events]
+
+
+@pytest.fixture(scope="module")
+def performed() -> list[tuple[Script, Measurement]]:
+    scripts = [sample_script(np.random.default_rng([31, i])) for i in range(120)]
+    return [(s, measure(perform(s))) for s in scripts]
+
+
+# -- round trip -----------------------------------------------------------------------------
+def test_the_script_of_a_performance_is_found_again(performed: list[tuple[Script, Measurement]]) -> None:
+    hits = lost = added = right_level = right_count = levels = counts = 0
+    late = []
+    for script, m in performed:
+        found = script_from_measurement(m, m.seconds)
+        a, b = Counter(names(script)), Counter(names(found))
+        hits, lost, added = hits + (a & b).total(), lost + (a - b).total(), added + (b - a).total()
+        for e in script.events:
+            for x in (x for x in found.events if x.name == e.name):
+                late.append(abs(x.start - e.start))
+                levels, right_level = levels + 1, right_level + (abs(x.intensity - e.intensity) < 0.13)
+                if e.cycles:
+                    counts, right_count = counts + 1, right_count + (x.cycles == e.cycles)
+    assert hits / (hits + lost) >= 0.98 and hits / (hits + added) >= 0.98
+    assert right_level / levels >= 0.95 and right_count / counts >= 0.95
+    assert np.quantile(late, 0.95) < 0.06
+
+
+def test_every_text_names_only_what_was_measured(performed: list[tuple[Script, Measurement]]) -> None:
+    for i, (script, m) in enumerate(performed[:60]):
+        texts = texts_for(m, m.seconds, np.random.default_rng(i), "test" if i % 3 == 0 else "train")
+        seen = set(m.names) | {s.name for s in m.emotion.timeline}
+        for text in (*texts.captions, *texts.describe):
+            assert set(actions_in_text(text)) <= seen, (text, script)
+            assert says_only(text, Script.from_json(texts.script))
+        for kind, question, answer in zip(texts.kinds, texts.questions, texts.answers, strict=True):
+            assert kind in KINDS
+            if kind == "absent":
+                assert answer == "No." and not set(text_facts(question).names) & set(m.names)
+
+
+def test_columns_are_those_of_a_corpus_row(performed: list[tuple[Script, Measurement]]) -> None:
+    script, m = next(p for p in performed if len(p[0].events) == 3)
+    texts = texts_for(m, m.seconds, np.random.default_rng(0), subject="man")
+    row = texts.columns()
+    assert set(row) == {"captions", "registers", "describe", "questions", "answers", "kinds", "script"}
+    assert 1 <= len(row["captions"]) == len(row["registers"]) <= 4 and set(row["registers"]) <= set(REGISTERS)
+    assert len(row["describe"]) == 2 and 3 <= len(row["questions"]) == len(row["answers"]) == len(row["kinds"]) <= 6
+    assert json.loads(row["script"])["subject"] == "man"
+    assert row["describe"][0] == describe(Script.from_json(row["script"]))
+    again = texts_for(m, m.seconds, np.random.default_rng(0), subject="man")
+    assert again == texts
+
+
+# -- condensing -----------------------------------------------------------------------------
+def test_nothing_measured_is_a_resting_face() -> None:
+    script = script_from_measurement(measured(), 3.0)
+    assert script.events == () and describe(script) == "Stays neutral."
+    texts = texts_for(measured(seconds=3.0), 3.0, np.random.default_rng(1))
+    assert all(not actions_in_text(c) for c in texts.captions)
+    assert all(a == "No." for a, k in zip(texts.answers, texts.kinds, strict=True) if k == "absent")
+
+
+def test_an_emotion_explains_its_actions_and_not_those_of_the_head() -> None:
+    felt = (EmotionSegment("neutral", 0.0, 1.0, 0.9), EmotionSegment("happiness", 1.0, 4.0, 0.7))
+    m = measured(action("smile", 0.8, 4.2, 0.95), action("squint", 0.8, 4.2, 0.75), action("turn_left", 1.5, 3.0, 0.9), felt=felt)
+    script = script_from_measurement(m, 8.0)
+    assert names(script) == ["happiness", "turn_left"]
+    assert level_of(script.events[0].intensity) == "strong" and script.events[0].start == pytest.approx(0.8)
+
+
+def test_an_emotion_needs_its_whole_prototype_in_proportion() -> None:
+    felt = (EmotionSegment("anger", 1.0, 4.0, 0.4),)
+    partly = measured(action("brow_lower", 0.8, 4.2, 0.9), action("squint", 0.8, 4.2, 0.5), felt=felt)
+    assert "anger" not in names(script_from_measurement(partly, 8.0))
+    crooked = measured(action("brow_lower", 0.8, 4.2, 0.3), action("squint", 0.8, 4.2, 0.6), action("lip_press", 0.8, 4.2, 0.7),
+                       felt=felt)
+    assert "anger" not in names(script_from_measurement(crooked, 8.0))
+    whole = measured(*(action(n, 0.8, 4.2, 0.7 * full) for n, full in PROTOTYPE["anger"].items()), felt=felt)
+    assert names(script_from_measurement(whole, 8.0)) == ["anger"]
+
+
+def test_prototypes_are_the_vocabularys() -> None:
+    assert {k: set(v) for k, v in PROTOTYPE.items()} == {k: set(v) for k, v in EMOTION_ACTIONS.items() if v}
+
+
+def test_repeats_become_counts_and_entailed_actions_go() -> None:
+    blinks = [action("blink", 1.0 + 0.5 * i, 1.3 + 0.5 * i, 0.98) for i in range(3)]
+    m = measured(*blinks, action("tongue_out", 4.0, 5.0, 0.9), action("mouth_open", 4.0, 5.0, 0.4),
+                 action("gaze_down", 1.0, 1.3, 0.9))
+    script = script_from_measurement(m, 8.0)
+    assert [(e.name, e.cycles) for e in script.events] == [("blink", 3), ("tongue_out", 0)]
+    assert describe(script) == "Blinks three times, then sticks out the tongue far."
+
+
+def test_a_busy_clip_is_cut_to_its_most_salient_events_in_time_order() -> None:
+    rng = np.random.default_rng(5)
+    pool = ["smile", "brow_raise", "gaze_left", "gaze_right", "blink", "lip_press", "turn_left", "squint", "talking",
+            "chin_raise"]
+    actions = [action(pool[i % 10], t, t + 0.4, float(rng.uniform(0.25, 0.7)), 2 if pool[i % 10] == "talking" else None)
+               for i, t in enumerate(np.linspace(0.0, 7.4, 30))]
+    actions.append(action("nod", 2.0, 4.0, 1.0, 3))
+    found = explain(measured(*actions), 8.0)
+    assert len(found.script.events) == 4 and "nod" in names(found.script) and len(found.left_out) > 10
+    assert len(set(names(found.script))) == 4  # no name twice
+    starts = [e.start for e in found.script.events]
+    assert starts == sorted(starts)
+    more = explain(measured(*actions), 8.0, config=FactsConfig(max_events=6, repeats=True))
+    assert len(more.script.events) == 6
+
+
+def test_open_questions_are_not_asked_when_something_is_left_unsaid() -> None:
+    m = measured(action("turn_left", 0.5, 1.5, 0.9), action("turn_right", 3.0, 3.4, 0.3), action("smile", 4.0, 6.0, 0.9))
+    config = FactsConfig(max_events=2)
+    assert isinstance(explain(m, 8.0, config=config), Explained)
+    for seed in range(12):
+        texts = texts_for(m, 8.0, np.random.default_rng(seed), config=config)
+        assert not {"which_side", "count", "what"} & set(texts.kinds)
+        for question, answer in zip(texts.questions, texts.answers, strict=True):
+            assert not ("turn_right" in actions_in_text(question) and answer == "No.")
+
+
+def test_what_lasts_to_the_end_stays_and_speech_does_not() -> None:
+    m = measured(action("smile", 5.0, 8.0, 0.9), action("talking", 6.0, 8.0, 0.6, 5))
+    events = {e.name: e for e in script_from_measurement(m, 8.0).events}
+    assert events["smile"].stays and not events["talking"].stays
+
+
+@pytest.mark.parametrize("seconds", [0.04, 61.0])
+def test_lengths_that_no_script_has_are_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="allowed: 0.2 to 60"):
+        script_from_measurement(measured(), seconds)
+
+
+def test_a_printed_measurement_is_read_back(performed: list[tuple[Script, Measurement]]) -> None:
+    for _, m in performed[:20]:
+        again = measurement_from_dict(json.loads(json.dumps(m.to_dict("a.npz"))))
+        assert again.to_dict("a.npz") == m.to_dict("a.npz")
+        assert names(script_from_measurement(again, m.seconds)) == names(script_from_measurement(m, m.seconds))
+    for bad in ({}, {**m.to_dict("a"), "actions": [{"name": "grimace"}]}, {**m.to_dict("a"), "emotion": 3}):
+        with pytest.raises(ValueError, match="not a measurement"):
+            measurement_from_dict(bad)
+
+
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(ValueError, match="max_events is 0"):
+        FactsConfig(max_events=0)
+    with pytest.raises(ValueError, match="n_captions is 0"):
+        texts_for(measured(), 3.0, np.random.default_rng(0), n_captions=0)
+    with pytest.raises(ValueError, match="split"):
+        texts_for(measured(), 3.0, np.random.default_rng(0), "dev")
+
+
+# -- resting face ---------------------------------------------------------------------------
+def filmed(script: Script, degrees: tuple[float, float, float], gaze: tuple[float, float] = (0.0, 0.0)):  # type: ignore[no-untyped-def]
+    clip = perform(script)
+    turn = Rotation.from_euler("yxz", np.radians(degrees)).as_rotvec()
+    eyes = clip.eyes_pose + np.radians([gaze[0], gaze[1], 0.0, gaze[0], gaze[1], 0.0]).astype(np.float32)
+    return clip.replace(rotation=np.tile(turn, (len(clip), 1)), translation=np.tile([0.02, 0.0, -0.7], (len(clip), 1)),
+                        eyes_pose=eyes)
+
+
+SMILE_AND_TURN = Script(5.0, (Event("smile", 0.6, 0.4, 0.6, 0.4), Event("turn_left", 2.6, 0.5, 0.6, 0.5)))
+
+
+def test_a_face_past_the_camera_is_not_turned() -> None:
+    # turned 15 degrees to its right all the time, while the eyes meet the camera
+    clip = filmed(SMILE_AND_TURN, (-15.0, 4.0, 3.0), gaze=(-4.0, 15.0))
+    raw = set(measure(clip).names)
+    assert "turn_right" in raw and "gaze_left" in raw
+    done = prepare(clip)
+    assert done.filmed and done.seq.fps == 25.0 and not done.seq.translation.any() and not done.seq.rotation.any()
+    assert done.rest_degrees[1] == pytest.approx(-15.0, abs=1.5) and done.gaze_degrees[1] == pytest.approx(15.0, abs=2.0)
+    assert names(script_from_measurement(measure(done.seq), done.seq.seconds)) == ["smile", "turn_left"]
+
+
+def test_gaze_that_is_not_at_the_camera_stays() -> None:
+    done = prepare(filmed(SMILE_AND_TURN, (0.0, 0.0, 0.0), gaze=(0.0, 25.0)))
+    assert done.gaze_degrees == (0.0, 0.0) and "gaze_left" in measure(done.seq).names
+
+
+def test_a_long_turn_away_is_a_turn_when_the_face_also_looked_ahead() -> None:
+    held = Script(4.0, (Event("turn_right", 1.2, 0.5, 1.0, 0.0, 1.0),))
+    assert "turn_right" in measure(prepare(filmed(held, (3.0, 0.0, 0.0))).seq).names
+
+
+def test_a_clip_that_was_not_filmed_keeps_its_motion() -> None:
+    clip = perform(SMILE_AND_TURN)
+    assert not is_filmed(clip)
+    done = prepare(clip)
+    assert not done.filmed and done.seq is clip
+
+
+def test_a_constant_small_expression_is_the_resting_face_and_a_large_one_is_held() -> None:
+    clip = filmed(SMILE_AND_TURN, (0.0, 0.0, 0.0))
+    low, high = clip.expr.copy(), clip.expr.copy()
+    low[:, :2] += 0.35  # browDown
+    high[:, :2] = 0.95
+    assert "brow_lower" in measure(clip.replace(expr=low)).names
+    assert "brow_lower" not in measure(prepare(clip.replace(expr=low)).seq).names
+    kept = prepare(clip.replace(expr=high))
+    assert "brow_lower" in measure(kept.seq).names and kept.seq.expr[:, 0].max() == pytest.approx(0.95, abs=1e-5)
+    short = prepare(clip.replace(expr=low).slice(0, 30))
+    assert short.resting_expression == 0.0
+
+
+def test_invalid_frames_are_bridged_and_a_picture_is_a_short_clip() -> None:
+    clip = filmed(SMILE_AND_TURN, (0.0, 0.0, 0.0))
+    valid = np.ones(len(clip), bool)
+    valid[20:26] = valid[:2] = False
+    expr = clip.expr.copy()
+    expr[~valid] = 0.9
+    done = prepare(replace(clip, expr=expr, valid=valid))
+    assert done.bridged == 8 and done.seq.valid.all() and names(script_from_measurement(measure(done.seq), 5.0)) == [
+        "smile", "turn_left"]
+    with pytest.raises(ValueError, match="no frame"):
+        prepare(replace(clip, valid=np.zeros(len(clip), bool)))
+    picture = prepare(filmed(SMILE_AND_TURN, (20.0, 0.0, 0.0)).slice(30, 31))  # smiling, turned 20 degrees to its left
+    assert picture.seq.seconds == 1.0 and set(measure(picture.seq).names) == {"smile", "turn_left"}
+
+
+def test_resting_settings_are_checked() -> None:
+    with pytest.raises(ValueError, match="quantile is 0"):
+        PrepareConfig(quantile=0.0)
+    with pytest.raises(ValueError, match="fps is"):
+        PrepareConfig(fps=0.0)

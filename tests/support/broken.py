@@ -1,0 +1,63 @@
+"""Clip files that must be refused, and a pickle that makes a folder when it is read."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+from facelm.face.clip.sequence import FaceSequence
+
+
+class Bomb:
+    def __reduce__(self):
+        import os
+
+        return os.mkdir, (self.path,)
+
+
+def broken_files(clip: FaceSequence, folder) -> dict[str, tuple[str, str]]:
+    """name -> (path, words that the refusal must contain)."""
+    good = clip.save(folder / "good.npz")
+    raw = good.read_bytes()
+    out = {}
+
+    def put(name: str, data: bytes, words: str) -> None:
+        (folder / f"{name}.npz").write_bytes(data)
+        out[name] = (str(folder / f"{name}.npz"), words)
+
+    put("empty", b"", "is empty")
+    put("text", b"hello", "not an .npz")
+    put("cut", raw[: len(raw) // 2], "not an .npz|damaged")
+    middle = bytearray(raw)
+    middle[len(raw) // 3: len(raw) // 3 + 200] = bytes(200)
+    put("bytes-lost", bytes(middle), "damaged|cannot be read|claims")
+    with np.load(good) as data:
+        arrays = {k: data[k] for k in data.files}
+
+    def variant(name: str, words: str, **changes) -> None:
+        buffer = io.BytesIO()
+        np.savez(buffer, **{k: v for k, v in {**arrays, **changes}.items() if v is not None})
+        put(name, buffer.getvalue(), words)
+
+    variant("missing", "expr missing", expr=None)
+    variant("nan", "not finite", expr=np.full((30, 41), np.nan, np.float32))
+    variant("wrong-shape", "jaw_pose has shape", jaw_pose=np.zeros((30, 2), np.float32))
+    variant("no-frames", "0 frames|has shape", expr=np.zeros((0, 41), np.float32))
+    variant("text-array", "type", expr=np.array([["a"] * 41] * 30))
+    variant("other-format", "format is", format=np.array(["facelm-sequence", "99"]))
+    variant("objects", "pickled", expr=np.array([{"a": 1}], dtype=object))
+    # an array whose header claims far more than the file holds
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for key, value in arrays.items():
+            inner = io.BytesIO()
+            np.lib.format.write_array(inner, value)
+            body = inner.getvalue()
+            if key == "expr":
+                fake = io.BytesIO()
+                np.lib.format.write_array_header_1_0(fake, {"descr": "<f4", "fortran_order": False, "shape": (10**9, 10**5)})
+                body = fake.getvalue()
+            archive.writestr(f"{key}.npy", body)
+    put("huge", buffer.getvalue(), "claims shape")
+    return out
