@@ -122,8 +122,8 @@ class Store:
     def sweep(self) -> int:
         """Remove what killed processes left half-written; returns how many things."""
         count = 0
-        for path in [*self.work.glob("items/*/*/.*.part"), *self.work.glob(".*.part"), *self.folder.glob(".*.part"),
-                     *self.folder.glob("*/.*.part")]:
+        for path in [*self.work.glob("items/*/*/.*.part*"), *self.work.glob(".*.part*"), *self.folder.glob(".*.part*"),
+                     *self.folder.glob("*/.*.part*")]:
             count += 1
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)

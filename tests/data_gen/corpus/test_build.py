@@ -213,7 +213,7 @@ def test_the_store_tells_the_truth(tmp_path: Path) -> None:
     assert store.read("fit", "x") is None
     (path.parent / ".y.1.part").mkdir()
     assert store.sweep() == 1
-    with store.lock(), pytest.raises(ValueError, match="another build is at work"), store.lock():
+    with store.lock(), pytest.raises(ValueError, match="another run is at work"), store.lock():
         pass
 
 
