@@ -1,7 +1,7 @@
 """What facelm does today, frozen: motion, words, measurements, pictures, a fit and the command line.
 
-The numbers lie in ``tests/golden/*.json``. Only names that users have are called here: the root's classes and
-the ``facelm`` command. ``python tests/test_golden.py --write`` writes the numbers anew, after a change that is
+The numbers lie in ``tests/project/golden/*.json``. Only names that users have are called here: the root's classes and
+the ``facelm`` command. ``python tests/project/test_golden.py --write`` writes the numbers anew, after a change that is
 meant to alter them (new weights, say); they hold for any number of threads. It leaves ``commands.json`` alone: that file lists the spellings of
 release 0.1.0 with their help texts, all of which stay accepted; a new option is added to it by hand.
 """
@@ -31,7 +31,7 @@ import pytest  # noqa: E402
 from facelm import FaceLM, FaceSequence, FaceTokenizer, HeadModel, measure  # noqa: E402
 from PIL import Image  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
 PROMPTS: tuple[tuple[str, float | None], ...] = (
@@ -369,5 +369,5 @@ def write() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["--write"]:
-        sys.exit("usage: python tests/test_golden.py --write")
+        sys.exit("usage: python tests/project/test_golden.py --write")
     write()
