@@ -6,7 +6,6 @@ Usage: python examples/edit_parameters.py
 from __future__ import annotations
 
 import numpy as np
-
 from facelm import FaceSequence, HeadModel, measure
 
 head = HeadModel.default()

@@ -2,8 +2,8 @@
 
 The numbers lie in ``tests/project/golden/*.json``. Only names that users have are called here: the root's classes and
 the ``facelm`` command. ``python tests/project/test_golden.py --write`` writes the numbers anew, after a change that is
-meant to alter them (new weights, say); they hold for any number of threads. It leaves ``commands.json`` alone: that file lists the spellings of
-release 0.1.0 with their help texts, all of which stay accepted; a new option is added to it by hand.
+meant to alter them (new weights, say); they hold for any number of threads. It leaves ``commands.json`` alone: that file
+lists the spellings of release 0.1.0 with their help texts, all of which stay accepted; a new option is added by hand.
 """
 
 from __future__ import annotations

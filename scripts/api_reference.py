@@ -1,0 +1,69 @@
+"""Write docs/api.md, the reference of the public names, from their docstrings.
+
+Usage: python scripts/api_reference.py
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import facelm
+
+OUT = Path(__file__).resolve().parent.parent / "docs" / "api.md"
+HEAD = """# Python API
+
+The names in `facelm.__all__`, made by `scripts/api_reference.py` from their docstrings. Anything else may change without
+notice. Units are metres, seconds and radians (axis-angle); left and right are the subject's own.
+"""
+
+
+def text_of(thing: Any) -> str:
+    """A docstring as Markdown: sections in bold, their entries as list items."""
+    lines = []
+    for line in inspect.cleandoc(inspect.getdoc(thing) or "").splitlines():
+        if section := re.fullmatch(r"(Args|Returns|Raises|Attributes|Example|Yields):", line):
+            lines += [f"*{section[1]}*", ""]
+        elif entry := re.match(r"    (\w[\w, *]*): (.*)", line):
+            lines.append(f"- `{entry[1]}`: {entry[2]}")
+        else:
+            lines.append(re.sub(r"^ {4,}(?!>)", "  ", line))
+    text = "\n".join(lines)
+    text = re.sub(r":\w+:`[~.]*([^`]+)`", r"`\1`", text).replace("``", "`")
+    return re.sub(r"((?:^ *(?:>>>|\.\.\.) .*\n?)+)", lambda m: f"```pycon\n{inspect.cleandoc(m[1])}\n```\n", text, flags=re.M)
+
+
+def signature(name: str, thing: Any) -> str:
+    """A call as it is written, without the modules of types."""
+    text = str(inspect.signature(thing)).replace("self, ", "").replace("(self)", "()").replace("'", "")
+    return f"{name}{text}"
+
+
+def members(cls: type) -> list[tuple[str, Any]]:
+    """The public methods and properties of a class, in the order of the source."""
+    return [(name, thing) for name, thing in vars(cls).items() if not name.startswith("_")
+            and (callable(thing) or isinstance(thing, (property, classmethod, staticmethod)))]
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for name in sorted(n for n in facelm.__all__ if n != "__version__"):
+        thing = getattr(facelm, name)
+        parts.append(f"## {name}\n")
+        if not inspect.isclass(thing):
+            parts.append(f"`{signature(name, thing)}`\n\n{text_of(thing)}\n")
+            continue
+        parts.append(f"{text_of(thing)}\n")
+        for key, member in members(thing):
+            if isinstance(member, property):
+                parts.append(f"### {name}.{key}\n\n{text_of(member)}\n")
+            else:
+                parts.append(f"### {name}.{key}\n\n`{signature(key, getattr(thing, key))}`\n\n{text_of(getattr(thing, key))}\n")
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    OUT.write_text(reference(), encoding="utf-8")
