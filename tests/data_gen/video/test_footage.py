@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from facelm.face.facs.script import Event, Script
 from facelm.face.head.lbs import rotation_matrices
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import embedding_for
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
 SMILE = Script(0.4, (Event("smile", 0.0, 0.2, 0.2, 0.0, 0.7),), seed=3)
 SMALL = FootageConfig(size=64)
