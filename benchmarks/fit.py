@@ -1,51 +1,46 @@
-"""How well real video would be fitted, measured where the truth is known: performers on film.
-
-    python benchmarks/fit.py --clips 60 --out runs/fit.json                    # detected landmarks
-    python benchmarks/fit.py --clips 60 --condition both --out runs/fit.json   # and true ones with 1 px of noise
-    python benchmarks/fit.py --clips 0 --videos clip.mp4 face.jpg              # real clips: reprojection, blinks, mouth
-    python benchmarks/fit.py --clips 0 --speed                                 # frames a second and memory
-
-Clips are filmed once into ``--cache`` and kept, as are their detected landmarks (``--redetect`` makes them new).
-Millimetres are of vertices after rigid alignment, without scale, of the fitted face to the true one in each frame; the
-error of the fitted identity is therefore part of them (``lips_motion`` and ``lids_motion`` leave it out).
-"""
+"""How well real video would be fitted, measured where the truth is known: filmed performances."""
 
 from __future__ import annotations
 
-import argparse
 import json
+import operator
 import sys
 import time
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
-from facelm.data_gen.fit.config import FitConfig
-from facelm.data_gen.fit.detect import Detections, detect
-from facelm.data_gen.fit.fit import fit_detections
-from facelm.data_gen.performer.sampler import NAMES, sample_script
-from facelm.data_gen.video.footage import Footage, FootageConfig, film, load_footage, sidecar_path, truth_detections, truth_path
-from facelm.face.clip.canonical import canonical
-from facelm.face.facs.measure import measure
-from facelm.face.facs.script import Script
-from facelm.face.facs.vocabulary import ACTIONS
-from facelm.face.head.model import HeadModel
-from facelm.face.io.media import probe
-from facelm.face.landmarks.points import embedding_for
-from fit_real import measure_media, measure_speed, speed_table, video_table
-from fit_scores import ActionMatch, channel_gains, geometry, grouped, match_actions, merged
 from tqdm import tqdm
 
+from ..data_gen.fit.config import FitConfig
+from ..data_gen.fit.detect import Detections, detect
+from ..data_gen.fit.fit import fit_detections
+from ..data_gen.performer.sampler import NAMES, sample_script
+from ..data_gen.video.footage import Footage, FootageConfig, film, load_footage, sidecar_path, truth_detections, truth_path
+from ..face.clip.canonical import canonical
+from ..face.clip.sequence import FaceSequence
+from ..face.facs.measure import Measurement, measure
+from ..face.facs.script import Script
+from ..face.facs.vocabulary import ACTIONS
+from ..face.head.model import HeadModel
+from ..face.io.media import probe
+from ..face.landmarks.points import embedding_for
+from .fit_scores import ActionMatch, channel_gains, geometry, grouped, match_actions
+from .report import Row, Tables
+
 GATES: dict[str, tuple[str, float]] = {
-    "expression F1": (">=", 0.85), "head rotation, degrees": ("<=", 2.0), "lips, mm": ("<=", 2.5), "lids, mm": ("<=", 1.5),
+    "expression F1": (">=", 0.85), "rotation": ("<=", 2.0), "lips": ("<=", 2.5), "lids": ("<=", 1.5),
 }
+"""F1, degrees and mm that a condition should reach."""
 _SEED = 7000
 _LENGTH = (2.8, 4.4)
 """Seconds of a clip."""
 
 
+# -- clips ------------------------------------------------------------------------------
 def script_of(index: int) -> Script:
     """The performance of clip ``index``: every action and emotion in turn begins one, the rest is sampled."""
     rng = np.random.default_rng([_SEED, index])
@@ -55,15 +50,10 @@ def script_of(index: int) -> Script:
             return script
 
 
-def config_of(size: int) -> FootageConfig:
-    """How benchmark clips are filmed."""
-    return FootageConfig(size=size)
-
-
 def _film(job: tuple[int, int, str]) -> str:
     index, size, folder = job
     path = Path(folder) / f"clip{index:03d}.mp4"
-    config, script = config_of(size), script_of(index)
+    config, script = FootageConfig(size=size), script_of(index)
     wanted = json.loads(json.dumps({"config": asdict(config), "script": json.loads(script.to_json())}))
     try:
         row = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
@@ -76,20 +66,16 @@ def _film(job: tuple[int, int, str]) -> str:
     return str(path)
 
 
-def clips(count: int, size: int, folder: Path, workers: int) -> list[Footage]:
+def _clips(count: int, size: int, folder: Path, workers: int) -> list[Footage]:
     """The benchmark's clips, filmed where they are missing."""
     folder = folder / str(size)
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(i, size, str(folder)) for i in range(count)]
-    if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
-            paths = list(tqdm(pool.map(_film, jobs), total=count, desc="film", file=sys.stderr))
-    else:
-        paths = [_film(j) for j in tqdm(jobs, desc="film", file=sys.stderr)]
-    return [load_footage(p) for p in paths]
+    with ProcessPoolExecutor(workers) as pool:
+        return [load_footage(p) for p in tqdm(pool.map(_film, jobs), total=count, desc="film", file=sys.stderr)]
 
 
-def detected(footage: Footage, again: bool) -> Detections | None:
+def _detected(footage: Footage, again: bool) -> Detections | None:
     """The detector's landmarks of a clip; None when it finds no face in it."""
     stored = footage.path.with_suffix(".seen.npz")
     if again or not stored.is_file():
@@ -101,7 +87,8 @@ def detected(footage: Footage, again: bool) -> Detections | None:
     return Detections.load(stored)
 
 
-def landmark_error(seen: Detections, ideal: Detections) -> float:
+# -- one condition ----------------------------------------------------------------------
+def _landmark_error(seen: Detections, ideal: Detections) -> float:
     """Median distance of detected from true landmarks, % of the distance between the outer eye corners."""
     apart = np.linalg.norm(seen.points - ideal.points, axis=-1)
     eyes = np.linalg.norm(ideal.points[:, 33] - ideal.points[:, 263], axis=-1)
@@ -109,157 +96,106 @@ def landmark_error(seen: Detections, ideal: Detections) -> float:
     return float(np.nanmedian(share)) if np.isfinite(share).any() else float("nan")
 
 
-def run_condition(condition: str, shots: list[Footage], head: HeadModel, again: bool) -> dict[str, Any]:
-    """Fit every clip under one condition and score it."""
-    embedding = embedding_for(head)
-    rows: list[dict[str, Any]] = []
-    raw: list[ActionMatch] = []
-    rested: list[ActionMatch] = []
-    pairs = []
-    frames = found = 0
-    for k, shot in enumerate(tqdm(shots, desc=condition, file=sys.stderr)):
-        frames += len(shot.truth)
-        if condition == "projected":
-            seen: Detections | None = truth_detections(shot, embedding, noise_px=1.0, seed=k, head=head)
-        else:
-            seen = detected(shot, again)
-        found += 0 if seen is None else int(seen.valid.sum())
-        row: dict[str, Any] = {"clip": shot.path.stem, "attributes": shot.attributes,
-                               "script": [e.name for e in shot.script.events]}
-        truth = measure(shot.truth, head)
-        if seen is None or not seen.valid.any():
-            raw.append(match_actions(truth, type(truth)((), truth.emotion, truth.fps, truth.seconds), shot.path.stem))
-            rows.append(row | {"found": 0.0})
-            continue
-        start = time.perf_counter()
-        # exact points have none of the detector's habits
-        fit = fit_detections(seen, head, config=FitConfig(detector=condition != "projected"))
-        row["seconds"] = time.perf_counter() - start
-        use = seen.valid & fit.seq.valid
-        match = match_actions(truth, measure(fit.seq, head), shot.path.stem)
-        raw.append(match)
-        if use.any():
-            rested.append(match_actions(measure(canonical(shot.truth), head), measure(canonical(fit.seq), head), shot.path.stem))
-            row["geometry"] = asdict(geometry(shot.truth, shot.camera, fit.seq, fit.camera, head, use))
-            pairs.append((shot.truth, fit.seq))
-        if condition != "projected":
-            row["landmarks"] = landmark_error(seen, truth_detections(shot, embedding, noise_px=0.0, head=head))
-        rows.append(row | {"found": float(seen.valid.mean()), "trusted": float(fit.seq.valid.mean()),
-                           "quality": fit.quality.to_dict(), "wrong": match.wrong})
-    return _summary(condition, rows, merged(raw), merged(rested), frames, found) | {
-        "channels": channel_gains(pairs, head.expr_names) if pairs else {}, "clips": rows}
+@dataclass
+class _Found:
+    """What the clips of one condition gave."""
+
+    rows: list[Row] = field(default_factory=list)
+    raw: ActionMatch = field(default_factory=ActionMatch)
+    prepared: ActionMatch = field(default_factory=ActionMatch)
+    """After ``canonical``."""
+    pairs: list[tuple[FaceSequence, FaceSequence]] = field(default_factory=list)
+    geometry: list[Row] = field(default_factory=list)
+    quality: list[Row] = field(default_factory=list)
 
 
-def _summary(condition: str, rows: list[dict[str, Any]], raw: ActionMatch, rested: ActionMatch, frames: int, found: int
-             ) -> dict[str, Any]:
-    scored = [r["geometry"] for r in rows if "geometry" in r]
-    mean = {k: float(np.nanmean([g[k] for g in scored])) for k in scored[0]} if scored else {}
-    mean |= {f"{k}_abs": float(np.mean([abs(g[k]) for g in scored])) for k in ("focal", "depth")} if scored else {}
-    groups = grouped(raw.counts)
-    values = {"expression F1": groups["expression"].f1, "head rotation, degrees": mean.get("rotation", np.inf),
-              "lips, mm": mean.get("lips", np.inf), "lids, mm": mean.get("lids", np.inf)}
-    quality = [r["quality"] for r in rows if "quality" in r]
-    landmarks = [r["landmarks"] for r in rows if "landmarks" in r]
-    fitted = sum(q["frames"] for q in quality)
-    of = lambda key: [q[key] for q in quality if q[key] is not None]  # noqa: E731
-    return {
-        "condition": condition, "clips_in_all": len(rows), "frames": frames, "found": found / max(frames, 1),
-        "trusted": float(np.mean([r.get("trusted", 0.0) for r in rows])) if rows else 0.0,
-        "landmarks": float(np.nanmean(landmarks)) if landmarks else None,
-        "gates": {k: {"value": v, "wanted": f"{GATES[k][0]} {GATES[k][1]}",
-                      "passed": bool(v >= GATES[k][1] if GATES[k][0] == ">=" else v <= GATES[k][1])} for k, v in values.items()},
-        "groups": {k: c.row() for k, c in groups.items()},
-        "groups_clear": {k: c.row() for k, c in grouped(raw.clear).items()},
-        "groups_rested": {k: c.row() for k, c in grouped(rested.counts).items()},
-        "actions": {n: raw.counts[n].row() for n in ACTIONS if n in raw.counts},
-        "onset": float(np.mean(raw.onset)) if raw.onset else None,
-        "intensity": float(np.mean(raw.intensity)) if raw.intensity else None,
-        "geometry": mean, "reprojection": float(np.mean(of("reprojection"))) if quality else None,
-        "jitter": float(np.mean(of("jitter"))) if quality else None,
-        "raw_jitter": float(np.mean(of("raw_jitter"))) if quality else None,
-        "fit_fps": fitted / max(sum(r.get("seconds", 0.0) for r in rows), 1e-9),
-    }
-
-
-# -- tables -----------------------------------------------------------------------------
-def condition_table(result: dict[str, Any]) -> str:
-    """Markdown of one condition."""
-    g = result["geometry"]
-    lines = [f"### {result['condition']} landmarks: {result['clips_in_all']} clips, {result['frames']} frames", "",
-             f"Face found in {result['found']:.2%} of frames, fit trusted in {result['trusted']:.2%}."]
-    if result["landmarks"] is not None:
-        lines[-1] += f" Detected landmarks lie {result['landmarks']:.2f} % of the eye distance from the true ones (median)."
-    lines += ["", "| gate | wanted | measured | |", "|---|---|---|---|"]
-    lines += [f"| {k} | {v['wanted']} | {v['value']:.3f} | {'passed' if v['passed'] else 'missed'} |"
-              for k, v in result["gates"].items()]
-    lines += ["", "| actions | hit | missed | invented | precision | recall | F1 | F1, clear ones | F1 after `canonical` |",
-              "|---|---|---|---|---|---|---|---|---|"]
-    for name, c in result["groups"].items():
-        lines.append(f"| {name} | {c['hit']} | {c['missed']} | {c['invented']} | {c['precision']:.3f} | {c['recall']:.3f} | "
-                     f"{c['f1']:.3f} | {result['groups_clear'][name]['f1']:.3f} | {result['groups_rested'][name]['f1']:.3f} |")
-    if g:
-        lines += ["", "| error | mean | | error | mean |", "|---|---|---|---|---|"]
-        cells = [("head rotation, degrees", "rotation", 1), ("head rotation, 95th percentile", "rotation_p95", 1),
-                 ("head rotation without the clip's mean", "turn", 1), ("lips, mm", "lips", 1), ("lids, mm", "lids", 1),
-                 ("whole face, mm", "face", 1), ("lips, motion only, mm", "lips_motion", 1),
-                 ("lids, motion only, mm", "lids_motion", 1), ("identity at rest, mm", "identity", 1),
-                 ("jaw opening, degrees", "jaw", 1), ("gaze, degrees", "gaze", 1), ("focal length, %", "focal_abs", 100),
-                 ("distance, %", "depth_abs", 100), ("jitter, mm", "jitter", 1),
-                 ("jitter of the true clip, mm", "jitter_true", 1)]
-        cells += [("", "", 1)] * (len(cells) % 2)
-        half = len(cells) // 2
-        text = lambda c: f"{c[0]} | {g[c[1]] * c[2]:.2f}" if c[1] else " | "  # noqa: E731
-        lines += [f"| {text(a)} | | {text(b)} |" for a, b in zip(cells[:half], cells[half:], strict=True)]
-    return "\n".join(lines)
-
-
-def action_table(result: dict[str, Any]) -> str:
-    """Markdown: one row an action."""
-    lines = ["| action | hit | missed | invented | F1 |", "|---|---|---|---|---|"]
-    for name, c in sorted(result["actions"].items(), key=lambda item: item[1]["f1"]):
-        lines.append(f"| {name} | {c['hit']} | {c['missed']} | {c['invented']} | {c['f1']:.2f} |")
-    return "\n".join(lines)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=60, help="performer clips; 0 for none")
-    parser.add_argument("--size", type=int, default=512, help="side of their pictures, px")
-    parser.add_argument("--condition", choices=("detected", "projected", "both"), default="detected")
-    parser.add_argument("--cache", type=Path, default=Path("runs/fit_clips"), help="folder of the filmed clips")
-    parser.add_argument("--redetect", action="store_true", help="do not reuse stored landmarks")
-    parser.add_argument("--workers", type=int, default=1, help="processes that film")
-    parser.add_argument("--videos", nargs="*", default=[], help="real clips or pictures to fit")
-    parser.add_argument("--speed", action="store_true", help="frames a second at 1280x704, memory over 201 and 4,800 frames")
-    parser.add_argument("--long", type=int, default=4800, help="frames of the long clip of --speed")
-    parser.add_argument("--out", type=Path, help="write everything as JSON here")
-    parser.add_argument("--json", action="store_true", help="print JSON, not tables")
-    args = parser.parse_args()
-    head = HeadModel.default()
-    report: dict[str, Any] = {}
-    if args.clips:
-        shots = clips(args.clips, args.size, args.cache, args.workers)
-        for condition in ("detected", "projected") if args.condition == "both" else (args.condition,):
-            report[condition] = run_condition(condition, shots, head, args.redetect)
-    if args.videos:
-        report["videos"] = [measure_media(Path(v), head) for v in tqdm(args.videos, desc="real", file=sys.stderr)]
-    if args.speed:
-        report["speed"] = measure_speed(args.cache, args.long)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    if args.json:
-        print(json.dumps(report))
+def _fit_clip(condition: str, shot: Footage, seen: Detections | None, head: HeadModel, into: _Found) -> None:
+    truth = measure(shot.truth, head)
+    row: Row = {"clip": shot.path.stem, "frames": len(shot.truth), "attributes": shot.attributes,
+                "script": [e.name for e in shot.script.events]}
+    into.rows.append(row)
+    if seen is None or not seen.valid.any():
+        into.raw += match_actions(truth, Measurement((), truth.emotion, truth.fps, truth.seconds))
+        row |= {"found": 0.0, "trusted": 0.0}
         return
-    for condition in ("detected", "projected"):
-        if condition in report:
-            print(condition_table(report[condition]), end="\n\n")
-            print(action_table(report[condition]), end="\n\n")
-    if "videos" in report:
-        print(video_table(report["videos"]), end="\n\n")
-    if "speed" in report:
-        print(speed_table(report["speed"]))
+    start = time.perf_counter()
+    # exact points have none of the detector's bias
+    fit = fit_detections(seen, head, config=FitConfig(detector=condition != "projected"))
+    row["seconds"] = time.perf_counter() - start
+    use = seen.valid & fit.seq.valid
+    match = match_actions(truth, measure(fit.seq, head))
+    into.raw += match
+    if use.any():
+        into.prepared += match_actions(measure(canonical(shot.truth), head), measure(canonical(fit.seq), head))
+        row["geometry"] = asdict(geometry(shot.truth, shot.camera, fit.seq, fit.camera, head, use))
+        into.geometry.append(row["geometry"])
+        into.pairs.append((shot.truth, fit.seq))
+    if condition != "projected":
+        row["landmarks, %"] = _landmark_error(seen, truth_detections(shot, embedding_for(head), noise_px=0.0, head=head))
+    into.quality.append(fit.quality.to_dict())
+    row |= {"found": float(seen.valid.mean()), "trusted": float(fit.seq.valid.mean()), "quality": into.quality[-1],
+            "wrong": match.wrong}
 
 
-if __name__ == "__main__":
-    main()
+def _mean(values: Iterable[float | None]) -> float:
+    known = [v for v in values if v is not None and np.isfinite(v)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _tables(condition: str, found: _Found, head: HeadModel) -> dict[str, list[Row]]:
+    frames, spent = (sum(r.get(k, 0) for r in found.rows) for k in ("frames", "seconds"))
+    groups, clear, prepared = grouped(found.raw.counts), grouped(found.raw.clear), grouped(found.prepared.counts)
+    errors = {k: _mean(g[k] for g in found.geometry) for k in (found.geometry[0] if found.geometry else ())}
+    errors |= {f"{k}_abs": _mean(abs(g[k]) for g in found.geometry) for k in ("focal", "depth") if found.geometry}
+    reached = {**dict.fromkeys(GATES, float("inf")), **errors, "expression F1": groups["expression"].f1}
+    summary = {"clips": len(found.rows), "frames": frames, "found": sum(r["found"] * r["frames"] for r in found.rows) / frames,
+               "trusted": _mean(r["trusted"] for r in found.rows),
+               "landmarks, %": _mean(r.get("landmarks, %") for r in found.rows),
+               "onset, s": _mean(found.raw.onset), "intensity": _mean(found.raw.intensity),
+               **{k: _mean(q[k] for q in found.quality) for k in ("reprojection", "jitter", "raw_jitter")},
+               "fitted frames/s": sum(q["frames"] for q in found.quality) / max(spent, 1e-9)}
+    tables = {
+        "summary": [summary],
+        "gates": [{"gate": k, "wanted": f"{sign} {bound}", "measured": reached[k],
+                   "passed": (operator.ge if sign == ">=" else operator.le)(reached[k], bound)}
+                  for k, (sign, bound) in GATES.items()],
+        "actions": [{"actions": k, **c.row(), "f1, clear ones": clear[k].f1, "f1 after canonical": prepared[k].f1}
+                    for k, c in groups.items()],
+        "errors, mm and degrees": [{"error": k, "mean": v} for k, v in errors.items()],
+        "single actions": sorted(({"action": n, **found.raw.counts[n].row()} for n in ACTIONS if n in found.raw.counts),
+                                 key=lambda row: row["f1"]),
+        "channels": [{"channel": n, **gains} for n, gains in channel_gains(found.pairs, head.expr_names).items()],
+        "clips": found.rows}
+    return {f"{condition} landmarks: {k}": rows for k, rows in tables.items()}
+
+
+def fit(clips: int = 60, size: int = 512, condition: Literal["detected", "projected", "both"] = "detected",
+        cache: Path = Path("runs/fit_clips"), redetect: bool = False, workers: int = 1) -> Tables:
+    """Fits of filmed performances against the truth, from detected landmarks or from true ones with 1 px of noise.
+
+    Millimetres are of vertices after rigid alignment, without scale, of the fitted face to the true one in each frame; the
+    error of the fitted identity is therefore part of them (``lips_motion`` and ``lids_motion`` leave it out).
+
+    Parameters
+    ----------
+    clips
+        How many performances.
+    size
+        Side of their pictures, px.
+    cache
+        Folder of the filmed clips and their detected landmarks; they are kept.
+    redetect
+        Do not reuse stored landmarks.
+    workers
+        Processes that film.
+    """
+    head, shots = HeadModel.default(), _clips(clips, size, cache, workers)
+    tables: dict[str, list[Row]] = {}
+    for name in ("detected", "projected") if condition == "both" else (condition,):
+        found = _Found()
+        for k, shot in enumerate(tqdm(shots, desc=name, file=sys.stderr)):
+            seen = (truth_detections(shot, embedding_for(head), noise_px=1.0, seed=k, head=head) if name == "projected"
+                    else _detected(shot, redetect))
+            _fit_clip(name, shot, seen, head, found)
+        tables |= _tables(name, found, head)
+    return tables

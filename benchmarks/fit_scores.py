@@ -1,22 +1,23 @@
-"""What a fitted clip is worth against the true one: actions, angles, millimetres. Used by ``fit.py``."""
+"""A fitted clip against the true one: actions, angles, millimetres. Used by ``fit.py``."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from facelm.face.clip.sequence import FaceSequence
-from facelm.face.facs.measure import MeasuredAction, Measurement
-from facelm.face.facs.vocabulary import ACTION, ACTIONS
-from facelm.face.head.lbs import rotation_matrices
-from facelm.face.head.model import HeadModel
-from facelm.face.render.camera import PinholeCamera
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
+
+from ..face.clip.sequence import FaceSequence
+from ..face.facs.measure import MeasuredAction, Measurement
+from ..face.facs.vocabulary import ACTION, ACTIONS
+from ..face.head.lbs import rotation_matrices
+from ..face.head.model import HeadModel
+from ..face.render.camera import PinholeCamera
+from .report import Counts
 
 Array = NDArray[np.float64]
 GROUPS: tuple[str, ...] = ("expression", "blink", "gaze", "head")
@@ -36,35 +37,6 @@ def group_of(name: str) -> str:
 
 
 @dataclass
-class Counts:
-    """Actions in both clips, only in the fitted one, only in the true one."""
-
-    hit: int = 0
-    invented: int = 0
-    missed: int = 0
-
-    @property
-    def precision(self) -> float:
-        return self.hit / max(1, self.hit + self.invented) if self.hit + self.invented else 1.0
-
-    @property
-    def recall(self) -> float:
-        return self.hit / max(1, self.hit + self.missed) if self.hit + self.missed else 1.0
-
-    @property
-    def f1(self) -> float:
-        """1 when neither clip has any."""
-        total = 2 * self.hit + self.invented + self.missed
-        return 1.0 if total == 0 else 2 * self.hit / total
-
-    def add(self, other: Counts) -> None:
-        self.hit, self.invented, self.missed = self.hit + other.hit, self.invented + other.invented, self.missed + other.missed
-
-    def row(self) -> dict[str, Any]:
-        return {**asdict(self), "precision": self.precision, "recall": self.recall, "f1": self.f1}
-
-
-@dataclass
 class ActionMatch:
     """The actions of two clips set against each other.
 
@@ -80,8 +52,16 @@ class ActionMatch:
     onset: list[float] = field(default_factory=list)
     intensity: list[float] = field(default_factory=list)
 
+    def __add__(self, other: ActionMatch) -> ActionMatch:
+        return ActionMatch(_summed(self.counts, other.counts), _summed(self.clear, other.clear), self.wrong + other.wrong,
+                           self.onset + other.onset, self.intensity + other.intensity)
 
-def match_actions(true: Measurement, found: Measurement, clip: str = "") -> ActionMatch:
+
+def _summed(a: dict[str, Counts], b: dict[str, Counts]) -> dict[str, Counts]:
+    return defaultdict(Counts, {k: a.get(k, Counts()) + b.get(k, Counts()) for k in [*a, *b]})
+
+
+def match_actions(true: Measurement, found: Measurement) -> ActionMatch:
     """Pair actions of one name that overlap in time, one to one, for the largest total overlap."""
     out = ActionMatch()
     for name in ACTIONS:
@@ -96,10 +76,10 @@ def match_actions(true: Measurement, found: Measurement, clip: str = "") -> Acti
             out.intensity.append(b[j].intensity - a[i].intensity)
         lost = [x for i, x in enumerate(a) if i not in {p[0] for p in pairs}]
         made = [x for j, x in enumerate(b) if j not in {p[1] for p in pairs}]
-        out.counts[name].add(Counts(len(pairs), len(made), len(lost)))
-        out.clear[name].add(Counts(len(pairs), sum(x.intensity >= CLEAR for x in made), sum(x.intensity >= CLEAR for x in lost)))
+        out.counts[name] += Counts(len(pairs), len(made), len(lost))
+        out.clear[name] += Counts(len(pairs), *(sum(x.intensity >= CLEAR for x in some) for some in (made, lost)))
         for kind, actions in (("missed", lost), ("invented", made)):
-            out.wrong += [{"clip": clip, "kind": kind, "name": name, "onset": round(x.onset, 2), "offset": round(x.offset, 2),
+            out.wrong += [{"kind": kind, "name": name, "onset": round(x.onset, 2), "offset": round(x.offset, 2),
                            "intensity": round(x.intensity, 2)} for x in actions]
     return out
 
@@ -113,23 +93,9 @@ def grouped(counts: dict[str, Counts]) -> dict[str, Counts]:
     out = {g: Counts() for g in GROUPS}
     for name, c in counts.items():
         group = group_of(name)
-        out[group].add(c)
+        out[group] += c
         if group == "blink":
-            out["expression"].add(c)
-    return out
-
-
-def merged(matches: Iterable[ActionMatch]) -> ActionMatch:
-    """All clips' matches in one."""
-    out = ActionMatch()
-    for m in matches:
-        for name, c in m.counts.items():
-            out.counts[name].add(c)
-        for name, c in m.clear.items():
-            out.clear[name].add(c)
-        out.wrong += m.wrong
-        out.onset += m.onset
-        out.intensity += m.intensity
+            out["expression"] += c
     return out
 
 
@@ -254,6 +220,8 @@ def channel_gains(pairs: list[tuple[FaceSequence, FaceSequence]], names: tuple[s
     ``gain`` is the least-squares slope of fitted on true; ``leak`` the mean fitted value where the true one is
     below 0.05; ``seen`` how many frames the channel is above 0.2 in.
     """
+    if not pairs:
+        return {}
     true = np.concatenate([t.expr[f.valid] for t, f in pairs]).astype(np.float64)
     found = np.concatenate([f.expr[f.valid] for _, f in pairs]).astype(np.float64)
     out = {}

@@ -1,32 +1,29 @@
-"""How exactly clips go from one head to another and back: ``python benchmarks/retarget.py --ict ICT.npz``.
-
-Test-split performer clips go default -> target -> default. Printed, by region: the distance between the vertices of the
-clip and of what came back (mm), the distance between where the clip's motion belongs on the target and where the
-target's shapes take it (mm), the F1 of the measured actions one way and back, and frames a second.
-"""
+"""How exactly clips go from one head to another and back."""
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-from facelm.data_gen.corpus.splits import split_of
-from facelm.data_gen.performer.animator import perform
-from facelm.data_gen.performer.sampler import sample_script
-from facelm.face.clip.sequence import FaceSequence
-from facelm.face.facs.measure import Measurement, measure
-from facelm.face.head.model import HeadModel
-from facelm.face.io.heads.ict import convert_ict
-from facelm.face.retarget.retarget import RetargetConfig, Retargeting
+
+from ..data_gen.corpus.splits import split_of
+from ..data_gen.performer.animator import perform
+from ..data_gen.performer.sampler import sample_script
+from ..face.clip.sequence import FaceSequence
+from ..face.facs.measure import Measurement, measure
+from ..face.head.model import HeadModel
+from ..face.io.heads.ict import convert_ict
+from ..face.retarget.retarget import RetargetConfig, Retargeting
+from .report import Counts, Row, Tables
 
 REGIONS = ("lips", "lips_upper", "lips_lower", "lids", "brows", "cheeks", "nose", "jaw", "face")
 
 
-def test_clips(count: int, seed: int) -> list[FaceSequence]:
+def _test_clips(count: int, seed: int) -> list[FaceSequence]:
     rng = np.random.default_rng(seed)
     clips: list[FaceSequence] = []
     while len(clips) < count:
@@ -36,74 +33,77 @@ def test_clips(count: int, seed: int) -> list[FaceSequence]:
     return clips
 
 
-def f1(truth: Sequence[Measurement], found: Sequence[Measurement]) -> tuple[float, float]:
-    """(F1, recall) of the actions' names, with their number, clip by clip."""
-    hits = wanted = given = 0
+def _actions(truth: Sequence[Measurement], found: Sequence[Measurement]) -> Counts:
+    """The actions' names, with their number, clip by clip."""
+    total = Counts()
     for a, b in zip(truth, found, strict=True):
         one, two = (Counter(x.name for x in m.actions) for m in (a, b))
-        hits += (one & two).total()
-        wanted, given = wanted + one.total(), given + two.total()
-    return 2 * hits / max(wanted + given, 1), hits / max(wanted, 1)
+        total += Counts((one & two).total(), (two - one).total(), (one - two).total())
+    return total
 
 
-def still(clip: FaceSequence) -> FaceSequence:
+def _still(clip: FaceSequence) -> FaceSequence:
     """Without head motion: the face alone is compared."""
     return clip.replace(rotation=np.zeros_like(clip.rotation), neck_pose=np.zeros_like(clip.neck_pose),
                         translation=np.zeros_like(clip.translation))
 
 
-def round_trip(head: HeadModel, clips: Sequence[FaceSequence], back: Sequence[FaceSequence]) -> dict[str, np.ndarray]:
-    """Region -> distances, mm, over all frames in which the clip's face is not at rest; ``"at rest"`` the others."""
+def _round_trip(head: HeadModel, clips: Sequence[FaceSequence], back: Sequence[FaceSequence]) -> dict[str, np.ndarray]:
+    """Region -> distances, mm, over all frames in which the clip's face is not at rest."""
     found: dict[str, list[np.ndarray]] = {name: [] for name in REGIONS}
     for a, b in zip(clips, back, strict=True):
         moving = (np.abs(a.expr).max(1) > 0) | (np.abs(a.jaw_pose).max(1) > 0) | (np.abs(a.eyes_pose).max(1) > 0)
-        gap = 1e3 * np.linalg.norm(head.sequence_vertices(still(a)) - head.sequence_vertices(still(b)), axis=-1)
+        gap = 1e3 * np.linalg.norm(head.sequence_vertices(_still(a)) - head.sequence_vertices(_still(b)), axis=-1)
         for name in REGIONS:
             found[name].append(gap[moving][:, head.masks[name]].ravel())
     return {name: np.concatenate(rows) for name, rows in found.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--ict", metavar="ICT.npz", help="an ICT-FaceKit file; converted first")
-    where.add_argument("--head", metavar="HEAD.npz", help="any other target head")
-    parser.add_argument("--clips", type=int, default=200, help="test-split clips")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--trust", type=float, nargs="+", default=[RetargetConfig().trust])
-    args = parser.parse_args()
+def retarget(ict: Path | None = None, head: Path | None = None, clips: int = 200, seed: int = 0,
+             trust: tuple[float, ...] = (RetargetConfig().trust,)) -> Tables:
+    """Test-split clips go default -> target -> default.
+
+    By region: the distance between the vertices of the clip and of what came back (mm), the distance between where the
+    clip's motion belongs on the target and where the target's shapes take it (mm, every tenth clip); the F1 of the measured
+    actions one way and back; frames a second.
+
+    Parameters
+    ----------
+    ict
+        An ICT-FaceKit file as the target head; it is converted first.
+    head
+        Any other target head.
+    clips
+        Test-split clips.
+    """
+    if (ict is None) == (head is None):
+        raise ValueError("name one target head: --ict ICT.npz or --head HEAD.npz")
     default = HeadModel.default()
-    start = time.perf_counter()
-    target = convert_ict(args.ict) if args.ict else HeadModel.load(args.head)
-    print(f"target: {target.ref}, {target.n_vertices} vertices, read in {time.perf_counter() - start:.1f} s")
-    clips = test_clips(args.clips, args.seed)
-    truth = [measure(c, default) for c in clips]
-    print(f"{len(clips)} clips of the test split, {sum(map(len, clips))} frames")
-    for trust in args.trust:
-        config = replace(RetargetConfig(), trust=trust)
+    target = convert_ict(ict) if ict else HeadModel.load(head)
+    some = _test_clips(clips, seed)
+    frames, truth = sum(map(len, some)), [measure(c, default) for c in some]
+    regions: list[Row] = []
+    actions: list[Row] = []
+    for value in trust:
+        config = replace(RetargetConfig(), trust=value)
         start = time.perf_counter()
-        there = Retargeting.between(default, target, config)
-        back = Retargeting.between(target, default, config)
-        built = time.perf_counter() - start
-        start = time.perf_counter()
-        gone = list(there.apply_many(clips))
-        rate = sum(map(len, clips)) / (time.perf_counter() - start)
-        returned = list(back.apply_many(gone))
-        print(f"\ntrust {trust:g}: calibrated both ways in {built:.1f} s, {rate:.0f} frames/s one way")
-        errors = round_trip(default, clips, returned)
-        parts = [there.report(c, g).regions for c, g in zip(clips[::10], gone[::10], strict=True)]
-        print(f"  {'region':<11s} {'there and back, moving frames (mm)':<38s} one way, every tenth clip (mm)")
-        for name, e in errors.items():
+        there, again = (Retargeting.between(a, b, config) for a, b in ((default, target), (target, default)))
+        built = time.perf_counter()
+        gone = list(there.apply_many(some))
+        spent = time.perf_counter() - built
+        returned = list(again.apply_many(gone))
+        parts = [there.report(c, g).regions for c, g in zip(some[::10], gone[::10], strict=True)]
+        for name, e in _round_trip(default, some, returned).items():
             one = [p[name] for p in parts if name in p]
-            text = f"{np.mean([o.mean for o in one]):.2f}  p95 {np.mean([o.p95 for o in one]):.2f}" if one else ""
-            print(f"  {name:<11s} mean {e.mean():.2f}  p95 {np.quantile(e, 0.95):.2f}  max {e.max():.2f}".ljust(52), text)
-        for label, made, head in (("one way", gone, target), ("there and back", returned, default)):
-            score, recall = f1(truth, [measure(c, head) for c in made])
-            print(f"  actions {label}: F1 {score:.3f}, recall {recall:.3f}")
+            regions.append({"trust": value, "region": name, "back: mean": e.mean(), "back: p95": np.quantile(e, 0.95),
+                            "back: max": e.max(), "one way: mean": np.mean([o.mean for o in one]) if one else None,
+                            "one way: p95": np.mean([o.p95 for o in one]) if one else None})
         turned = max(float(np.abs(c.neck_pose - g.neck_pose).max() + np.abs(c.eyes_pose - g.eyes_pose).max())
-                     for c, g in zip(clips, gone, strict=True))
-        print(f"  head and gaze angles: largest difference {np.degrees(turned):.4f} degrees")
-
-
-if __name__ == "__main__":
-    main()
+                     for c, g in zip(some, gone, strict=True))
+        for label, made, on in (("one way", gone, target), ("there and back", returned, default)):
+            score = _actions(truth, [measure(c, on) for c in made])
+            actions.append({"trust": value, "actions": label, "F1": score.f1, "recall": score.recall,
+                            "largest angle gap, degrees": np.degrees(turned), "built in, s": built - start,
+                            "frames/s one way": frames / spent})
+    return {f"{target.ref}, {target.n_vertices} vertices, {len(some)} clips, {frames} frames: distances, mm": regions,
+            "actions and speed": actions}

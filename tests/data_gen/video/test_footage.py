@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +11,11 @@ import pytest
 from facelm.data_gen.performer.sampler import sample_script
 from facelm.data_gen.video.footage import FootageConfig, film, load_footage, prepare, sidecar_path, truth_detections, truth_path
 from facelm.data_gen.video.scene import SceneRenderer, Sensor
-from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.measure import measure
 from facelm.face.facs.script import Event, Script
 from facelm.face.head.lbs import rotation_matrices
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import embedding_for
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
 SMILE = Script(0.4, (Event("smile", 0.0, 0.2, 0.2, 0.0, 0.7),), seed=3)
 SMALL = FootageConfig(size=64)
@@ -149,47 +145,3 @@ def test_true_landmarks_as_detections(tmp_path: Path, head: HeadModel) -> None:
     assert 0.9 < np.nanstd(noisy.points - exact.points) < 1.1
     nose, ear = embedding.row[4], embedding.row[234]
     assert nose >= 0 and ear >= 0 and (exact.depth[:, 4] < exact.depth[:, 234]).all(), "the nose is nearer"
-
-
-# -- the benchmark's arithmetic ---------------------------------------------------------
-def test_scores_of_a_perfect_and_of_a_spoiled_fit(head: HeadModel) -> None:
-    from fit_scores import geometry, grouped, match_actions
-
-    script = sample_script(np.random.default_rng(6), required=("smile", "brow_raise"))
-    take = prepare(script, FootageConfig(), 2)
-    truth, camera, every = take.truth, take.placement.camera, np.ones(len(take.truth), bool)
-    same = geometry(truth, camera, truth, camera, head, every)
-    assert max(same.rotation, same.lips, same.lids, same.identity, same.lips_motion, abs(same.focal), abs(same.depth)) < 2e-2
-    turn = np.tile(np.float32([0, np.radians(5), 0]), (len(truth), 1))
-    off = geometry(truth, camera, FaceSequence.rest(len(truth), truth.head, n_shape=head.n_shape).replace(
-        rotation=truth.rotation + turn, translation=truth.translation), camera, head, every)
-    assert off.rotation > 3 and off.lips_motion > 0.5 and off.identity > 0.5
-    measured = measure(truth, head)
-    perfect = match_actions(measured, measured)
-    assert {k: c.f1 for k, c in grouped(perfect.counts).items()} == dict.fromkeys(("expression", "blink", "gaze", "head"), 1.0)
-    empty = match_actions(measured, replace(measured, actions=()))
-    assert grouped(empty.counts)["expression"].recall == 0.0 and len(empty.wrong) == len(measured.actions)
-    late = replace(measured, actions=tuple(replace(a, onset=a.onset + 9, offset=a.offset + 9) for a in measured.actions))
-    assert grouped(match_actions(measured, late).counts)["expression"].f1 == 0.0
-
-
-def test_rigid_alignment_undoes_a_rigid_motion(head: HeadModel) -> None:
-    from fit_scores import rigid_onto
-
-    fixed = np.asarray(head.v_template[None], np.float64)
-    rot = rotation_matrices(np.float32([[0.2, -0.4, 0.1]])).astype(np.float64)
-    moved = fixed @ rot.transpose(0, 2, 1) + [0.1, 0.0, -0.8]
-    assert np.abs(rigid_onto(moved, fixed, np.arange(300)) - fixed).max() < 1e-6
-    assert np.abs(rigid_onto(1.03 * moved, fixed, np.arange(300)) - fixed).max() > 1e-3, "size is not aligned away"
-
-
-def test_closures_of_the_landmarks_are_paired_by_time() -> None:
-    from fit_real import closures, pair_spans
-
-    lids = np.full(100, 0.1)
-    lids[20:25], lids[60:66], lids[80:84] = 0.01, 0.03, 0.06  # the last does not close
-    use = np.ones(100, bool)
-    spans = closures(lids, use, 25.0)
-    assert [(round(a * 25), round(b * 25)) for a, b in spans] == [(20, 25), (60, 66)]
-    assert pair_spans(spans, [(0.9, 1.1), (3.2, 3.4)]) == 1 and pair_spans(spans, spans) == 2 and pair_spans(spans, []) == 0
-    assert closures(lids, np.zeros(100, bool), 25.0) == []

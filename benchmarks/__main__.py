@@ -1,0 +1,62 @@
+"""``python -m facelm.benchmarks NAME [options]``: one benchmark; its tables as Markdown, or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from ..common.files import write_json
+from .report import Tables, markdown, plain
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "animator-speed": ("speed:animator_speed", "The procedural animator and spontaneous motion, frames a second."),
+    "build-kill": ("corpus:build_kill", "Does a killed build end with the same bytes?"),
+    "build-throughput": ("corpus:build_throughput", "What each stage of a corpus build costs."),
+    "fit": ("fit:fit", "Fits of filmed performances against the truth."),
+    "fit-noise": ("fit_noise:fit_noise", "What the fit's noise does to facts and to a language model."),
+    "fit-real": ("fit_real:fit_real", "Fits of real clips against their landmarks."),
+    "fit-speed": ("fit_real:fit_speed", "Speed and memory of the fit."),
+    "generate-speed": ("speed:generate_speed", "Time of a generated clip."),
+    "lm-speed": ("lm:lm_speed", "Training and generation of the language model, tokens a second."),
+    "measure-speed": ("speed:measure_speed", "Processor time of measuring a clip."),
+    "render-speed": ("speed:render_speed", "Time of drawing a frame and a clip."),
+    "retarget": ("retarget:retarget", "Clips to another head and back."),
+    "tokenizers": ("tokenizers:tokenizers", "Motion tokenizers compared."),
+    "transition-dynamics": ("transitions:transition_dynamics", "Curves against the dynamics of performed transitions."),
+    "transition-speed": ("speed:transition_speed", "Time of one transition."),
+}
+"""Name on the command line -> module and function, imported when it is called; what it measures."""
+
+app = App(name="python -m facelm.benchmarks", help=__doc__, version_flags=[],
+          default_parameter=Parameter(consume_multiple=True, negative=""))
+for _name, (_where, _what) in COMMANDS.items():
+    app.command(f"facelm.benchmarks.{_where}", name=_name, help=_what)
+
+
+@app.meta.default
+def run(*tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        json_output: Annotated[bool, Parameter("--json", negative="")] = False, out: Path | None = None) -> int:
+    """Run one benchmark and print what it found.
+
+    Parameters
+    ----------
+    json_output
+        Print JSON, not tables.
+    out
+        Write the JSON to this file as well.
+    """
+    command, bound, _ = app.parse_args(tokens)
+    tables: Tables = plain(command(*bound.args, **bound.kwargs))
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(out, tables, 1)
+    print(json.dumps(tables) if json_output else markdown(tables))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(app.meta())
