@@ -49,6 +49,11 @@ class Record:
 
     __slots__ = ("args", "items", "keywords", "pairs", "state")
     name = ""
+    args: tuple[Any, ...]
+    keywords: dict[str, Any]
+    state: Any
+    items: list[Any]
+    pairs: list[tuple[Any, Any]]
 
     def __new__(cls, /, *args: Any, **keywords: Any) -> Record:
         self = object.__new__(cls)
@@ -83,7 +88,7 @@ class Resolver:
 
     def visit(self, raw: Any) -> Any:
         if isinstance(raw, type):
-            raise ValueError(f"refused: {raw.name} stands as a value; only data is read")
+            raise ValueError(f"refused: {getattr(raw, 'name', raw)} stands as a value; only data is read")
         if not isinstance(raw, (list, tuple, dict, Record)):
             self.sizes[-1] += 1
             return _keys(raw) if isinstance(raw, (set, frozenset)) else bytes(raw) if isinstance(raw, bytearray) else raw
@@ -236,8 +241,8 @@ def _dict(r: Resolver, call: Record) -> dict[Any, Any]:
 def _object(r: Resolver, call: Record) -> Any:
     """``copy_reg._reconstructor(cls, object, None)``: how protocols 0 and 1 write objects."""
     target = call.args[0] if call.args else None
-    make = maker(target.name) if isinstance(target, type) else None
-    if make is None or make is _object:
+    make = maker(target.name) if isinstance(target, type) and issubclass(target, Record) else None
+    if target is None or make is None or make is _object:
         raise ValueError(f"refused: an object of {shown(target, 80)}")
     built = target()
     built.state, built.items, built.pairs = call.state, call.items, call.pairs

@@ -29,6 +29,7 @@ _LONGEST_INT = 1024
 """Bytes of one integer."""
 _COUNT_BYTES = {pickletools.TAKEN_FROM_ARGUMENT1: 1, pickletools.TAKEN_FROM_ARGUMENT4: 4,
                 pickletools.TAKEN_FROM_ARGUMENT4U: 4, pickletools.TAKEN_FROM_ARGUMENT8U: 8}
+_OPCODES = {op.code: op for op in pickletools.opcodes}
 _OUTSIDE = {"PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"}
 _OTHERS = (
     (b"\x1f\x8b", "is compressed with gzip, not a pickle: unpack it first"),
@@ -123,7 +124,7 @@ def _check_opcodes(data: bytes, limits: PickleLimits) -> None:
     memo: dict[int, int] = {}
     for _ in range(limits.operations):
         at, code = stream.tell(), stream.read(1)
-        op = pickletools.code2op.get(code.decode("latin-1"))
+        op = _OPCODES.get(code.decode("latin-1"))
         if op is None:
             raise ValueError(f"not a pickle or damaged: byte {at} is {code!r}, no operation that is read")
         if op.name in _OUTSIDE:
