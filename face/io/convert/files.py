@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..heads.flame_landmarks import load_any
+from ..heads.safe_pickle import read_data
 
 MAX_BYTES = 1 << 28
 """Of a JSON, CSV or MATLAB file."""
@@ -46,13 +46,13 @@ def open_content(path: Path) -> Any:
     with open(path, "rb") as handle:
         start = handle.read(512)
     if start.startswith(b"PK"):
-        return _torch(path) if _is_torch(path) else load_any(path)
+        return _torch(path) if _is_torch(path) else read_data(path)
     if start.startswith(b"MATLAB 5.0"):
         return _matlab(path, size)
     if start.startswith((b"MATLAB 7.3", b"\x89HDF")):
         raise ValueError(f"{path} is an HDF5 file (MATLAB 7.3); save it with -v7, or as .npz")
     if start.startswith(b"\x93NUMPY"):
-        return load_any(path)
+        return read_data(path)
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text[:1] in (b"{", b"["):  # no pickle starts with these; those of protocol 0 are text as well
         return _json(path, size)
@@ -60,7 +60,7 @@ def open_content(path: Path) -> Any:
     table = first.count(b",") + first.count(b";") + first.count(b"\t") >= 10 or path.suffix.lower() in (".csv", ".tsv", ".txt")
     if table and _printable(start):
         return _csv(path, size)
-    return load_any(path)
+    return read_data(path)
 
 
 def _printable(data: bytes) -> bool:
@@ -179,7 +179,7 @@ def _emoca(path: Path) -> dict[str, Any]:
     for name, key in (("exp", "expcode"), ("pose", "posecode"), ("shape", "shapecode")):
         if not (path / f"{name}.npy").is_file():
             raise ValueError(f"{path} has exp.npy but no {name}.npy; EMOCA writes both")
-        out[key] = np.atleast_2d(np.asarray(load_any(path / f"{name}.npy")))
+        out[key] = np.atleast_2d(np.asarray(read_data(path / f"{name}.npy")))
     return out
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from ...head.file import FORMAT, MAX_VERTICES
 from ...head.model import IBUG, PART_NAMES, HeadModel
-from .flame_landmarks import Embedding68, load_any, read_embedding, read_masks
-from .safe_pickle import SparseMatrix
+from .flame_landmarks import Embedding68, read_embedding, read_masks
+from .safe_pickle import read_data
 
 FLAME_VERTICES, FLAME_FACES = 5023, 9976
 FLAME_SHAPE, FLAME_COLUMNS = 300, 400
@@ -59,7 +60,7 @@ def import_head(path: str | os.PathLike[str], landmarks: str | os.PathLike[str] 
         FileNotFoundError, ValueError: no such file, or no head that is known.
     """
     where = Path(path)
-    content = load_any(where)
+    content = read_data(where)
     if not isinstance(content, dict):
         raise ValueError(f"{where}: no head but a {type(content).__name__}; known: FLAME files (.pkl), ICT-FaceKit (.npz)")
     given = [n for n, v in (("landmarks", landmarks), ("masks", masks), ("eyelids", eyelids), ("edition", edition)) if v]
@@ -97,7 +98,7 @@ def import_flame(path: str | os.PathLike[str], landmarks: str | os.PathLike[str]
         ValueError: not a FLAME file, damaged, or hostile; nothing in it is run.
     """
     where = Path(path)
-    content = load_any(where)
+    content = read_data(where)
     if not isinstance(content, dict):
         raise ValueError(f"{where}: no FLAME model but a {type(content).__name__}")
     return _from_content(where, content, landmarks, masks, eyelids, edition)
@@ -167,7 +168,7 @@ def _size(value: Any) -> int:
 
 def _numbers(where: Path, content: dict[Any, Any], key: str) -> np.ndarray:
     value = content[key]
-    array = value.dense() if isinstance(value, SparseMatrix) else np.asarray(value) if isinstance(value, np.ndarray) else None
+    array = value.toarray() if sparse.issparse(value) else np.asarray(value) if isinstance(value, np.ndarray) else None
     if array is None or array.dtype.kind not in "fiu":
         raise ValueError(f"{where}: {key} holds no array of numbers but a {type(value).__name__}")
     if not np.isfinite(array).all():
@@ -221,7 +222,7 @@ def _check_joints(where: Path, content: dict[Any, Any], joints: np.ndarray, v: n
 
 
 def _lid(path: str | os.PathLike[str], n: int) -> np.ndarray:
-    array = load_any(path)
+    array = read_data(path)
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.size != n * 3 or not np.isfinite(array).all():
         raise ValueError(f"{path}: no eyelid blend shape; needed an array of shape ({n}, 3)")
     return array.reshape(n, 3, 1).astype(np.float64)

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.interpolate import RBFInterpolator
 
 from ...head.model import IBUG, HeadModel
-from .safe_pickle import load_arrays, read_pickle
+from .safe_pickle import read_data
 
 INNER = 51
 """iBUG points without the contour of the face, 17..67."""
@@ -42,18 +41,6 @@ class Embedding68:
     """In words: which file, and where the contour comes from."""
 
 
-def load_any(path: str | os.PathLike[str]) -> Any:
-    """A pickle, ``.npy`` or ``.npz`` by its content; never runs what is in it."""
-    where = Path(path)
-    if not where.exists():
-        raise FileNotFoundError(f"no such file: {where}")
-    if where.is_dir():
-        raise ValueError(f"{where} is a folder; a file is needed")
-    with open(where, "rb") as handle:
-        start = handle.read(6)
-    return load_arrays(where) if start.startswith((b"\x93NUMPY", b"PK")) else read_pickle(where)
-
-
 def read_embedding(path: str | os.PathLike[str], v_template: np.ndarray, faces: np.ndarray) -> Embedding68:
     """The 68 points of a landmark file on the mesh ``v_template (V,3)``, ``faces (F,3)``.
 
@@ -65,7 +52,7 @@ def read_embedding(path: str | os.PathLike[str], v_template: np.ndarray, faces: 
     Raises:
         FileNotFoundError, ValueError: no such file, none of the known forms, or it does not fit the mesh.
     """
-    content = load_any(path)
+    content = read_data(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path}: no landmark embedding but a {type(content).__name__}")
     if {"full_lmk_faces_idx", "full_lmk_bary_coords"} <= set(content):
@@ -127,7 +114,7 @@ def read_masks(path: str | os.PathLike[str], vertices: int) -> dict[str, np.ndar
     Raises:
         FileNotFoundError, ValueError: no such file, not a dict of vertex numbers, or numbers outside of the mesh.
     """
-    content = load_any(path)
+    content = read_data(path)
     if not isinstance(content, dict) or not content:
         raise ValueError(f"{path}: no region masks; needed: a dict of region names and vertex numbers (FLAME_masks.pkl)")
     out = {}

@@ -1,7 +1,6 @@
-"""What the records of ``face/io/heads/pickle_ops.py`` stand for: the list of constructors that are rebuilt, and how.
+"""What the records of an unpickled file stand for: plain values, arrays from their bytes, sparse matrices from triplets.
 
-Nothing here calls what a file names: arrays are made from their bytes, sparse matrices from their triplets, and the
-few chumpy and torch objects from the arrays that they hold.
+Nothing here calls what a file names; the list at the end says which names are understood, and how each is rebuilt.
 """
 
 from __future__ import annotations
@@ -10,41 +9,74 @@ import io
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import PositiveInt
+from pydantic.dataclasses import dataclass
+from scipy import sparse
 
-from .pickle_ops import Call, Name, PickleLimits, check_key
+from ....common.config import SETTINGS
 
-_NUMPY_CORE = r"numpy\.(?:core|_core)\."
+MAX_DENSE = 1 << 28
+"""Entries of a sparse matrix, zeros included."""
+_PLAIN = (str, bytes, int, float, bool, type(None))
 _TYPE = re.compile(r"[<>=|]?(?:[?bBhHiIlLqQefd]|[biuf](?:1|2|4|8)|[SUa]\d{1,6}|c8|c16)")
-_CHUMPY_MOVES = {"Select", "transpose", "Reshape", "reshape"}
 
 
-@dataclass(frozen=True, eq=False)
-class SparseMatrix:
-    """A two-dimensional sparse matrix as triplets; what scipy's csc, csr and coo matrices become."""
+@dataclass(frozen=True, config=SETTINGS)
+class PickleLimits:
+    """What a foreign file may hold before reading stops; FLAME 2020 needs 53 MB and about 200 operations."""
 
-    shape: tuple[int, int]
-    rows: np.ndarray
-    """(n,) int64"""
-    columns: np.ndarray
-    """(n,) int64"""
-    values: np.ndarray
-    """(n,) numbers; those of one place add up"""
+    file_bytes: PositiveInt = 1 << 30
+    operations: PositiveInt = 5_000_000
+    """Opcodes; also bounds the memo and the number of objects."""
+    array_bytes: PositiveInt = 1 << 30
+    """All arrays together."""
+    depth: PositiveInt = 60
+    """Containers within containers."""
+    nodes: PositiveInt = 20_000_000
+    """Values after every shared reference is written out: what a nest of lists would unfold to."""
 
-    def dense(self, longest: int = 1 << 28) -> np.ndarray:
-        """(rows, columns) float64; refuses more than ``longest`` entries."""
-        if self.shape[0] * self.shape[1] > longest:
-            raise ValueError(f"a sparse matrix of {self.shape[0]} x {self.shape[1]} is too large to write out")
-        out = np.zeros(self.shape, np.float64)
-        np.add.at(out, (self.rows, self.columns), self.values)
-        return out
+
+def shown(text: object, longest: int = 120) -> str:
+    """Text out of the file, safe to print."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(str(text).split())[:longest]) or "(nothing)"
+
+
+class Record:
+    """An object as the file describes it: what it would call, with what, and what it would set afterwards."""
+
+    __slots__ = ("args", "items", "keywords", "pairs", "state")
+    name = ""
+    args: tuple[Any, ...]
+    keywords: dict[str, Any]
+    state: Any
+    items: list[Any]
+    pairs: list[tuple[Any, Any]]
+
+    def __new__(cls, /, *args: Any, **keywords: Any) -> Record:
+        self = object.__new__(cls)
+        self.args, self.keywords, self.state, self.items, self.pairs = args, keywords, None, [], []
+        return self
+
+    def __setstate__(self, state: Any) -> None:
+        if self.state is not None:
+            raise ValueError(f"refused: the state of {self.name} is set twice")
+        self.state = state
+
+    def extend(self, values: Any) -> None:
+        self.items.extend(values)
+
+    def append(self, value: Any) -> None:
+        self.items.append(value)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.pairs.append((key, value))
 
 
 class Resolver:
-    """Turns what the machine built into plain values, once for each shared object."""
+    """Turns records into plain values, once for each shared object."""
 
     def __init__(self, limits: PickleLimits) -> None:
         self.limits = limits
@@ -55,12 +87,11 @@ class Resolver:
         self.bytes = 0
 
     def visit(self, raw: Any) -> Any:
-        """The value of one thing; makers call it for their arguments."""
-        if isinstance(raw, Name):
-            raise ValueError(f"refused: {raw} stands as a value; only data is read")
-        if not isinstance(raw, (list, tuple, dict, Call)):
+        if isinstance(raw, type):
+            raise ValueError(f"refused: {getattr(raw, 'name', raw)} stands as a value; only data is read")
+        if not isinstance(raw, (list, tuple, dict, Record)):
             self.sizes[-1] += 1
-            return raw
+            return _keys(raw) if isinstance(raw, (set, frozenset)) else bytes(raw) if isinstance(raw, bytearray) else raw
         key = id(raw)
         if key not in self.done:
             if key in self.busy:
@@ -79,15 +110,24 @@ class Resolver:
         return value
 
     def made(self, raw: Any) -> Any:
-        if isinstance(raw, Call):
-            make = _maker(raw.target)
+        if isinstance(raw, Record):
+            make = maker(raw.name)
             if make is None:
-                raise ValueError(f"refused: a call of {raw.target}")
+                raise ValueError(f"refused: a call of {raw.name}")
             return make(self, raw)
         if isinstance(raw, dict):
+            _keys(raw)
             return {key: self.visit(value) for key, value in raw.items()}
         values = [self.visit(value) for value in raw]
         return tuple(values) if isinstance(raw, tuple) else values
+
+    def arguments(self, call: Record, least: int, state: bool = False) -> list[Any]:
+        """The first arguments of a call that comes with nothing else (but, with ``state``, a state)."""
+        if call.keywords or call.items or call.pairs or (call.state is not None and not state):
+            raise ValueError(f"refused: {call.name} comes with more than its arguments")
+        if len(call.args) < least:
+            raise ValueError(f"damaged: {call.name} has {len(call.args)} arguments, needed {least}")
+        return [self.visit(a) for a in call.args[:least]]
 
     def count_bytes(self, size: int) -> None:
         self.bytes += size
@@ -96,21 +136,32 @@ class Resolver:
 
     def array(self, shape: Any, dtype: Any, data: Any, fortran: Any) -> Any:
         """An array from raw bytes, or a (nested) list from a list of objects."""
-        if not isinstance(shape, tuple) or not all(type(n) is int and 0 <= n < 1 << 40 for n in shape) or len(shape) > 16:
-            raise ValueError(f"damaged: an array of shape {str(shape)[:80]}")
+        if not _counts(shape) or len(shape) > 16:
+            raise ValueError(f"damaged: an array of shape {shown(shape)}")
         if dtype is object:
             return _folded(data, shape, bool(fortran))
         if not isinstance(dtype, np.dtype):
             raise ValueError("damaged: an array without a type")
-        if isinstance(data, str):
-            data = data.encode("latin-1")
-        count = math.prod(shape)
-        if not isinstance(data, bytes) or count * dtype.itemsize != len(data):
+        data = data.encode("latin-1") if isinstance(data, str) else data
+        if not isinstance(data, bytes) or math.prod(shape) * dtype.itemsize != len(data):
             raise ValueError(f"damaged: an array of shape {shape} and type {dtype} comes with "
                              f"{len(data) if isinstance(data, bytes) else 'no'} bytes")
         self.count_bytes(len(data))
-        flat = np.frombuffer(data, dtype) if count else np.zeros(0, dtype)
+        flat = np.frombuffer(data, dtype) if data else np.zeros(math.prod(shape), dtype)
         return flat.reshape(shape, order="F" if fortran else "C").astype(dtype.newbyteorder("="))
+
+
+def _counts(values: Any) -> bool:
+    """Whether this is a tuple of lengths."""
+    return isinstance(values, tuple) and all(type(n) is int and 0 <= n < 1 << 40 for n in values)
+
+
+def _keys(keys: Any) -> Any:
+    """Dict keys or set elements, checked: text, numbers, or short tuples of these."""
+    for key in keys:
+        if not isinstance(key, _PLAIN) and not (isinstance(key, tuple) and all(isinstance(k, _PLAIN) for k in key)):
+            raise ValueError(f"refused: a key of type {type(key).__name__}; keys are text or numbers")
+    return keys
 
 
 def _folded(data: Any, shape: tuple[int, ...], fortran: bool) -> Any:
@@ -126,251 +177,188 @@ def _folded(data: Any, shape: tuple[int, ...], fortran: bool) -> Any:
     return data
 
 
-# -- how each is rebuilt --------------------------------------------------------------------
-def _plain(call: Call, *, state: bool = False) -> None:
-    """Refuse extras that the constructor is never given by an honest file."""
-    if call.keywords or call.items or call.pairs or (call.state is not None and not state):
-        raise ValueError(f"refused: {call.target} comes with more than its arguments")
-
-
-def _state(r: Resolver, call: Call) -> dict[str, Any]:
-    """Attributes set on an object: a dict, or a pair of a dict and slots."""
-    state = call.state
-    if isinstance(state, tuple) and len(state) == 2 and isinstance(state[0], (dict, type(None))):
-        state = {**(state[0] or {}), **(state[1] if isinstance(state[1], dict) else {})}
-    if not isinstance(state, dict):
-        raise ValueError(f"damaged: {call.target} comes without its attributes")
-    return state
-
-
-def _argument(call: Call, index: int) -> Any:
-    if len(call.args) <= index:
-        raise ValueError(f"damaged: {call.target} is given {len(call.args)} arguments")
-    return call.args[index]
-
-
-def _make_array(r: Resolver, call: Call) -> Any:
-    _plain(call, state=True)
-    state = call.state
-    if not isinstance(state, tuple) or len(state) not in (4, 5):
+def _array(r: Resolver, call: Record) -> Any:
+    r.arguments(call, 0, state=True)
+    if not isinstance(call.state, tuple) or len(call.state) not in (4, 5):
         raise ValueError("damaged: an array without its data")
-    shape, dtype, fortran, data = (r.visit(x) for x in state[-4:])
+    shape, dtype, fortran, data = (r.visit(x) for x in call.state[-4:])
     return r.array(shape, dtype, data, fortran)
 
 
-def _make_from_buffer(r: Resolver, call: Call) -> Any:
-    _plain(call)
-    data, dtype, shape, order = (r.visit(_argument(call, k)) for k in range(4))
+def _from_buffer(r: Resolver, call: Record) -> Any:
+    data, dtype, shape, order = r.arguments(call, 4)
     return r.array(shape, dtype, data, order == "F")
 
 
-def _make_scalar(r: Resolver, call: Call) -> Any:
-    _plain(call)
-    dtype, data = r.visit(_argument(call, 0)), r.visit(_argument(call, 1))
-    if not isinstance(dtype, np.dtype):
-        raise ValueError("refused: a scalar that is an object")
+def _scalar(r: Resolver, call: Record) -> Any:
+    dtype, data = r.arguments(call, 2)
     return r.array((), dtype, data, False)[()]
 
 
-def _make_dtype(r: Resolver, call: Call) -> Any:
-    _plain(call, state=True)
-    code, state = _argument(call, 0), call.state
+def _dtype(r: Resolver, call: Record) -> Any:
+    code, state = *r.arguments(call, 1, state=True), call.state
     if code in ("O", "O8", "O4", "|O"):
         return object
     if not isinstance(code, str) or not _TYPE.fullmatch(code):
-        raise ValueError(f"refused: an array of type {ascii(code)[:40]}; plain numbers and text are read")
-    dtype = np.dtype(code)
-    if state is not None:
-        if not isinstance(state, tuple) or len(state) < 5 or state[1] not in ("<", ">", "|", "=") or any(
-                x is not None for x in state[2:5]):
-            raise ValueError("refused: an array of records; plain numbers and text are read")
-        dtype = dtype.newbyteorder(state[1])
-    return dtype
+        raise ValueError(f"refused: an array of type {shown(code, 40)}; plain numbers and text are read")
+    if state is None:
+        return np.dtype(code)
+    if not isinstance(state, tuple) or len(state) < 5 or state[1] not in ("<", ">", "|", "=") or any(
+            x is not None for x in state[2:5]):
+        raise ValueError("refused: an array of records; plain numbers and text are read")
+    return np.dtype(code).newbyteorder(state[1])
 
 
-def _make_encoded(r: Resolver, call: Call) -> bytes:
-    _plain(call)
-    text, code = r.visit(_argument(call, 0)), r.visit(_argument(call, 1))
-    if not isinstance(text, str) or code not in ("latin1", "latin-1"):
-        raise ValueError("damaged: bytes that are no latin-1 text")
-    return text.encode("latin-1")
-
-
-def _make_bytes(r: Resolver, call: Call) -> bytes:
-    _plain(call)
-    args = [r.visit(a) for a in call.args]
-    if args and isinstance(args[0], str):
+def _bytes(r: Resolver, call: Record) -> bytes:
+    """``bytes()``, ``bytes(b"...")``, ``bytearray("...", "latin-1")`` and ``_codecs.encode("...", "latin1")``."""
+    args = r.arguments(call, len(call.args))
+    if args and isinstance(args[0], str) and (len(args) == 1 or args[1:] in (["latin1"], ["latin-1"])):
         return args[0].encode("latin-1")
     if len(args) > 1 or args and not isinstance(args[0], bytes):
-        raise ValueError(f"refused: {call.target} of something else than bytes")
+        raise ValueError(f"refused: {call.name} of something else than bytes")
     return args[0] if args else b""
 
 
-def _make_set(r: Resolver, call: Call) -> set[Any]:
-    values = r.visit(_argument(call, 0)) if call.args else []
+def _set(r: Resolver, call: Record) -> set[Any]:
+    values = r.visit(call.args[0]) if call.args else []
     if not isinstance(values, (list, tuple)):
-        raise ValueError(f"refused: {call.target} of something else than a list")
-    return {check_key(v) for v in values}
+        raise ValueError(f"refused: {call.name} of something else than a list")
+    return set(_keys(values))
 
 
-def _make_complex(r: Resolver, call: Call) -> complex:
-    _plain(call)
-    parts = [r.visit(a) for a in call.args]
-    if len(parts) != 2 or not all(isinstance(p, (int, float)) for p in parts):
-        raise ValueError("damaged: a complex number without two parts")
-    return complex(*map(float, parts))
-
-
-def _make_dict(r: Resolver, call: Call) -> dict[Any, Any]:
+def _dict(r: Resolver, call: Record) -> dict[Any, Any]:
     """An OrderedDict (pairs as an argument in Python 2, set afterwards in Python 3) or a defaultdict."""
     pairs = list(call.pairs)
     for given in call.args:
         if isinstance(given, list):
             pairs = [(p[0], p[1]) for p in given if isinstance(p, (list, tuple)) and len(p) == 2] + pairs
-        elif not isinstance(given, Name) and given is not None:
-            raise ValueError(f"refused: {call.target} of a {type(given).__name__}")
-    return {check_key(key): r.visit(value) for key, value in pairs}
+        elif not isinstance(given, type) and given is not None:
+            raise ValueError(f"refused: {call.name} of a {type(given).__name__}")
+    _keys(key for key, _ in pairs)
+    return {key: r.visit(value) for key, value in pairs}
 
 
-def _make_object(r: Resolver, call: Call) -> Any:
+def _object(r: Resolver, call: Record) -> Any:
     """``copy_reg._reconstructor(cls, object, None)``: how protocols 0 and 1 write objects."""
-    target = _argument(call, 0)
-    if not isinstance(target, Name) or (make := _maker(target)) is None or make is _make_object:
-        raise ValueError(f"refused: an object of {str(target)[:80]}")
-    return make(r, Call(target, (), {}, call.state, call.items, call.pairs))
+    target = call.args[0] if call.args else None
+    make = maker(target.name) if isinstance(target, type) and issubclass(target, Record) else None
+    if target is None or make is None or make is _object:
+        raise ValueError(f"refused: an object of {shown(target, 80)}")
+    built = target()
+    built.state, built.items, built.pairs = call.state, call.items, call.pairs
+    return make(r, built)
 
 
-def _make_sparse(r: Resolver, call: Call) -> SparseMatrix:
-    kind = call.target.name[:3] if isinstance(call.target, Name) else ""
-    state = _state(r, call)
-    values = r.visit(state.get("data"))
-    shape = r.visit(state.get("_shape", state.get("shape")))
+def _state(call: Record) -> dict[str, Any]:
+    """Attributes set on an object: a dict, or a pair of a dict and slots."""
+    state = call.state
+    if isinstance(state, tuple) and len(state) == 2 and isinstance(state[0], (dict, type(None))):
+        state = {**(state[0] or {}), **(state[1] if isinstance(state[1], dict) else {})}
+    if not isinstance(state, dict):
+        raise ValueError(f"damaged: {call.name} comes without its attributes")
+    return state
+
+
+def _sparse(r: Resolver, call: Record) -> sparse.coo_matrix:
+    """A scipy matrix, checked by scipy: columns that do not add up and entries outside of it are refused."""
+    kind, state = call.name.rpartition(".")[2][:3], _state(call)
+    values, shape = r.visit(state.get("data")), r.visit(state.get("_shape", state.get("shape")))
     if kind == "coo":
-        pair = r.visit(state["coords"]) if "coords" in state else (r.visit(state.get("row")), r.visit(state.get("col")))
+        inner = r.visit(state["coords"]) if "coords" in state else (r.visit(state.get("row")), r.visit(state.get("col")))
     else:
-        pair = (r.visit(state.get("indices")), r.visit(state.get("indptr")))
-    if not isinstance(shape, tuple) or len(shape) != 2 or not all(isinstance(n, (int, np.integer)) and 0 <= n < 1 << 31
-                                                               for n in shape):
-        raise ValueError(f"damaged: a sparse matrix of shape {str(shape)[:80]}")
-    if not isinstance(pair, tuple) or len(pair) != 2 or not all(
-            isinstance(a, np.ndarray) and a.ndim == 1 and a.dtype.kind in "iuf" for a in (values, *pair)) or any(
-            a.dtype.kind == "f" for a in pair):
+        inner = (r.visit(state.get("indices")), r.visit(state.get("indptr")))
+    if not isinstance(inner, tuple) or len(inner) != 2 or not all(
+            isinstance(a, np.ndarray) and a.ndim == 1 and a.dtype.kind in kinds
+            for a, kinds in ((values, "iuf"), (inner[0], "iu"), (inner[1], "iu"))):
         raise ValueError("damaged: a sparse matrix without its arrays")
-    rows, columns = (np.asarray(a, np.int64) for a in pair)
-    if kind in ("csc", "csr"):
-        inner, start = rows, columns
-        lines = int(shape[1] if kind == "csc" else shape[0])
-        if len(start) != lines + 1 or start[0] != 0 or (np.diff(start) < 0).any() or start[-1] > len(inner):
-            raise ValueError("damaged: the columns of a sparse matrix do not add up")
-        inner, values = inner[: start[-1]], values[: start[-1]]
-        outer = np.repeat(np.arange(lines), np.diff(start))
-        rows, columns = (inner, outer) if kind == "csc" else (outer, inner)
-    if not len(rows) == len(columns) == len(values):
-        raise ValueError("damaged: the arrays of a sparse matrix differ in length")
-    for index, top in ((rows, shape[0]), (columns, shape[1])):
-        if len(index) and (index.min() < 0 or index.max() >= top):
-            raise ValueError(f"damaged: a sparse matrix of shape {shape} has an entry outside of it")
-    return SparseMatrix((int(shape[0]), int(shape[1])), rows, columns, values)
+    shape = tuple(n.item() if isinstance(n, np.integer) else n for n in shape) if isinstance(shape, tuple) else shape
+    if not _counts(shape) or len(shape) != 2:
+        raise ValueError(f"damaged: a sparse matrix of shape {shown(shape)}")
+    if math.prod(shape) > MAX_DENSE:
+        raise ValueError(f"a sparse matrix of {shape[0]} x {shape[1]} is too large to write out")
+    if kind == "coo":
+        return sparse.coo_matrix((values, inner), shape=shape)
+    matrix = (sparse.csc_matrix if kind == "csc" else sparse.csr_matrix)((values, *inner), shape=shape)
+    matrix.check_format(full_check=True)
+    return matrix.tocoo()
 
 
-def _make_chumpy(r: Resolver, call: Call) -> np.ndarray:
+def _chumpy(r: Resolver, call: Record) -> np.ndarray:
     """A chumpy array (https://github.com/mattloper/chumpy): a leaf holds ``x``; some only reorder another one."""
-    name, state = str(call.target), _state(r, call)
-    if name == "chumpy.ch.Ch" and "x" in state:
-        return _numbers(r.visit(state["x"]), name)
-    last = name.rpartition(".")[2]
-    if last not in _CHUMPY_MOVES or "a" not in state:
-        raise ValueError(f"refused: {name} is a computation of chumpy; only its arrays and their reorderings are read: "
-                         "save the model with plain arrays (np.array(x)) where chumpy is installed")
-    inner = _numbers(r.visit(state["a"]), name)
-    if last == "Select":
-        index = np.asarray(r.visit(state.get("idxs")))
-        if index.dtype.kind not in "iu" or index.size and (index.min() < 0 or index.max() >= inner.size):
-            raise ValueError(f"damaged: {name} selects what is not there")
-        r.count_bytes(index.size * inner.itemsize)
-        picked, shape = inner.ravel()[index], r.visit(state.get("preferred_shape"))
-        return picked if shape is None else picked.reshape(shape)
-    if last == "transpose":
+    state = _state(call)
+    kind = call.name.rpartition(".")[2]
+    if call.name == "chumpy.ch.Ch" and "x" in state:
+        return _numbers(r.visit(state["x"]), call.name)
+    if kind not in ("Select", "transpose", "Reshape", "reshape") or "a" not in state:
+        raise ValueError(f"refused: {shown(call.name)} is a computation of chumpy; only its arrays and their reorderings are "
+                         "read: save the model with plain arrays (np.array(x)) where chumpy is installed")
+    inner = _numbers(r.visit(state["a"]), call.name)
+    if kind == "transpose":
         return np.ascontiguousarray(np.transpose(inner, r.visit(state.get("axes"))))
-    return inner.reshape(r.visit(state.get("newshape")))
+    if kind != "Select":
+        return inner.reshape(r.visit(state.get("newshape")))
+    index = np.asarray(r.visit(state.get("idxs")))
+    if index.dtype.kind not in "iu" or index.size and (index.min() < 0 or index.max() >= inner.size):
+        raise ValueError(f"damaged: {call.name} selects what is not there")
+    r.count_bytes(index.size * inner.itemsize)
+    picked, shape = inner.ravel()[index], r.visit(state.get("preferred_shape"))
+    return picked if shape is None else picked.reshape(shape)
 
 
 def _numbers(value: Any, name: str) -> np.ndarray:
     if not isinstance(value, (np.ndarray, np.generic, int, float)) or np.asarray(value).dtype.kind not in "biuf":
-        raise ValueError(f"damaged: {name} holds no numbers")
+        raise ValueError(f"damaged: {shown(name)} holds no numbers")
     return np.asarray(value)
 
 
-def _make_storage(r: Resolver, call: Call) -> np.ndarray:
+def _storage(r: Resolver, call: Record) -> np.ndarray:
     """The bytes of a torch storage as a flat array; torch's own restricted reader takes them apart."""
-    _plain(call)
-    data = r.visit(_argument(call, 0))
+    [data] = r.arguments(call, 1)
     if not isinstance(data, bytes):
         raise ValueError("damaged: a torch tensor without its bytes")
     import torch
 
-    try:
-        storage = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        flat = torch.tensor([], dtype=storage.dtype).set_(storage)
-        out = flat.float().numpy() if flat.dtype in (torch.bfloat16, torch.float16) else flat.numpy()
-    except Exception as err:  # torch raises pickle's, zipfile's and its own errors here
-        raise ValueError(f"a torch tensor cannot be read ({type(err).__name__}: {' '.join(str(err).split())[:160]})") from None
+    storage = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    flat = torch.tensor([], dtype=storage.dtype).set_(storage)
+    out = (flat.float() if flat.dtype in (torch.bfloat16, torch.float16) else flat).numpy()
     r.count_bytes(out.nbytes)
     return out
 
 
-def _make_tensor(r: Resolver, call: Call) -> np.ndarray:
-    _plain(call, state=True)
-    flat, offset, size, stride = (r.visit(_argument(call, k)) for k in range(4))
-    whole = [offset, *(size if isinstance(size, tuple) else (None,)), *(stride if isinstance(stride, tuple) else (None,))]
-    if not isinstance(flat, np.ndarray) or len(size) != len(stride) or not all(
-            type(n) is int and 0 <= n < 1 << 40 for n in whole):
+def _tensor(r: Resolver, call: Record) -> np.ndarray:
+    flat, offset, size, stride = r.arguments(call, 4, state=True)
+    if not isinstance(flat, np.ndarray) or not _counts(size) or not _counts(stride) or not _counts((offset,)):
         raise ValueError("damaged: a torch tensor without size and stride")
-    count = math.prod(size)
-    last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-    if count and last >= len(flat):
-        raise ValueError(f"damaged: a torch tensor of size {size} reaches beyond its storage")
-    r.count_bytes(count * flat.itemsize)
-    steps = tuple(s * flat.itemsize for s in stride)
-    return np.lib.stride_tricks.as_strided(flat[offset:], size, steps).copy() if count else np.zeros(size, flat.dtype)
+    import torch
+
+    r.count_bytes(math.prod(size) * flat.itemsize)
+    return torch.from_numpy(flat).as_strided(size, stride, offset).numpy().copy()  # torch checks the bounds
 
 
-def _make_first(r: Resolver, call: Call) -> Any:
-    return r.visit(_argument(call, 0))
-
-
-_Maker = Callable[[Resolver, Call], Any]
+_NUMPY_CORE = r"numpy\.(?:core|_core)\."
+_Maker = Callable[[Resolver, Record], Any]
 _ALLOWED: tuple[tuple[re.Pattern[str], _Maker], ...] = tuple((re.compile(p), m) for p, m in (
-    (_NUMPY_CORE + r"multiarray\._reconstruct", _make_array),
-    (_NUMPY_CORE + r"multiarray\.scalar", _make_scalar),
-    (_NUMPY_CORE + r"numeric\._frombuffer", _make_from_buffer),
-    (r"numpy\.dtype", _make_dtype),
-    (r"_codecs\.encode", _make_encoded),
-    (r"(?:__builtin__|builtins)\.(?:bytes|bytearray)", _make_bytes),
-    (r"(?:__builtin__|builtins)\.(?:set|frozenset)", _make_set),
-    (r"(?:__builtin__|builtins)\.complex", _make_complex),
-    (r"collections\.(?:OrderedDict|defaultdict)", _make_dict),
-    (r"(?:copy_reg|copyreg)\._reconstructor", _make_object),
-    (r"scipy\.sparse\._?(?:csc|csr|coo)\.(?:csc|csr|coo)_(?:matrix|array)", _make_sparse),
-    (r"chumpy(?:\.\w+)*\.\w+", _make_chumpy),
-    (r"torch\.storage\._load_from_bytes", _make_storage),
-    (r"torch\._utils\._rebuild_tensor(?:_v2)?", _make_tensor),
-    (r"torch\._utils\._rebuild_parameter", _make_first),
+    (_NUMPY_CORE + r"multiarray\._reconstruct", _array),
+    (_NUMPY_CORE + r"multiarray\.scalar", _scalar),
+    (_NUMPY_CORE + r"numeric\._frombuffer", _from_buffer),
+    (r"numpy\.dtype", _dtype),
+    (r"_codecs\.encode", _bytes),
+    (r"(?:__builtin__|builtins)\.(?:bytes|bytearray)", _bytes),
+    (r"(?:__builtin__|builtins)\.(?:set|frozenset)", _set),
+    (r"(?:__builtin__|builtins)\.complex", lambda r, call: complex(*map(float, r.arguments(call, 2)))),
+    (r"collections\.(?:OrderedDict|defaultdict)", _dict),
+    (r"(?:copy_reg|copyreg)\._reconstructor", _object),
+    (r"scipy\.sparse\._?(?:csc|csr|coo)\.(?:csc|csr|coo)_(?:matrix|array)", _sparse),
+    (r"chumpy(?:\.\w+)*\.\w+", _chumpy),
+    (r"torch\.storage\._load_from_bytes", _storage),
+    (r"torch\._utils\._rebuild_tensor(?:_v2)?", _tensor),
+    (r"torch\._utils\._rebuild_parameter", lambda r, call: r.visit(call.args[0])),
 ))
-_MARKERS = frozenset({"numpy.ndarray"} | {f"{b}.{n}" for b in ("__builtin__", "builtins")
+MARKERS = frozenset({"numpy.ndarray"} | {f"{b}.{n}" for b in ("__builtin__", "builtins")
                                           for n in ("object", "list", "dict", "int", "float", "str")})
-"""Names that honest files pass as arguments (of which class an array is); never a value, never called."""
+"""Names that files pass as arguments (of which class an array is); never a value, never called."""
 
 
-def _maker(name: Name) -> Callable[[Resolver, Call], Any] | None:
+def maker(name: str) -> _Maker | None:
     """How a named constructor is rebuilt; None for everything that the list does not hold."""
-    full = str(name)
-    for pattern, make in _ALLOWED:
-        if pattern.fullmatch(full):
-            return make
-    return None
-
-
-def allow(name: Name) -> None:
-    if _maker(name) is None and str(name) not in _MARKERS:
-        raise ValueError(f"refused: the pickle names {name}, which is not plain data; nothing of it was run")
+    return next((make for pattern, make in _ALLOWED if pattern.fullmatch(name)), None)

@@ -1,9 +1,9 @@
 """Reads foreign pickles without running them: plain data, arrays, sparse matrices, chumpy and torch tensors.
 
-A pickle is a program for a small machine, and Python's own readers import and call whatever it names.  This one
-parses the program (``face/io/heads/pickle_ops.py``) and rebuilds only what the list below knows; the first name outside
-of it stops the reading, and nothing has been imported or called.  See
-https://docs.python.org/3/library/pickle.html#restricting-globals for why a list of forbidden names is not enough.
+A pickle is a program that may import and call anything. Three steps keep it data: a pass over the opcodes bounds their
+number and what they may claim; Python's own unpickler then runs with a ``find_class`` that answers names on an allow-list
+with inert records and refuses every other name; last, the records are rebuilt from the arrays they hold. Nothing that a
+file names is imported or called. See https://docs.python.org/3/library/pickle.html#restricting-globals.
 """
 
 from __future__ import annotations
@@ -11,20 +11,35 @@ from __future__ import annotations
 import io
 import math
 import os
+import pickle
+import pickletools
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .pickle_ops import Machine, PickleLimits
-from .pickle_values import Resolver, SparseMatrix, allow
+from .pickle_values import MARKERS, PickleLimits, Record, Resolver, maker, shown
 
-__all__ = ["PickleLimits", "SparseMatrix", "load_arrays", "read_pickle"]
+MAX_NAMES = 500
+"""Different classes that one file may name."""
+MAX_KEY = 16
+"""Values in a tuple that is a key."""
+_LONGEST_INT = 1024
+"""Bytes of one integer."""
+_COUNT_BYTES = {pickletools.TAKEN_FROM_ARGUMENT1: 1, pickletools.TAKEN_FROM_ARGUMENT4: 4,
+                pickletools.TAKEN_FROM_ARGUMENT4U: 4, pickletools.TAKEN_FROM_ARGUMENT8U: 8}
+_OPCODES = {op.code: op for op in pickletools.opcodes}
+_OUTSIDE = {"PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"}
+_OTHERS = (
+    (b"\x1f\x8b", "is compressed with gzip, not a pickle: unpack it first"),
+    (b"<!doctype", "is a web page, not a pickle: downloads that ask for a login often end like this"),
+    (b"<html", "is a web page, not a pickle: downloads that ask for a login often end like this"),
+    (b"version https://git", "is a Git LFS pointer, not the file itself: run `git lfs pull`"))
 
-def read_pickle(source: str | os.PathLike[str] | bytes, limits: PickleLimits | None = None) -> Any:
-    """The data in a pickle (Python 2 or 3, protocols 0 to 5).
+
+def read_data(source: str | os.PathLike[str] | bytes, limits: PickleLimits | None = None) -> Any:
+    """Read a pickle (Python 2 or 3, protocols 0 to 5), ``.npy`` or ``.npz``, recognised by content.
 
     Args:
         source: a file or its bytes.
@@ -32,104 +47,163 @@ def read_pickle(source: str | os.PathLike[str] | bytes, limits: PickleLimits | N
 
     Returns:
         dict, list, tuple, set, numbers, text, bytes and None; NumPy arrays (native byte order) and scalars, torch
-        tensors and chumpy leaves as arrays, scipy matrices as :class:`SparseMatrix`, arrays of objects as lists.
-        Text of Python 2 is latin-1.
+        tensors and chumpy leaves as arrays, scipy matrices as COO, arrays of objects as lists. Text of Python 2 is
+        latin-1. An ``.npz`` is a dict, an ``.npy`` the array or the object in it.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: damaged, over a limit, or naming anything that could run code; the sentence says which name.
+        ValueError: damaged, over a limit, or naming anything that could run code; the message says which name.
     """
     limits = limits or PickleLimits()
-    data, where = _content(source, limits)
-    if hint := _other_format(data):
-        raise ValueError(f"{where}: {hint}")
-    return _guarded(where, lambda: _value(data, limits))
-
-
-def load_arrays(source: str | os.PathLike[str] | bytes, limits: PickleLimits | None = None) -> Any:
-    """What a ``.npy`` (an array, or the object in it) or ``.npz`` (a dict) holds; objects are read as pickles are here.
-
-    Raises:
-        FileNotFoundError, ValueError: as :func:`read_pickle`.
-    """
-    limits = limits or PickleLimits()
-    data, where = _content(source, limits)
-    if data.startswith(b"\x93NUMPY"):
-        return _guarded(where, lambda: _npy(data, limits))
-    if not data.startswith(b"PK"):
-        raise ValueError(f"{where}: neither .npy nor .npz; its first bytes are {data[:6]!r}")
-
-    def members() -> dict[str, Any]:
-        with zipfile.ZipFile(io.BytesIO(data)) as box:
-            entries = [e for e in box.infolist() if not e.is_dir()]
-            size = sum(e.file_size for e in entries)
-            if size > limits.array_bytes or len(entries) > 10_000:
-                raise ValueError(f"unpacks to {size >> 20} MiB in {len(entries)} members; at most "
-                                 f"{limits.array_bytes >> 20} MiB in 10000 are read")
-            return {e.filename.removesuffix(".npy"): _npy(box.read(e), limits) for e in entries if e.filename.endswith(".npy")}
-
-    return _guarded(where, members)
-
-
-# -- files ----------------------------------------------------------------------------------
-def _content(source: str | os.PathLike[str] | bytes, limits: PickleLimits) -> tuple[bytes, str]:
-    if isinstance(source, bytes):
-        if len(source) > limits.file_bytes:
-            raise ValueError(f"the data holds {len(source)} bytes; at most {limits.file_bytes} are read")
-        return source, "the data"
-    path = Path(source)
-    if not path.exists():
-        raise FileNotFoundError(f"no such file: {path}")
-    if not path.is_file():
-        raise ValueError(f"{path} is not a file")
-    if (size := path.stat().st_size) > limits.file_bytes:
-        raise ValueError(f"{path} holds {size} bytes; at most {limits.file_bytes} are read")
-    if size == 0:
-        raise ValueError(f"{path} is empty")
-    return path.read_bytes(), str(path)
-
-
-def _other_format(data: bytes) -> str | None:
-    start = data[:512].lstrip()[:15].lower()
-    if data.startswith(b"PK"):
-        return "is a zip archive (.npz, .pt or a download that is still packed), not a pickle: unpack it first"
-    if data.startswith(b"\x1f\x8b"):
-        return "is compressed with gzip, not a pickle: unpack it first"
-    if data.startswith(b"\x93NUMPY"):
-        return "is a .npy file, not a pickle"
-    if start.startswith((b"<!doctype", b"<html")):
-        return "is a web page, not a pickle: downloads that ask for a login often end like this"
-    if data.startswith(b"version https://git"):
-        return "is a Git LFS pointer, not the file itself: run `git lfs pull`"
-    return None
-
-
-def _guarded(where: str, work: Callable[[], Any]) -> Any:
-    """Whatever goes wrong inside is one ValueError that names the file."""
+    where = "the data" if isinstance(source, bytes) else str(source)
+    if not isinstance(source, bytes) and not Path(source).exists():
+        raise FileNotFoundError(f"no such file: {source}")
+    if not isinstance(source, bytes) and not Path(source).is_file():
+        raise ValueError(f"{source} is not a file")
+    if not (size := len(source) if isinstance(source, bytes) else Path(source).stat().st_size):
+        raise ValueError(f"{where} is empty")
+    if size > limits.file_bytes:
+        raise ValueError(f"{where} holds {size} bytes; at most {limits.file_bytes} are read")
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
     try:
-        return work()
-    except ValueError as err:
-        raise ValueError(f"{where}: {err}") from None
+        for start, hint in _OTHERS:
+            if data[:512].lstrip().lower().startswith(start):
+                raise ValueError(hint)
+        return _npz(data, limits) if data.startswith(b"PK") else _npy(data, limits)
+    except (ValueError, pickle.UnpicklingError) as err:
+        raise ValueError(f"{where}: {shown(err, 400)}") from None
     except MemoryError:
         raise ValueError(f"{where}: does not fit into memory") from None
-    except Exception as err:  # zipfile, zlib, struct and numpy's parsers raise types of their own
-        text = " ".join(str(err).split())[:160]
-        raise ValueError(f"{where}: damaged and cannot be read ({type(err).__name__}: {text})") from None
+    except Exception as err:  # pickle, zipfile, zlib, struct, torch and numpy raise types of their own
+        raise ValueError(f"{where}: damaged and cannot be read ({type(err).__name__}: {shown(err)})") from None
+
+
+def _npz(data: bytes, limits: PickleLimits) -> dict[str, Any]:
+    with zipfile.ZipFile(io.BytesIO(data)) as box:
+        entries = [e for e in box.infolist() if e.filename.endswith(".npy")]
+        size = sum(e.file_size for e in entries)
+        if size > limits.array_bytes or len(entries) > 10_000:
+            raise ValueError(f"unpacks to {size >> 20} MiB in {len(entries)} members; at most "
+                             f"{limits.array_bytes >> 20} MiB in 10000 are read")
+        if not entries:
+            raise ValueError("a zip archive without arrays: unpack it first")
+        return {e.filename.removesuffix(".npy"): _npy(box.read(e), limits) for e in entries}
 
 
 def _npy(data: bytes, limits: PickleLimits) -> Any:
+    if not data.startswith(b"\x93NUMPY"):
+        return _unpickled(data, limits)
     handle = io.BytesIO(data)
     version = np.lib.format.read_magic(handle)
     reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = reader(handle)
     rest = data[handle.tell():]
     if dtype.hasobject:
-        return _value(rest, limits)
+        return _unpickled(rest, limits)
     need = math.prod(shape) * dtype.itemsize
     if need > len(rest) or need > limits.array_bytes:
         raise ValueError(f"an array claims shape {shape} of {dtype} and the file holds {len(rest)} bytes")
     return np.frombuffer(rest[:need], dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _value(data: bytes, limits: PickleLimits) -> Any:
-    return Resolver(limits).visit(Machine(data, limits, allow).run())
+def _unpickled(data: bytes, limits: PickleLimits) -> Any:
+    _check_opcodes(data, limits)
+    return Resolver(limits).visit(_Unpickler(data).load())
+
+
+# -- first pass: nothing is built -------------------------------------------------------------
+def _check_opcodes(data: bytes, limits: PickleLimits) -> None:
+    """Bound what the unpickler would do: opcodes, claimed sizes, memo, and the tuples that it would have to hash.
+
+    Hashing a tuple recurses through it without limit (deep nests overflow the stack of C) and without memory (shared
+    nests take for ever), so the pass follows the stack with the size of each tuple in place of its value.
+    """
+    stream = io.BytesIO(data)
+    stack: list[int] = []
+    marks: list[int] = []
+    memo: dict[int, int] = {}
+    for _ in range(limits.operations):
+        at, code = stream.tell(), stream.read(1)
+        op = _OPCODES.get(code.decode("latin-1"))
+        if op is None:
+            raise ValueError(f"not a pickle or damaged: byte {at} is {code!r}, no operation that is read")
+        if op.name in _OUTSIDE:
+            raise ValueError("refused: the pickle refers to an object outside of it (a persistent id, an extension or a buffer)")
+        argument = _argument_of(op, stream, len(data))
+        if op.name == "STOP":
+            return
+        if op.name == "MARK":
+            marks.append(len(stack))
+        elif op.name == "POP" and marks and marks[-1] == len(stack):
+            marks.pop()
+        elif op.name.endswith("PUT") or op.name == "MEMOIZE":
+            index = len(memo) if argument is None else argument
+            if not 0 <= index <= limits.operations:
+                raise ValueError(f"damaged: memo entry {index}")
+            memo[index] = stack[-1]
+        elif op.name.endswith("GET"):
+            stack.append(memo[argument or 0])
+        else:
+            stack += _effect(op, stack, marks)
+    raise ValueError(f"refused: more than {limits.operations} operations")
+
+
+def _argument_of(op: pickletools.OpcodeInfo, stream: io.BytesIO, length: int) -> int | None:
+    """Step over an opcode's argument; the memo index where it is one."""
+    if op.arg is None:
+        return None
+    indexed = op.name.endswith(("PUT", "GET"))
+    size = op.arg.n
+    if size == pickletools.UP_TO_NEWLINE:
+        lines = [stream.readline() for _ in range(2 if op.name in ("GLOBAL", "INST") else 1)]
+        if not lines[-1].endswith(b"\n"):
+            raise ValueError(f"cut short or damaged: no end of line before byte {length}")
+        return int(lines[0]) if indexed else None
+    if size < 0:
+        width = _COUNT_BYTES[size]
+        size = int.from_bytes(stream.read(width), "little", signed=op.arg.n == pickletools.TAKEN_FROM_ARGUMENT4)
+        if op.name in ("LONG1", "LONG4") and size > _LONGEST_INT:
+            raise ValueError(f"refused: a number of {size} bytes")
+    if not 0 <= size <= length - stream.tell():
+        raise ValueError(f"cut short or damaged: {size} bytes announced at byte {stream.tell()}, "
+                         f"{length - stream.tell()} left")
+    if indexed:
+        return int.from_bytes(stream.read(size), "little")
+    stream.seek(size, io.SEEK_CUR)
+    return None
+
+
+def _effect(op: pickletools.OpcodeInfo, stack: list[int], marks: list[int]) -> list[int]:
+    """Take an opcode's values off the stack; the sizes of what it puts there."""
+    before = op.stack_before
+    if pickletools.markobject in before:
+        start = marks.pop()
+        taken = stack[start:]
+        del stack[start - before.index(pickletools.markobject):]
+    else:
+        taken = stack[len(stack) - len(before):] if before else []
+        del stack[len(stack) - len(taken):]
+    keys = {"SETITEM": taken[1:2], "SETITEMS": taken[::2], "DICT": taken[::2], "ADDITEMS": taken, "FROZENSET": taken}
+    if max(keys.get(op.name, ()), default=0) > MAX_KEY + 1:
+        raise ValueError(f"refused: a key that is a tuple of more than {MAX_KEY} values")
+    if op.name.startswith("TUPLE"):
+        return [min(1 + sum(taken), 1000)]
+    return taken * 2 if op.name == "DUP" else [1] * len(op.stack_after)
+
+
+# -- second pass: Python's unpickler builds inert records -------------------------------------
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, data: bytes) -> None:
+        super().__init__(io.BytesIO(data), encoding="latin-1")
+        self.names: dict[str, type[Record]] = {}
+
+    def find_class(self, module: str, name: str) -> type[Record]:
+        """A record type of its own for each allowed name; nothing is imported."""
+        full = f"{module}.{name}"
+        if full not in self.names:
+            if maker(full) is None and full not in MARKERS:
+                raise ValueError(f"refused: the pickle names {shown(full)}, which is not plain data; nothing of it was run")
+            if len(self.names) >= MAX_NAMES:
+                raise ValueError(f"refused: more than {MAX_NAMES} different classes")
+            self.names[full] = type("Record", (Record,), {"name": full, "__slots__": ()})
+        return self.names[full]
