@@ -117,7 +117,7 @@ def train(
     model = MotionModel(base, vocabulary, config.lora, config.run.seed)
     if init is not None:
         card = read_card(init)
-        if card["vocabulary"] != json.loads(json.dumps(vocabulary.to_json())):
+        if MotionVocabulary.from_json(card["vocabulary"]) != vocabulary:
             raise ValueError(f"{init} was trained on another motion tokenizer; start from one that was trained on this one")
         model.load_adapter_state(read_adapter(init))
     run = setup(config, model, clips, held_out, Path(out), resume, changes, changes_held_out)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from facelm.llm.config import DataConfig, load_config, parse_config
-from facelm.llm.examples import Position, Stream, collate, legal_masks, motion_steps, prepare_tokens, read_clips
+from facelm.llm.examples import Position, Stream, collate, legal_masks, prepare_tokens, read_clips
 from facelm.llm.prompts import DESCRIBE, MOTION, NONE, TEXT, Template, Turn
 from facelm.llm.vocabulary import MotionVocabulary
 from hypothesis import given, settings
@@ -41,7 +41,7 @@ def test_loss_lies_on_answers_only(template):
     motion = random_motion(np.random.default_rng(1))
     encoded = template.encode(
         [
-            Turn("4.0s: smile", answer_motion=motion, steps=motion_steps(LAYOUT, motion)),
+            Turn("4.0s: smile", answer_motion=motion, steps=LAYOUT.steps(motion)),
             Turn("what ?", motion=motion, answer="nod"),
         ]
     )
@@ -154,7 +154,7 @@ def test_describe_answer_prefers_the_description(template):
 def test_configurations(tmp_path):
     from pathlib import Path
 
-    for path in sorted((Path(__file__).parent.parent / "configs").glob("lm_*.yaml")):
+    for path in sorted((Path(__file__).parents[2] / "configs").glob("lm_*.yaml")):
         assert load_config(path).lora.rank >= 1
     (tmp_path / "a.yaml").write_text("lora: {rank: 8}\noptim: {lr: 1e-3}\n")
     (tmp_path / "b.yaml").write_text("base: a.yaml\noptim: {clip: 2}\n")
