@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ..common.config import build
+from ..common.config import parse
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.spontaneous import add_idle, filter_idle
 from ..face.head.model import HeadModel
@@ -204,7 +204,7 @@ class FaceTokenizer:
             raw = json.loads(config_path.read_text(encoding="utf-8"))
             if raw["format"] != FORMAT or raw["version"] != FORMAT_VERSION:
                 raise ValueError(f"format {raw['format']} version {raw['version']}; this facelm reads {FORMAT} {FORMAT_VERSION}")
-            model = MotionVQVAE(build(TokenizerConfig, raw["model"], "model"))
+            model = MotionVQVAE(parse(TokenizerConfig, raw["model"], "model"))
             weights = {k: v.float() if v.is_floating_point() else v for k, v in load_file(weights_path).items()}
             model.load_state_dict(weights, strict=True)
             if broken := [k for k, v in weights.items() if v.is_floating_point() and not v.isfinite().all()]:

@@ -158,11 +158,11 @@ def test_configurations(tmp_path):
         assert load_config(path).lora.rank >= 1
     (tmp_path / "a.yaml").write_text("lora: {rank: 8}\noptim: {lr: 1e-3}\n")
     (tmp_path / "b.yaml").write_text("base: a.yaml\noptim: {clip: 2}\n")
-    config = load_config(tmp_path / "b.yaml", {"run": {"max_steps": 3}})
-    assert (config.lora.rank, config.optim.lr, config.optim.clip, config.run.max_steps) == (8, 1e-3, 2, 3)
-    with pytest.raises(ValueError, match="unknown key 'learning_rate'; allowed: lr, "):
+    config = load_config(tmp_path / "b.yaml")
+    assert (config.lora.rank, config.optim.lr, config.optim.clip) == (8, 1e-3, 2)
+    with pytest.raises(ValueError, match="^the configuration.optim: unknown entry 'learning_rate'; known: lr, [^\n]*$"):
         parse_config({"optim": {"learning_rate": 1}})
-    with pytest.raises(ValueError, match="int is needed"):
+    with pytest.raises(ValueError, match="^the configuration.lora.rank is 'big'; allowed: a valid integer$"):
         parse_config({"lora": {"rank": "big"}})
     with pytest.raises(ValueError, match="must say when to stop"):
         parse_config({"run": {"max_minutes": 0}})
