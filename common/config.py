@@ -89,7 +89,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ValueError(f"{path} must be a mapping of names to values, not {type(raw).__name__}")
     base = raw.pop("base", None)
-    return raw if base is None else _merge(_read(path.parent / str(base), (*seen, path)), raw)
+    return raw if base is None else merge(_read(path.parent / str(base), (*seen, path)), raw)
 
 
 def _numbers(value: Any) -> Any:
@@ -101,11 +101,12 @@ def _numbers(value: Any) -> Any:
     return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
-def _merge(under: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Mappings with ``over`` laid on ``under``, deep."""
     out = dict(under)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(out.get(key), dict)
-        out[key] = _merge(out[key], value) if both else value
+        out[key] = merge(out[key], value) if both else value
     return out
 
 

@@ -1,23 +1,24 @@
-"""Training configuration: frozen dataclasses, read from YAML files that state only what differs from their base.
-
-A file may name another one under ``base:`` (relative to itself); its own entries win.
-Unknown keys are refused with the names that are allowed.
-"""
+"""Training configuration, read from YAML files that state only what differs from the file they name under ``base:``."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import os
-import reprlib
-from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from dataclasses import field
+from typing import Annotated, Any, Literal
 
-from ..common.config import read_yaml
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from ..common.config import SETTINGS, parse, read_yaml
 from .lora import LoraConfig
 
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=SETTINGS)
 class ModelConfig:
     """Which base, and how much of it.
 
@@ -27,11 +28,11 @@ class ModelConfig:
     """
 
     name: str | None = None
-    keep_first: int = 0
-    keep_last: int = 0
+    keep_first: Count = 0
+    keep_last: Count = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class OptimConfig:
     """AdamW and its schedule.
 
@@ -46,27 +47,19 @@ class OptimConfig:
         floor: last rate as a share of the highest.
     """
 
-    lr: float = 1e-3
-    b_ratio: float = 1.0
-    rows_ratio: float = 4.0
+    lr: Positive = 1e-3
+    b_ratio: Positive = 1.0
+    rows_ratio: Positive = 4.0
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.0
-    clip: float = 1.0
+    clip: Positive = 1.0
     warmup_steps: int = 50
-    schedule: str = "cosine"
-    decay: float = 0.3
-    floor: float = 0.02
-
-    def __post_init__(self) -> None:
-        if self.schedule not in ("cosine", "linear", "wsd"):
-            raise ValueError(f"optim.schedule is {self.schedule!r}; allowed: cosine, linear, wsd")
-        if self.lr <= 0 or self.b_ratio <= 0 or self.rows_ratio <= 0 or self.clip <= 0:
-            raise ValueError("optim: lr, b_ratio, rows_ratio and clip must be positive")
-        if not 0 <= self.floor <= 1 or not 0 < self.decay <= 1:
-            raise ValueError(f"optim: floor {self.floor} and decay {self.decay} are shares between 0 and 1")
+    schedule: Literal["cosine", "linear", "wsd"] = "cosine"
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.3
+    floor: Share = 0.02
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class DataConfig:
     """What a training sequence holds.
 
@@ -86,35 +79,25 @@ class DataConfig:
             before all clips are used; 0 uses all from the start.
     """
 
-    perform: float = 0.6
-    understand: float = 0.4
-    transition: float = 0.0
-    transition_reading: float = 0.15
-    seconds: float = 0.5
-    describe: float = 0.6
-    caption: float = 0.0
-    questions: int = 3
-    max_tokens: int = 320
-    batch_tokens: int = 800
-    window: int = 256
-    easy_examples: int = 0
+    perform: NotNegative = 0.6
+    understand: NotNegative = 0.4
+    transition: NotNegative = 0.0
+    transition_reading: Share = 0.15
+    seconds: Share = 0.5
+    describe: Share = 0.6
+    caption: Share = 0.0
+    questions: Count = 3
+    max_tokens: Annotated[int, Field(ge=8)] = 320
+    batch_tokens: Annotated[int, Field(ge=8)] = 800
+    window: Annotated[int, Field(ge=1)] = 256
+    easy_examples: Count = 0
 
     def __post_init__(self) -> None:
-        if self.perform < 0 or self.understand < 0 or self.perform + self.understand <= 0:
-            raise ValueError(
-                f"data: perform {self.perform} and understand {self.understand} must not be negative, nor both 0"
-            )
-        if self.transition < 0:
-            raise ValueError(f"data.transition is {self.transition:g}; it must not be negative")
-        if not all(0 <= share <= 1 for share in (self.seconds, self.describe, self.caption, self.transition_reading)):
-            raise ValueError("data: seconds, describe, caption and transition_reading are shares between 0 and 1")
-        if self.max_tokens < 8 or self.batch_tokens < 8 or self.window < 1:
-            raise ValueError("data: max_tokens and batch_tokens must be at least 8, window at least 1")
-        if self.questions < 0 or self.easy_examples < 0:
-            raise ValueError("data: questions and easy_examples must not be negative")
+        if self.perform + self.understand <= 0:
+            raise ValueError("perform and understand are both 0; one of them must be positive")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class RunConfig:
     """How long, and what is kept.
 
@@ -128,20 +111,20 @@ class RunConfig:
         threads: CPU threads; 0 leaves PyTorch's choice.
     """
 
-    max_steps: int = 0
-    max_minutes: float = 10.0
+    max_steps: Count = 0
+    max_minutes: NotNegative = 10.0
     save_minutes: float = 5.0
     val_minutes: float = 10.0
-    val_examples: int = 64
-    seed: int = 0
-    threads: int = 0
+    val_examples: Count = 64
+    seed: Count = 0
+    threads: Count = 0
 
     def __post_init__(self) -> None:
-        if self.max_steps < 0 or self.max_minutes < 0 or self.max_steps + self.max_minutes <= 0:
-            raise ValueError(f"run: max_steps {self.max_steps} or max_minutes {self.max_minutes} must say when to stop")
+        if self.max_steps + self.max_minutes <= 0:
+            raise ValueError("max_steps and max_minutes are both 0; one of them must say when to stop")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class TrainConfig:
     """One section for each concern."""
 
@@ -152,67 +135,15 @@ class TrainConfig:
     run: RunConfig = field(default_factory=RunConfig)
 
 
-def load_config(path: str | os.PathLike[str], overrides: dict[str, Any] | None = None) -> TrainConfig:
-    """Reads a YAML file and what it is based on.
-
-    Args:
-        path: the file.
-        overrides: sections that win over the file's, ``{"run": {"max_minutes": 1}}``.
+def load_config(path: str | os.PathLike[str]) -> TrainConfig:
+    """Read a YAML file and what it is based on.
 
     Raises:
-        FileNotFoundError: no such file; ValueError: not YAML, an unknown key or a bad value.
+        FileNotFoundError: no such file; ValueError: not YAML, an unknown entry or a bad value.
     """
-    data = read_yaml(path)
-    for section, entries in (overrides or {}).items():
-        data[section] = {**data.get(section, {}), **entries}
-    return parse_config(data, str(path))
+    return parse_config(read_yaml(path), str(path))
 
 
 def parse_config(data: dict[str, Any], where: str = "the configuration") -> TrainConfig:
-    """Nested dictionaries -> ``TrainConfig``; refuses unknown keys and wrong types."""
-    sections = get_type_hints(TrainConfig)
-    _known(data, sections, where)
-    return TrainConfig(**{name: _section(sections[name], data[name], f"{where}, section {name}") for name in data})
-
-
-def _section(kind: Any, entries: Any, where: str) -> Any:
-    if not isinstance(entries, dict):
-        raise ValueError(f"{where}: a mapping is needed, not {reprlib.repr(entries)}")
-    hints = get_type_hints(kind)
-    _known(entries, hints, where)
-    values = {}
-    for name, value in entries.items():
-        wanted = str(hints[name])
-        if isinstance(value, str) and ("float" in wanted):  # YAML reads 1e-3 as text
-            try:
-                value = float(value)
-            except ValueError:
-                raise ValueError(f"{where}: {name} is {value!r}; a number is needed") from None
-        if "tuple" in wanted:
-            if not isinstance(value, list | tuple):
-                raise ValueError(f"{where}: {name} is {reprlib.repr(value)}; a list is needed")
-            try:
-                value = tuple(float(x) for x in value)
-            except (TypeError, ValueError):
-                raise ValueError(f"{where}: {name} is {reprlib.repr(value)}; a list of numbers is needed") from None
-        elif hints[name] in (int, float, bool):
-            kinds = (int, float) if hints[name] is float else hints[name]
-            if isinstance(value, bool) != (hints[name] is bool) or not isinstance(value, kinds):
-                raise ValueError(f"{where}: {name} is {reprlib.repr(value)}; {hints[name].__name__} is needed")
-        elif not (value is None or isinstance(value, str)):
-            raise ValueError(f"{where}: {name} is {reprlib.repr(value)}; text is needed")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{where}: {name} is {value}; a finite number is needed")
-        values[name] = value
-    return kind(**values)
-
-
-def _known(data: dict[str, Any], allowed: Any, where: str) -> None:
-    unknown = [key for key in data if key not in allowed]
-    if unknown:
-        raise ValueError(f"{where}: unknown key {unknown[0]!r}; allowed: {', '.join(allowed)}")
-
-
-def to_dict(config: TrainConfig) -> dict[str, Any]:
-    """The inverse of ``parse_config``, for metadata."""
-    return dataclasses.asdict(config)
+    """Nested dictionaries -> ``TrainConfig``; unknown entries and wrong types are refused."""
+    return parse(TrainConfig, data, where)

@@ -24,8 +24,6 @@ from .config import DataConfig
 from .model import Batch
 from .prompts import CAPTION, DESCRIBE, INSTRUCTION, MOTION, TEXT, Encoded, Template, Turn, perform_prompt
 
-STEP_SECONDS = 0.16  # 4 frames at 25 fps, the tokenizer's default
-
 
 @dataclass(frozen=True)
 class Clip:
@@ -54,12 +52,6 @@ class Clip:
     in four of the sequences that read the motion read it."""
     source: NDArray[np.int32] | None = None
     """Of a transition that starts from a given face: that face, held for one step."""
-
-
-def motion_steps(layout: ChangeLayout, symbols: NDArray[np.integer]) -> int:
-    """Length of a change-coded motion in tokenizer steps."""
-    pauses = symbols[symbols >= layout.n_codes] - layout.n_codes + 1
-    return int(pauses.sum())
 
 
 def read_clips(path: str | os.PathLike[str], split: str, layout: ChangeLayout, limit: int = 0) -> list[Clip]:
@@ -104,7 +96,7 @@ def read_clips(path: str | os.PathLike[str], split: str, layout: ChangeLayout, l
                     tuple(row["questions"]),
                     tuple(row["answers"]),
                     symbols,
-                    motion_steps(layout, symbols),
+                    layout.steps(symbols),
                     int(row.get("n_events") or 0),
                     row.get("description") or "",
                     np.asarray(idle, np.int32) if (idle := row.get("symbols_idle")) else None,
@@ -165,7 +157,7 @@ def perform_example(template: Template, clip: Clip, config: DataConfig, rng: np.
     """A caption as the request, the motion as the answer."""
     caption = clip.captions[rng.integers(len(clip.captions))]
     steps = clip.steps if rng.random() < config.seconds else None
-    seconds = None if steps is None else steps * STEP_SECONDS
+    seconds = None if steps is None else steps * template.vocabulary.layout.step_seconds
     return template.encode([Turn(perform_prompt(caption, seconds), answer_motion=clip.symbols, steps=steps)])
 
 
@@ -200,7 +192,7 @@ def transition_example(template: Template, clip: Clip, config: DataConfig, rng: 
     if rng.random() < config.transition_reading:
         return template.encode([Turn(INSTRUCTION, clip.symbols, text)])
     steps = clip.steps if rng.random() < config.seconds else None
-    asked = perform_prompt(text, None if steps is None else steps * STEP_SECONDS)
+    asked = perform_prompt(text, None if steps is None else steps * template.vocabulary.layout.step_seconds)
     return template.encode([Turn(asked, clip.source, answer_motion=clip.symbols, steps=steps)])
 
 

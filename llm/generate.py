@@ -17,10 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .examples import STEP_SECONDS, motion_steps
-from .grammar import MAX_STEPS, MotionGrammar
-from .model import Batch, MotionModel, load_model
+from .grammar import MotionGrammar
+from .model import MotionModel, load_model
 from .prompts import DESCRIBE, INSTRUCTION, Turn, perform_prompt
+from .rerank import best_of
+
+MAX_SECONDS = 20.0
+"""What a motion of free length may reach."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class MotionLM:
         seed: int | Sequence[tuple[int, int]] = 0,
         temperature: float = 0.7,
         top_p: float = 0.95,
-        max_seconds: float = MAX_STEPS * STEP_SECONDS,
+        max_seconds: float = MAX_SECONDS,
     ) -> list[NDArray[np.int32]]:
         """Motion for each prompt.
 
@@ -114,7 +117,7 @@ class MotionLM:
         seed: int | Sequence[tuple[int, int]] = 0,
         temperature: float = 0.5,
         top_p: float = 0.95,
-        max_seconds: float = MAX_STEPS * STEP_SECONDS,
+        max_seconds: float = MAX_SECONDS,
     ) -> list[NDArray[np.int32]]:
         """The motion from a source face through the expressions that each instruction names.
 
@@ -138,8 +141,6 @@ class MotionLM:
         self, instructions: Sequence[str], candidates: Sequence[Sequence[NDArray[np.integer]]]
     ) -> list[NDArray[np.int32]]:
         """Of several motions for each instruction the one that the model itself reads as it (``llm/rerank.py``)."""
-        from .rerank import best_of
-
         return best_of(self, instructions, candidates, question=INSTRUCTION)
 
     def _write(
@@ -155,6 +156,7 @@ class MotionLM:
         lengths = list(seconds) if seconds is not None else [None] * len(prompts)
         if len(lengths) != len(prompts):
             raise ValueError(f"{len(prompts)} prompts but {len(lengths)} lengths; give one for each, or none")
+        layout = self.vocabulary.layout
         steps: list[int | None] = []
         turns = []
         for prompt, motion, length in zip(prompts, motions, lengths, strict=True):
@@ -162,9 +164,9 @@ class MotionLM:
                 raise ValueError("a prompt is empty; say what the face shall do")
             if length is not None and not 0 < length < 600:
                 raise ValueError(f"seconds is {length}; more than 0 and less than 600 are needed")
-            count = None if length is None else max(1, round(length / STEP_SECONDS))
+            count = None if length is None else layout.steps_of(length)
             steps.append(count)
-            text = perform_prompt(prompt.strip(), None if count is None else count * STEP_SECONDS)
+            text = perform_prompt(prompt.strip(), None if count is None else count * layout.step_seconds)
             turns.append([Turn(text, motion)])
         begin = [self.vocabulary.begin]
         lines = [self.template.encode(turn).ids + begin for turn in turns]
@@ -173,7 +175,7 @@ class MotionLM:
         return self._in_batches(
             lines,
             lambda part, at: self._motions(
-                part, [steps[i] for i in at], sampling, at, max(1, round(max_seconds / STEP_SECONDS)), seeds
+                part, [steps[i] for i in at], sampling, at, layout.steps_of(max_seconds), seeds
             ),
         )
 
@@ -204,19 +206,15 @@ class MotionLM:
             sampling: of a motion; words are the likeliest.
             seconds: exact length if the answer is a motion.
         """
+        layout = self.vocabulary.layout
         ids = self.template.encode(turns).ids
         hidden = self._prefill([ids])[0]
         logits = self.model.text_logits(hidden)[0]
         if int(logits.argmax()) == self.vocabulary.n_text:
-            steps = None if seconds is None else max(1, round(seconds / STEP_SECONDS))
-            return Reply(motion=self._motions([[*ids, self.vocabulary.begin]], [steps], sampling, [0], MAX_STEPS)[0])
+            steps = None if seconds is None else layout.steps_of(seconds)
+            line = [*ids, self.vocabulary.begin]
+            return Reply(motion=self._motions([line], [steps], sampling, [0], layout.steps_of(MAX_SECONDS))[0])
         return Reply(text=self._texts([ids], Sampling(0.0), [0], 120)[0])
-
-    @torch.inference_mode()
-    def motion_nats(self, batches: Sequence[Batch]) -> float:
-        """Mean loss per motion token on training-style batches."""
-        total = [self.model(batch.to(self.model.rows.device)) for batch in batches]
-        return float(sum(x["motion"] for x in total)) / max(1, int(sum(x["n_motion"] for x in total)))
 
     # -- decoding ---------------------------------------------------------------------
     def _in_batches(self, lines: list[list[int]], work: Any) -> list[Any]:
@@ -308,7 +306,7 @@ class MotionLM:
 
     def seconds(self, symbols: NDArray[np.integer]) -> float:
         """Length of a motion in seconds."""
-        return motion_steps(self.vocabulary.layout, np.asarray(symbols)) * STEP_SECONDS
+        return self.vocabulary.layout.steps(np.asarray(symbols)) * self.vocabulary.layout.step_seconds
 
 
 class _Cache:

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from ..tokenizer.changes import ChangeLayout, GrammarState
 
-MAX_STEPS = 125  # 20 s at 0.16 s a step: what a motion of free length may reach
-
 
 @dataclass
 class MotionGrammar:
@@ -30,7 +28,7 @@ class MotionGrammar:
 
     layout: ChangeLayout
     durations: Sequence[int | None]
-    max_steps: int = MAX_STEPS
+    max_steps: int
     _states: list[GrammarState | None] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -11,14 +11,17 @@ peft's names, so ``PeftModel.from_pretrained`` reads the result.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from ..common.config import SETTINGS
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=SETTINGS)
 class LoraConfig:
     """Shape of the adapter.
 
@@ -29,13 +32,9 @@ class LoraConfig:
             not depend on the rank.
     """
 
-    rank: int = 64
-    alpha: float = 64.0
+    rank: Annotated[int, Field(ge=1, le=4096)] = 64
+    alpha: Annotated[float, Field(gt=0)] = 64.0
     rslora: bool = True
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.rank <= 4096 or self.alpha <= 0:
-            raise ValueError(f"lora: rank {self.rank} must lie in 1 to 4096 and alpha {self.alpha} must be positive")
 
     @property
     def scale(self) -> float:

@@ -21,6 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..common.config import parse
 from .attention import use_grouped_attention
 from .base import BaseModel, first_and_last, load_base
 from .lora import LoraConfig, LoraLinear, add_lora, merge_lora
@@ -243,7 +244,7 @@ def load_model(
     state = read_adapter(path)
     try:
         layers = [int(i) for i in card["layers"]]
-        lora, vocabulary = LoraConfig(**card["lora"]), MotionVocabulary.from_json(card["vocabulary"])
+        lora, vocabulary = parse(LoraConfig, card["lora"], "lora"), MotionVocabulary.from_json(card["vocabulary"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{path / CARD} is damaged ({error}); copy or download it again") from error
     # the sizes that the card claims are allocated below: they must be those of the file

@@ -1,15 +1,15 @@
-"""Choosing among several performances of a prompt: the one that the model itself reads as the prompt.
+"""Choosing among several motions for a prompt: the one that the model itself describes best as the prompt.
 
-A model that turns words into motion and motion into words can check its own work. Of K sampled
+A model that turns words into motion and motion into words can score its own samples. Of K
 motions the one is kept under which the prompt is likeliest as a description, the noisy-channel
-score of Yu et al. 2017 (https://arxiv.org/abs/1611.02554). The geometric measurement
-has no part in it, so it stays an independent judge.
+score of Yu et al. 2017 (https://arxiv.org/abs/1611.02554). The geometric measurement is not
+used here, so that it stays an independent evaluation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,20 +17,24 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from .examples import collate
+from .model import MotionModel
 from .prompts import CAPTION, Turn
 
-if TYPE_CHECKING:
-    from .generate import MotionLM
+
+class Reader(Protocol):
+    """What scores a description: anything that holds a model, as ``generate.MotionLM`` does."""
+
+    model: MotionModel
 
 
 @torch.inference_mode()
 def description_scores(
-    lm: MotionLM, motions: Sequence[NDArray[np.integer]], texts: Sequence[str], batch_size: int = 16, question: str = CAPTION
+    lm: Reader, motions: Sequence[NDArray[np.integer]], texts: Sequence[str], batch_size: int = 16, question: str = CAPTION
 ) -> NDArray[np.float64]:
     """Mean log-probability (nats a token) of each text as the answer to ``question`` about its motion, ``(N,)``."""
     if len(motions) != len(texts):
         raise ValueError(f"{len(motions)} motions for {len(texts)} texts")
-    template, model = lm.template, lm.model
+    model, template = lm.model, lm.model.template
     encoded = [template.encode([Turn(question, motion=m, answer=t)]) for m, t in zip(motions, texts, strict=True)]
     order = sorted(range(len(encoded)), key=lambda i: len(encoded[i].ids))
     scores = np.zeros(len(encoded))
@@ -47,7 +51,7 @@ def description_scores(
 
 
 def best_of(
-    lm: MotionLM, prompts: Sequence[str], candidates: Sequence[Sequence[NDArray[np.integer]]], question: str = CAPTION
+    lm: Reader, prompts: Sequence[str], candidates: Sequence[Sequence[NDArray[np.integer]]], question: str = CAPTION
 ) -> list[NDArray[np.int32]]:
     """For each prompt the candidate under which it is likeliest.
 

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from ..tokenizer.changes import ChangeLayout
 from .base import load_base
-from .config import OptimConfig, TrainConfig, to_dict
+from .config import OptimConfig, TrainConfig
 from .examples import Clip, Position, Stream, read_clips, validation_batches
 from .model import Batch, MotionModel, compute_dtype, read_adapter, read_card
 from .vocabulary import MotionVocabulary
@@ -117,7 +117,7 @@ def train(
     model = MotionModel(base, vocabulary, config.lora, config.run.seed)
     if init is not None:
         card = read_card(init)
-        if card["vocabulary"] != json.loads(json.dumps(vocabulary.to_json())):
+        if MotionVocabulary.from_json(card["vocabulary"]) != vocabulary:
             raise ValueError(f"{init} was trained on another motion tokenizer; start from one that was trained on this one")
         model.load_adapter_state(read_adapter(init))
     run = setup(config, model, clips, held_out, Path(out), resume, changes, changes_held_out)
@@ -167,7 +167,7 @@ def main(run: Setup, quiet: bool = False, info: dict[str, Any] | None = None) ->
     if run.accelerator.is_main_process:
         _save_checkpoint(run)
         facts = {
-            "config": to_dict(run.config),
+            "config": asdict(run.config),
             "steps": run.progress.step,
             "minutes": round(run.progress.seconds / 60, 2),
             "sequences": run.progress.sequences,
@@ -334,7 +334,7 @@ def _save_checkpoint(run: Setup) -> None:
         work / "adapter.safetensors",
     )
     torch.save(run.optimizer.state_dict(), work / "optimizer.pt")
-    state = {"progress": asdict(run.progress), "config": to_dict(run.config)}
+    state = {"progress": asdict(run.progress), "config": asdict(run.config)}
     (work / "state.json").write_text(json.dumps(state), encoding="utf-8")
     target = run.out / f"checkpoint-{run.progress.step:07d}"
     shutil.rmtree(target, ignore_errors=True)
@@ -357,7 +357,7 @@ def _load_checkpoint(path: Path, config: TrainConfig, model: MotionModel, optimi
         reached = Progress(**{**done, "position": Position(**done["position"])})
     except Exception as error:  # each file format raises kinds of its own
         raise ValueError(f"the checkpoint {path} is damaged ({type(error).__name__}: {error}); delete it") from error
-    now = to_dict(config)
+    now = asdict(config)
     for section in ("model", "lora"):
         if json.loads(json.dumps(now[section])) != then[section]:
             raise ValueError(

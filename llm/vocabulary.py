@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tokenizer.changes import ChangeLayout
+from ..tokenizer.changes import STEP_SECONDS, ChangeLayout
 
 _SYMBOL = re.compile(r"<m(\d+)>|(<motion>)|(</motion>)")
 
@@ -105,12 +105,12 @@ class MotionVocabulary:
             "stream_sizes": list(layout.stream_sizes),
             "rest_codes": list(layout.rest_codes),
             "max_step": layout.max_step,
+            "step_seconds": layout.step_seconds,
         }
 
     @classmethod
     def from_json(cls, data: dict) -> MotionVocabulary:
-        """The inverse of ``to_json``."""
-        return cls(
-            int(data["n_text"]),
-            ChangeLayout(tuple(data["stream_sizes"]), tuple(data["rest_codes"]), int(data["max_step"])),
-        )
+        """The inverse of ``to_json``; models saved before steps of other lengths were possible say nothing about theirs."""
+        step = float(data.get("step_seconds", STEP_SECONDS))
+        layout = ChangeLayout(tuple(data["stream_sizes"]), tuple(data["rest_codes"]), int(data["max_step"]), step)
+        return cls(int(data["n_text"]), layout)

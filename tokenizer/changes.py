@@ -23,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_STEP = 8
+STEP_SECONDS = 0.16
+"""4 frames at 25 fps, what a tokenizer has by default; nothing else may copy it: read ``ChangeLayout.step_seconds``."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class ChangeLayout:
         stream_sizes: number of codes of each stream.
         rest_codes: the code of the resting face in each stream.
         max_step: longest time-step symbol.
+        step_seconds: duration of one step.
     """
 
     stream_sizes: tuple[int, ...]
     rest_codes: tuple[int, ...]
     max_step: int = MAX_STEP
+    step_seconds: float = STEP_SECONDS
 
     def __post_init__(self) -> None:
         if not self.stream_sizes or min(self.stream_sizes) < 1:
@@ -49,6 +53,8 @@ class ChangeLayout:
                 raise ValueError(f"rest code {rest} is outside its stream's 0..{size - 1}")
         if self.max_step < 1:
             raise ValueError(f"max_step is {self.max_step}; at least 1 is needed")
+        if not 0 < self.step_seconds <= 16:
+            raise ValueError(f"step_seconds is {self.step_seconds:g}; allowed: above 0, up to 16")
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
@@ -72,6 +78,15 @@ class ChangeLayout:
             return f"+{symbol - self.n_codes + 1}"
         stream = int(self._stream_of[symbol])
         return f"s{stream}:{symbol - self.offsets[stream]}"
+
+    def steps(self, symbols: NDArray[np.integer]) -> int:
+        """Length of a line of symbols in steps."""
+        pauses = symbols[symbols >= self.n_codes] - self.n_codes + 1
+        return int(pauses.sum())
+
+    def steps_of(self, seconds: float) -> int:
+        """The number of steps nearest to a duration, at least 1."""
+        return max(1, round(seconds / self.step_seconds))
 
     # -- coding -----------------------------------------------------------------------
     def encode(self, codes: NDArray[np.integer]) -> NDArray[np.int32]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ..common.config import build
+from ..common.config import parse
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.spontaneous import add_idle, filter_idle
 from ..face.head.model import HeadModel
@@ -62,7 +62,8 @@ class FaceTokenizer:
         self._to_kept = tuple(self._nearest(s) for s in range(len(self.kept)))
         self.layout = ChangeLayout(
             stream_sizes=tuple(len(k) for k in self.kept),
-            rest_codes=tuple(int(self._to_kept[s][rest[s]]) for s in range(len(self.kept))))
+            rest_codes=tuple(int(self._to_kept[s][rest[s]]) for s in range(len(self.kept))),
+            step_seconds=self.config.frames_per_step / self.config.fps)
 
     # -- sizes --------------------------------------------------------------------------
     @property
@@ -81,14 +82,7 @@ class FaceTokenizer:
 
     @property
     def step_seconds(self) -> float:
-        return 1.0 / self.frame_rate
-
-    def steps_for(self, seconds: float) -> int:
-        """The number of steps nearest to a duration, at least 1."""
-        return max(1, round(seconds * self.frame_rate))
-
-    def tokens_per_second(self, tokens: MotionTokens) -> float:
-        return len(tokens.ids) / (tokens.steps * self.step_seconds)
+        return self.layout.step_seconds
 
     @cached_property
     def hash(self) -> str:
@@ -132,7 +126,10 @@ class FaceTokenizer:
 
     def decode_features(self, ids: NDArray[np.integer]) -> NDArray[np.float32]:
         """Symbols -> features ``(steps * frames_per_step, F)``."""
-        codes = self.layout.decode(ids)
+        return self.decode_codes(self.layout.decode(ids))
+
+    def decode_codes(self, codes: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Stream codes ``(T', K)`` in kept numbering -> features ``(T' * frames_per_step, F)``."""
         full = np.stack([self.kept[s][codes[:, s]] for s in range(codes.shape[1])], axis=1)
         return self.model.decode(torch.from_numpy(full)[None])[0].numpy()
 
@@ -157,7 +154,7 @@ class FaceTokenizer:
 
     def stream(self, head: HeadModel | None = None, shape: NDArray[np.float32] | None = None) -> MotionStream:
         """Decode while symbols arrive; all frames together equal :meth:`decode`'s (without idle)."""
-        return MotionStream(self, head, shape)
+        return MotionStream(self.layout, self.decode_codes, self.config.fps, head, shape)
 
     def _nearest(self, stream: int) -> NDArray[np.int64]:
         """For each code of the model, the position among the kept codes of the nearest one."""
@@ -207,7 +204,7 @@ class FaceTokenizer:
             raw = json.loads(config_path.read_text(encoding="utf-8"))
             if raw["format"] != FORMAT or raw["version"] != FORMAT_VERSION:
                 raise ValueError(f"format {raw['format']} version {raw['version']}; this facelm reads {FORMAT} {FORMAT_VERSION}")
-            model = MotionVQVAE(build(TokenizerConfig, raw["model"], "model"))
+            model = MotionVQVAE(parse(TokenizerConfig, raw["model"], "model"))
             weights = {k: v.float() if v.is_floating_point() else v for k, v in load_file(weights_path).items()}
             model.load_state_dict(weights, strict=True)
             if broken := [k for k, v in weights.items() if v.is_floating_point() and not v.isfinite().all()]:

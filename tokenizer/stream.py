@@ -6,24 +6,26 @@ one step of frames), so a step's frames are final once the ``CONTEXT`` steps aft
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..face.clip.sequence import FaceSequence
 from ..face.head.model import HeadModel
+from .changes import ChangeLayout
 from .features import N_FEATURES, to_sequence
 from .model import CONTEXT
-
-if TYPE_CHECKING:
-    from .codec import FaceTokenizer
-
 
 
 class MotionStream:
     """Feed symbols, take frames. All frames together equal the one-shot decode.
+
+    Args:
+        layout: the alphabet.
+        decode: ``(T, K)`` codes -> ``(T * frames a step, F)`` features.
+        fps: frames a second.
+        head: the default head when None; shape: identity ``(S,)``, the mean face when None.
 
     Example:
         >>> stream = tokenizer.stream()                    # doctest: +SKIP
@@ -33,12 +35,12 @@ class MotionStream:
         >>> show(stream.finish())
     """
 
-    def __init__(self, tokenizer: FaceTokenizer, head: HeadModel | None = None,
-                 shape: NDArray[np.float32] | None = None) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, layout: ChangeLayout, decode: Callable[[NDArray[np.int64]], NDArray[np.float32]], fps: float,
+                 head: HeadModel | None = None, shape: NDArray[np.float32] | None = None) -> None:
+        self._layout, self._decode, self._fps = layout, decode, fps
         self._head = head or HeadModel.default()
         self._shape = np.zeros(self._head.n_shape, np.float32) if shape is None else shape
-        self._state = tokenizer.layout.start()
+        self._state = layout.start()
         self._codes: list[tuple[int, ...]] = []
         self._sent = 0
         self._finished = False
@@ -46,7 +48,7 @@ class MotionStream:
     @property
     def latency(self) -> float:
         """Seconds between the end of a step and its frames."""
-        return CONTEXT * self._tokenizer.step_seconds
+        return CONTEXT * self._layout.step_seconds
 
     def push(self, symbol: int) -> FaceSequence | None:
         """Take one symbol; return the frames that became final, if any.
@@ -54,7 +56,7 @@ class MotionStream:
         Raises:
             ValueError: the symbol breaks the motion grammar, or the stream is finished.
         """
-        layout = self._tokenizer.layout
+        layout = self._layout
         if self._finished:
             raise ValueError("this stream is finished; open a new one with tokenizer.stream()")
         if not 0 <= symbol < layout.n_symbols or not self._state.allowed()[symbol]:
@@ -80,9 +82,8 @@ class MotionStream:
             return None
         first = max(0, self._sent - CONTEXT)
         codes = np.array(self._codes[first:until + CONTEXT])
-        full = np.stack([self._tokenizer.kept[s][codes[:, s]] for s in range(codes.shape[1])], axis=1)
-        step = self._tokenizer.config.frames_per_step
-        frames = self._tokenizer.model.decode(torch.from_numpy(full)[None])[0].numpy()
+        frames = self._decode(codes)
+        step = len(frames) // len(codes)
         frames = frames[(self._sent - first) * step:(until - first) * step].reshape(-1, N_FEATURES)
         self._sent = until
-        return to_sequence(frames, self._head.ref, self._shape, self._tokenizer.config.fps)
+        return to_sequence(frames, self._head.ref, self._shape, self._fps)

@@ -10,13 +10,13 @@ import torch
 from facelm.llm.attention import grouped_attention
 from facelm.llm.base import _converted, find_base, keep_layers, load_base
 from facelm.llm.config import OptimConfig
-from facelm.llm.examples import Stream, collate, motion_steps
+from facelm.llm.examples import Stream, collate, prepare_tokens
 from facelm.llm.generate import MotionLM, Sampling
 from facelm.llm.grammar import MotionGrammar
 from facelm.llm.lora import LoraConfig, LoraLinear
-from facelm.llm.model import ADAPTER, CARD, MotionModel, load_model
+from facelm.llm.model import ADAPTER, CARD, MotionModel, load_model, read_adapter
 from facelm.llm.prompts import Turn
-from facelm.llm.train import fit, learning_rate_factor, main, setup
+from facelm.llm.train import fit, learning_rate_factor, main, setup, train
 from facelm.llm.vocabulary import MotionVocabulary
 from llm_tiny import DATA, LAYOUT, random_motion, tiny_base, tiny_clips, tiny_config, tiny_model
 from torch import nn
@@ -175,6 +175,33 @@ def test_resuming_equals_not_having_stopped(tmp_path):
     assert card["info"]["steps"] == 8 and len(list((tmp_path / "b").glob("checkpoint-*"))) == 1
 
 
+def test_training_can_start_from_a_saved_adapter(tmp_path):
+    saved = tmp_path / "saved"
+    base = tiny_base()
+    base.model.save_pretrained(saved / "base")
+    base.tokenizer.save_pretrained(saved / "base")
+    model = tiny_model()
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    model.save_adapter(saved / "llm")
+    clips = tiny_clips(12)
+    rows = [{"clip_id": c.clip_id, "split": "train", "captions": list(c.captions), "questions": list(c.questions),
+             "answers": list(c.answers)} for c in clips]
+    prepare_tokens(rows, [c.symbols for c in clips], tmp_path / "tokens.parquet")
+    config = tiny_config(max_steps=1)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, name=str(saved / "base")),
+                                 optim=dataclasses.replace(config.optim, lr=1e-12))
+    train(config, tmp_path / "tokens.parquet", LAYOUT, tmp_path / "out", quiet=True, init=saved / "llm")
+    before, after = read_adapter(saved / "llm"), read_adapter(tmp_path / "out")
+    assert all(torch.allclose(before[k].float(), after[k].float(), atol=1e-3) for k in before)
+    other = dataclasses.replace(LAYOUT, max_step=LAYOUT.max_step - 1)
+    with pytest.raises(ValueError, match="another motion tokenizer"):
+        train(config, tmp_path / "tokens.parquet", other, tmp_path / "out2", quiet=True, init=saved / "llm")
+
+
 def test_training_lowers_the_loss(tmp_path):
     config = tiny_config(max_steps=60)
     run = setup(config, tiny_model(), tiny_clips(), [], tmp_path, False)
@@ -222,7 +249,7 @@ def test_random_choices_are_always_a_motion_of_the_asked_length(seed):
 
 
 def test_the_grammar_refuses_an_illegal_choice():
-    grammar = MotionGrammar(LAYOUT, [3])
+    grammar = MotionGrammar(LAYOUT, [3], 125)
     with pytest.raises(ValueError, match="not allowed"):
         grammar.advance([LAYOUT.n_symbols])
 
@@ -260,7 +287,7 @@ def test_perform_is_legal_exact_and_seeded(lm):
     assert all(len(LAYOUT.decode(s)) >= 1 for s in first)
     for symbols, wanted in zip(first, seconds, strict=True):
         if wanted is not None:
-            assert motion_steps(LAYOUT, symbols) == round(wanted / 0.16)
+            assert LAYOUT.steps(symbols) == round(wanted / 0.16)
     again = lm.perform(prompts, seconds, seed=4, temperature=1.5, top_p=1.0)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     other = lm.perform(prompts, seconds, seed=5, temperature=1.5, top_p=1.0)

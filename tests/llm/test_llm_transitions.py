@@ -62,9 +62,9 @@ def test_without_transitions_the_stream_is_what_it_was():
 
 
 def test_config_refuses_bad_weights():
-    with pytest.raises(ValueError, match="transition is -1"):
+    with pytest.raises(ValueError, match="data.transition is -1.0; allowed: greater than or equal to 0"):
         parse_config({"data": {"transition": -1.0}})
-    with pytest.raises(ValueError, match="shares between"):
+    with pytest.raises(ValueError, match="transition_reading is 2.0; allowed: less than or equal to 1"):
         parse_config({"data": {"transition_reading": 2.0}})
     assert DataConfig().transition == 0.0
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from facelm.llm.base import BaseModel
 from facelm.llm.config import DataConfig, parse_config
-from facelm.llm.examples import Clip, motion_steps
+from facelm.llm.examples import Clip
 from facelm.llm.lora import LoraConfig
 from facelm.llm.model import MotionModel
 from facelm.llm.vocabulary import MotionVocabulary
@@ -95,7 +95,7 @@ def tiny_clips(count: int = 20, seed: int = 0) -> list[Clip]:
                 ("when ?", "what ?"),
                 ("1 . 2 s", words[0]),
                 symbols,
-                motion_steps(LAYOUT, symbols),
+                LAYOUT.steps(symbols),
                 int(rng.integers(1, 4)),
             )
         )

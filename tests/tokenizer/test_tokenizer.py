@@ -15,7 +15,7 @@ from facelm.tokenizer.features import FEATURE_NAMES, N_FEATURES, to_features, to
 from facelm.tokenizer.model import MotionVQVAE
 from facelm.tokenizer.train import train_tokenizer
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture(scope="module")

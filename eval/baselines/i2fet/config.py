@@ -1,4 +1,4 @@
-"""Recipes of the transition baselines: frozen dataclasses, read from ``configs/i2fet/*.yaml``.
+"""Recipes of the transition baselines, read from ``configs/i2fet/*.yaml``.
 
 A file states only what differs from the one it names under ``base:``; unknown entries are refused.
 """
@@ -7,27 +7,23 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Annotated, Any, Literal
 
-from ....common.config import build, read_yaml
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from ....common.config import SETTINGS, merge, parse, read_yaml
 
 TERMS = ("e", "p", "v")
 """The losses of eqs. (11), (12) and (14)."""
+Count = Annotated[int, Field(ge=0)]
+Size = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
 
 
-def _one_of(where: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{where} is {value!r}; allowed: {', '.join(allowed)}")
-
-
-def _at_least(where: str, least: float, **values: float) -> None:
-    for name, value in values.items():
-        if value < least:
-            raise ValueError(f"{where}.{name} is {value}; at least {least} is needed")
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class TextConfig:
     """Where the token features of an instruction come from.
 
@@ -39,19 +35,14 @@ class TextConfig:
         pool: how one vector is made of a sentence's tokens: their ``mean``, or the ``last`` one.
     """
 
-    encoder: str = "base"
+    encoder: Literal["base", "clip"] = "base"
     model: str | None = None
     layer: int = -1
-    tokens: int = 32
-    pool: str = "mean"
-
-    def __post_init__(self) -> None:
-        _one_of("text.encoder", self.encoder, ("base", "clip"))
-        _one_of("text.pool", self.pool, ("mean", "last"))
-        _at_least("text", 2, tokens=self.tokens)
+    tokens: Annotated[int, Field(ge=2)] = 32
+    pool: Literal["mean", "last"] = "mean"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class IFEDConfig:
     """The decomposer, eqs. (1)-(4).
 
@@ -67,22 +58,17 @@ class IFEDConfig:
     """
 
     on: bool = True
-    N: int = 2
-    M: int = 1
-    caft_layers: int = 1
-    text_width: int = 0
-    heads: int = 4
-    head_width: int = 16
-    ffn_ratio: int = 4
-    copies: str = "attention"
-
-    def __post_init__(self) -> None:
-        _one_of("ifed.copies", self.copies, ("attention", "mean"))
-        _at_least("ifed", 0, N=self.N, M=self.M, caft_layers=self.caft_layers, text_width=self.text_width)
-        _at_least("ifed", 1, heads=self.heads, head_width=self.head_width, ffn_ratio=self.ffn_ratio)
+    N: Count = 2
+    M: Count = 1
+    caft_layers: Count = 1
+    text_width: Count = 0
+    heads: Size = 4
+    head_width: Size = 16
+    ffn_ratio: Size = 4
+    copies: Literal["attention", "mean"] = "attention"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class VAEConfig:
     """The conditional VAE, eqs. (5)-(10).
 
@@ -92,15 +78,12 @@ class VAEConfig:
         normalise: bring every parameter column to mean 0 and deviation 1 of the training tuples.
     """
 
-    latent: int = 16
-    hidden: int = 256
+    latent: Size = 16
+    hidden: Size = 256
     normalise: bool = True
 
-    def __post_init__(self) -> None:
-        _at_least("vae", 1, latent=self.latent, hidden=self.hidden)
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class LossConfig:
     """Eqs. (11)-(15).
 
@@ -113,21 +96,17 @@ class LossConfig:
     """
 
     terms: tuple[str, ...] = TERMS
-    reduction: str = "sum"
-    kl_weight: float = 1.0
-    vertices: int = 240
-    vertex_unit: float = 0.001
+    reduction: Literal["sum", "mean"] = "sum"
+    kl_weight: NotNegative = 1.0
+    vertices: Count = 240
+    vertex_unit: Positive = 0.001
 
     def __post_init__(self) -> None:
         if not self.terms or any(t not in TERMS for t in self.terms) or len(set(self.terms)) < len(self.terms):
-            raise ValueError(f"loss.terms is {list(self.terms)}; allowed: some of {', '.join(TERMS)}, each once")
-        _one_of("loss.reduction", self.reduction, ("sum", "mean"))
-        _at_least("loss", 0, kl_weight=self.kl_weight, vertices=self.vertices)
-        if self.vertex_unit <= 0:
-            raise ValueError(f"loss.vertex_unit is {self.vertex_unit}; a positive number of metres is needed")
+            raise ValueError(f"terms is {list(self.terms)}; allowed: some of {', '.join(TERMS)}, each once")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class FitConfig:
     """How long and how fast a network is trained (Adam, https://arxiv.org/abs/1412.6980).
 
@@ -140,36 +119,26 @@ class FitConfig:
         device: ``cpu``, ``cuda`` or ``auto``.
     """
 
-    epochs: int = 200
-    batch: int = 128
-    lr: float = 8e-4
-    schedule: str = "constant"
-    clip: float = 0.0
-    seed: int = 0
-    save_epochs: int = 10
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        _one_of("schedule", self.schedule, ("constant", "cosine"))
-        _one_of("device", self.device, ("cpu", "cuda", "auto"))
-        _at_least("training", 1, epochs=self.epochs, batch=self.batch, save_epochs=self.save_epochs)
-        if self.lr <= 0 or self.clip < 0:
-            raise ValueError(f"training: lr is {self.lr} and clip {self.clip}; lr must be positive, clip not negative")
+    epochs: Size = 200
+    batch: Size = 128
+    lr: Positive = 8e-4
+    schedule: Literal["constant", "cosine"] = "constant"
+    clip: NotNegative = 0.0
+    seed: Count = 0
+    save_epochs: Size = 10
+    device: Literal["cpu", "cuda", "auto"] = "auto"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class NEDConfig:
     """The neutral encoder-decoder: widths of its four-layer encoder and decoders."""
 
-    hidden: int = 256
-    latent: int = 32
+    hidden: Size = 256
+    latent: Size = 32
     fit: FitConfig = field(default_factory=lambda: FitConfig(epochs=100))
 
-    def __post_init__(self) -> None:
-        _at_least("ned", 1, hidden=self.hidden, latent=self.latent)
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class MotionCLIPConfig:
     """The MotionCLIP baseline (https://arxiv.org/abs/2203.08063).
 
@@ -181,28 +150,23 @@ class MotionCLIPConfig:
         fit: its training.
     """
 
-    frames: int = 60
-    width: int = 512
-    layers: int = 8
-    heads: int = 4
-    ff: int = 1024
-    dropout: float = 0.1
-    velocity: float = 1.0
-    vertex: float = 0.02
-    align: float = 0.01
+    frames: Annotated[int, Field(ge=2)] = 60
+    width: Size = 512
+    layers: Size = 8
+    heads: Size = 4
+    ff: Size = 1024
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    velocity: NotNegative = 1.0
+    vertex: NotNegative = 0.02
+    align: NotNegative = 0.01
     fit: FitConfig = field(default_factory=lambda: FitConfig(lr=1e-4))
 
     def __post_init__(self) -> None:
-        _at_least("motionclip", 1, width=self.width, layers=self.layers, heads=self.heads, ff=self.ff)
-        _at_least("motionclip", 0, velocity=self.velocity, vertex=self.vertex, align=self.align)
-        _at_least("motionclip", 2, frames=self.frames)
         if self.width % 2 or self.width % self.heads:
-            raise ValueError(f"motionclip.width is {self.width}; an even multiple of its {self.heads} heads is needed")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"motionclip.dropout is {self.dropout}; allowed: 0 up to, not with, 1")
+            raise ValueError(f"width is {self.width}; an even multiple of its {self.heads} heads is needed")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class Recipe:
     """Everything that the baselines of the transition task are trained with; the defaults are the paper's."""
 
@@ -215,10 +179,8 @@ class Recipe:
     motionclip: MotionCLIPConfig = field(default_factory=MotionCLIPConfig)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON keeps them; the inverse of :func:`parse_recipe`."""
-        plain = dataclasses.asdict(self)
-        plain["loss"]["terms"] = list(self.loss.terms)
-        return plain
+        """Plain values; the inverse of :func:`parse_recipe`."""
+        return dataclasses.asdict(self)
 
     def change(self, **sections: dict[str, Any]) -> Recipe:
         """A copy with some entries changed: ``recipe.change(ifed={"on": False}, fit={"seed": 3})``.
@@ -226,14 +188,7 @@ class Recipe:
         Raises:
             ValueError: an unknown section or entry, or a bad value.
         """
-        raw = self.to_dict()
-        for name, entries in sections.items():
-            if name not in raw:
-                raise ValueError(f"the recipe has no section {name!r}; known: {', '.join(raw)}")
-            for key, value in entries.items():
-                both = isinstance(value, dict) and isinstance(raw[name].get(key), dict)
-                raw[name][key] = {**raw[name][key], **value} if both else value
-        return parse_recipe(raw)
+        return parse_recipe(merge(self.to_dict(), sections))
 
 
 def parse_recipe(raw: dict[str, Any], where: str = "recipe") -> Recipe:
@@ -242,7 +197,7 @@ def parse_recipe(raw: dict[str, Any], where: str = "recipe") -> Recipe:
     Raises:
         ValueError: unknown entries, wrong types or values, named.
     """
-    return build(Recipe, raw, where)
+    return parse(Recipe, raw, where)
 
 
 def load_recipe(path: str | os.PathLike[str]) -> Recipe:
