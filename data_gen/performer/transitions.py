@@ -266,6 +266,12 @@ class Plan:
     holds: Mapping[int, float] = field(default_factory=dict)
     sourced: bool = False
 
+    @property
+    def plain(self) -> bool:
+        """Single emotions at medium strength, and nothing said of the way."""
+        mild = all(len(b) == 1 and b[0][1] == "medium" for b in self.blends)
+        return mild and not (self.via_neutral or self.half or self.speed or self.holds)
+
 
 def _strength(rng: np.random.Generator, name: str) -> str:
     return "medium" if name == "neutral" else str(rng.choice(list(LEVELS), p=[0.15, 0.65, 0.2]))
