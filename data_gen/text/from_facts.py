@@ -23,7 +23,7 @@ from ...face.facs.vocabulary import ACTION, EMOTIONS, allowed_with
 from .captions import caption, describe, draw_register
 from .lexicon import COUNTABLE
 from .parser import text_facts
-from .questions import QA, as_facts, questions
+from .questions import QA, SIDES, as_facts, questions
 
 PROTOTYPE: dict[str, dict[str, float]] = {
     # Measured intensity of each defining action when the performer shows the emotion at full
@@ -341,12 +341,6 @@ def says_only(text: str, script: Script) -> bool:
     return True
 
 
-_FAMILIES: tuple[tuple[str, ...], ...] = (("wink_left", "wink_right"), ("turn_left", "turn_right"),
-                                          ("tilt_left", "tilt_right"), ("jaw_left", "jaw_right"),
-                                          ("look_up", "look_down"),
-                                          ("gaze_left", "gaze_right", "gaze_up", "gaze_down"))
-
-
 def _still_sure(qa: QA, found: Explained) -> bool:
     """Whether a question has one right answer although the script does not say everything."""
     if not found.left_out and not found.emotions_left_out:
@@ -366,7 +360,7 @@ def _still_sure(qa: QA, found: Explained) -> bool:
         return not found.left_out or qa.question.startswith(("Which comes first", "What happens at the same time"))
     if qa.kind == "which_side":
         mine = {e.name for e in found.script.events}
-        return not any(set(f) & left and set(f) & mine for f in _FAMILIES)
+        return not any(set(f.answers) & left and set(f.answers) & mine for f in SIDES)
     return not named & left
 
 
