@@ -4,26 +4,30 @@ Every script that this module draws can be told from its motion: events that ove
 different regions and do not hide each other, events of one region are separated by rest, and
 events begin in the order in which they are written.
 
-Times lie on a grid of 0.16 s (four frames at 25 fps), which is fine enough for words and
-keeps the number of ways to perform one action small.
+Times lie on a grid whose step is that of the motion tokens, 0.16 s by default (four frames at 25 fps),
+which is fine enough for words and keeps the number of ways to perform one action small.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import replace
 from math import degrees
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
+from ...common.config import SETTINGS
 from ...face.facs.poses import ACTION_POSES
 from ...face.facs.script import LEVELS, Event, Script, Style
 from ...face.facs.vocabulary import ACTION, ACTIONS, EMOTION_ACTIONS, EMOTIONS
 from .dynamics import BLINK, WINK, main_sequence
 
-GRID = 0.16
-"""Seconds; starts and most durations are multiples of it."""
+STEP = 0.16
+"""Seconds; the default step of the grid on which starts and most durations lie, that of the released tokenizer. Durations are
+drawn as multiples of it and rounded to the grid, so that another step changes their resolution and not how long things take."""
 FELT: tuple[str, ...] = tuple(e for e in EMOTIONS if e != "neutral")
 NAMES: tuple[str, ...] = ACTIONS + FELT
 MIN_SECONDS, MAX_SECONDS = 1.44, 8.0
@@ -87,34 +91,42 @@ COMPATIBLE: dict[str, frozenset[str]] = {a: frozenset(b for b in NAMES if b != a
 """For each action and emotion, what may be performed at the same time."""
 
 
-@dataclass(frozen=True)
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+@dataclass(frozen=True, config=SETTINGS)
 class SamplerConfig:
     """How scripts are distributed."""
 
-    max_events: int = 4
-    counts: tuple[float, ...] = (0.25, 0.40, 0.25, 0.10)
+    max_events: Annotated[int, Field(ge=1, le=4)] = 4
+    counts: tuple[Share, Share, Share, Share] = (0.25, 0.40, 0.25, 0.10)
     """Share of scripts with 1, 2, 3, 4 events."""
-    together: float = 0.35
+    together: Share = 0.35
     """Share of the scripts with several events in which two of them overlap."""
-    transitions: float = 0.08
+    transitions: Share = 0.08
     """Share of scripts that go directly from one emotion to another."""
-    emotions: float = 0.21
+    emotions: Share = 0.21
     """Share of emotions among freely drawn events; with the transitions about a quarter of all."""
-    stays: float = 0.15
+    stays: Share = 0.15
     """Chance that the last event stays to the end of the clip."""
     avoid: frozenset[frozenset[str]] = frozenset()
     """Pairs of names that never share a script (combinations held out for a test)."""
+    step: Annotated[float, Field(ge=0.02, le=0.32)] = STEP
+    """Seconds between points of the grid; the tokenizer's ``step_seconds``."""
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.max_events <= len(self.counts):
-            raise ValueError(f"max_events is {self.max_events}; allowed: 1 to {len(self.counts)} (one per count)")
-        for key in ("together", "transitions", "emotions", "stays"):
-            if not 0.0 <= getattr(self, key) <= 1.0:
-                raise ValueError(f"{key} is {getattr(self, key)}; allowed: 0 to 1")
+
+def snap(seconds: float, step: float = STEP) -> float:
+    """The nearest point of the grid."""
+    return step * round(seconds / step)
 
 
 def _pick(rng: np.random.Generator, values: Collection[float], shares: Collection[float]) -> float:
     return float(rng.choice(np.array(list(values)), p=np.array(list(shares))))
+
+
+def _time(rng: np.random.Generator, step: float, values: Collection[int], shares: Collection[float]) -> float:
+    """A time on the grid, drawn as a number of ``STEP``."""
+    return snap(STEP * int(_pick(rng, values, shares)), step)
 
 
 def _intensity(rng: np.random.Generator, name: str, level: str | None = None) -> float:
@@ -124,7 +136,8 @@ def _intensity(rng: np.random.Generator, name: str, level: str | None = None) ->
     return float(np.clip(round(LEVELS[chosen] + rng.uniform(-0.04, 0.04), 2), 0.4, 1.0))
 
 
-def sample_event(rng: np.random.Generator, name: str, start: float, *, level: str | None = None) -> Event:
+def sample_event(rng: np.random.Generator, name: str, start: float, *, level: str | None = None,
+                 step: float = STEP) -> Event:
     """One event with natural durations.
 
     Args:
@@ -132,13 +145,14 @@ def sample_event(rng: np.random.Generator, name: str, start: float, *, level: st
         name: an action or emotion other than neutral.
         start: its begin, seconds.
         level: slight, medium or strong; None draws one.
+        step: of the grid, seconds.
     """
     if name not in NAMES:
         raise ValueError(f"no action or emotion {name!r}; known: {', '.join(NAMES)}")
     x = _intensity(rng, name, level)
 
     def event(rise: float, hold: float, fall: float, cycles: int = 0) -> Event:
-        return Event(name, round(start, 2), round(rise, 3), round(hold, 3), round(fall, 3), x, cycles)
+        return Event(name, round(start, 3), round(rise, 3), round(hold, 3), round(fall, 3), x, cycles)
 
     if name in ("nod", "shake"):
         cycles = int(_pick(rng, (1, 2, 3, 4), (0.15, 0.45, 0.30, 0.10) if name == "nod" else (0.0, 0.45, 0.40, 0.15)))
@@ -153,17 +167,16 @@ def sample_event(rng: np.random.Generator, name: str, start: float, *, level: st
         once, period = (BLINK, 0.48) if name == "blink" else (WINK, 0.80)
         cycles = int(_pick(rng, (1, 2, 3), (0.5, 0.35, 0.15) if name == "blink" else (0.8, 0.2, 0.0)))
         return event(once[0], (cycles - 1) * period + once[1], once[2], cycles)
-    hold = GRID * int(_pick(rng, (2, 3, 4, 6, 8), (0.3, 0.3, 0.2, 0.12, 0.08)))
+    hold = _time(rng, step, (2, 3, 4, 6, 8), (0.3, 0.3, 0.2, 0.12, 0.08))
     if name in ACTION and ACTION[name].region == "gaze":
         angle = degrees(max(abs(v) for v in ACTION_POSES[name].values())) * x
         rise = round(main_sequence(angle), 2)
-        return event(rise, hold + 0.16 - rise, rise)
+        return event(rise, hold + snap(STEP, step) - rise, rise)
     slow = name in FELT or ACTION[name].region == "head"
     steps, shares = ((3, 4, 5), (0.45, 0.4, 0.15)) if slow else ((2, 3, 4), (0.35, 0.45, 0.2))
-    rise = GRID * int(_pick(rng, steps, shares))
-    fall = GRID * int(_pick(rng, steps, shares))
+    rise, fall = _time(rng, step, steps, shares), _time(rng, step, steps, shares)
     if name == "eye_close":
-        rise, fall, hold = GRID * 2, GRID * 2, max(hold, 3 * GRID)
+        rise, fall, hold = snap(2 * STEP, step), snap(2 * STEP, step), max(hold, snap(3 * STEP, step))
     return event(rise, hold, fall)
 
 
@@ -227,45 +240,46 @@ def _plan(rng: np.random.Generator, config: SamplerConfig, required: tuple[str, 
     return list(zip(names, joins, strict=True))
 
 
-def _place(rng: np.random.Generator, plan: list[tuple[str, str]]) -> list[Event]:
+def _place(rng: np.random.Generator, plan: list[tuple[str, str]], step: float) -> list[Event]:
     """Events on the time line."""
     events: list[Event] = []
-    clock = GRID * int(_pick(rng, (1, 2, 3), (0.4, 0.4, 0.2)))
+    clock = _time(rng, step, (1, 2, 3), (0.4, 0.4, 0.2))
     for name, join in plan:
-        if join == "first":
-            event = sample_event(rng, name, clock)
-        elif join == "with":
+        start = clock
+        if join == "with":
             host = events[-1]
-            room = int(round((host.rise + host.hold) / GRID))
-            late = 0 if rng.random() < 0.7 else int(rng.integers(0, max(1, min(room, 5))))
-            event = sample_event(rng, name, host.start + GRID * late)
+            room = round((host.rise + host.hold) / step)
+            late = 0 if rng.random() < 0.7 else int(rng.integers(0, max(1, min(room, round(5 * STEP / step)))))
+            start = host.start + step * late
         elif join == "into":
             before = events[-1]
-            rise = GRID * int(_pick(rng, (3, 4, 5), (0.3, 0.45, 0.25)))
+            rise = _time(rng, step, (3, 4, 5), (0.3, 0.45, 0.25))
             # the first emotion's offset and the second's onset are one movement
             events[-1] = Event(before.name, before.start, before.rise, before.hold, rise, before.intensity)
-            drawn = sample_event(rng, name, events[-1].apex + before.hold)
-            event = Event(name, drawn.start, rise, drawn.hold, drawn.fall, drawn.intensity)
-        else:
+            start = before.apex + before.hold
+        elif join == "then":
             same = any(regions(name) & regions(e.name) for e in events[-2:])
             pause, shares = ((2, 3, 4), (0.5, 0.35, 0.15)) if same else ((0, 1, 2), (0.3, 0.4, 0.3))
-            over = _up(max(_over(e) for e in events))
-            event = sample_event(rng, name, over + GRID * int(_pick(rng, pause, shares)))
+            start = up(max(_over(e) for e in events), step) + _time(rng, step, pause, shares)
+        event = sample_event(rng, name, start, step=step)
+        if join == "into":
+            event = Event(name, event.start, rise, event.hold, event.fall, event.intensity)
         events.append(event)
     return events
 
 
 def _over(event: Event) -> float:
+    """When an event's movement has ended, for one that does not stay."""
     return event.start + event.rise + event.hold + event.fall
 
 
-def _up(seconds: float) -> float:
+def up(seconds: float, step: float = STEP) -> float:
     """The next point of the grid."""
-    return GRID * float(np.ceil(round(seconds / GRID, 4)))
+    return step * float(np.ceil(round(seconds / step, 4)))
 
 
 def sample_style(rng: np.random.Generator) -> Style:
-    """A person's manner of moving: a few percent around the average."""
+    """How a person moves: a few percent around the average."""
     return Style(
         tempo=float(np.clip(round(rng.normal(1.0, 0.04), 3), 0.9, 1.1)),
         asymmetry=float(np.clip(round(rng.normal(0.0, 0.025), 3), -0.08, 0.08)),
@@ -293,52 +307,16 @@ def sample_script(rng: np.random.Generator, *, max_events: int = 4, config: Samp
     if len(required) > cfg.max_events or any(n not in NAMES for n in required):
         raise ValueError(f"required is {required}; allowed: up to {cfg.max_events} of {', '.join(NAMES)}")
     while True:
-        events = _place(rng, _plan(rng, cfg, required))
-        tail = GRID * int(_pick(rng, (2, 3, 4), (0.5, 0.3, 0.2)))
+        events = _place(rng, _plan(rng, cfg, required), cfg.step)
+        tail = _time(rng, cfg.step, (2, 3, 4), (0.5, 0.3, 0.2))
         last, ends = events[-1], max(_over(e) for e in events)
         cyclic = last.cycles > 0 or (last.name in ACTION and ACTION[last.name].cyclic)
         if not cyclic and _over(last) >= ends - 1e-6 and rng.random() < cfg.stays:
             events[-1] = replace(last, fall=0.0)
             ends = max([last.apex + max(last.hold, 0.64), *(_over(e) for e in events[:-1])])
             tail = 0.0
-        seconds = max(MIN_SECONDS, round(_up(ends) + tail, 2))
+        seconds = max(round(up(MIN_SECONDS, cfg.step), 3), round(up(ends, cfg.step) + tail, 3))
         if seconds <= MAX_SECONDS:
             break
     subject = str(rng.choice(["woman", "man", "person"]))
     return Script(seconds, tuple(events), subject, sample_style(rng), int(rng.integers(0, 2**31)))
-
-
-def transition_script(a: str, b: str, seconds: float = 3.2, *, rng: np.random.Generator | None = None,
-                      seed: int = 0, intensity: float = 1.0) -> Script:
-    """One expression turning into another: "turn this face from anger to happiness".
-
-    Args:
-        a: the first emotion, held from the start; ``neutral`` begins at rest.
-        b: the second emotion, held to the end; ``neutral`` relaxes.
-        seconds: length, at least 1.44.
-        rng: draws style and timing; None takes the average style and a change in the middle.
-        seed: the script's seed when ``rng`` is None.
-        intensity: of both.
-
-    Raises:
-        ValueError: not two different emotions, or too short a clip.
-    """
-    if a not in EMOTIONS or b not in EMOTIONS or a == b:
-        raise ValueError(f"transition from {a!r} to {b!r}; allowed: two different ones of {', '.join(EMOTIONS)}")
-    if seconds < MIN_SECONDS:
-        raise ValueError(f"seconds is {seconds:g}; a transition needs at least {MIN_SECONDS:g}")
-    rise = 0.32 if seconds < 2.4 else 0.64 if rng is None else GRID * int(rng.integers(3, 6))
-    turn = GRID * round((seconds - rise) / 2 / GRID)
-    events = []
-    if a != "neutral":
-        onset = min(0.48, turn / 2)
-        events.append(Event(a, 0.0, round(onset, 2), round(turn - onset, 2), round(rise, 2), intensity))
-    if b != "neutral":
-        events.append(Event(b, round(turn, 2), round(rise, 2), round(seconds - turn - rise, 2), 0.0, intensity))
-    style = Style() if rng is None else sample_style(rng)
-    return Script(seconds, tuple(events), "person", style, seed if rng is None else int(rng.integers(0, 2**31)))
-
-
-def all_pairs() -> list[tuple[str, str]]:
-    """Every unordered pair of names, for coverage."""
-    return list(combinations(NAMES, 2))

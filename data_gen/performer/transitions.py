@@ -2,7 +2,7 @@
 
 A transition leads from a source face through one or more expressions and stays at the last one.
 Each movement is one minimum-jerk stroke from key pose to key pose, all channels together, as in the
-performer's own hand-over from one emotion to the next (superposed submovements, see dynamics.py).
+animator's hand-over from one emotion to the next (superposed submovements, see dynamics.py).
 Channels that no emotion uses (head, gaze, lids that close, cheeks, tongue, lateral jaw) keep the
 source's values throughout.
 """
@@ -10,7 +10,7 @@ source's values throughout.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from ...face.facs.script import LEVELS, MAX_SECONDS, Style
 from ...face.facs.vocabulary import EMOTIONS
 from .animator import FPS, Performing, finish, realise
 from .dynamics import strokes
-from .sampler import GRID, MIN_SECONDS, sample_style
+from .sampler import MIN_SECONDS, STEP, sample_style, snap
 
 EMOTION_CHANNELS: frozenset[str] = frozenset(name for pose in EMOTION_POSES.values() for name in pose)
 """Channels by which emotions show; a transition may change these and no others."""
@@ -83,7 +83,7 @@ class TransitionSpec:
 
     stages: tuple[Stage, ...]
     source: Mapping[str, float] = field(default_factory=dict)
-    lead: float = 0.16
+    lead: float = STEP
     tail: float = 0.0
     style: Style = field(default_factory=Style)
 
@@ -141,7 +141,7 @@ def one_sided(pose: dict[str, float], asymmetry: float) -> dict[str, float]:
 
 
 def _couple(pose: dict[str, float]) -> dict[str, float]:
-    """A lid that is closed takes squint and widening with it, as in the performer."""
+    """A lid that is closed takes squint and widening with it, as in the animator."""
     out = dict(pose)
     for side in ("Left", "Right"):
         closed = min(1.0, out.get(f"eyeBlink{side}", 0.0))
@@ -218,8 +218,9 @@ def _joined(runs: list[tuple[int, int]], gap: int = 3) -> list[tuple[int, int]]:
 
 
 # -- random transitions -----------------------------------------------------------------
-def _steps(rng: np.random.Generator, low: int, high: int) -> float:
-    return round(GRID * int(rng.integers(low, high + 1)), 2)
+def _time(rng: np.random.Generator, low: int, high: int, step: float) -> float:
+    """A time on the grid, drawn as a number of ``STEP``."""
+    return round(snap(STEP * int(rng.integers(low, high + 1)), step), 3)
 
 
 def sample_source(rng: np.random.Generator, first: str) -> dict[str, float]:
@@ -266,13 +267,19 @@ class Plan:
     holds: Mapping[int, float] = field(default_factory=dict)
     sourced: bool = False
 
+    @property
+    def plain(self) -> bool:
+        """Single emotions at medium strength, and nothing said of the way."""
+        mild = all(len(b) == 1 and b[0][1] == "medium" for b in self.blends)
+        return mild and not (self.via_neutral or self.half or self.speed or self.holds)
+
 
 def _strength(rng: np.random.Generator, name: str) -> str:
     return "medium" if name == "neutral" else str(rng.choice(list(LEVELS), p=[0.15, 0.65, 0.2]))
 
 
 def sample_plan(rng: np.random.Generator) -> Plan:
-    """Draw what a transition shall be: mostly one expression to another."""
+    """Draw what a transition should be: mostly one expression to another."""
     count = int(rng.choice([1, 2, 3], p=[0.12, 0.76, 0.12]))
     names: list[str] = []
     while len(names) < count:
@@ -308,14 +315,14 @@ def intensity(said: str | int) -> float:
     return LEVELS[said] if isinstance(said, str) else said / 100.0
 
 
-def realise_plan(plan: Plan, rng: np.random.Generator) -> TransitionSpec:
-    """Numbers for a plan: timing on the grid, style, source."""
+def realise_plan(plan: Plan, rng: np.random.Generator, step: float = STEP) -> TransitionSpec:
+    """Numbers for a plan: timing on a grid of ``step`` seconds, style, source."""
     low, high = {"": (3, 5), "slow": (7, 10), "quick": (2, 2)}[plan.speed]
 
     def stage(blend: Sequence[tuple[str, str | int]], index: int) -> Stage:
-        hold = GRID * round(plan.holds[index] / GRID) if index in plan.holds else _steps(rng, 3, 6)
+        hold = snap(plan.holds[index], step) if index in plan.holds else _time(rng, 3, 6, step)
         felt = tuple((n, 1.0 if n == "neutral" else intensity(said)) for n, said in blend)
-        return Stage(felt, _steps(rng, low, high), round(hold, 2))
+        return Stage(felt, _time(rng, low, high, step), round(hold, 3))
 
     stages = [stage(b, i) for i, b in enumerate(plan.blends)]
     if plan.half:
@@ -323,9 +330,8 @@ def realise_plan(plan: Plan, rng: np.random.Generator) -> TransitionSpec:
         mixed = tuple((n, x / 2) for n, x in (*first.blend, *last.blend))
         stages[-1] = Stage(mixed, last.rise, last.hold)
     if plan.via_neutral:
-        stages.insert(len(stages) - 1, Stage((("neutral", 1.0),), _steps(rng, low, high), _steps(rng, 1, 3)))
-    lead = _steps(rng, 1, 2)
+        stages.insert(len(stages) - 1, Stage((("neutral", 1.0),), _time(rng, low, high, step), _time(rng, 1, 3, step)))
+    lead = _time(rng, 1, 2, step)
     source = sample_source(rng, plan.blends[0][0][0]) if plan.sourced else {}
     spec = TransitionSpec(tuple(stages), source, lead, 0.0, sample_style(rng))
-    missing = MIN_SECONDS - spec.seconds
-    return TransitionSpec(spec.stages, source, lead, max(0.0, GRID * round(missing / GRID)) if missing > 0 else 0.0, spec.style)
+    return replace(spec, tail=max(0.0, snap(MIN_SECONDS - spec.seconds, step)))

@@ -1,4 +1,4 @@
-"""What the built-in performer does for a prompt: the prompt's attributes as a timed script."""
+"""What the procedural animator does for a prompt: the prompt's attributes as a timed script."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ...face.facs.script import Event, Script
 from ...face.facs.vocabulary import ACTION, EMOTION_ACTIONS
-from ..performer.sampler import FELT, GRID, compatible, sample_event, sample_style
+from ..performer.sampler import FELT, STEP, compatible, sample_event, sample_style, snap, up
 from .factors import Attributes
 from .words import WORDS
 
@@ -31,8 +31,8 @@ def _names(a: Attributes) -> list[tuple[str, str]]:
     return [*out, ("talking", "medium")] if a.speaking else out
 
 
-def _event(rng: np.random.Generator, name: str, level: str, tight: bool) -> Event:
-    event = sample_event(rng, name, 0.0, level=level)
+def _event(rng: np.random.Generator, name: str, level: str, tight: bool, step: float) -> Event:
+    event = sample_event(rng, name, 0.0, level=level, step=step)
     if name == "talking" and (tight or event.cycles > 7):
         period = event.rise * 2
         cycles = 4 if tight else 6
@@ -55,21 +55,25 @@ def _length(e: Event) -> float:
     return e.rise + e.hold + e.fall
 
 
-def _schedule(rng: np.random.Generator, events: list[Event], pause: float) -> list[Event]:
+def _over(e: Event) -> float:
+    return e.start + _length(e)
+
+
+def _schedule(rng: np.random.Generator, events: list[Event], pause: float, step: float) -> list[Event]:
     """Starts: each event as early as nothing that excludes it is going on, with a pause between such two."""
-    lead = GRID * int(rng.integers(1, 3))
+    lead = snap(STEP * int(rng.integers(1, 3)), step)
     placed: list[Event] = []
     for event in events:
         start = lead
-        for other in sorted(placed, key=lambda e: e.start + _length(e)):
+        for other in sorted(placed, key=_over):
             clash = not compatible(event.name, other.name)
-            if clash and start < other.start + _length(other) + pause and other.start < start + _length(event) + pause:
-                start = GRID * float(np.ceil(round((other.start + _length(other) + pause) / GRID, 4)))
-        placed.append(replace(event, start=round(start, 2)))
+            if clash and start < _over(other) + pause and other.start < start + _length(event) + pause:
+                start = up(_over(other) + pause, step)
+        placed.append(replace(event, start=round(start, 3)))
     return sorted(placed, key=lambda e: e.start)
 
 
-def script_for(attributes: Attributes, seed: int = 0) -> Script:
+def script_for(attributes: Attributes, seed: int = 0, step: float = STEP) -> Script:
     """A performance of what a prompt asks for.
 
     What can be shown at the same time is; what cannot (speech and a full facial emotion) follows one
@@ -78,6 +82,7 @@ def script_for(attributes: Attributes, seed: int = 0) -> Script:
     Args:
         attributes: of the prompt.
         seed: timing, style and idle motion; the same seed gives the same script.
+        step: of the grid on which starts lie, seconds.
 
     Returns:
         A script of 2.4 to 4 s whose events are the emotion, the actions, head, gaze and speech asked for.
@@ -89,14 +94,13 @@ def script_for(attributes: Attributes, seed: int = 0) -> Script:
     best: list[Event] = []
     for attempt in range(4):
         tight = attempt >= 2
-        events = [_event(rng, n, level, tight) for n, level in names]
-        best = _schedule(rng, events, GRID if tight else 2 * GRID)
-        if not best or max(e.start + _length(e) for e in best) <= LONGEST - GRID:
+        events = [_event(rng, n, level, tight, step) for n, level in names]
+        best = _schedule(rng, events, snap(STEP if tight else 2 * STEP, step), step)
+        if not best or max(map(_over, best)) <= LONGEST - STEP:
             break
-    ends = max((e.start + _length(e) for e in best), default=0.0)
-    last = max(best, key=lambda e: e.start + _length(e), default=None)
+    ends = max(map(_over, best), default=0.0)
+    last = max(best, key=_over, default=None)
     if last is not None and last.name in FELT and rng.random() < 0.4:
         best = [replace(e, fall=0.0) if e is last else e for e in best]
-    seconds = float(np.clip(GRID * np.ceil(round((ends + 2 * GRID) / GRID, 4)), SHORTEST, LONGEST))
-    return Script(round(seconds, 2), tuple(best), attributes.gender, sample_style(rng), seed)
-
+    seconds = float(np.clip(up(ends + 2 * STEP, step), SHORTEST, LONGEST))
+    return Script(round(seconds, 3), tuple(best), attributes.gender, sample_style(rng), seed)

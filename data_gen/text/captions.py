@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
+from ...common.config import SETTINGS
 from ...face.facs.script import Event, Script, level_of
 from .lexicon import COUNTABLE, EMOTION_NOUNS, FACS, UNGRADED
 from .phrasing import COMMAND, Clause, Speaker, Voice
 from .relations import Group, canonical_order, groups, rests_at_end
+from .tables import read_table
 
 REGISTERS: tuple[str, ...] = ("command", "plain", "director", "clinical", "timed")
 SHARES: dict[str, float] = {"command": 0.34, "plain": 0.42, "director": 0.07, "clinical": 0.09, "timed": 0.08}
@@ -23,14 +26,17 @@ SPLITS: tuple[str, ...] = ("train", "val", "test")
 HELD_OUT_SHARE = 1 / 3
 """Share of the test captions that prefer held-out phrases."""
 
-_VOICES: dict[str, tuple[Voice, ...]] = {
-    "woman": (Voice("She", "she", "her"), Voice("The woman", "she", "her"), Voice("A woman", "she", "her")),
-    "man": (Voice("He", "he", "his"), Voice("The man", "he", "his"), Voice("A man", "he", "his")),
-    "person": (Voice("They", "they", "their", True, True), Voice("The person", "they", "their", False, True),
-               Voice("Someone", "they", "their", False, True), Voice("The face", "it", "its")),
-}
-_FACE = Voice("The face", "it", "its")
-_COMMANDS = (COMMAND, COMMAND, Voice("", "", "the"))
+
+@dataclass(frozen=True, config=SETTINGS)
+class _Captions:
+    voices: dict[str, tuple[Voice, ...]]
+    objects: dict[str, tuple[str, str, str]]
+    ways: dict[str, tuple[str, ...]]
+    holds: dict[str, tuple[float, float]]
+
+
+_TABLE = read_table(__package__, "captions", _Captions)
+_WAYS = _TABLE.ways
 
 
 class _Teller:
@@ -108,22 +114,20 @@ class _Teller:
         if group.relation == "into" and s.chance(0.4):
             noun = s.noun(group.events[0])
             if noun:
-                word = s.pick(("giving way to", "turning into", "changing to"))
                 self.last = "whole"
-                return f", {word} {noun}"
+                return f", {s.pick(_WAYS['into'])} {noun}"
         holdable = len(before.events) == 1 and not before.events[0].cycles
         if group.relation == "during" and s.chance(0.7):
             if holdable and single and self.form == "third" and s.chance(0.4):
                 return f", holding it as {self.with_subject(group.events[0])}"
             if holdable:
-                still = ", hold it and " if self.form == "imp" else " and, still holding it, "
-                return s.pick((" and, holding it, ", still)) + self.group(group)
-            return s.pick((", and meanwhile ", ", and during this ")) + self.group(group)
-        ways = [", then ", " and then ", ", then ", ". Then ", ". Next, ", "followed", "before", ", after which "]
+                return s.pick(_WAYS["holding_imp" if self.form == "imp" else "holding"]) + self.group(group)
+            return s.pick(_WAYS["meanwhile"]) + self.group(group)
+        ways = list(_WAYS["then"])
         if last:
             ways.append(", and finally " if self.first is False and s.chance(0.3) else ", then ")
         if s.held_out:
-            ways += [", subsequently ", ", and afterwards ", ". A moment later "]
+            ways += _WAYS["then_held_out"]
         way = s.pick(ways)
         if way == "followed" and single and (noun := s.noun(group.events[0])):
             self.last = "part"
@@ -138,14 +142,11 @@ class _Teller:
 
     def ending(self, script: Script) -> str:
         """How the clip ends, sometimes."""
-        s, last = self.s, script.events[-1]
-        if last.stays and self.last != "part" and s.chance(0.4):
-            return s.pick((" and holds it", " and keeps it", " and stays that way") if self.form == "third"
-                          and not self.plural else (" and hold it", " and keep it", " and stay that way"))
+        s, third = self.s, "_third" if self.form == "third" and not self.plural else ""
+        if script.events[-1].stays and self.last != "part" and s.chance(0.4):
+            return s.pick(_WAYS[f"stays{third}"])
         if rests_at_end(script) and self.last != "part" and s.chance(0.12):
-            if self.form == "third" and not self.plural:
-                return s.pick((", then relaxes", " and returns to neutral"))
-            return s.pick((", then relax", " and return to neutral"))
+            return s.pick(_WAYS[f"rests{third}"])
         return ""
 
     def story(self, script: Script) -> str:
@@ -170,12 +171,10 @@ class _Teller:
         s, v = self.s, self.s.voice
         x, y = s.emotion_pair(a, b)
         if self.form == "third":
-            verb = s.pick(("go", "change", "turn", "shift"))
+            verb = s.pick(_WAYS["go_third"])
             self.first, self.last, self.plural = False, "whole", v.plural
             return f"{v.first} {verb if v.plural else 'goes' if verb == 'go' else verb + 's'} from {x} to {y}"
-        if s.chance(0.5):
-            return s.pick(("turn this face from", "take the face from", "bring the face from")) + f" {x} to {y}"
-        return s.pick(("go from", "change from", "shift from", "turn from")) + f" {x} to {y}"
+        return f"{s.pick(_WAYS['go_face' if s.chance(0.5) else 'go'])} {x} to {y}"
 
 
 def _lower(text: str) -> str:
@@ -189,9 +188,9 @@ def _upper(text: str) -> str:
 
 
 def _voice(script: Script, rng: np.random.Generator) -> Voice:
-    options = _VOICES[script.subject]
+    options = _TABLE.voices[script.subject]
     if rng.random() < 0.1:
-        return _FACE
+        return _TABLE.voices["face"][0]
     return options[int(rng.integers(len(options)))]
 
 
@@ -204,9 +203,10 @@ def _plain(script: Script, rng: np.random.Generator, held: bool) -> str:
 
 
 def _command(script: Script, rng: np.random.Generator, held: bool) -> str:
-    speaker = Speaker(rng, _COMMANDS[int(rng.integers(len(_COMMANDS)))], held_out=held, mark=0.8)
+    voices = _TABLE.voices["command"]
+    speaker = Speaker(rng, voices[int(rng.integers(len(voices)))], held_out=held, mark=0.8)
     if not script.events:
-        return speaker.pick(("stay neutral", "Keep a neutral face.", "do nothing"))
+        return speaker.pick(_WAYS["command_nothing"])
     roll = rng.random()
     parts = groups(script)
     if roll < 0.15 and all(g.relation in ("first", "then") for g in parts):
@@ -215,8 +215,8 @@ def _command(script: Script, rng: np.random.Generator, held: bool) -> str:
             text = ", then ".join(" with ".join(str(n) for n in group) for group in nouns)
             return text if speaker.chance(0.6) else _upper(text) + "."
     if roll > 0.9:
-        speaker.voice = Voice("", "", {"woman": "her", "man": "his", "person": "their"}[script.subject])
-        whom = {"woman": ("her", "the woman"), "man": ("him", "the man")}.get(script.subject, ("them", "the face"))
+        possessive, *whom = _TABLE.objects[script.subject]
+        speaker.voice = Voice("", "", possessive)
         text = _Teller(speaker, "imp").story(script)
         if text.startswith(("let ", "turn this", "take the", "bring the", "after ")):
             return _upper(text) + "."
@@ -228,39 +228,35 @@ def _command(script: Script, rng: np.random.Generator, held: bool) -> str:
 def _director(script: Script, rng: np.random.Generator, held: bool) -> str:
     speaker = Speaker(rng, COMMAND, held_out=held, tempo=0.35)
     if not script.events:
-        return speaker.pick(("Hold a neutral face throughout.", "Stay at rest, nothing moves."))
+        return speaker.pick(_WAYS["director_nothing"])
     teller = _Teller(speaker, "imp")
-    steps = [speaker.pick(("Start neutral", "Begin at rest", "From a neutral face", "Start relaxed"))]
+    steps = [speaker.pick(_WAYS["begin"])]
     parts = groups(script)
     for i, g in enumerate(parts):
         event, single = g.events[0], len(g.events) == 1
         later = parts[i + 1].relation if i + 1 < len(parts) else ""
         noun = speaker.noun(event) if single and event.name not in COUNTABLE and speaker.chance(0.4) else None
-        text = speaker.pick(("let {} build", "let {} appear", "bring in {}", "go to {}")).format(noun) if noun \
-            else teller.group(g)
+        text = speaker.pick(_WAYS["appear"]).format(noun) if noun else teller.group(g)
         if g.relation == "during":
-            text = speaker.pick(("over it ", "on top of it ")) + text
+            text = speaker.pick(_WAYS["over"]) + text
         elif i and speaker.chance(0.7):
             text = "then " + text
         steps.append(text)
         if single and not event.cycles and later != "during":
             steps += _holding(event, script, speaker, last=not later)
     if rests_at_end(script) and speaker.chance(0.3):
-        steps.append(speaker.pick(("end neutral", "back to neutral")))
+        steps.append(speaker.pick(_WAYS["end"]))
     return ", ".join(steps) + "."
 
 
 def _holding(event: Event, script: Script, speaker: Speaker, *, last: bool) -> list[str]:
     if event.stays:
-        return [speaker.pick(("hold it to the end", "keep it there"))] if last else []
+        return [speaker.pick(_WAYS["keep"])] if last else []
     if event.name in COUNTABLE:
         return []
-    if 0.85 <= event.hold <= 1.15 and speaker.chance(0.6):
-        return ["hold it for a second"]
-    if 1.35 <= event.hold <= 1.65 and speaker.chance(0.6):
-        return ["hold it for a second and a half"]
-    if 1.8 <= event.hold <= 2.2 and speaker.chance(0.6):
-        return ["hold it for two seconds"]
+    for text, (low, high) in _TABLE.holds.items():
+        if low <= event.hold <= high and speaker.chance(0.6):
+            return [text]
     if event.hold >= 0.6 and speaker.chance(0.4):
         return ["hold it"]
     if event.rise + event.hold + event.fall <= 1.3 and event.hold <= 0.35 and speaker.chance(0.25):
@@ -281,22 +277,20 @@ def _code(event: Event, speaker: Speaker) -> str:
         return code
     if event.name == "neutral":
         return "neutral"
-    word = EMOTION_NOUNS[event.name][0]
-    text = speaker.pick((word, f"prototypical {word}", f"{word} display"))
+    text = speaker.pick(_WAYS["emotion"]).format(EMOTION_NOUNS[event.name][0])
     return f"{text} ({level})" if level != "medium" and speaker.chance(0.9) else text
 
 
 def _clinical(script: Script, rng: np.random.Generator, held: bool) -> str:
     speaker = Speaker(rng, COMMAND, held_out=held)
     if not script.events:
-        return speaker.pick(("No action units.", "Neutral face."))
-    after = [", followed by ", ", then ", "; "] + ([", succeeded by "] if held else [])
-    beside = [" with ", " together with ", " & "] + ([" alongside "] if held else [])
-    seq, sim = speaker.pick(after), speaker.pick(beside)
+        return speaker.pick(_WAYS["clinical_nothing"])
+    kind = "_held_out" if held else ""
+    seq, sim = speaker.pick(_WAYS[f"after{kind}"]), speaker.pick(_WAYS[f"beside{kind}"])
     text = ""
     for g in groups(script):
         if text:
-            text += speaker.pick((", overlapped by ", ", during it ")) if g.relation == "during" else seq
+            text += speaker.pick(_WAYS["overlap"]) if g.relation == "during" else seq
         text += sim.join(_code(e, speaker) for e in g.events)
     return _upper(text) + ("." if speaker.chance(0.6) else "")
 
@@ -311,7 +305,7 @@ def _timed(script: Script, rng: np.random.Generator, held: bool) -> str:
     total = _time(script.seconds)
     if not script.events:
         return f"For {total} s {_lower(voice.first)} {'stay' if voice.plural else 'stays'} neutral."
-    style = speaker.pick(("at", "list", "from", "after"))
+    style = speaker.pick(_WAYS["timed"])
     items: list[str] = []
     if style in ("list", "after"):
         speaker.voice = COMMAND
@@ -328,7 +322,7 @@ def _timed(script: Script, rng: np.random.Generator, held: bool) -> str:
         items.append(f"{when} {text}")
     joined = ("; " if style != "after" else ", ").join(items)
     if speaker.chance(0.3):
-        joined = speaker.pick((f"{total} s clip: ", f"in {total} seconds: ")) + joined
+        joined = speaker.pick(_WAYS["length"]).format(total) + joined
     return _upper(joined) + "."
 
 

@@ -1,32 +1,34 @@
 """Words for a clip that has no script: from measured facts back to a script, then to text.
 
-A fitted video comes with nothing but its motion. ``face/facs/measure.py`` measures it;
-:func:`script_from_measurement` finds the short script that would explain the measurement
-(an emotion explains its prototype's actions, an action explains what it entails), so that
-captions, descriptions and questions are worded by the same code as those of the synthetic
-corpus. Every sentence is read back (parse_text.py); one that says more than was measured is
-dropped.
+A fitted video comes with nothing but its motion. ``face/facs/measure.py`` measures it; :func:`explain`
+finds the short script that would explain the measurement (an emotion explains its prototype's actions,
+an action explains what it entails), so that captions, descriptions and questions are worded by the same
+code as those of the synthetic corpus. Every sentence is read back (parser.py); one that says more than
+was measured is dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked
 
-from ...face.facs.emotions import EmotionEstimate, EmotionSegment
+from ...common.config import SETTINGS
+from ...face.facs.emotions import EmotionSegment
 from ...face.facs.measure import MeasuredAction, Measurement
 from ...face.facs.script import Event, Script, level_of
-from ...face.facs.vocabulary import ACTION, EMOTIONS, allowed_with
+from ...face.facs.vocabulary import ACTION, allowed_with
 from .captions import caption, describe, draw_register
 from .lexicon import COUNTABLE
 from .parser import text_facts
-from .questions import QA, as_facts, questions
+from .questions import QA, SIDES, as_facts, questions
 
 PROTOTYPE: dict[str, dict[str, float]] = {
-    # Measured intensity of each defining action when the performer shows the emotion at full
+    # Measured intensity of each defining action when the animator shows the emotion at full
     # strength; it is proportional to the strength (docs/facts_and_text.md).
     "happiness": {"smile": 0.95, "squint": 0.75},
     "sadness": {"inner_brow_raise": 0.95, "lip_corner_depress": 0.90},
@@ -40,39 +42,36 @@ _WEIGHT: dict[str, float] = {"blink": 0.3, "eye_close": 0.8, "talking": 1.3, "no
                              "wink_left": 1.3, "wink_right": 1.3}
 """How much an action matters to someone who describes a face, beside its strength and length."""
 _REGION_WEIGHT: dict[str, float] = {"mouth": 1.0, "jaw": 0.9, "brows": 0.9, "lids": 0.7, "head": 0.9, "gaze": 0.7}
+_DONE_OR_NOT = frozenset({"blink", "wink_left", "wink_right", "eye_close"})
 _TALKING_FULL = 0.78
 """Measured intensity of speech at full strength."""
 
 
-@dataclass(frozen=True)
+Limit = Annotated[float, Field(ge=0.0, le=5.0)]
+
+
+@checked(frozen=True, config=SETTINGS)
 class FactsConfig:
     """How a measurement is condensed into a script."""
 
-    max_events: int = 4
+    max_events: Annotated[int, Field(ge=1, le=9)] = 4
     """Most events of the script (the synthetic corpus has up to four)."""
-    join_seconds: float = 0.3
+    join_seconds: Limit = 0.3
     """Two occurrences of one action with a shorter gap are one."""
-    join_emotions: float = 0.5
+    join_emotions: Limit = 0.5
     """The same for emotions."""
     repeats: bool = False
     """Whether one name may be several events; if not, the most salient one is kept."""
-    alike: float = 2.0
+    alike: Limit = 2.0
     """The actions of an emotion's prototype may differ in strength by this factor, else it is another face."""
-    chain_seconds: float = 0.75
+    chain_seconds: Limit = 0.75
     """Blinks, winks, nods and head shakes that follow each other within this are counted as one event."""
-    least: float = 0.24
+    least: Limit = 0.24
     """Weaker actions are not put into words, share of full scale."""
-    least_emotion: float = 0.3
+    least_emotion: Limit = 0.3
     """Weaker emotions are not put into words."""
-    emotion_seconds: float = 0.5
+    emotion_seconds: Limit = 0.5
     """Shorter emotions are not put into words."""
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.max_events <= 9:
-            raise ValueError(f"max_events is {self.max_events}; allowed: 1 to 9")
-        for key in ("join_seconds", "join_emotions", "chain_seconds", "alike", "least", "least_emotion", "emotion_seconds"):
-            if not 0.0 <= getattr(self, key) <= 5.0:
-                raise ValueError(f"{key} is {getattr(self, key)}; allowed: 0 to 5")
 
 
 @dataclass(frozen=True)
@@ -90,9 +89,7 @@ class Texts:
 
     def columns(self) -> dict[str, Any]:
         """The columns of a corpus row that these texts fill."""
-        return {"captions": list(self.captions), "registers": list(self.registers), "describe": list(self.describe),
-                "questions": list(self.questions), "answers": list(self.answers), "kinds": list(self.kinds),
-                "script": self.script}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -104,29 +101,6 @@ class Explained:
     """Actions of their own that were too many or too weak to say; not those that an event entails."""
     emotions_left_out: tuple[str, ...] = ()
     """Emotions of the timeline that are not events."""
-
-
-def measurement_from_dict(raw: Mapping[str, Any]) -> Measurement:
-    """The measurement that :meth:`Measurement.to_dict` wrote (rounded to the millisecond).
-
-    Raises:
-        ValueError: keys are missing or values are of another kind.
-    """
-    try:
-        actions = tuple(
-            MeasuredAction(str(a["name"]), float(a["onset"]), float(a["apex"]), float(a["offset"]), float(a["intensity"]),
-                           float(a.get("value", 0.0)), str(a.get("unit", "")),
-                           None if a.get("cycles") is None else int(a["cycles"])) for a in raw["actions"])
-        timeline = tuple(EmotionSegment(str(e["name"]), float(e["start"]), float(e["end"]), float(e["confidence"]))
-                         for e in raw["emotion"]["timeline"])
-        emotion = EmotionEstimate(str(raw["emotion"]["dominant"]), timeline)
-        unknown = [a.name for a in actions if a.name not in ACTION]
-        unknown += [e.name for e in timeline if e.name not in EMOTIONS]
-        if unknown:
-            raise ValueError(f"unknown action or emotion {unknown[0]!r}")
-        return Measurement(actions, emotion, float(raw["fps"]), float(raw["seconds"]))
-    except (KeyError, TypeError, ValueError) as err:
-        raise ValueError(f"not a measurement ({type(err).__name__}: {err}); needed: what facelm measure --json prints") from err
 
 
 # -- merging ----------------------------------------------------------------------------
@@ -158,8 +132,8 @@ def _inside(a: MeasuredAction, start: float, end: float) -> float:
 
 
 # -- emotions ---------------------------------------------------------------------------
-def _steady(timeline: Sequence[EmotionSegment], cfg: FactsConfig) -> list[EmotionSegment]:
-    """The felt segments, joined over short gaps, without flickers."""
+def _smoothed(timeline: Sequence[EmotionSegment], cfg: FactsConfig) -> list[EmotionSegment]:
+    """The felt segments, joined over short gaps, without short ones."""
     out: list[EmotionSegment] = []
     for seg in timeline:
         if seg.name == "neutral":
@@ -176,17 +150,23 @@ def _steady(timeline: Sequence[EmotionSegment], cfg: FactsConfig) -> list[Emotio
     return [s for s in out if s.end - s.start >= cfg.emotion_seconds]
 
 
+def _prototype(seg: EmotionSegment, actions: Sequence[MeasuredAction]) -> dict[str, MeasuredAction]:
+    """The strongest measured action for each of the emotion's prototype that goes on during a segment."""
+    parts: dict[str, MeasuredAction] = {}
+    for a in actions:
+        share = (min(a.offset, seg.end) - max(a.onset, seg.start)) / max(seg.end - seg.start, 1e-3)
+        stronger = a.name not in parts or a.intensity > parts[a.name].intensity
+        if a.name in PROTOTYPE[seg.name] and share >= 0.5 and stronger:
+            parts[a.name] = a
+    return parts
+
+
 def _emotion_events(m: Measurement, actions: Sequence[MeasuredAction], seconds: float,
                     cfg: FactsConfig) -> list[Event]:
     """Events for the emotion segments whose whole prototype was measured."""
     out: list[Event] = []
-    for seg in _steady(m.emotion.timeline, cfg):
-        parts: dict[str, MeasuredAction] = {}
-        for a in actions:
-            share = (min(a.offset, seg.end) - max(a.onset, seg.start)) / max(seg.end - seg.start, 1e-3)
-            stronger = a.name not in parts or a.intensity > parts[a.name].intensity
-            if a.name in PROTOTYPE[seg.name] and share >= 0.5 and stronger:
-                parts[a.name] = a
+    for seg in _smoothed(m.emotion.timeline, cfg):
+        parts = _prototype(seg, actions)
         if set(parts) != set(PROTOTYPE[seg.name]):
             continue
         strengths = [parts[n].intensity / full for n, full in PROTOTYPE[seg.name].items()]
@@ -197,12 +177,11 @@ def _emotion_events(m: Measurement, actions: Sequence[MeasuredAction], seconds: 
         start = float(np.median([a.onset if seg.start - a.onset < 0.6 else seg.start for a in parts.values()]))
         apex = float(np.median([a.apex if seg.start <= a.apex <= seg.end else seg.start for a in parts.values()]))
         end = float(np.median([a.offset if a.offset - seg.end < 0.6 else seg.end for a in parts.values()]))
+        apex = max(apex, start)
         if out and out[-1].name == seg.name and start - out[-1].end(seconds) < cfg.join_emotions:
-            old = out[-1]
-            out[-1] = _event(seg.name, old.start, old.apex, max(end, old.end(seconds)), max(old.intensity, scale), 0, m,
-                             seconds)
-            continue
-        out.append(_event(seg.name, start, max(apex, start), end, scale, 0, m, seconds))
+            old = out.pop()
+            start, apex, end, scale = old.start, old.apex, max(end, old.end(seconds)), max(old.intensity, scale)
+        out.append(_event(MeasuredAction(seg.name, start, apex, end, scale, 0.0, ""), m.fps, seconds))
     for i in range(len(out) - 1):
         # one expression turning into the next: the first is let go when the second begins
         first, then = out[i], out[i + 1].start
@@ -212,22 +191,19 @@ def _emotion_events(m: Measurement, actions: Sequence[MeasuredAction], seconds: 
     return out
 
 
-def _event(name: str, onset: float, apex: float, offset: float, intensity: float, cycles: int, m: Measurement,
-           seconds: float) -> Event:
+def _event(a: MeasuredAction, fps: float, seconds: float) -> Event:
     """An event with the measured times; one that is still on at the end of the clip stays."""
-    start = min(max(onset, 0.0), max(seconds - 1.0 / m.fps, 0.0))
-    end = min(max(offset, start + 1.0 / m.fps), seconds)
-    top = min(max(apex, start), end)
-    left = end - top
-    rise = top - start
-    cyclic = name in COUNTABLE or name in ACTION and ACTION[name].cyclic
-    if end >= seconds - 1.5 / m.fps and not cyclic:
-        hold, fall = left, 0.0
-    else:
+    start = min(max(a.onset, 0.0), max(seconds - 1.0 / fps, 0.0))
+    end = min(max(a.offset, start + 1.0 / fps), seconds)
+    top = min(max(a.apex, start), end)
+    left, rise = end - top, top - start
+    cyclic = a.name in COUNTABLE or a.name in ACTION and ACTION[a.name].cyclic
+    hold, fall = left, 0.0
+    if end < seconds - 1.5 / fps or cyclic:
         fall = max(min(max(rise, 0.08), 0.5 * left), 0.001)
         hold = max(left - fall, 0.0)
-    return Event(name, round(start, 3), round(rise, 3), round(hold, 3), round(fall, 3),
-                 float(np.clip(round(intensity, 3), 0.01, 1.0)), cycles)
+    return Event(a.name, round(start, 3), round(rise, 3), round(hold, 3), round(fall, 3),
+                 float(np.clip(round(a.intensity, 3), 0.01, 1.0)), a.cycles or 0)
 
 
 def _explained_by_emotion(a: MeasuredAction, felt: Sequence[Event], seconds: float) -> bool:
@@ -273,39 +249,7 @@ def _salience(e: Event, seconds: float) -> float:
 
 def explain(m: Measurement, seconds: float, *, subject: str = "person", seed: int = 0,
             config: FactsConfig | None = None) -> Explained:
-    """The script that explains a measurement, and what it leaves out; see :func:`script_from_measurement`."""
-    cfg = config or FactsConfig()
-    actions = _joined([a for a in m.actions if a.onset < seconds], cfg)
-    felt = _emotion_events(m, actions, seconds, cfg)
-    own = [a for a in actions if not _explained_by_emotion(a, felt, seconds)]
-    own = [a for a in own if not _entailed(a, own)]
-    events = list(felt)
-    sources: dict[int, MeasuredAction] = {}
-    for a in own:
-        if a.intensity < cfg.least and not a.cycles:
-            continue
-        strength = a.intensity / _TALKING_FULL if a.name == "talking" else a.intensity
-        if a.name in ("blink", "wink_left", "wink_right", "eye_close"):
-            strength = 1.0  # done or not done
-        event = _event(a.name, a.onset, a.apex, a.offset, min(strength, 1.0), a.cycles or 0, m, seconds)
-        sources[id(event)] = a
-        events.append(event)
-    ranked = sorted(events, key=lambda e: -_salience(e, seconds))
-    if not cfg.repeats:
-        ranked = list({e.name: e for e in reversed(ranked)}.values())
-        ranked.sort(key=lambda e: -_salience(e, seconds))
-    kept = ranked[: cfg.max_events]
-    kept.sort(key=lambda e: (e.start, not e.is_emotion, e.name))
-    said = {id(sources[id(e)]) for e in kept if id(e) in sources}
-    left = tuple(a for a in own if id(a) not in said)
-    names = {e.name for e in kept}
-    unsaid = tuple(dict.fromkeys(s.name for s in m.emotion.timeline if s.name != "neutral" and s.name not in names))
-    return Explained(Script(round(seconds, 3), tuple(kept), subject, seed=seed), left, unsaid)
-
-
-def script_from_measurement(m: Measurement, seconds: float, *, subject: str = "person", seed: int = 0,
-                            config: FactsConfig | None = None) -> Script:
-    """The short script that explains a measured clip.
+    """The short script that explains a measured clip, and what it leaves out.
 
     Emotion segments whose whole prototype was measured become emotion events; actions that an
     emotion or a stronger action explains are left out; blinks, nods and the like in a row are
@@ -324,7 +268,30 @@ def script_from_measurement(m: Measurement, seconds: float, *, subject: str = "p
     Raises:
         ValueError: the clip is shorter than 0.2 s or longer than 60 s.
     """
-    return explain(m, seconds, subject=subject, seed=seed, config=config).script
+    cfg = config or FactsConfig()
+    actions = _joined([a for a in m.actions if a.onset < seconds], cfg)
+    felt = _emotion_events(m, actions, seconds, cfg)
+    own = [a for a in actions if not _explained_by_emotion(a, felt, seconds)]
+    own = [a for a in own if not _entailed(a, own)]
+    sources: dict[int, MeasuredAction] = {}
+    events = list(felt)
+    for a in own:
+        if a.intensity >= cfg.least or a.cycles:
+            strength = a.intensity / _TALKING_FULL if a.name == "talking" else a.intensity
+            if a.name in _DONE_OR_NOT:
+                strength = 1.0
+            events.append(_event(replace(a, intensity=min(strength, 1.0)), m.fps, seconds))
+            sources[id(events[-1])] = a
+    ranked = sorted(events, key=lambda e: -_salience(e, seconds))
+    if not cfg.repeats:
+        ranked = list({e.name: e for e in reversed(ranked)}.values())
+        ranked.sort(key=lambda e: -_salience(e, seconds))
+    kept = sorted(ranked[: cfg.max_events], key=lambda e: (e.start, not e.is_emotion, e.name))
+    said = {id(sources[id(e)]) for e in kept if id(e) in sources}
+    left = tuple(a for a in own if id(a) not in said)
+    names = {"neutral", *(e.name for e in kept)}
+    unsaid = tuple(dict.fromkeys(s.name for s in m.emotion.timeline if s.name not in names))
+    return Explained(Script(round(seconds, 3), tuple(kept), subject, seed=seed), left, unsaid)
 
 
 # -- text -------------------------------------------------------------------------------
@@ -339,12 +306,6 @@ def says_only(text: str, script: Script) -> bool:
         if mention.count and all((e.cycles or 1) != mention.count for e in mine):
             return False
     return True
-
-
-_FAMILIES: tuple[tuple[str, ...], ...] = (("wink_left", "wink_right"), ("turn_left", "turn_right"),
-                                          ("tilt_left", "tilt_right"), ("jaw_left", "jaw_right"),
-                                          ("look_up", "look_down"),
-                                          ("gaze_left", "gaze_right", "gaze_up", "gaze_down"))
 
 
 def _still_sure(qa: QA, found: Explained) -> bool:
@@ -366,7 +327,7 @@ def _still_sure(qa: QA, found: Explained) -> bool:
         return not found.left_out or qa.question.startswith(("Which comes first", "What happens at the same time"))
     if qa.kind == "which_side":
         mine = {e.name for e in found.script.events}
-        return not any(set(f) & left and set(f) & mine for f in _FAMILIES)
+        return not any(set(f.answers) & left and set(f.answers) & mine for f in SIDES)
     return not named & left
 
 

@@ -11,33 +11,33 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 
+from pydantic.dataclasses import dataclass as checked
+
+from ...common.config import SETTINGS
 from ...face.facs.vocabulary import EMOTION_ACTIONS, EMOTIONS
 from .lexicon import COUNTS, EMOTION_ADJECTIVES, EMOTION_ADV, EMOTION_NOUNS, EMOTION_QUANT, FACS, LEXICON, NUMBERS
 from .phrases import PHRASES, emotion_words, gerund, past_forms, split_word, third
+from .tables import read_table
 
 _TOKEN = re.compile(r"a[ud]s?\s?\d+(?:[+/]\d+)*[a-elr]?\b|[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?|[.,;:&]")
-_PARTS = {"eyebrows": "brow", "eyebrow": "brow", "brows": "brow", "eyes": "eye", "eyelids": "lid", "eyelid": "lid",
-          "lids": "lid", "lips": "lip", "cheeks": "cheek", "corners": "corner", "lashes": "lash", "ends": "end",
-          "tips": "tip", "upward": "up", "upwards": "up", "downward": "down", "downwards": "down",
-          "leftward": "left", "leftwards": "left", "rightward": "right", "rightwards": "right",
-          "downturned": "turn-down"}
-_DROPPED_TEXT = (
-    "a an the of to her his their its your my our both very slightly little bit lot far all way quickly slowly "
-    "faintly softly gently lightly mildly strongly firmly deeply broadly widely fully completely partly halfway "
-    "tightly vigorously loudly quietly animatedly energetically extremely really briefly hard small big slight "
-    "strong firm broad faint deep wider pronounced hint mild intense great so quite rather suddenly gradually "
-    "sharply clearly moderately somewhat subtly heavily")
-_DROPPED = frozenset(_DROPPED_TEXT.split())
-_EMOTION_ADVERBS = {"happily": "happiness", "sadly": "sadness", "angrily": "anger", "fearfully": "fear",
-                    "contemptuously": "contempt", "scornfully": "contempt"}
-_NEGATIONS = frozenset({"not", "no", "never", "without", "don't", "doesn't", "didn't", "isn't", "aren't", "cannot",
-                        "can't", "neither", "nor", "nothing"})
-_BREAKS = frozenset({".", ",", ";", ":", "then", "but", "and", "while", "as", "with", "before", "after", "next",
-                     "followed", "&", "alongside", "together"})
 # one expression turning into another, in the common form of a sequence
 _BECOMES = re.compile(r"\b(?:giv(?:es?|ing) way to|turn(?:s|ing)? into|chang(?:es|ing) to)\b")
-_NEW_GROUP = frozenset({".", ";", "then", "next", "followed", "before", "afterwards", "after", "finally", "later",
-                        "subsequently", "succeeded", "during", "over", "top", "meanwhile", "holding", "hold"})
+
+
+@checked(frozen=True, config=SETTINGS)
+class _Reading:
+    parts: dict[str, str]
+    nouns: tuple[str, ...]
+    dropped: frozenset[str]
+    adverbs: dict[str, str]
+    negations: frozenset[str]
+    breaks: frozenset[str]
+    new_group: frozenset[str]
+    codes: dict[str, str]
+    code_levels: dict[str, str]
+
+
+_TABLE = read_table(__package__, "reading", _Reading)
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,14 @@ def _lemmas() -> dict[str, str]:
     for verb in sorted(verbs):
         for form in (third(verb), gerund(verb), *past_forms(verb)):
             out.setdefault(form, verb)
-    for noun in ("nod", "wink", "blink", "shake", "smile", "grin", "frown", "glance", "squint", "pout"):
-        out[noun + "s"] = noun
+    out.update({noun + "s": noun for noun in _TABLE.nouns})
     for words in (EMOTION_ADJECTIVES, EMOTION_NOUNS):
         for name in words:
             for word in emotion_words(name):
                 for token in word.split():
                     out.pop(token, None)  # "pleased", "turned off" are words of their own
     out.update({"turned": "turn", "put": "put", "taken": "taken", "caught": "caught"})
-    return {**out, **_PARTS}
+    return {**out, **_TABLE.parts}
 
 
 def tokens(text: str) -> list[str]:
@@ -94,7 +93,7 @@ def tokens(text: str) -> list[str]:
 
 
 def _key(text: str) -> tuple[str, ...]:
-    return tuple(t for t in tokens(_bare(text)) if t not in _DROPPED)
+    return tuple(t for t in tokens(_bare(text)) if t not in _TABLE.dropped)
 
 
 @cache
@@ -118,7 +117,7 @@ def patterns() -> dict[tuple[str, ...], str]:
     for name in EMOTION_ADJECTIVES:
         for word in emotion_words(name):
             put(word, name)
-    for adverb, name in _EMOTION_ADVERBS.items():
+    for adverb, name in _TABLE.adverbs.items():
         put(adverb, name)
     return out
 
@@ -133,26 +132,16 @@ def _by_first() -> dict[str, tuple[tuple[tuple[str, ...], str], ...]]:
 
 @cache
 def _codes() -> dict[str, str]:
-    out = {}
-    for name, codes in FACS.items():
-        for code in codes:
-            if " " not in code:
-                out[code.lower()] = name
-    for extra, name in (("au2", "brow_raise"), ("au6", "squint"), ("au7", "squint"), ("au27", "mouth_open"),
-                        ("au26/27", "mouth_open"), ("au25+27", "mouth_open"), ("au25", "mouth_open")):
-        out[extra] = name
-    return out
-
-
-_CODE_LEVEL = {"a": "slight", "b": "slight", "c": "medium", "d": "strong", "e": "strong"}
+    plain = {code.lower(): name for name, codes in FACS.items() for code in codes if " " not in code}
+    return {**plain, **_TABLE.codes}
 
 
 def _read_code(token: str, before: str) -> list[Mention]:
     """Mentions of one FACS token ("au12e", "ad30l", "au6+12"); unknown codes give none."""
     code = re.sub(r"\s", "", token).replace("aus", "au").replace("ads", "ad")
     level = "medium"
-    if code[-1] in _CODE_LEVEL:
-        code, level = code[:-1], _CODE_LEVEL[code[-1]]
+    if code[-1] in _TABLE.code_levels:
+        code, level = code[:-1], _TABLE.code_levels[code[-1]]
     if code in ("au46", "ad30"):
         code += {"left": "l", "right": "r"}.get(before, "")
     table = _codes()
@@ -211,6 +200,78 @@ def _count_in(words: list[str]) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A mention and the range of raw tokens that names it."""
+
+    mention: Mention
+    start: int
+    end: int
+
+
+def _find(raw: list[str]) -> tuple[list[_Found], list[int]]:
+    """What the tokens name, and the places where a clause ends."""
+    words = [(i, t) for i, t in enumerate(raw) if t not in _TABLE.dropped]
+    table, own = _by_first(), _own_level()
+    found: list[_Found] = []
+    breaks: list[int] = []
+    negated, position = False, 0
+    while position < len(words):
+        at, token = words[position]
+        if re.match(r"a[ud]s?\s?\d", token):
+            before = words[position - 1][1] if position else ""
+            found += [] if negated else [_Found(m, at, at) for m in _read_code(token, before)]
+            position += 1
+            continue
+        options = table.get(token, ())
+        match = next(((k, n) for k, n in options if tuple(t for _, t in words[position:position + len(k)]) == k), None)
+        if match:
+            key, name = match
+            if not negated:
+                found.append(_Found(Mention(name, own.get(key, "medium")), at, words[position + len(key) - 1][0]))
+            position += len(key)
+            continue
+        if token in _TABLE.negations:
+            negated = True
+        elif token in _TABLE.breaks:
+            negated = False
+        if token in _TABLE.breaks or token in _TABLE.new_group:
+            breaks.append(at)
+        position += 1
+    return found, breaks
+
+
+def _qualified(k: int, found: list[_Found], breaks: list[int], raw: list[str]) -> Mention:
+    """The k-th mention with the strength and count that are said around it."""
+    m, start, end = found[k].mention, found[k].start, found[k].end
+    low = max([found[k - 1].end + 1 if k else 0, *(b for b in breaks if b < start)])
+    high = min([found[k + 1].start if k + 1 < len(found) else len(raw), *(b for b in breaks if b > end)])
+    around = raw[low:end + 1 if m.name in EMOTIONS else high]  # "very" goes before its emotion
+    level, levels = m.level, _level_words()
+    if level == "medium":
+        said = (w for w in around if w in levels and (w != "wide" or m.name in ("smile", "mouth_open")))
+        level = next((levels[w] for w in said), "medium")
+    return replace(m, level=level, count=_count_in(around))
+
+
+def _grouped(found: list[_Found], raw: list[str]) -> list[list[int]]:
+    """Numbers of the mentions in the order of time; those of one group are at the same time."""
+    groups: list[list[int]] = [[0]] if found else []
+    for k in range(1, len(found)):
+        between = raw[found[k - 1].end + 1:found[k].start]
+        emotions = {found[k - 1].mention.name, found[k].mention.name} <= set(EMOTIONS)
+        if any(w in _TABLE.new_group for w in between) or (emotions and "to" in between):
+            groups.append([k])
+        else:
+            groups[-1].append(k)
+    for g in range(1, len(groups)):
+        between = raw[found[groups[g - 1][-1]].end + 1:found[groups[g][0]].start]
+        starts_sentence = not any(w in (".", ";", "then") for w in between)
+        if "after" in between and starts_sentence and between[between.index("after") + 1:][:1] != ["which"]:
+            groups[g - 1], groups[g] = groups[g], groups[g - 1]
+    return groups
+
+
 def text_facts(text: str) -> TextFacts:
     """Read a text: which actions and emotions it names, in what order, how strong, how often.
 
@@ -218,58 +279,10 @@ def text_facts(text: str) -> TextFacts:
     blink") is left out. "X after Y" puts Y first.
     """
     raw = tokens(text)
-    words = [(i, t) for i, t in enumerate(raw) if t not in _DROPPED]
-    table, levels, own = _by_first(), _level_words(), _own_level()
-    found: list[tuple[Mention, int, int]] = []  # with the range of raw tokens
-    breaks: list[int] = []
-    negated, position = False, 0
-    while position < len(words):
-        at, token = words[position]
-        if re.match(r"a[ud]s?\s?\d", token):
-            coded = [] if negated else _read_code(token, words[position - 1][1] if position else "")
-            found += [(m, at, at) for m in coded]
-            position += 1
-            continue
-        for key, name in table.get(token, ()):
-            if tuple(t for _, t in words[position:position + len(key)]) == key:
-                end = words[position + len(key) - 1][0]
-                if not negated:
-                    found.append((Mention(name, own.get(key, "medium")), at, end))
-                position += len(key)
-                break
-        else:
-            if token in _NEGATIONS:
-                negated = True
-            elif token in _BREAKS:
-                negated = False
-            if token in _BREAKS or token in _NEW_GROUP:
-                breaks.append(at)
-            position += 1
-    mentions: list[Mention] = []
-    for k, (m, start, end) in enumerate(found):
-        low = max([found[k - 1][2] + 1 if k else 0, *(b for b in breaks if b < start)])
-        high = min([found[k + 1][1] if k + 1 < len(found) else len(raw), *(b for b in breaks if b > end)])
-        around = raw[low:end + 1 if m.name in EMOTIONS else high]  # "very" goes before its emotion
-        level = m.level
-        if level == "medium":
-            said = (w for w in around if w in levels and (w != "wide" or m.name in ("smile", "mouth_open")))
-            level = next((levels[w] for w in said), "medium")
-        mentions.append(replace(m, level=level, count=_count_in(around)))
-    groups: list[list[int]] = [[0]] if found else []
-    for k in range(1, len(found)):
-        between = raw[found[k - 1][2] + 1:found[k][1]]
-        between_emotions = {found[k - 1][0].name, found[k][0].name} <= set(EMOTIONS)
-        if any(w in _NEW_GROUP for w in between) or (between_emotions and "to" in between):
-            groups.append([k])
-        else:
-            groups[-1].append(k)
-    for g in range(1, len(groups)):
-        between = raw[found[groups[g - 1][-1]][2] + 1:found[groups[g][0]][1]]
-        starts_sentence = not any(w in (".", ";", "then") for w in between)
-        if "after" in between and starts_sentence and between[between.index("after") + 1:][:1] != ["which"]:
-            groups[g - 1], groups[g] = groups[g], groups[g - 1]
-    ordered = [k for group in groups for k in group]
-    return TextFacts(tuple(mentions[k] for k in ordered), tuple(tuple(mentions[k].name for k in g) for g in groups))
+    found, breaks = _find(raw)
+    groups = _grouped(found, raw)
+    mentions = tuple(_qualified(k, found, breaks, raw) for group in groups for k in group)
+    return TextFacts(mentions, tuple(tuple(found[k].mention.name for k in g) for g in groups))
 
 
 def actions_in_text(text: str, *, expand_emotions: bool = False) -> list[str]:

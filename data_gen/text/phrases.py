@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .lexicon import (
-    EMOTION_ADJECTIVES,
-    EMOTION_NOUNS,
-    EMOTION_NP_ADJ,
-    EMOTION_NP_NOUN,
-    EMOTION_PARTS,
-    EMOTION_VERBS_ADJ,
-    EMOTION_VERBS_NOUN,
-    LEXICON,
-    NEUTRAL_NOUNS,
-    NEUTRAL_VERBS,
-)
+from pydantic.dataclasses import dataclass as checked
+
+from ...common.config import SETTINGS
+from .lexicon import EMOTION_ADJECTIVES, EMOTION_NOUNS, EMOTION_WORDS, LEXICON, NEUTRAL
+from .tables import read_table
 
 LEVEL_NAMES: tuple[str, ...] = ("slight", "medium", "strong")
 
@@ -42,16 +35,16 @@ class Phrase:
         return len(self.levels) == 1
 
 
-_NEVER_BEFORE_A_NOUN = frozenset({"afraid", "glad", "content", "mad", "pleased"})
-_DOUBLED = frozenset({"nod", "grin", "bat", "shut", "let", "put", "drop", "tip", "chat", "get", "knit", "wag", "bob",
-                      "jut", "sag", "begin", "dip"})
-_PAST = {"break": "broke broken", "give": "gave given", "draw": "drew drawn", "shut": "shut", "let": "let",
-         "keep": "kept", "do": "did done", "make": "made", "blow": "blew blown", "stick": "stuck", "put": "put",
-         "thrust": "thrust", "say": "said", "speak": "spoke spoken", "shake": "shook shaken", "swing": "swung",
-         "bend": "bent", "hang": "hung", "cast": "cast", "bring": "brought", "go": "went gone", "rise": "rose risen",
-         "fall": "fell fallen", "come": "came", "get": "got", "knit": "knit", "become": "became", "slide": "slid",
-         "swell": "swelled swollen", "show": "showed shown"}
-PLURAL_PARTS: tuple[str, ...] = ("eyebrows", "brows", "eyes", "eyelids", "lips", "cheeks", "corners")
+@checked(frozen=True, config=SETTINGS)
+class _Grammar:
+    doubled: frozenset[str]
+    past: dict[str, tuple[str, ...]]
+    plural_parts: tuple[str, ...]
+    after_verb_only: frozenset[str]
+
+
+_GRAMMAR = read_table(__package__, "grammar", _Grammar)
+PLURAL_PARTS = _GRAMMAR.plural_parts
 
 
 def third(verb: str) -> str:
@@ -65,7 +58,7 @@ def third(verb: str) -> str:
 
 def gerund(verb: str) -> str:
     """"smile" -> "smiling"."""
-    if verb in _DOUBLED:
+    if verb in _GRAMMAR.doubled:
         return verb + verb[-1] + "ing"
     if verb.endswith("e") and not verb.endswith("ee"):
         return verb[:-1] + "ing"
@@ -74,9 +67,9 @@ def gerund(verb: str) -> str:
 
 def past_forms(verb: str) -> tuple[str, ...]:
     """Past and participle, for reading only."""
-    if verb in _PAST:
-        return tuple(_PAST[verb].split())
-    if verb in _DOUBLED:
+    if verb in _GRAMMAR.past:
+        return _GRAMMAR.past[verb]
+    if verb in _GRAMMAR.doubled:
         return (verb + verb[-1] + "ed",)
     if verb.endswith("e"):
         return (verb + "d",)
@@ -125,7 +118,7 @@ def _emotion_phrases(name: str) -> tuple[Phrase, ...]:
             word, word_held, levels = _split(word_text)
             for frame_text in frames:
                 frame, frame_held, _ = _split(frame_text)
-                if "{an}" in frame and (" " in word or word in _NEVER_BEFORE_A_NOUN):
+                if "{an}" in frame and (" " in word or word in _GRAMMAR.after_verb_only):
                     continue
                 # The slot marks whether an adverb ("very") or a quantity ("a hint of") goes before the word.
                 if len(levels) == 1 or "of {e}" in frame:
@@ -135,28 +128,23 @@ def _emotion_phrases(name: str) -> tuple[Phrase, ...]:
                 p = parse_phrase(name, filled, noun_frame)
                 out.append(Phrase(name, p.kind, p.head, p.rest, p.part, word_held or frame_held, levels))
 
-    adjectives, nouns = EMOTION_ADJECTIVES[name], EMOTION_NOUNS[name]
-    add(adjectives, EMOTION_VERBS_ADJ, False, "{v}")
-    add(adjectives, EMOTION_PARTS, False, "{v}")
-    add(nouns, EMOTION_VERBS_NOUN, False, "{q}")
-    add(adjectives, EMOTION_NP_ADJ, True, "{v}")
-    add(nouns, EMOTION_NP_NOUN, True, "{q}")
+    adjectives, nouns, frames = EMOTION_ADJECTIVES[name], EMOTION_NOUNS[name], EMOTION_WORDS
+    add(adjectives, frames.verbs_adj, False, "{v}")
+    add(adjectives, frames.parts, False, "{v}")
+    add(nouns, frames.verbs_noun, False, "{q}")
+    add(adjectives, frames.np_adj, True, "{v}")
+    add(nouns, frames.np_noun, True, "{q}")
     return tuple(out)
 
 
-def _build() -> dict[str, tuple[Phrase, ...]]:
-    out: dict[str, tuple[Phrase, ...]] = {}
-    for name, entry in LEXICON.items():
-        out[name] = tuple(parse_phrase(name, t) for t in entry.verbs + entry.parts) + tuple(
-            parse_phrase(name, t, noun=True) for t in entry.nouns)
-    for name in EMOTION_ADJECTIVES:
-        out[name] = _emotion_phrases(name)
-    out["neutral"] = tuple(parse_phrase("neutral", t) for t in NEUTRAL_VERBS) + tuple(
-        parse_phrase("neutral", t, noun=True) for t in NEUTRAL_NOUNS)
-    return out
+def _phrases(name: str, verbs: tuple[str, ...], nouns: tuple[str, ...]) -> tuple[Phrase, ...]:
+    return (*(parse_phrase(name, t) for t in verbs), *(parse_phrase(name, t, noun=True) for t in nouns))
 
 
-PHRASES: dict[str, tuple[Phrase, ...]] = _build()
+PHRASES: dict[str, tuple[Phrase, ...]] = {
+    **{name: _phrases(name, e.verbs + e.parts, e.nouns) for name, e in LEXICON.items()},
+    **{name: _emotion_phrases(name) for name in EMOTION_ADJECTIVES},
+    "neutral": _phrases("neutral", NEUTRAL["verbs"], NEUTRAL["nouns"])}
 
 
 def emotion_words(name: str) -> tuple[str, ...]:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from pydantic.dataclasses import dataclass as checked
 
+from ...common.config import SETTINGS
 from ...face.facs.script import Event, Script, level_of
 from ...face.facs.vocabulary import ACTION, ACTIONS, EMOTIONS
 from .captions import HELD_OUT_SHARE, SPLITS
@@ -20,23 +22,41 @@ from .lexicon import COUNTABLE, COUNTS, LABELS, NUMBERS, UNGRADED
 from .parser import actions_in_text
 from .phrasing import Speaker, Voice
 from .relations import Group, canonical_order, groups
+from .tables import read_table
 
 Fact = Mapping[str, Any]
 """A measured action: name, onset, apex, offset (s), intensity, cycles."""
 
-KINDS: tuple[str, ...] = ("what", "when", "which_side", "how_strong", "how_often", "order", "present", "absent",
-                          "count", "emotion", "duration")
-_WEIGHTS: dict[str, float] = {"what": 1.0, "when": 2.0, "which_side": 1.0, "how_strong": 1.2, "how_often": 1.4,
-                              "order": 1.6, "present": 1.5, "absent": 1.5, "count": 0.7, "emotion": 1.2,
-                              "duration": 0.6}
-_SAID_STRENGTH = {"slight": "Slightly.", "medium": "Moderately.", "strong": "Strongly."}
-_ADJECTIVE = {"slight": "Slight", "medium": "Moderate", "strong": "Strong"}
+
+@checked(frozen=True, config=SETTINGS)
+class Sides:
+    """Actions that differ in their side alone."""
+
+    ask: tuple[str, ...]
+    answers: dict[str, str]
+    """Name -> the answer that names it."""
+
+
+@checked(frozen=True, config=SETTINGS)
+class _Questions:
+    kinds: dict[str, float]
+    face: tuple[str, ...]
+    ask: dict[str, tuple[str, ...]]
+    strengths: dict[str, tuple[str, str]]
+    sides: tuple[Sides, ...]
+
+
+_TABLE = read_table(__package__, "questions", _Questions)
+KINDS: tuple[str, ...] = tuple(_TABLE.kinds)
+SIDES = _TABLE.sides
 _NEAR = 0.45
 """Seconds between a commanded start and the measured onset that is taken for it."""
 
 
 @dataclass(frozen=True)
 class QA:
+    """A question, its one right answer, and its kind, one of ``KINDS``."""
+
     question: str
     answer: str
     kind: str
@@ -62,7 +82,7 @@ class _Asker:
         self.short = Speaker(rng, Voice("", "", "its"), mark=0.0, tempo=0.0, canonical=1)
         names = [e.name for e in script.events]
         self.single = [e for e in script.events if names.count(e.name) == 1 and e.name != "neutral"]
-        self.face = self.s.pick(("the face", "the face", "it", "this face"))
+        self.face = self.s.pick(_TABLE.face)
 
     # -- wording ------------------------------------------------------------------------
     @staticmethod
@@ -88,17 +108,22 @@ class _Asker:
     def some(self, events: Sequence[Event]) -> Event | None:
         return self.s.pick(events) if events else None
 
+    def ask(self, key: str, **slots: str) -> str:
+        """One of the wordings of a question."""
+        return self.s.pick(_TABLE.ask[key]).format(face=self.face, **slots)
+
     # -- kinds --------------------------------------------------------------------------
     def what(self) -> QA | None:
+        """All that happens."""
         words = []
         for g in self.groups:
             main, *others = canonical_order(g)
             words.append(self.answer(main) + "".join(f" while {self.answer(e, 'ger')}" for e in others))
         answer = f"It {', then '.join(words)}." if words else "It stays neutral."
-        return QA(self.s.pick((f"What does {self.face} do?", "What happens in this clip?", "What is going on?")),
-                  answer, "what")
+        return QA(self.ask("what"), answer, "what")
 
     def when(self) -> QA | None:
+        """Start, end or peak of an event, as measured where it was measured."""
         event = self.some(self.single)
         if event is None:
             return None
@@ -112,74 +137,53 @@ class _Asker:
             again = [f["offset"] for f in self.facts or () if f["name"] == event.name and f["onset"] <= end + 0.1]
             start, apex = found["onset"], found["apex"]
             stop = max(again) if event.name in COUNTABLE and event.cycles > 1 else found["offset"]
-        do, label = self.do(event), self.label(event)
+        slots = {"do": self.do(event), "label": self.label(event)}
         which = self.s.pick(("start", "start", "end", "span", "apex"))
         if which == "apex" and not event.cycles:
-            return QA(f"When does {label} peak?" if event.name not in UNGRADED else f"When is {label} complete?",
-                      f"At {apex:.1f} s.", "when")
+            return QA(self.ask("when_done" if event.name in UNGRADED else "when_apex", **slots), f"At {apex:.1f} s.", "when")
         if which == "span" and not event.stays:
-            return QA(f"From when to when does {self.face} {do}?", f"From {start:.1f} to {stop:.1f} s.", "when")
+            return QA(self.ask("when_span", **slots), f"From {start:.1f} to {stop:.1f} s.", "when")
         if which == "end":
             answer = "It lasts to the end." if event.stays else f"At {stop:.1f} s."
-            return QA(self.s.pick((f"When does {label} end?", f"When is {label} over?")), answer, "when")
-        question = self.s.pick((f"When does {self.face} {do}?", f"When does {label} begin?",
-                                f"At what time does {self.face} {do}?"))
-        return QA(question, f"At {start:.1f} s.", "when")
+            return QA(self.ask("when_end", **slots), answer, "when")
+        return QA(self.ask("when_start", **slots), f"At {start:.1f} s.", "when")
 
     def which_side(self) -> QA | None:
+        """The side of an action that is done to one side only."""
         names = [e.name for e in self.script.events]
-
-        def alone(event: Event, family: tuple[str, ...]) -> bool:
-            return sum(names.count(f) for f in family) == 1 and event.name in family
-
         for event in (self.single[i] for i in self.s.rng.permutation(len(self.single))):
-            side = event.name.rsplit("_", 1)[-1]
-            if alone(event, ("wink_left", "wink_right")):
-                return QA(self.s.pick(("Which eye winks?", f"With which eye does {self.face} wink?")),
-                          f"The {side} eye.", "which_side")
-            if alone(event, ("turn_left", "turn_right")):
-                return QA(self.s.pick(("Which way does the head turn?", "To which side does the head turn?")),
-                          f"To the {side}.", "which_side")
-            if alone(event, ("tilt_left", "tilt_right")):
-                return QA(self.s.pick(("Which way does the head tilt?", "To which side does the head tilt?")),
-                          f"To the {side}.", "which_side")
-            if alone(event, ("jaw_left", "jaw_right")):
-                return QA(self.s.pick(("Which way does the jaw move?", "To which side does the jaw move?")),
-                          f"To the {side}.", "which_side")
-            if alone(event, ("look_up", "look_down")):
-                return QA("Does the head go up or down?", f"{side.capitalize()}.", "which_side")
-            if alone(event, ("gaze_left", "gaze_right", "gaze_up", "gaze_down")):
-                answer = f"{side.capitalize()}." if side in ("up", "down") else f"To the {side}."
-                ask = self.s.pick(("Where do the eyes look?", f"Where does {self.face} look?"))
-                return QA(ask, answer, "which_side")
+            sides = next((f for f in SIDES if event.name in f.answers), None)
+            if sides is not None and sum(names.count(n) for n in sides.answers) == 1:
+                return QA(self.s.pick(sides.ask).format(face=self.face), sides.answers[event.name], "which_side")
         return None
 
     def how_strong(self) -> QA | None:
+        """The strength of a graded event."""
         event = self.some([e for e in self.single if e.name not in UNGRADED])
         if event is None:
             return None
-        level = level_of(event.intensity)
+        adverb, adjective = _TABLE.strengths[level_of(event.intensity)]
         if self.s.chance(0.5):
-            return QA(f"How strong is {self.label(event)}?", f"{_ADJECTIVE[level]}.", "how_strong")
-        return QA(f"How strongly does {self.face} {self.do(event)}?", _SAID_STRENGTH[level], "how_strong")
+            return QA(self.ask("how_strong", label=self.label(event)), adjective, "how_strong")
+        return QA(self.ask("how_strongly", do=self.do(event)), adverb, "how_strong")
 
     def how_often(self) -> QA | None:
-        events = [e for e in self.single if e.name in COUNTABLE and 1 <= e.cycles < len(COUNTS)]
-        event = self.some(events)
+        """How many times a countable action is done."""
+        event = self.some([e for e in self.single if e.name in COUNTABLE and 1 <= e.cycles < len(COUNTS)])
         if event is None:
             return None
         found = self.fact(event)
         if found is not None and event.name in ("nod", "shake") and found.get("cycles", event.cycles) != event.cycles:
             return None
-        question = self.s.pick((f"How many times does {self.face} {self.do(event)}?",
-                                f"How often does {self.face} {self.do(event)}?"))
-        return QA(question, COUNTS[event.cycles].capitalize() + ".", "how_often")
+        ways = [w.format(face=self.face, do=self.do(event)) for w in _TABLE.ask["how_often"]]
+        return QA(self.s.pick(ways), COUNTS[event.cycles].capitalize() + ".", "how_often")
 
-    def _group_label(self, group: Group) -> str:
-        text = " and ".join(self.label(e) for e in canonical_order(group))
+    def _group_label(self, *events: Event) -> str:
+        text = " and ".join(self.label(e) for e in canonical_order(Group(events, "then")))
         return text[:1].upper() + text[1:] + "."
 
     def order(self) -> QA | None:
+        """What comes first, last, after, before or at the same time."""
         if not self.groups:
             return None
         names = [e.name for e in self.script.events]
@@ -187,45 +191,40 @@ class _Asker:
         if together and (len(self.groups) == 1 or self.s.chance(0.4)):
             group = self.s.pick(together)
             i = int(self.s.rng.integers(2))
-            return QA(f"What happens at the same time as {self.label(group.events[i])}?",
-                      self._group_label(Group((group.events[1 - i],), "then")), "order")
+            return QA(self.ask("together", label=self.label(group.events[i])), self._group_label(group.events[1 - i]), "order")
         if len(self.groups) < 2 or len(set(names)) < len(names):
             return None
         at = int(self.s.rng.integers(1, len(self.groups)))
-        before, after = self.groups[at - 1], self.groups[at]
+        before, after = self.groups[at - 1].events, self.groups[at].events
         way = self.s.pick(("first", "last", "which", "after", "before"))
-        if way == "first":
-            ask = self.s.pick(("What comes first?", "What happens first?"))
-            return QA(ask, self._group_label(self.groups[0]), "order")
-        if way == "last":
-            ask = self.s.pick(("What comes last?", "What happens last?"))
-            return QA(ask, self._group_label(self.groups[-1]), "order")
+        if way in ("first", "last"):
+            return QA(self.ask(way), self._group_label(*self.groups[0 if way == "first" else -1].events), "order")
         if way == "which":
-            a, b = self.s.pick(before.events), self.s.pick(after.events)
+            a, b = self.s.pick(before), self.s.pick(after)
             x, y = (a, b) if self.s.chance(0.5) else (b, a)
-            return QA(f"Which comes first, {self.label(x)} or {self.label(y)}?",
-                      self._group_label(Group((a,), "then")), "order")
-        if way == "after" and len(before.events) == 1:
-            return QA(f"What comes after {self.label(before.events[0])}?", self._group_label(after), "order")
-        if len(after.events) == 1:
-            return QA(f"What comes before {self.label(after.events[0])}?", self._group_label(before), "order")
+            return QA(self.ask("which", label=self.label(x), other=self.label(y)), self._group_label(a), "order")
+        if way == "after" and len(before) == 1:
+            return QA(self.ask("after", label=self.label(before[0])), self._group_label(*after), "order")
+        if len(after) == 1:
+            return QA(self.ask("before", label=self.label(after[0])), self._group_label(*before), "order")
         return None
 
     def present(self) -> QA | None:
+        """Something that happens."""
         event = self.some(self.single)
         if event is None:
             return None
         if event.is_emotion and self.s.chance(0.5):
-            return QA(f"Is there any sign of {LABELS[event.name]}?", "Yes.", "present")
-        return QA(f"Does {self.face} {self.do(event)}?", "Yes.", "present")
+            return QA(self.ask("sign", label=LABELS[event.name]), "Yes.", "present")
+        return QA(self.ask("does", do=self.do(event)), "Yes.", "present")
 
     def absent(self) -> QA | None:
+        """Something that does not happen."""
         seen = set(self.script.allowed_actions()) | {e.name for e in self.script.events}
         seen |= {f["name"] for f in self.facts or ()}
         for name in tuple(seen):
             seen |= ACTION[name].entails if name in ACTION else set()
-        emotional = any(e.is_emotion for e in self.script.events) or all(
-            ACTION[e.name].region in ("head", "gaze") for e in self.script.events if e.name in ACTION)
+        emotional = any(e.is_emotion for e in self.script.events) or self._regions() <= {"head", "gaze"}
         options = [n for n in ACTIONS if n not in seen]
         if emotional and self.s.chance(0.25):
             # without a felt event, single actions may look like an emotion; then it is not asked
@@ -233,37 +232,37 @@ class _Asker:
         if not options:
             return None
         name = self.s.pick(options)
-        question = f"Does {self.face} {self.do(Event(name, 0.0, 0.4, 0.4, 0.4))}?"
+        question = self.ask("does", do=self.do(Event(name, 0.0, 0.4, 0.4, 0.4)))
         if name in EMOTIONS and self.s.chance(0.5):
-            question = f"Is there any sign of {LABELS[name]}?"
+            question = self.ask("sign", label=LABELS[name])
         return QA(question, "No.", "absent")
 
+    def _regions(self, but: str = "") -> set[str]:
+        """The regions of the face that the script's actions other than ``but`` move."""
+        return {ACTION[e.name].region for e in self.script.events if e.name in ACTION and e.name != but}
+
     def count(self) -> QA | None:
+        """How many things happen."""
         events = [e for e in self.script.events if e.name != "neutral"]
         if len(events) >= len(NUMBERS):
             return None
-        return QA(self.s.pick(("How many different things does the face do?", "How many events are there?")),
-                  f"{NUMBERS[len(events)].capitalize()}.", "count")
+        return QA(self.ask("count"), f"{NUMBERS[len(events)].capitalize()}.", "count")
 
     def emotion(self) -> QA | None:
+        """Which emotions are shown."""
         felt = [e.name for e in self.script.events if e.is_emotion and e.name != "neutral"]
-        ask = self.s.pick((f"What emotion does {self.face} show?", "Which emotion can be seen?",
-                           f"What does {self.face} feel?"))
+        ask = self.ask("emotion")
         if felt:
-            text = ", then ".join(dict.fromkeys(felt))
-            return QA(ask, text.capitalize() + ".", "emotion")
-        if all(ACTION[e.name].region in ("head", "gaze") or e.name == "blink"
-               for e in self.script.events if e.name in ACTION):
-            return QA(ask, "None, it is neutral.", "emotion")
-        return None
+            return QA(ask, ", then ".join(dict.fromkeys(felt)).capitalize() + ".", "emotion")
+        return QA(ask, "None, it is neutral.", "emotion") if self._regions("blink") <= {"head", "gaze"} else None
 
     def duration(self) -> QA | None:
-        return QA(self.s.pick(("How long is the clip?", "How many seconds does the clip last?")),
-                  f"{self.script.seconds:.1f} s.", "duration")
+        """The length of the clip."""
+        return QA(self.ask("duration"), f"{self.script.seconds:.1f} s.", "duration")
 
     def draw(self) -> Iterator[QA]:
         makers: dict[str, Callable[[], QA | None]] = {k: getattr(self, k) for k in KINDS}
-        weights = np.array([_WEIGHTS[k] for k in KINDS])
+        weights = np.array(list(_TABLE.kinds.values()))
         once = ("what", "count", "duration", "emotion")
         for _ in range(200):
             kind = KINDS[int(self.s.rng.choice(len(KINDS), p=weights / weights.sum()))]

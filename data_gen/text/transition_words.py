@@ -1,121 +1,174 @@
-"""The words of transition instructions: templates, frames, and how an expression is named in them.
-
-The five templates are those of Vo et al., "Instruction-Driven 3D Facial Expression Generation and
-Transition", IEEE TMM 2025, https://arxiv.org/abs/2601.08179, Table I. Frames marked ``*`` are never
-used in training; ``paraphrase`` of the test split draws from them.
-
-A frame's slots: ``{a}``, ``{b}``, ``{c}`` are nouns ("anger"), ``{A}``, ``{B}``, ``{C}`` adjectives
-("angry"), ``{S}``, ``{s}`` the subject ("She", "she"), ``{o}`` the object ("her"), ``{p}`` the possessive.
-"""
+"""Transition instructions written from a plan: templates, frames, and how an expression is named in them."""
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from collections.abc import Mapping
 
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from ...common.config import SETTINGS
 from ...face.facs.vocabulary import EMOTIONS
-from ..prompts.words import FAMILIES, OTHER, WORDS
-from .lexicon import EMOTION_ADJECTIVES, EMOTION_NOUNS
-from .phrases import Phrase, split_word
-
-TEMPLATES: tuple[str, ...] = (
-    "Turn this face from {a} to {b}.",
-    "Change this face from {a} to {b}.",
-    "Transform this face from {a} to {b}.",
-    "Modify this face, changing it from {a} to {b}.",
-    "Replace this face from {a} to {b}.",
-)
-"""Table I of the paper; ``{a}`` and ``{b}`` take the nouns of the eight emotions."""
-
-PAIR_FRAMES: tuple[str, ...] = (
-    "Go from {a} to {b}.", "Go from {A} to {B}.", "Take this face from {a} to {b}.", "Make this face go from {a} to {b}.",
-    "{S} goes from {A} to {B}.", "{S} goes from {a} to {b}.", "Make {o} go from {A} to {B}.", "From {a} to {b}.",
-    "From {A} to {B}.", "The face changes from {a} to {b}.", "The expression changes from {a} to {b}.",
-    "Let the face move from {a} to {b}.", "Switch from {a} to {b}.", "First {a}, then {b}.", "First {A}, then {B}.",
-    "Start {A} and end {B}.", "Start with {a} and end with {b}.", "{S} looks {A}, then turns {B}.",
-    "{S} is {A} at first and then becomes {B}.", "{a!} turns into {b}.", "{p!} {a} becomes {b}.", "{p!} {a} turns to {b}.",
-    "Change {p} expression from {a} to {b}.", "Move {p} face from {A} to {B}.", "Turn {A} into {B}.",
-    "Have the face change from {A} to {B}.", "The face goes from {A} to {B}.", "Let {a} change to {b}.",
-    "Transition from {a} to {b}.", "Transition this face from {A} to {B}.", "A change from {a} to {b}.",
-    "*Morph this face from {a} into {b}.", "*Bring this face over from {a} to {b}.", "*Shift {p} look from {A} to {B}.",
-    "*I want this face to begin with {a} and finish with {b}.", "*Could you make this face slide from {a} to {b}?",
-    "*{S} starts out {A} but ends up {B}.", "*Let {a} give way to {b}.", "*An expression of {a} that melts into {b}.",
-    "*Convert the {A} face to a {B} one.", "*{S} was {A}; now {s} becomes {B}.", "*Please animate it from {a} over to {b}.",
-)
-SINGLE_FRAMES: tuple[str, ...] = (
-    "Turn this face to {b}.", "Change this face to {b}.", "Make this face {B}.", "Make {o} {B}.", "Make {o} look {B}.",
-    "Turn {B}.", "Become {B}.", "Now {B}.", "Now {b}.", "Change to {b}.", "Change {p} expression to {b}.", "Go to {b}.",
-    "Turn this face {B}.", "Transform this face to {b}.", "{S} becomes {B}.",
-    "*Bring this face to {b}.", "*Let {o} end up {B}.", "*Morph to {b}.",
-)
-TRIPLE_FRAMES: tuple[str, ...] = (
-    "Turn this face from {a} to {b} to {c}.", "Change this face from {a} to {b} and then to {c}.",
-    "Go from {A} to {B} to {C}.", "First {a}, then {b}, then {c}.", "From {a} through {b} to {c}.",
-    "{S} goes from {A} to {B} and then to {C}.", "Transform this face from {a} to {b}, then to {c}.",
-    "*Start {A}, turn {B}, end up {C}.", "*Morph from {a} into {b} and on to {c}.",
-)
-VIA: tuple[str, ...] = (
-    " via neutral", " through neutral", ", passing through neutral", " with a neutral face in between", ", relaxing in between",
-    " via a neutral face", "* by way of a resting face",
-)
-SLOW: tuple[str, ...] = ("slowly", "gradually", "*little by little")
-QUICK: tuple[str, ...] = ("quickly", "suddenly", "*abruptly")
-HALF: tuple[str, ...] = ("half-way", "halfway", "half way")
-
-NEAREST: dict[str, str] = {
-    "confusion": "surprise", "suspicion": "contempt", "thought": "neutral", "curiosity": "surprise", "tiredness": "neutral",
-    "boredom": "neutral", "determination": "anger", "embarrassment": "sadness", "pain": "disgust", "sympathy": "sadness",
-}
-"""Families of feelings outside the eight -> the nearest of the eight by the muscles that show them."""
-_NEUTRAL_NOUNS = ("neutral", "a neutral face", "a neutral expression", "calm@2")
-_EXTRA_NOUNS: dict[str, tuple[str, ...]] = {
-    "happiness": ("relief@12", "amusement@12", "pride@2", "excitement@3", "contentment@12"),
-    "sadness": ("disappointment@12", "despair@3"),
-    "anger": ("frustration@12", "annoyance@1"),
-    "fear": ("anxiety@12", "horror@3", "worry@1"),
-    "surprise": ("disbelief@2",),
-    "disgust": ("nausea@2", "aversion@2"),
-    "contempt": ("arrogance@2", "mockery@2"),
-}
+from ..performer.transitions import Plan
+from .feelings import adjectives, nouns
+from .lexicon import EMOTION_ADV, EMOTION_QUANT
+from .phrases import Phrase, article
+from .tables import read_table
 
 
-@cache
-def nouns(emotion: str, held_out: bool | None = None) -> tuple[Phrase, ...]:
-    """Nouns that name an emotion, with the strengths they may mean; the plain one first."""
+@dataclass(frozen=True, config=SETTINGS)
+class _Words:
+    templates: tuple[str, ...]
+    pairs: tuple[str, ...]
+    singles: tuple[str, ...]
+    triples: tuple[str, ...]
+    via: tuple[str, ...]
+    slow: tuple[str, ...]
+    quick: tuple[str, ...]
+    half: tuple[str, ...]
+    subjects: tuple[tuple[str, str, str, str], ...]
+    plural: dict[str, str]
+    numbers: dict[str, float]
+    holds: dict[str, tuple[str, ...]]
+
+
+FRAMES = read_table(__package__, "transitions", _Words)
+"""Frames and words of the instructions; the notation is described at the head of ``words/transitions.yaml``."""
+TEMPLATES: tuple[str, ...] = FRAMES.templates
+"""Table I of Vo et al., https://arxiv.org/abs/2601.08179; ``{a}`` and ``{b}`` take the nouns of the eight emotions."""
+_MEASURED = re.compile(r"(?:to|become|becomes|turns|be|into|end) \{[bcBC]\}|Make .*\{B\}|^\{?Now")
+"""Frames in which a percentage or "half-way" can stand before the last expression."""
+
+
+def instruction(a: str, b: str, template: int = 0) -> str:
+    """One of the paper's five sentences (Table I) for two emotions.
+
+    Raises:
+        ValueError: unknown emotions or template.
+    """
+    for name in (a, b):
+        if name not in EMOTIONS:
+            raise ValueError(f"unknown emotion {name!r}; known: {', '.join(EMOTIONS)}")
+    if not 0 <= template < len(TEMPLATES):
+        raise ValueError(f"template is {template}; allowed: 0 to {len(TEMPLATES) - 1}")
+    return TEMPLATES[template].format(a=a, b=b)
+
+
+def paraphrase(a: str, b: str, rng: np.random.Generator, split: str = "test") -> str:
+    """A free wording of "from a to b".
+
+    With ``split="test"`` it is a frame that no training example has, and now and then a word that none has;
+    otherwise one of the training frames.
+    """
+    plan = Plan((((a, "medium"),), ((b, "medium"),)))
+    return word_plan(plan, rng, split, templates=0.0)
+
+
+def word_plan(plan: Plan, rng: np.random.Generator, split: str = "train", templates: float = 0.3) -> str:
+    """A wording of a plan.
+
+    Args:
+        plan: what the transition is.
+        rng: source of randomness.
+        split: ``test`` uses held-out frames, and held-out words in half of the cases.
+        templates: share of plain pairs in one of the five templates of Table I.
+    """
+    test = split == "test"
+    if plan.plain and len(plan.blends) == 2 and rng.random() < templates:
+        return instruction(plan.blends[0][0][0], plan.blends[1][0][0], int(rng.integers(len(TEMPLATES))))
+    frame = str(rng.choice(_frames(plan, test)))
+    subject = FRAMES.subjects[int(rng.integers(len(FRAMES.subjects)))]
+    slots: dict[str, str] = {}
+    said: list[str] = []
+    letters = "abc" if len(plan.blends) > 1 else "b"
+    for letter, blend in zip(letters, plan.blends, strict=False):
+        as_noun = f"{{{letter}}}" in frame or f"{{{letter}!}}" in frame
+        said.append(_blend_words(blend, rng, as_noun, test))
+        slots[letter if as_noun else letter.upper()] = said[-1]
+    if plan.half:
+        last = letters[len(plan.blends) - 1]
+        half = str(rng.choice(FRAMES.half))
+        frame = re.sub(rf"\b(to|into) (\{{{last}\}}|\{{{last.upper()}\}})", rf"{half} \1 \2", frame)
+        if half not in frame:
+            slots[last if last in slots else last.upper()] = f"{half} {said[-1]}"
+    text = _fill(frame, slots, subject)
+    body, end = text.rstrip(".?"), text[-1]
+    if plan.via_neutral:
+        body += _choose(rng, FRAMES.via, test)
+    if plan.speed:
+        word = _choose(rng, FRAMES.slow if plan.speed == "slow" else FRAMES.quick, test)
+        body = f"{word.capitalize()} {body[0].lower()}{body[1:]}" if rng.random() < 0.4 and not body.startswith("I ") \
+            else f"{body}{',' if rng.random() < 0.4 else ''} {word}"
+    out = body + (end if end in ".?" else ".")
+    for index, seconds in plan.holds.items():
+        out += _hold(said[index], seconds, letters[index] in slots, rng)
+    return out
+
+
+def _frames(plan: Plan, test: bool) -> tuple[str, ...]:
+    """The frames that suit a plan, of the training or of the test split."""
+    frames = {1: FRAMES.singles, 2: (*TEMPLATES, *FRAMES.pairs), 3: FRAMES.triples}[len(plan.blends)]
+    frames = tuple(f[1:] if test else f for f in frames if f.startswith("*") == test)
+    mixed = any(len(b) > 1 or isinstance(b[0][1], int) for b in plan.blends)
+    if mixed or plan.half:  # percentages and half-ways are adjectives or nouns behind "to"
+        frames = tuple(f for f in frames if _MEASURED.search(f) and "{a!}" not in f)
+    return frames
+
+
+def _hold(said: str, seconds: float, as_noun: bool, rng: np.random.Generator) -> str:
+    number = next((k for k, v in FRAMES.numbers.items() if v == seconds and rng.random() < 0.5), f"{seconds:g}")
+    what = re.sub(r"^\d+ ?(?:%|percent) |^an? (?!little|bit|hint)", "", said.split(" and ")[0])
+    frame = str(rng.choice(FRAMES.holds["noun" if as_noun else "adjective"]))
+    return f" {frame.replace('{w}', what)} for {number} {'second' if seconds <= 1 else 'seconds'}."
+
+
+def _choose(rng: np.random.Generator, options: tuple[str, ...], test: bool) -> str:
+    kept = [o[1:] if test else o for o in options if o.startswith("*") == test]
+    return str(rng.choice(kept or [o for o in options if not o.startswith("*")]))
+
+
+def _blend_words(blend: tuple[tuple[str, str | int], ...], rng: np.random.Generator, as_noun: bool, test: bool) -> str:
+    parts = []
+    for emotion, said in blend:
+        if isinstance(said, int):
+            sign = "%" if rng.random() < 0.6 else " percent"
+            parts.append(f"{said}{sign} {_plain(emotion, rng, as_noun)}".replace("%  ", "% "))
+        else:
+            parts.append(_word(emotion, said, rng, as_noun, test))
+    return " and ".join(parts)
+
+
+def _plain(emotion: str, rng: np.random.Generator, as_noun: bool) -> str:
+    pool = [p for p in (nouns if as_noun else adjectives)(emotion, False) if len(p.levels) == 3 and " " not in p.head]
+    return str(rng.choice([p.head for p in pool[:4]])) if pool else emotion
+
+
+def _word(emotion: str, level: str, rng: np.random.Generator, as_noun: bool, test: bool) -> str:
+    """A word or two for an emotion at a strength."""
+    held = test and emotion != "neutral" and rng.random() < 0.5
+    words = nouns if as_noun else adjectives
+    fit = [p for p in words(emotion, held) if level in p.levels] or list(words(emotion, False)[:1])
     if emotion == "neutral":
-        texts: tuple[str, ...] = _NEUTRAL_NOUNS
-    else:
-        texts = (*EMOTION_NOUNS[emotion], *_EXTRA_NOUNS[emotion])
-    made = tuple(split_word(t) for t in texts)
-    return tuple(p for p in made if held_out is None or p.held_out == held_out)
+        return str(rng.choice([p.head for p in fit[:8]]))
+    # the first word is the plain one and comes often; a word that says a strength needs no adverb
+    pick: Phrase = fit[0] if rng.random() < 0.35 and not held else fit[int(rng.integers(len(fit)))]
+    if level == "medium" or pick.says_level and level in pick.levels or as_noun and " " in pick.head:
+        return pick.head
+    return f"{rng.choice((EMOTION_QUANT if as_noun else EMOTION_ADV)[level])} {pick.head}"
 
 
-@cache
-def adjectives(emotion: str, held_out: bool | None = None) -> tuple[Phrase, ...]:
-    """Adjectives that name an emotion: the lexicon's, then the families' of the prompt suite."""
-    made = [split_word(t) for t in EMOTION_ADJECTIVES.get(emotion, ())]
-    known = {p.head for p in made}
-    for family in FAMILIES:
-        if family.emotion == emotion:
-            made += [p for t in family.words.split(", ") if (p := split_word(t)).head not in known]
-    return tuple(p for p in made if held_out is None or p.held_out == held_out)
-
-
-@cache
-def emotion_of() -> dict[str, tuple[str, frozenset[str]]]:
-    """Word (lower case) -> the emotion that it names and the strengths that it may mean."""
-    out: dict[str, tuple[str, frozenset[str]]] = {}
-    for emotion in EMOTIONS:
-        for p in (*nouns(emotion), *adjectives(emotion)):
-            out.setdefault(p.head.lower(), (emotion, p.levels))
-    out.setdefault("a resting face", ("neutral", frozenset({"medium"})))
-    for word in ("rest", "relaxed", "resting", "neutrality"):
-        out.setdefault(word, ("neutral", frozenset({"medium"})))
-    return out
-
-
-@cache
-def outside() -> dict[str, str]:
-    """Words for feelings outside the eight emotions -> the nearest of the eight."""
-    out = {w.word.lower(): NEAREST[w.family] for w in WORDS.values() if w.emotion == OTHER}
-    out.update({family: NEAREST[family] for family in NEAREST if family not in out})
-    return out
+def _fill(frame: str, slots: Mapping[str, str], subject: tuple[str, str, str, str]) -> str:
+    text = frame
+    if subject[0] == "They":
+        for verb, plural in FRAMES.plural.items():
+            text = re.sub(rf"((?:\{{S\}}|\{{s\}}|then|but) (?:then )?){verb}", rf"\1{plural}", text)
+    for letter in "abc":
+        word = slots.get(letter, "")
+        text = text.replace(f"{{{letter}!}}", word[:1].upper() + word[1:]).replace(f"{{{letter}}}", word)
+    for letter in "ABC":
+        word = slots.get(letter, "")
+        text = text.replace(f"a {{{letter}}}", f"{article(word)} {{{letter}}}").replace(f"{{{letter}}}", word)
+    for slot, word in zip(("{S}", "{s}", "{o}", "{p}", "{p!}"), (*subject, subject[3].capitalize()), strict=True):
+        text = text.replace(slot, word)
+    return text

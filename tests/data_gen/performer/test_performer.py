@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import combinations
 from math import radians
 
 import numpy as np
@@ -14,15 +15,13 @@ from facelm.data_gen.performer.dynamics import BLINK, envelope, main_sequence, m
 from facelm.data_gen.performer.sampler import (
     COMPATIBLE,
     FELT,
-    GRID,
     NAMES,
+    STEP,
     SamplerConfig,
-    all_pairs,
     compatible,
     regions,
     sample_event,
     sample_script,
-    transition_script,
 )
 from facelm.data_gen.performer.speech import speak, syllables
 from facelm.face.clip.channels import EXPR_INDEX, EXPR_NAMES, STREAMS
@@ -240,7 +239,7 @@ def test_style_changes_motion_by_a_few_percent():
 
 
 def test_identity_and_foreign_heads():
-    script = transition_script("anger", "happiness")
+    script = Script(3.2, (Event("anger", 0.0, 0.48, 0.8, 0.64), Event("happiness", 1.28, 0.64, 1.28, 0.0)))
     assert perform(script, HEAD, shape=np.ones(3, np.float32)).shape.tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
     with pytest.raises(ValueError, match="9 identity"):
         perform(script, HEAD, shape=np.ones(9, np.float32))
@@ -254,14 +253,14 @@ def test_scripts_keep_their_promises():
         assert 1.4 <= script.seconds <= 8.0 and 1 <= len(script.events) <= 4
         assert len({e.name for e in script.events}) == len(script.events)
         for i, a in enumerate(script.events):
-            assert round(a.start / GRID, 6) % 1 == pytest.approx(0, abs=1e-3)
+            assert round(a.start / STEP, 6) % 1 == pytest.approx(0, abs=1e-3)
             assert a.end(script.seconds) <= script.seconds + 1e-6
             assert abs(a.intensity - LEVELS[level_of(a.intensity)]) <= 0.05
             for b in script.events[i + 1:]:
                 if b.start < over(a) - 1e-6:  # simultaneous, or one emotion turning into the next
                     assert compatible(a.name, b.name) or (a.name in FELT and b.name in FELT)
                 elif regions(a.name) & regions(b.name) and b is script.events[i + 1]:
-                    assert b.start - over(a) >= 2 * GRID - 1e-6
+                    assert b.start - over(a) >= 2 * STEP - 1e-6
 
 
 def test_distribution_of_scripts():
@@ -286,7 +285,7 @@ def test_distribution_of_scripts():
 
 
 def test_compatibility_is_symmetric_and_keeps_hidden_pairs_apart():
-    for a, b in all_pairs():
+    for a, b in combinations(NAMES, 2):
         assert (b in COMPATIBLE[a]) == (a in COMPATIBLE[b])
     for a, b in (("tongue_out", "lip_press"), ("squint", "eye_close"), ("cheek_puff", "mouth_open"),
                  ("blink", "eye_close"), ("talking", "smile"), ("talking", "mouth_open"), ("nod", "shake"),
@@ -301,7 +300,7 @@ def test_compatibility_is_symmetric_and_keeps_hidden_pairs_apart():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(all_pairs()), seeds)
+@given(st.sampled_from(list(combinations(NAMES, 2))), seeds)
 def test_every_pair_can_be_required(pair, seed):
     script = sample_script(np.random.default_rng(seed), required=pair)
     assert tuple(e.name for e in script.events[:2]) == pair
@@ -323,23 +322,23 @@ def test_same_state_same_script():
 
 @pytest.mark.parametrize(("bad", "message"), [
     ({"required": ("grin",)}, "grin"), ({"max_events": 1, "required": ("smile", "nod")}, "up to 1"),
-    ({"max_events": 9}, "max_events is 9")])
+    ({"max_events": 9}, "max_events")])
 def test_wrong_requests_are_refused(bad, message):
     with pytest.raises(ValueError, match=message):
         sample_script(np.random.default_rng(0), **bad)
 
 
-def test_transition_scripts():
-    for a, b in (("anger", "happiness"), ("neutral", "fear"), ("sadness", "neutral")):
-        script = transition_script(a, b, 3.2)
-        motion = motion_of(perform(script, HEAD))
-        assert [e.name for e in script.events] == [n for n in (a, b) if n != "neutral"]
-        assert (np.abs(motion[0]).max() == 0.0) and (np.abs(motion[-1]).max() > 0.1) == (b != "neutral")
-    first = channels(transition_script("anger", "happiness", 3.2))
-    assert first["browDownLeft"][25] > 0.95 and first["mouthSmileLeft"][-1] > 0.85 and first["browDownLeft"][-1] == 0.0
-    for a, b, s in (("anger", "anger", 3.0), ("anger", "glee", 3.0), ("anger", "fear", 0.5)):
-        with pytest.raises(ValueError):
-            transition_script(a, b, s)
+@pytest.mark.parametrize("step", [0.08, 0.16, 0.2])
+def test_the_grid_is_the_tokenizers(step):
+    config = SamplerConfig(step=step)
+    scripts = [sample_script(np.random.default_rng(i), config=config) for i in range(200)]
+    starts = np.array([e.start for s in scripts for e in s.events]) / step
+    assert np.abs(starts - np.round(starts)).max() < 0.01
+    assert np.mean([s.seconds for s in scripts]) == pytest.approx(3.9, abs=0.3)  # the resolution changes, not the tempo
+    for script in scripts:
+        perform(script, HEAD)
+    with pytest.raises(ValueError, match="step"):
+        SamplerConfig(step=0.0)
 
 
 def test_channels_land_in_their_fields():

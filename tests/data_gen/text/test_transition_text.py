@@ -3,15 +3,9 @@
 import numpy as np
 import pytest
 from facelm.data_gen.performer.transitions import realise_plan, sample_plan
-from facelm.data_gen.text.transition_text import (
-    find_emotions,
-    instruction,
-    is_transition,
-    paraphrase,
-    parse_instruction,
-    word_plan,
-)
-from facelm.data_gen.text.transition_words import NEAREST, PAIR_FRAMES, TEMPLATES, adjectives, nouns, outside
+from facelm.data_gen.text.feelings import NEAREST, adjectives, nouns, outside
+from facelm.data_gen.text.transition_text import find_emotions, is_transition, parse, parse_instruction
+from facelm.data_gen.text.transition_words import FRAMES, TEMPLATES, instruction, paraphrase, word_plan
 from facelm.face.facs.vocabulary import EMOTIONS
 
 
@@ -114,7 +108,19 @@ def test_held_out_frames_and_words_never_enter_training():
     texts = [word_plan(sample_plan(rng), rng, "train") for _ in range(500)]
     assert not any(word in held for t in texts for _, _, word in find_emotions(t))
     assert not any(t.startswith(("Morph", "Bring", "Shift", "Could", "Convert", "I want")) for t in texts)
-    assert sum(f.startswith("*") for f in PAIR_FRAMES) >= 8
+    assert sum(f.startswith("*") for f in FRAMES.pairs) >= 8
     other = [paraphrase("anger", "happiness", rng) for _ in range(60)]
     assert len(set(other)) > 20
     assert all(parse_instruction(t).names == ("anger", "happiness") for t in other)
+
+
+def test_an_instruction_is_parsed_once_for_everything():
+    asked = parse("Turn this face from anger to joy, nodding and opening the mouth, in 3 seconds. Hold the joy for a second.")
+    assert asked.names == ("anger", "happiness") and asked.seconds == 3.0 and asked.is_change
+    assert asked.actions == ("nod", "mouth_open") and asked.channels == {"head_x"}
+    way = asked.through_neutral()
+    assert way.names == ("anger", "neutral", "happiness") and way.via_neutral and way.seconds == 3.0
+    assert parse(way.text).names == way.names
+    plain = parse("Turn this face from anger to joy.")
+    assert plain.channels == frozenset() and parse(plain.through_neutral().text) == plain.through_neutral()
+    assert plain.through_neutral().through_neutral() == plain.through_neutral()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from facelm.data_gen.performer.animator import perform
-from facelm.data_gen.performer.sampler import sample_event, sample_script, transition_script
+from facelm.data_gen.performer.sampler import sample_event, sample_script
 from facelm.face.clip.channels import mirror_name
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.clip.spontaneous import add_idle
@@ -94,7 +94,8 @@ def test_emotions_show_their_actions_and_are_named(emotion: str, intensity: floa
 
 @pytest.mark.parametrize(("a", "b"), [("anger", "happiness"), ("sadness", "surprise"), ("fear", "disgust")])
 def test_one_emotion_turning_into_another_is_told_in_order(a: str, b: str, head: HeadModel) -> None:
-    found = measure(perform(transition_script(a, b), head), head)
+    script = Script(3.2, (Event(a, 0.0, 0.48, 0.8, 0.64, 1.0), Event(b, 1.28, 0.64, 1.28, 0.0, 1.0)))
+    found = measure(perform(script, head), head)
     told = [s.name for s in found.emotion.timeline if s.name != "neutral"]
     assert told == [a, b]
     change = next(s.start for s in found.emotion.timeline if s.name == b)
