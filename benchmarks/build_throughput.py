@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from facelm.data_gen.corpus.pipeline.recipe import Recipe, load_recipe
-from facelm.data_gen.corpus.pipeline.run import build_corpus
+from facelm.data_gen.corpus.build import build_corpus
+from facelm.data_gen.corpus.recipe import Recipe, load_recipe
 from facelm.data_gen.corpus.synth import iter_corpus
 
 HOURS = (80, 10_000)

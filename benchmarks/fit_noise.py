@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 import yaml
+from facelm.data_gen.corpus.splits import SPLITS
 from facelm.data_gen.corpus.synth import iter_corpus, load_clip
 from facelm.face.facs.script import Script
 from facelm.face.facs.vocabulary import ACTION, ACTIONS
 
-SPLITS = ("train", "val", "test")
 NEAR = 0.4
 """Seconds between onsets of the same action in truth and fit."""
 

@@ -13,7 +13,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
-from facelm.data_gen.corpus.pipeline.recipe import load_recipe as load_build
+from facelm.data_gen.corpus.recipe import load_recipe as load_build
 from facelm.data_gen.prompts.suite import load_config as load_prompts
 from facelm.data_gen.video.t2v import load_config as load_t2v
 from facelm.eval.baselines.i2fet.config import load_recipe as load_baselines
