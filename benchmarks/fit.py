@@ -26,7 +26,7 @@ from facelm.data_gen.fit.config import FitConfig
 from facelm.data_gen.fit.detect import Detections, detect
 from facelm.data_gen.fit.fit import fit_detections
 from facelm.data_gen.performer.sampler import NAMES, sample_script
-from facelm.data_gen.video.footage import Footage, FootageConfig, film, load_footage, sidecar_path, truth_detections, truth_path
+from facelm.data_gen.video.footage import Footage, FootageConfig, film, load_footage, sidecar_path, truth_path
 from facelm.face.clip.canonical import canonical
 from facelm.face.facs.measure import measure
 from facelm.face.facs.script import Script
@@ -36,6 +36,7 @@ from facelm.face.io.media import probe
 from facelm.face.landmarks.points import embedding_for
 from fit_real import measure_media, measure_speed, speed_table, video_table
 from fit_scores import ActionMatch, channel_gains, geometry, grouped, match_actions, merged
+from fit_truth import truth_detections
 from tqdm import tqdm
 
 GATES: dict[str, tuple[str, float]] = {

@@ -19,13 +19,14 @@ from facelm.data_gen.fit.detect import detect
 from facelm.data_gen.fit.fit import FitResult, fit_detections, fit_media
 from facelm.data_gen.fit.quality import jitter
 from facelm.data_gen.performer.sampler import sample_script
-from facelm.data_gen.video.footage import FootageConfig, embedded_points, film
+from facelm.data_gen.video.footage import FootageConfig, film
 from facelm.face.facs.measure import measure
 from facelm.face.facs.script import Script
 from facelm.face.facs.timeline import hysteresis
 from facelm.face.head.model import HeadModel
 from facelm.face.io.media import ffmpeg_exe, probe, read_frames
 from facelm.face.landmarks.points import embedding_for, interocular, lid_aperture
+from fit_truth import embedded_points
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...common.files import file_digest
 from ..prompts.suite import iterate_prompts
-from ..video.t2v_files import VIDEOS, VideoRecord, read_record
+from ..video.sidecar import VIDEOS, VideoRecord, read_record
 from .recipe import Recipe
 from .stages import Item
 

@@ -27,7 +27,7 @@ from ..prompts.suite import Attributes, script_for
 from ..text.from_facts import texts_for
 from ..text.questions import as_facts
 from ..video.footage import film, truth_path
-from ..video.t2v_files import is_complete
+from ..video.sidecar import is_complete
 from .agreement import agreement
 from .pipeline.pieces import pieces
 from .recipe import Recipe

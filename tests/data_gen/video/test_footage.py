@@ -1,16 +1,15 @@
-"""Performers on film: the same seed gives the same bytes, and the truth is where the picture shows it."""
+"""Performances on film: the same seed gives the same bytes, and the truth is where the picture shows it."""
 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from facelm.data_gen.performer.sampler import sample_script
-from facelm.data_gen.video.footage import FootageConfig, film, load_footage, prepare, sidecar_path, truth_detections, truth_path
+from facelm.data_gen.video.footage import FootageConfig, film, load_footage, prepare, sidecar_path, truth_path
 from facelm.data_gen.video.scene import SceneRenderer, Sensor
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.measure import measure
@@ -18,8 +17,7 @@ from facelm.face.facs.script import Event, Script
 from facelm.face.head.lbs import rotation_matrices
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import embedding_for
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
+from fit_truth import truth_detections
 
 SMILE = Script(0.4, (Event("smile", 0.0, 0.2, 0.2, 0.0, 0.7),), seed=3)
 SMALL = FootageConfig(size=64)
