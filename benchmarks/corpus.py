@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 from ..common.files import file_digest
-from ..data_gen.corpus.pipeline.recipe import Recipe, load_recipe
-from ..data_gen.corpus.pipeline.run import build_corpus
+from ..data_gen.corpus.build import build_corpus
+from ..data_gen.corpus.recipe import Recipe, load_recipe
 from ..data_gen.corpus.synth import iter_corpus
 from .report import Row, Tables
 

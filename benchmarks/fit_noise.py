@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import yaml
 
+from ..data_gen.corpus.splits import SPLITS
 from ..data_gen.corpus.synth import iter_corpus, load_clip
 from ..face.facs.script import Script
 from ..face.facs.vocabulary import ACTION, ACTIONS
 from .report import Counts, Row, Tables
 
 RECIPE = Path(__file__).resolve().parents[1] / "configs" / "lm_cpu.yaml"
-SPLITS = ("train", "val", "test")
 NEAR = 0.4
 """Seconds between onsets of the same action in truth and fit."""
 

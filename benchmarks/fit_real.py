@@ -18,13 +18,14 @@ from ..data_gen.fit.detect import detect
 from ..data_gen.fit.fit import FitResult, fit_detections, fit_media
 from ..data_gen.fit.quality import jitter
 from ..data_gen.performer.sampler import sample_script
-from ..data_gen.video.footage import FootageConfig, embedded_points, film
+from ..data_gen.video.footage import FootageConfig, film
 from ..face.facs.measure import measure
 from ..face.facs.script import Script
 from ..face.facs.timeline import hysteresis
 from ..face.head.model import HeadModel
 from ..face.io.media import ffmpeg_exe, probe, read_frames
 from ..face.landmarks.points import embedding_for, interocular, lid_aperture
+from .fit_truth import embedded_points
 from .report import Counts, Row, Tables, seconds
 
 SPEED_SIZE, SPEED_FRAMES, SPEED_FPS = (1280, 704), 201, 24.0

@@ -33,8 +33,8 @@ def register(data: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build, and say what came of it."""
-    from ..data_gen.corpus.pipeline.recipe import load_recipe
-    from ..data_gen.corpus.pipeline.run import build_corpus
+    from ..data_gen.corpus.build import build_corpus
+    from ..data_gen.corpus.recipe import load_recipe
     from .commands import folder_target
 
     backend = args.backend or ("videos" if args.videos else None)

@@ -71,7 +71,8 @@ def prompts(args: argparse.Namespace) -> int:
 
 def videos(args: argparse.Namespace) -> int:
     from ..data_gen.prompts.suite import read_prompts
-    from ..data_gen.video.t2v import adopt_videos, load_config, perform_videos, render_videos
+    from ..data_gen.video.sources import adopt_videos, perform_videos
+    from ..data_gen.video.t2v import load_config, render_videos
     from .commands import bar, folder_target
 
     out = folder_target(args.out)

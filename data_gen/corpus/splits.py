@@ -1,4 +1,4 @@
-"""Which split a script belongs to: decided by what happens in it, so that nothing leaks.
+"""Which split a clip belongs to: decided by what happens in it or by its source, so that nothing leaks.
 
 Scripts with the same events (names, strengths, counts, relations in time and whole seconds of
 length) always fall into the same split. A set of pairs of names is reserved for the test
@@ -8,11 +8,14 @@ split: no training clip ever combines them.
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import cache
 from itertools import combinations
 
 from ...face.facs.script import Script, level_of
 from ...face.facs.vocabulary import ACTIONS, EMOTIONS
+from ..performer.transitions import Plan
+from ..text.captions import SPLITS
 from ..text.relations import groups
 
 _NAMES = ACTIONS + EMOTIONS[1:]
@@ -20,6 +23,8 @@ _PAIR_SHARE = 18
 """Of 1000 pairs, how many are reserved."""
 _TEST, _VAL = 26, 50
 """Of 1000 structures without a reserved pair, how many go to test and to val."""
+_PLAN_TEST, _PLAN_VAL = 40, 30
+"""Of 1000 structures of transition plans."""
 EVERYDAY: frozenset[frozenset[str]] = frozenset(
     frozenset(p) for p in (("smile", "nod"), ("smile", "shake"), ("smile", "blink"), ("brow_raise", "smile"),
                            ("happiness", "nod"), ("anger", "happiness"), ("happiness", "sadness"),
@@ -55,8 +60,37 @@ def structure(script: Script) -> str:
 
 
 def split_of(script: Script) -> str:
-    """train | val | test."""
+    """train | val | test of a script."""
     if has_reserved_pair(script):
         return "test"
     at = _draw("structure " + structure(script))
     return "test" if at < _TEST else "val" if at < _TEST + _VAL else "train"
+
+
+def split_of_source(group: str, val: float, test: float) -> str:
+    """train | val | test of a video or prompt: by a hash of ``group``, with these shares."""
+    at = int.from_bytes(hashlib.sha256(f"source {group}".encode()).digest()[:6], "big") / 2**48
+    return "test" if at < test else "val" if at < test + val else "train"
+
+
+def plan_structure(plan: Plan) -> str:
+    """What a transition plan asks for, as text; plans with the same structure fall into the same split."""
+    return json.dumps([[list(map(list, b)) for b in plan.blends], plan.via_neutral, plan.half, plan.speed,
+                       sorted(plan.holds.items()), plan.sourced])
+
+
+def split_of_plan(plan: Plan) -> str:
+    """train | val | test of a transition plan.
+
+    Plain pairs at medium strength without a source belong to training: a model of eight emotions must have seen each
+    of the 56; what is held out for them is the wording.
+    """
+    plain = all(len(b) == 1 and b[0][1] == "medium" for b in plan.blends)
+    if plain and len(plan.blends) < 3 and not (plan.via_neutral or plan.half or plan.speed or plan.holds):
+        return "train"
+    at = _draw(plan_structure(plan))
+    return "test" if at < _PLAN_TEST else "val" if at < _PLAN_TEST + _PLAN_VAL else "train"
+
+
+__all__ = ["EVERYDAY", "SPLITS", "has_reserved_pair", "plan_structure", "reserved_pairs", "split_of", "split_of_plan",
+           "split_of_source", "structure"]

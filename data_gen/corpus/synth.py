@@ -9,49 +9,61 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass as settings
 from tqdm import tqdm
 
-from ...face.clip.channels import MOTION_FIELDS
-from ...face.clip.sequence import FaceSequence, HeadRef
+from ...common.config import SETTINGS, parse
+from ...common.files import write_json
+from ...common.store import sweep
+from ...face.clip.sequence import FaceSequence
+from ...face.facs.measure import measure as measure_clip
 from ...face.facs.script import Script
 from ..performer.animator import perform
 from ..performer.sampler import sample_script
-from ..text.captions import SPLITS, caption, describe, draw_register
+from ..text.captions import caption, describe, draw_register
 from ..text.questions import as_facts, questions
-from .card import write_card
-from .pipeline.workers import single_threaded
-from .splits import split_of
+from .card import synth_card
+from .shards import (
+    FORMAT,
+    MOTION,
+    VERSION,
+    Shard,
+    arrow,
+    check_folder,
+    is_complete,
+    iter_corpus,
+    load_clip,
+    motion_columns,
+    plan_shards,
+    read_manifest,
+    shard_paths,
+    write_rows,
+)
+from .splits import SPLITS, split_of
+from .workers import WorkerPool
 
-FORMAT, VERSION = "facelm-corpus", 1
 CAPTIONS, QUESTIONS = 4, 6
-MOTION = ("expr", "neck_pose", "jaw_pose", "eyes_pose")
-"""The commanded motion; a column is empty in a clip where it is zero throughout."""
 Measure = Callable[[FaceSequence], Any]
 
 
-@dataclass(frozen=True)
+@settings(frozen=True, config=SETTINGS)
 class CorpusConfig:
     """What determines a corpus."""
 
-    clips: int
+    clips: Annotated[int, Field(ge=1, le=10_000_000)]
     """Number of clips, all splits together."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the corpus."""
-    shard_size: int = 1000
+    shard_size: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Most clips in one file."""
-
-    def __post_init__(self) -> None:
-        for key, low, high in (("clips", 1, 10_000_000), ("seed", 0, 2**31 - 1), ("shard_size", 1, 100_000)):
-            if not low <= getattr(self, key) <= high:
-                raise ValueError(f"{key} is {getattr(self, key)}; allowed: {low} to {high}")
 
 
 @dataclass(frozen=True)
@@ -64,22 +76,6 @@ class CorpusReport:
     written: int
     """Clips written by this run (the rest was there already)."""
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Shard:
-    split: str
-    name: str
-    clips: tuple[int, ...]
-
-
-def _arrow() -> Any:
-    try:
-        import pyarrow
-        import pyarrow.parquet  # noqa: F401
-    except ImportError as err:
-        raise ImportError("the corpus is stored as Parquet: pip install 'facelm[data]'") from err
-    return pyarrow
 
 
 def script_of(config: CorpusConfig, index: int) -> Script:
@@ -126,77 +122,26 @@ def script_row(script: Script, clip_id: str, split: str, rng: np.random.Generato
     return row | motion_columns(seq)
 
 
-def motion_columns(seq: FaceSequence) -> dict[str, Any]:
-    """The motion of a clip as columns of a row: half precision, flattened, empty where it is zero throughout."""
-    return {name: values.astype(np.float16).ravel() if (values := getattr(seq, name)).any() else np.zeros(0, np.float16)
-            for name in MOTION}
-
-
-def schema_of(pa: Any) -> Any:
-    """The columns of a corpus (``pa`` is pyarrow); a built corpus has more (build/pack.py)."""
-    words = pa.list_(pa.string())
-    fields = [("clip_id", pa.string()), ("split", pa.string()), ("seconds", pa.float32()), ("fps", pa.float32()),
-              ("n_frames", pa.int32()), ("n_events", pa.int32()), ("script", pa.string()), ("captions", words),
-              ("registers", words), ("describe", words), ("questions", words), ("answers", words), ("kinds", words),
-              ("facts", pa.string()), ("head", pa.string()), *((m, pa.list_(pa.float16())) for m in MOTION)]
-    return pa.schema(fields)
-
-
-def _default_measure() -> Measure:
-    from ...face.facs.measure import measure
-    return measure
-
-
-def _write_shard(config: CorpusConfig, folder: str, shard: _Shard, measure: Measure | None,
-                 on_clip: Callable[[int], Any] | None = None) -> int:
+def _write_shard(config: CorpusConfig, folder: Path, measure: Measure, on_clip: Callable[[int], Any] | None,
+                 shard: Shard) -> int:
     """Make one shard; returns its number of clips."""
-    pa = _arrow()
-    call = measure or _default_measure()
     rows = []
     for index in shard.clips:
-        rows.append(make_row(config, index, call))
+        rows.append(make_row(config, index, measure))
         if on_clip:
             on_clip(1)
-    schema = schema_of(pa)
-    table = pa.Table.from_pydict({f.name: [r[f.name] for r in rows] for f in schema}, schema=schema)
-    path = Path(folder) / shard.name
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        pa.parquet.write_table(table, partial, compression="zstd", row_group_size=250)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_rows(folder / shard.name, rows)
     return len(rows)
 
 
-def _is_complete(path: Path, rows: int) -> bool:
-    if not path.is_file():
-        return False
-    try:
-        return int(_arrow().parquet.ParquetFile(path).metadata.num_rows) == rows
-    except (OSError, ValueError):  # a damaged file is written again (ArrowInvalid is a ValueError)
-        return False
-
-
-def _plan(config: CorpusConfig) -> list[_Shard]:
-    """Which clip goes into which file: scripts are cheap to draw, so all of them are drawn first."""
-    members: dict[str, list[int]] = {s: [] for s in SPLITS}
-    for index in range(config.clips):
-        members[split_of(script_of(config, index))].append(index)
-    shards = []
-    for split, clips in members.items():
-        total = -(-len(clips) // config.shard_size)
-        for k in range(total):
-            part = tuple(clips[k * config.shard_size:(k + 1) * config.shard_size])
-            shards.append(_Shard(split, f"data/{split}-{k:05d}-of-{total:05d}.parquet", part))
-    return shards
+def _died(shard: Shard) -> int:
+    raise RuntimeError(f"the process that wrote {shard.name} died each time (out of memory?); use fewer workers")
 
 
 def _claim(folder: Path, config: CorpusConfig) -> None:
     """Take the folder: new, empty, or holding this very corpus."""
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; give a folder for the corpus")
     manifest = folder / "corpus.json"
+    check_folder(folder, manifest, "facelm corpus")
     wanted = {"format": FORMAT, "version": VERSION, **asdict(config)}
     if manifest.is_file():
         have = read_manifest(folder)
@@ -206,16 +151,13 @@ def _claim(folder: Path, config: CorpusConfig) -> None:
             asked = ", ".join(f"{k} {wanted[k]}" for k in differing)
             raise ValueError(f"{folder} holds another corpus ({there}; asked: {asked}); "
                              "use a new folder or the same settings")
-    elif folder.is_dir() and any(folder.iterdir()):
-        raise ValueError(f"{folder} is not empty and holds no facelm corpus; give a new or an empty folder")
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    for stale in (folder / "data").glob(".*.part"):
-        stale.unlink(missing_ok=True)
-    manifest.write_text(json.dumps(wanted, indent=2) + "\n")
+    sweep(folder, ".*.part*", "*/.*.part*")
+    write_json(manifest, wanted)
 
 
 def synth(clips: int, out_dir: str | os.PathLike[str], seed: int = 0, shard_size: int = 1000, workers: int = 1,
-          measure: Measure | None = None, progress: bool = True) -> CorpusReport:
+          measure: Measure = measure_clip, progress: bool = True) -> CorpusReport:
     """Write a corpus.
 
     Args:
@@ -224,142 +166,33 @@ def synth(clips: int, out_dir: str | os.PathLike[str], seed: int = 0, shard_size
         seed: seed of the corpus.
         shard_size: most clips in a file.
         workers: processes.
-        measure: ``FaceSequence -> Measurement``; None is :func:`facelm.face.facs.measure.measure`. With
-            several workers it must be importable (a function of a module).
+        measure: ``FaceSequence -> Measurement``. With several workers it must be importable (a function of a module).
         progress: show a progress bar on stderr.
 
     Raises:
         ValueError: numbers out of range, or a folder that holds something else.
     """
     began = time.monotonic()
-    config = CorpusConfig(clips, seed, shard_size)
+    config = parse(CorpusConfig, {"clips": clips, "seed": seed, "shard_size": shard_size}, "")
     if not 1 <= workers <= 256:
         raise ValueError(f"workers is {workers}; allowed: 1 to 256")
-    _arrow()
+    arrow()
     folder = Path(out_dir)
     _claim(folder, config)
-    shards = _plan(config)
-    missing = [s for s in shards if not _is_complete(folder / s.name, len(s.clips))]
+    members: dict[str, list[int]] = {s: [] for s in SPLITS}
+    for index in range(clips):  # scripts are cheap to draw, so all of them are drawn first
+        members[split_of(script_of(config, index))].append(index)
+    missing = [s for s in plan_shards(members, shard_size) if not is_complete(folder / s.name, len(s.clips))]
     todo = sum(len(s.clips) for s in missing)
-    with tqdm(total=clips, initial=clips - todo, unit="clip", disable=not progress or None) as bar:
-        if workers == 1 or len(missing) < 2:
-            for shard in missing:
-                _write_shard(config, str(folder), shard, measure, bar.update)
-        else:
-            _in_parallel(config, folder, missing, min(workers, len(missing)), measure, bar)
-    counts = {s: sum(len(x.clips) for x in shards if x.split == s) for s in SPLITS}
-    write_card(folder, asdict(config), counts)
+    workers = 0 if workers == 1 or len(missing) < 2 else min(workers, len(missing))
+    with tqdm(total=clips, initial=clips - todo, unit="clip", disable=not progress or None) as bar, WorkerPool(workers) as pool:
+        make = partial(_write_shard, config, folder, measure, None if workers else bar.update)
+        for rows in pool.run(make, missing, _died):
+            bar.update(rows if workers else 0)
+    counts = {s: len(members[s]) for s in SPLITS}
+    synth_card(folder, clips, seed, counts)
     return CorpusReport(folder, counts, todo, time.monotonic() - began)
 
 
-def _in_parallel(config: CorpusConfig, folder: Path, shards: list[_Shard], workers: int, measure: Measure | None,
-                 bar: Any) -> None:
-    with single_threaded(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_write_shard, config, str(folder), s, measure) for s in shards]
-        try:
-            for job in as_completed(jobs):
-                bar.update(job.result())
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """The settings of a corpus.
-
-    Raises:
-        FileNotFoundError: no such folder.
-        ValueError: the folder holds no facelm corpus.
-    """
-    path = Path(folder)
-    if not path.is_dir():
-        raise FileNotFoundError(f"no such corpus folder: {path}; make one with: facelm data synth --clips N -o {path}")
-    manifest = path / "corpus.json"
-    if not manifest.is_file():
-        raise ValueError(f"{path} holds no facelm corpus (corpus.json is missing)")
-    try:
-        out = json.loads(manifest.read_text())
-    except (ValueError, OSError, RecursionError) as err:
-        raise ValueError(f"{manifest} cannot be read ({err})") from err
-    if not isinstance(out, dict) or out.get("format") != FORMAT or out.get("version") != VERSION:
-        raise ValueError(f"{manifest} is not a {FORMAT} of version {VERSION}; make the corpus again")
-    return out
-
-
-def shard_paths(folder: str | os.PathLike[str], split: str) -> list[Path]:
-    """The files of one split, in order."""
-    read_manifest(folder)
-    if split not in SPLITS:
-        raise ValueError(f"split is {split!r}; allowed: {', '.join(SPLITS)}")
-    paths = sorted((Path(folder) / "data").glob(f"{split}-*-of-*.parquet"))
-    for p in paths:
-        total = int(p.stem.rsplit("-", 1)[1])
-        if len(paths) != total:
-            raise ValueError(f"{folder}: {len(paths)} of {total} {split} files are there; "
-                             "make the corpus again to finish")
-    return paths
-
-
-def iter_corpus(folder: str | os.PathLike[str], split: str, columns: tuple[str, ...] | None = None,
-                ) -> Iterator[dict[str, Any]]:
-    """Rows of one split, in order; motion columns as float16 arrays.
-
-    Args:
-        folder: what ``synth`` wrote.
-        split: train | val | test.
-        columns: read only these; None reads all.
-
-    Raises:
-        FileNotFoundError, ValueError: no corpus, not complete, or unknown split or columns.
-    """
-    pa = _arrow()
-    known = schema_of(pa).names
-    for path in shard_paths(folder, split):
-        try:
-            file = pa.parquet.ParquetFile(path)
-            there = file.schema_arrow.names
-            if columns is not None and (unknown := [c for c in columns if c not in there]):
-                raise ValueError(f"unknown columns {', '.join(unknown)}; known: {', '.join(there)}")
-            if lacking := [c for c in known if c not in there]:
-                raise ValueError(f"{path} lacks the columns {', '.join(lacking[:4])}; delete it and make the corpus again")
-            for batch in file.iter_batches(batch_size=250, columns=columns):
-                plain = [c for c in batch.schema.names if c not in MOTION]
-                rows = batch.select(plain).to_pylist() if plain else [{} for _ in range(batch.num_rows)]
-                for name in (c for c in batch.schema.names if c in MOTION):
-                    column = batch.column(name)
-                    for k, row in enumerate(rows):
-                        values = column[k].values
-                        row[name] = None if values is None else values.to_numpy(zero_copy_only=False)
-                yield from rows
-        except OSError as err:
-            raise ValueError(f"{path} is damaged ({err}); delete it and make the corpus again") from err
-        except pa.ArrowInvalid as err:
-            raise ValueError(f"{path} is damaged ({err}); delete it and make the corpus again") from err
-
-
-def load_clip(row: Mapping[str, Any]) -> FaceSequence:
-    """The commanded motion of a row, from :func:`iter_corpus` or from ``datasets``.
-
-    Returns:
-        A clip of the mean identity; values are those of the performer to half precision.
-
-    Raises:
-        ValueError: columns are missing or do not fit together.
-    """
-    try:
-        frames, fps = int(row["n_frames"]), float(row["fps"])
-        head = HeadRef(**json.loads(row["head"]))
-        flat = {name: np.asarray(row[name], np.float32) for name in MOTION}
-    except (KeyError, TypeError, ValueError) as err:
-        raise ValueError(f"not a row of a facelm corpus: {type(err).__name__} {err}") from err
-    motion = {}
-    for name, values in flat.items():
-        if values.size and values.size % max(frames, 1):
-            raise ValueError(f"{name} has {values.size} values, not a multiple of n_frames ({frames})")
-        if values.size:
-            motion[name] = values.reshape(frames, -1)
-    rest = FaceSequence.rest(frames, head, fps=fps)
-    for name, width in MOTION_FIELDS.items():
-        if name in motion and motion[name].shape[1] != width:
-            raise ValueError(f"{name} has {motion[name].shape[1]} values a frame; needed: {width}")
-    return rest.replace(**motion)
+__all__ = ["MOTION", "CorpusConfig", "CorpusReport", "iter_corpus", "load_clip", "make_row", "read_manifest", "script_of",
+           "script_row", "shard_paths", "synth"]

@@ -6,47 +6,32 @@ Row ``i`` of seed ``s`` depends on nothing but ``(s, i)``. A row keeps the numbe
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...common.files import atomic_file
+from ...common.progress import Progress, silent
 from ...face.facs.script import Style
-from ..performer.transitions import Plan, Stage, TransitionSpec, realise_plan, sample_plan
+from ..performer.transitions import Stage, TransitionSpec, realise_plan, sample_plan
 from ..text.transition_text import word_plan
+from .shards import arrow
+from .splits import split_of_plan
 
 FILE = "transitions.parquet"
 WORDINGS = 4
-_TEST, _VAL = 40, 30
-"""Of 1000 structures."""
-
-
-def structure(plan: Plan) -> str:
-    """What is asked, as text; plans with the same structure fall into the same split."""
-    return json.dumps([[list(map(list, b)) for b in plan.blends], plan.via_neutral, plan.half, plan.speed,
-                       sorted(plan.holds.items()), plan.sourced])
-
-
-def split_of(plan: Plan) -> str:
-    """train | val | test. Plain pairs at medium strength without a source belong to training: a model of eight
-    emotions must have seen each of the 56; what is held out for them is the wording."""
-    plain = all(len(b) == 1 and b[0][1] == "medium" for b in plan.blends)
-    if plain and len(plan.blends) < 3 and not (plan.via_neutral or plan.half or plan.speed or plan.holds):
-        return "train"
-    at = int.from_bytes(hashlib.sha256(structure(plan).encode()).digest()[:4], "big") % 1000
-    return "test" if at < _TEST else "val" if at < _TEST + _VAL else "train"
 
 
 def make_row(seed: int, index: int) -> dict[str, Any]:
     """One transition with its wordings."""
     rng = np.random.default_rng([seed, index, 7])
     plan = sample_plan(rng)
-    split = split_of(plan)
+    split = split_of_plan(plan)
     spec = realise_plan(plan, rng)
     texts: dict[str, None] = {}
     for _ in range(3 * WORDINGS):
@@ -57,8 +42,7 @@ def make_row(seed: int, index: int) -> dict[str, Any]:
             "sourced": plan.sourced, "instructions": list(texts), "spec": to_json(spec)}
 
 
-def write_transitions(out: str | os.PathLike[str], count: int, seed: int = 0,
-                      progress: Callable[[int, int], None] | None = None) -> Path:
+def write_transitions(out: str | os.PathLike[str], count: int, seed: int = 0, progress: Progress | None = None) -> Path:
     """Write ``count`` transitions to ``out/transitions.parquet``; returns the file.
 
     Raises:
@@ -66,23 +50,17 @@ def write_transitions(out: str | os.PathLike[str], count: int, seed: int = 0,
     """
     if count < 1 or seed < 0:
         raise ValueError(f"{count} transitions with seed {seed}; allowed: at least 1, and a seed of 0 or more")
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as err:
-        raise ImportError("the corpus is stored as Parquet: pip install 'facelm[data]'") from err
+    pa, report = arrow(), progress or silent
     rows = []
     for i in range(count):
         rows.append(make_row(seed, i))
-        if progress and (i % 200 == 199 or i == count - 1):
-            progress(i + 1, count)
+        if i % 200 == 199 or i == count - 1:
+            report(i + 1, count)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / FILE
-    work = target.with_name(f".{FILE}.{os.getpid()}")
-    pq.write_table(pa.Table.from_pylist(rows), work)
-    os.replace(work, target)
-    return target
+    with atomic_file(folder / FILE) as partial:
+        pa.parquet.write_table(pa.Table.from_pylist(rows), partial)
+    return folder / FILE
 
 
 def read_transitions(folder: str | os.PathLike[str], split: str | None = None) -> Iterator[dict[str, Any]]:
@@ -91,14 +69,12 @@ def read_transitions(folder: str | os.PathLike[str], split: str | None = None) -
     Raises:
         FileNotFoundError: no such file; ValueError: a damaged one.
     """
-    import pyarrow.parquet as pq
-
     path = Path(folder)
     path = path / FILE if path.is_dir() else path
     if not path.is_file():
         raise FileNotFoundError(f"no transitions at {path}; make them with `facelm data transitions -o DIR`")
     try:
-        rows = pq.read_table(path).to_pylist()
+        rows = arrow().parquet.read_table(path).to_pylist()
     except (OSError, ValueError) as err:
         raise ValueError(f"{path} is damaged ({err}); delete it and make it again") from err
     for row in rows:
@@ -107,6 +83,7 @@ def read_transitions(folder: str | os.PathLike[str], split: str | None = None) -
 
 
 def to_json(spec: TransitionSpec) -> str:
+    """One line of JSON; :func:`from_json` reads it."""
     return json.dumps({"stages": [asdict(s) for s in spec.stages], "source": dict(spec.source), "lead": spec.lead,
                        "tail": spec.tail, "style": asdict(spec.style)}, separators=(",", ":"))
 

@@ -1,26 +1,29 @@
-"""The performer on film: a script becomes a video whose every parameter is known.
+"""Performances on film: a script becomes a video whose every parameter is known.
 
 ``film`` performs a script with a random identity, stands it before a random camera under random
 light, renders, adds sensor noise and compresses. The clip that was drawn is kept in the camera's
 frame (origin at the camera, looking along -z, y up): ``camera.project(head.sequence_vertices(truth))``
 is where every vertex is in the picture. That is what a fitter of real video is tested against, and
-what stands in for text-to-video where none is at hand.
+what replaces text-to-video where none is at hand.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
+from pydantic.dataclasses import dataclass as settings
 
-from ...common.files import atomic_file
-from ...face.clip.channels import ARKIT_52
+from ...common.config import SETTINGS
+from ...common.files import write_text
+from ...common.progress import Progress
 from ...face.clip.sequence import FaceSequence
 from ...face.clip.spontaneous import IdleConfig, add_idle
 from ...face.facs.script import Script
@@ -32,10 +35,6 @@ from ...face.render.render import check_size, clip_vertices
 from ..performer.animator import perform
 from .scene import Placement, Scene, SceneRenderer, Sensor, draw_scene, head_frame, place
 
-if TYPE_CHECKING:
-    from ...face.landmarks.points import Embedding
-    from ..fit.detect import Detections
-
 FORMAT = "facelm-footage"
 FORMAT_VERSION = 1
 _CHUNK = 32
@@ -43,57 +42,52 @@ _CHUNK = 32
 Range = tuple[float, float]
 
 
-@dataclass(frozen=True)
+def _rising(low: float, high: float) -> AfterValidator:
+    def check(pair: Range) -> Range:
+        if not low <= pair[0] <= pair[1] <= high:
+            raise ValueError(f"{pair} is not two rising numbers from {low:g} to {high:g}")
+        return pair
+
+    return AfterValidator(check)
+
+
+@settings(frozen=True, config=SETTINGS)
 class FootageConfig:
-    """How performers are filmed. Ranges are drawn from uniformly, once a clip."""
+    """How performances are filmed. Ranges are drawn from uniformly, once a clip."""
 
     size: int | tuple[int, int] = (256, 256)
     """Picture, px: one side or (width, height); even numbers keep the picture as it is."""
-    fps: float = 25.0
+    fps: Annotated[float, Field(ge=1, le=120)] = 25.0
     """Frames a second."""
-    fov: Range = (14.0, 40.0)
+    fov: Annotated[Range, _rising(1.0, 120.0)] = (14.0, 40.0)
     """Vertical field of view, degrees."""
-    share: Range = (0.35, 0.70)
+    share: Annotated[Range, _rising(0.05, 1.0)] = (0.35, 0.70)
     """Head height (chin to crown) over picture height."""
-    pitch: float = 12.0
+    pitch: Annotated[float, Field(ge=0, le=60)] = 12.0
     """Largest constant pitch of the subject to the camera, degrees."""
-    yaw: float = 20.0
+    yaw: Annotated[float, Field(ge=0, le=80)] = 20.0
     """Largest constant yaw."""
-    roll: float = 8.0
+    roll: Annotated[float, Field(ge=0, le=90)] = 8.0
     """Largest constant roll."""
-    turn_limit: float = 32.0
+    turn_limit: Annotated[float, Field(ge=0, le=90)] = 32.0
     """The constant turn is drawn so that performed motion stays within this of the camera, degrees, where it can."""
-    sway: float = 0.003
+    sway: Annotated[float, Field(ge=0, le=0.1)] = 0.003
     """Amplitude of the slow movement of the whole subject, metres."""
-    shape_std: float = 0.7
+    shape_std: Annotated[float, Field(ge=0, le=3)] = 0.7
     """Standard deviation of the identity coefficients; see docs/head.md."""
-    shape_components: int = 20
+    shape_components: Annotated[int, Field(ge=0)] = 20
     """Identity components drawn; the others are 0."""
-    noise: Range = (0.5, 3.5)
+    noise: Annotated[Range, _rising(0.0, 50.0)] = (0.5, 3.5)
     """Standard deviation of the sensor's noise, levels of 255."""
-    blur: Range = (0.0, 0.18)
+    blur: Annotated[Range, _rising(0.0, 0.25)] = (0.0, 0.18)
     """Weight of either neighbour in the softening filter, at most 0.25."""
     idle: bool = True
     """Whether spontaneous blinks, drift and micro-movement are added (face/clip/spontaneous.py)."""
-    quality: int = 20
+    quality: Annotated[int, Field(ge=0, le=51)] = 20
     """x264's constant rate factor; higher is smaller and worse."""
 
     def __post_init__(self) -> None:
         check_size(self.size)
-        for name, low, high in (("fov", 1.0, 120.0), ("share", 0.05, 1.0), ("noise", 0.0, 50.0), ("blur", 0.0, 0.25)):
-            value = getattr(self, name)
-            if len(value) != 2 or not low <= value[0] <= value[1] <= high:
-                raise ValueError(f"footage: {name} is {value}; needed: two rising numbers from {low:g} to {high:g}")
-        most = {"pitch": 60.0, "yaw": 80.0, "roll": 90.0, "turn_limit": 90.0, "sway": 0.1, "shape_std": 3.0}
-        for name, high in most.items():
-            if not 0.0 <= getattr(self, name) <= high:
-                raise ValueError(f"footage: {name} is {getattr(self, name)}; allowed: 0 to {high:g}")
-        if not 1.0 <= self.fps <= 120.0:
-            raise ValueError(f"footage: fps is {self.fps}; allowed: 1 to 120")
-        if self.shape_components < 0:
-            raise ValueError(f"footage: shape_components is {self.shape_components}; allowed: 0 or more")
-        if not 0 <= self.quality <= 51:
-            raise ValueError(f"footage: quality is {self.quality}; allowed: 0 to 51")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +115,7 @@ def sidecar_path(path: str | os.PathLike[str]) -> Path:
 
 
 def film(script: Script, out_path: str | os.PathLike[str], config: FootageConfig | None = None, seed: int = 0,
-         head: HeadModel | None = None, progress: Callable[[int, int], None] | None = None) -> Footage:
+         head: HeadModel | None = None, progress: Progress | None = None) -> Footage:
     """Film a performance: ``out_path`` (.mp4), ``<stem>.truth.npz`` and ``<stem>.json``.
 
     The same script, configuration and seed give the same bytes on one machine.
@@ -135,7 +129,7 @@ def film(script: Script, out_path: str | os.PathLike[str], config: FootageConfig
         progress: called with (frames done, frames in all).
 
     Raises:
-        ValueError: not an .mp4 name, or a head that the performer cannot move.
+        ValueError: not an .mp4 name, or a head that the animator cannot move.
         FileNotFoundError: the folder does not exist.
     """
     out = Path(out_path)
@@ -150,8 +144,7 @@ def film(script: Script, out_path: str | os.PathLike[str], config: FootageConfig
     row = {"format": FORMAT, "version": FORMAT_VERSION, "seed": seed, "camera": asdict(take.placement.camera),
            "head": asdict(take.head.ref), "script": json.loads(script.to_json()), "attributes": take.attributes,
            "config": asdict(take.config)}
-    with atomic_file(sidecar_path(out)) as partial:
-        partial.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
+    write_text(sidecar_path(out), json.dumps(row, indent=1) + "\n")
     return Footage(out, take.truth, take.placement.camera, script, take.attributes)
 
 
@@ -267,48 +260,3 @@ def load_footage(path: str | os.PathLike[str]) -> Footage:
     except (KeyError, TypeError, ValueError) as err:
         raise ValueError(f"{sidecar_path(video)} is not a footage sidecar ({err}); film the clip again") from err
     return Footage(video, FaceSequence.load(truth_path(video)), camera, script, attributes)
-
-
-def embedded_points(seq: FaceSequence, embedding: Embedding, head: HeadModel | None = None) -> NDArray[np.float32]:
-    """(T, L, 3) metres: the embedding's points on a clip's mesh, without evaluating the whole mesh."""
-    model = head or HeadModel.default()
-    seq.require_head(model.ref)
-    corners = model.faces[embedding.faces]
-    needed, where = np.unique(corners, return_inverse=True)
-    vertices = model.subset(needed).vertices(seq.expr, seq.rotation, seq.neck_pose, seq.jaw_pose, seq.eyes_pose,
-                                             seq.translation, seq.shape if len(seq.shape) else None)
-    return np.einsum("tlkc,lk->tlc", vertices[:, where.reshape(corners.shape)], embedding.bary).astype(np.float32)
-
-
-def truth_detections(footage: Footage, embedding: Embedding, noise_px: float = 1.0, seed: int = 0,
-                     head: HeadModel | None = None) -> Detections:
-    """What a perfect detector with ``noise_px`` of white noise would have seen of a filmed performance.
-
-    Points that the embedding lacks are NaN. Depth is relative, in pixels, negative towards the
-    camera, as MediaPipe's. Blendshapes are NaN: the landmarks must tell all. Pose is the true one,
-    in centimetres as MediaPipe's, without the origin of its canonical face.
-
-    Args:
-        footage: the clip.
-        embedding: where MediaPipe's points lie on the head.
-        noise_px: standard deviation in both directions, px.
-        seed: of the noise.
-        head: the head of the clip; None is the default head.
-    """
-    from ..fit.detect import Detections
-
-    truth, camera = footage.truth, footage.camera
-    on_head = embedded_points(truth, embedding, head)
-    frames = len(truth)
-    noise = np.random.default_rng([seed, 0xDE7EC7]).normal(0.0, noise_px, (*on_head.shape[:2], 2))
-    points = np.full((frames, 478, 2), np.nan, np.float32)
-    points[:, embedding.index] = camera.project(on_head) + noise
-    depth = np.full((frames, 478), np.nan, np.float32)
-    middle = on_head[..., 2].mean(1, keepdims=True)
-    depth[:, embedding.index] = (middle - on_head[..., 2]) * camera.focal / -middle
-    blendshapes = np.full((frames, len(ARKIT_52)), np.nan, np.float32)
-    pose = np.tile(np.eye(4, dtype=np.float32), (frames, 1, 1))
-    pose[:, :3, :3] = rotation_matrices(truth.rotation) @ rotation_matrices(truth.neck_pose)
-    pose[:, :3, 3] = 100 * on_head.mean(1)
-    return Detections(points=points, depth=depth, blendshapes=blendshapes, pose=pose, valid=np.ones(frames, bool),
-                      width=camera.width, height=camera.height, fps=truth.fps, events=(), faces_seen=1)

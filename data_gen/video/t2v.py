@@ -14,44 +14,32 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass as settings
 
-from ...common.config import build, read_yaml
+from ...common.config import SETTINGS, parse, read_yaml
+from ...common.files import file_digest
+from ...common.optional import require
+from ...common.progress import Progress
+from ...common.store import published
 from ...face.io.video import write_mp4
 from ..prompts.files import Prompt
-from .t2v_files import (
-    Ledger,
-    Licence,
-    Progress,
-    Summary,
-    VideoRecord,
-    adopt_videos,
-    check_name,
-    file_sha256,
-    is_complete,
-    perform_videos,
-    prompt_seed,
-    read_record,
-    record_path,
-    records,
-    refuse_other_run,
-    write_record,
-)
+from .sidecar import FAILURES, Licence, Summary, VideoFolder, VideoRecord, check_name, prompt_seed, write_record
 
 PIPELINES: dict[str, tuple[int, int]] = {
     # class: (frames come in steps of, sides are multiples of); from each pipeline's check_inputs and VAE
     "WanPipeline": (4, 16), "CogVideoXPipeline": (4, 8), "LTXPipeline": (8, 32), "HunyuanVideoPipeline": (4, 16),
     "MochiPipeline": (6, 8)}
-DTYPES = ("float32", "float16", "bfloat16")
-OFFLOADS = ("none", "model", "sequential")
 GIVE_UP = 5
 """Failures in a row without a single video after which the run stops: then it is not the prompts."""
+Dtype = Literal["float32", "float16", "bfloat16"]
 
 
-@dataclass(frozen=True)
+@settings(frozen=True, config=SETTINGS)
 class T2VConfig:
     """One text-to-video model and how it is run."""
 
@@ -63,12 +51,12 @@ class T2VConfig:
     """Of the model's weights."""
     revision: str = "main"
     """Branch, tag or commit of the model repository; the commit it stood for is recorded."""
-    frames: int = 81
-    fps: float = 16.0
-    width: int = 832
-    height: int = 480
-    steps: int = 50
-    guidance: float = 5.0
+    frames: Annotated[int, Field(ge=1, le=1000)] = 81
+    fps: Annotated[float, Field(ge=1, le=120)] = 16.0
+    width: Annotated[int, Field(ge=16, le=4096)] = 832
+    height: Annotated[int, Field(ge=16, le=4096)] = 480
+    steps: Annotated[int, Field(ge=1, le=1000)] = 50
+    guidance: Annotated[float, Field(ge=0, le=100)] = 5.0
     guidance_2: float | None = None
     """Of the second, low-noise transformer (Wan 2.2 A14B)."""
     negative_prompt: str = ""
@@ -78,28 +66,21 @@ class T2VConfig:
     """LTX-Video 0.9.1 and later: timestep at which the VAE decodes."""
     decode_noise: float | None = None
     """LTX-Video 0.9.1 and later: noise mixed into the latents before decoding."""
-    dtype: str = "bfloat16"
-    vae_dtype: str | None = None
+    dtype: Dtype = "bfloat16"
+    vae_dtype: Dtype | None = None
     """When the VAE wants another precision than the rest."""
-    offload: str = "none"
-    """none | model | sequential: what waits in main memory while it is not used; slower and smaller in this order."""
+    offload: Literal["none", "model", "sequential"] = "none"
+    """What waits in main memory while it is not used; slower and smaller in this order."""
     vae_tiling: bool = False
     """Decode in tiles: less memory, slightly slower."""
-    batch: int = 1
+    batch: Annotated[int, Field(ge=1, le=256)] = 1
     """Prompts at once; halved for the rest of the run when memory runs out."""
-    quality: int = 16
+    quality: Annotated[int, Field(ge=0, le=40)] = 16
     """x264's constant rate factor."""
 
     def __post_init__(self) -> None:
         if self.pipeline not in PIPELINES:
             raise ValueError(f"pipeline is {self.pipeline!r}; allowed: {', '.join(PIPELINES)}")
-        for key, allowed in (("dtype", DTYPES), ("vae_dtype", (None, *DTYPES)), ("offload", OFFLOADS)):
-            if getattr(self, key) not in allowed:
-                raise ValueError(f"{key} is {getattr(self, key)!r}; allowed: {', '.join(map(str, allowed))}")
-        for key, low, high in (("frames", 1, 1000), ("fps", 1, 120), ("steps", 1, 1000), ("batch", 1, 256), ("quality", 0, 40),
-                               ("width", 16, 4096), ("height", 16, 4096), ("guidance", 0, 100)):
-            if not low <= getattr(self, key) <= high:
-                raise ValueError(f"{key} is {getattr(self, key)}; allowed: {low} to {high}")
         every, side = PIPELINES[self.pipeline]
         if (self.frames - 1) % every:
             near = every * round((self.frames - 1) / every) + 1
@@ -120,23 +101,11 @@ def load_config(path: str | os.PathLike[str], *, model: str | None = None) -> T2
     Raises:
         FileNotFoundError, ValueError: see ``common/config.py``.
     """
-    raw = read_yaml(path)
-    missing = [k for k in ("model", "pipeline", "licence") if k not in raw]
-    if missing:
-        raise ValueError(f"{path}: {missing[0]} is missing; see configs/t2v for complete examples")
-    config = build(T2VConfig, raw, str(path))
+    config = parse(T2VConfig, read_yaml(path), str(path))
     return replace(config, model=model, revision="main") if model else config
 
 
 # -- the pipeline -------------------------------------------------------------------------------
-def _diffusers() -> Any:
-    try:
-        import diffusers
-    except ImportError as err:
-        raise ImportError("text-to-video needs diffusers: pip install 'facelm[t2v]'") from err
-    return diffusers
-
-
 def pick_device(device: str | None) -> str:
     """``device``, or the best one there is."""
     import torch
@@ -198,7 +167,7 @@ def load_pipeline(config: T2VConfig, device: str | None = None) -> Renderer:
         FileNotFoundError, ValueError: no such model folder, or one of another pipeline.
         OSError: the hub cannot be reached or has no such model.
     """
-    diffusers = _diffusers()
+    diffusers = require("diffusers", "t2v", "text-to-video needs diffusers")
     import torch
     import transformers
 
@@ -231,7 +200,7 @@ def load_pipeline(config: T2VConfig, device: str | None = None) -> Renderer:
         pipe.enable_model_cpu_offload(device=target)
     else:
         pipe.enable_sequential_cpu_offload(device=target)
-    commit = file_sha256(index) if local or not re.fullmatch("[0-9a-f]{40}", folder.name) else folder.name
+    commit = file_digest(index) if local or not re.fullmatch("[0-9a-f]{40}", folder.name) else folder.name
     versions = {"diffusers": diffusers.__version__, "torch": str(torch.__version__), "transformers": transformers.__version__}
     return Renderer(pipe, config, commit, target, versions)
 
@@ -257,16 +226,16 @@ def _record(prompt: Prompt, config: T2VConfig, seed: int, renderer: Renderer | N
 class _Run:
     """The batches of one run; see :func:`render_videos`."""
 
-    def __init__(self, renderer: Renderer, ledger: Ledger, seed: int) -> None:
-        self.renderer, self.ledger, self.seed = renderer, ledger, seed
+    def __init__(self, renderer: Renderer, folder: VideoFolder, seed: int) -> None:
+        self.renderer, self.folder, self.seed = renderer, folder, seed
         self.batch, self.halved, self.row = renderer.config.batch, False, 0
 
     def _write(self, prompt: Prompt, frames: NDArray[np.uint8]) -> None:
-        cfg, folder = self.renderer.config, self.ledger.folder
-        path = folder / f"{prompt.id}.mp4"
-        record_path(path).unlink(missing_ok=True)  # the sidecar is what says complete: gone first, back last
-        write_mp4(iter(frames), path, (cfg.width, cfg.height), cfg.fps, len(frames), quality=cfg.quality)
-        write_record(_record(prompt, cfg, prompt_seed(self.seed, prompt), self.renderer, file_sha256(path)), folder)
+        cfg = self.renderer.config
+        with published(self.folder.folder, f"{prompt.id}.json") as work:
+            path = work / f"{prompt.id}.mp4"
+            write_mp4(iter(frames), path, (cfg.width, cfg.height), cfg.fps, len(frames), quality=cfg.quality)
+            write_record(_record(prompt, cfg, prompt_seed(self.seed, prompt), self.renderer, file_digest(path)), work)
 
     def make(self, prompts: Sequence[Prompt]) -> None:
         """One batch, smaller ones when it fails."""
@@ -284,7 +253,7 @@ class _Run:
                     self._fail(prompt, err)
                 else:
                     self.row = 0
-                    self.ledger.done()
+                    self.folder.done()
             return
         memory = _out_of_memory(failed)
         if memory and torch.cuda.is_available():
@@ -301,11 +270,11 @@ class _Run:
                 self._fail(prompt, failed)
 
     def _fail(self, prompt: Prompt, err: Exception) -> None:
-        self.ledger.fail(prompt.id, err, prompt=prompt.text, seed=prompt_seed(self.seed, prompt))
+        self.folder.fail(prompt.id, err, prompt=prompt.text, seed=prompt_seed(self.seed, prompt))
         self.row += 1
-        if self.row >= GIVE_UP and not self.ledger.summary.written:
-            raise RuntimeError(f"the first {self.row} videos all failed ({self.ledger.summary.first_error}); "
-                               f"see {self.ledger.folder / 'failures.jsonl'}") from err
+        if self.row >= GIVE_UP and not self.folder.summary.written:
+            raise RuntimeError(f"the first {self.row} videos all failed ({self.folder.summary.first_error}); "
+                               f"see {self.folder.folder / FAILURES}") from err
 
 
 def render_videos(prompts: Sequence[Prompt], out_dir: str | os.PathLike[str], config: T2VConfig, *, seed: int = 0,
@@ -329,24 +298,16 @@ def render_videos(prompts: Sequence[Prompt], out_dir: str | os.PathLike[str], co
         ImportError, OSError: see :func:`load_pipeline`.
         RuntimeError: the first GIVE_UP videos all failed.
     """
-    folder = Path(out_dir)
-    ledger = Ledger(folder, [check_name(p.id) for p in prompts], progress)
+    folder = VideoFolder(Path(out_dir), [check_name(p.id) for p in prompts], progress)
     todo = []
     for prompt in prompts:
-        have = is_complete(folder, f"{prompt.id}.mp4")
-        if have:
-            refuse_other_run(have, _record(prompt, config, prompt_seed(seed, prompt)), folder)
-            ledger.skip()
+        if folder.has(_record(prompt, config, prompt_seed(seed, prompt))):
+            folder.skip()
         else:
             todo.append(prompt)
-    if not todo:
-        return ledger.summary
-    run = _Run(renderer or load_pipeline(config, device), ledger, seed)
-    while todo:
-        now, todo = todo[:run.batch], todo[run.batch:]
-        run.make(now)
-    return ledger.summary
-
-
-__all__ = ["Licence", "Renderer", "Summary", "T2VConfig", "VideoRecord", "adopt_videos", "load_config", "load_pipeline",
-           "perform_videos", "read_record", "records", "render_videos"]
+    if todo:
+        run = _Run(renderer or load_pipeline(config, device), folder, seed)
+        while todo:
+            now, todo = todo[:run.batch], todo[run.batch:]
+            run.make(now)
+    return folder.summary

@@ -13,7 +13,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
-from facelm.data_gen.corpus.pipeline.recipe import load_recipe as load_build
+from facelm.data_gen.corpus.recipe import load_recipe as load_build
 from facelm.data_gen.prompts.suite import load_config as load_prompts
 from facelm.data_gen.video.t2v import load_config as load_t2v
 from facelm.eval.baselines.i2fet.config import load_recipe as load_baselines
@@ -191,7 +191,8 @@ def test_entry_point_and_extras_exist() -> None:
     texts += [(Path("pyproject.toml"), " ".join(sum(project["optional-dependencies"].values(), [])))]
     named = {(str(p), extra.strip()) for p, text in texts
              for group in re.findall(r"(?:facelm|[\s'\"]\.)\[([a-z, ]+)\]", text) for extra in group.split(",")}
-    assert ("data_gen/corpus/synth.py", "data") in named, "the messages were not read"
+    named |= {(str(p), extra) for p, text in texts for extra in re.findall(r'\brequire\("[\w.]+", (?:extra=)?"(\w+)"', text)}
+    assert ("data_gen/corpus/shards.py", "data") in named, "the messages were not read"
     assert sorted(x for x in named if x[1] not in extras) == []
 
 

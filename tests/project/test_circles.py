@@ -15,7 +15,6 @@ OUTSIDE = {"build", "dist", "out", "runs", "tests"}
 KNOWN: list[set[str]] = [
     {"pipeline.py", "transition.py"},
     {"build.py", "clip_commands.py", "commands.py", "eval_transitions.py", "fit.py", "heads.py", "prompts.py", "transition.py"},
-    {"scale.py", "workers.py"},
     {"celebvhq.py", "ckplus.py", "expressions.py", "standin.py", "standin_celebvhq.py", "standin_ckplus.py"},
     {"model.py", "file.py"},
     {"ict.py", "ict_parts.py", "ict_rig.py"},

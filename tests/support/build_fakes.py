@@ -1,4 +1,4 @@
-"""Small stand-ins for the two slow stages of a build: a film without pictures, and a fit that reads the truth."""
+"""Small fakes of the two slow stages of a build: a film without pictures, and a fit that reads the truth."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from unittest.mock import patch
 
 import numpy as np
 from facelm.common.store import Store
-from facelm.data_gen.corpus.pipeline import run as building
-from facelm.data_gen.corpus.pipeline import stages
-from facelm.data_gen.corpus.pipeline.recipe import Recipe
+from facelm.data_gen.corpus import build as building
+from facelm.data_gen.corpus import stages
+from facelm.data_gen.corpus.recipe import Recipe
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.video.footage import truth_path
 from facelm.face.clip.sequence import FaceSequence
@@ -58,13 +58,13 @@ def fit_media(path: Path, *, config: Any, gate: Any, model: Any) -> SimpleNamesp
 
 
 def clip(store: Store, recipe: Recipe, retry: bool, item: stages.Item) -> stages.Done:
-    """In place of ``run._clip``, in this process or another."""
+    """In place of ``build._clip``, in this process or another."""
     with patch.object(stages, "film", film), patch.object(stages, "fit_media", fit_media):
         return stages.run_clip(store, recipe, item, retry=retry)
 
 
 def build(recipe: Recipe, out: Path, **options: Any) -> building.BuildReport:
-    """A build with the stand-ins."""
+    """A build with the fakes."""
     with patch.object(building, "_clip", clip), patch.object(building, "_check_machine", lambda recipe: None):
         return building.build_corpus(recipe, out, progress=False, **{"workers": 0, **options})
 
@@ -75,10 +75,10 @@ def contents(folder: Path) -> dict[str, bytes]:
             if p.is_file() and "logs" not in p.parts and p.name != ".lock"}
 
 
-if __name__ == "__main__":  # python build_fakes.py RECIPE.json OUT TRUTH KILL_AT: dies by its own hand at the n-th commit
-    from facelm.common.config import build as from_plain
+if __name__ == "__main__":  # python build_fakes.py RECIPE.json OUT TRUTH KILL_AT: kills itself at the n-th rename
+    from facelm.common.config import parse
 
-    recipe_ = from_plain(Recipe, json.loads(Path(sys.argv[1]).read_text()))
+    recipe_ = parse(Recipe, json.loads(Path(sys.argv[1]).read_text()))
     count, last = 0, int(sys.argv[4])
     replace = os.replace
 

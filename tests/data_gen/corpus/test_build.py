@@ -20,10 +20,11 @@ pytest.importorskip("mediapipe")
 import build_fakes  # noqa: E402
 from build_fakes import build, contents  # noqa: E402
 from facelm.common.store import Store  # noqa: E402
-from facelm.data_gen.corpus.pipeline import run as building  # noqa: E402
-from facelm.data_gen.corpus.pipeline import stages  # noqa: E402
+from facelm.data_gen.corpus import build as building  # noqa: E402
+from facelm.data_gen.corpus import stages  # noqa: E402
 from facelm.data_gen.corpus.pipeline.pieces import pieces  # noqa: E402
-from facelm.data_gen.corpus.pipeline.recipe import (  # noqa: E402
+from facelm.data_gen.corpus.plan import plan  # noqa: E402
+from facelm.data_gen.corpus.recipe import (  # noqa: E402
     PackStage,
     PromptStage,
     Recipe,
@@ -32,7 +33,6 @@ from facelm.data_gen.corpus.pipeline.recipe import (  # noqa: E402
     differences,
     load_recipe,
 )
-from facelm.data_gen.corpus.pipeline.run import plan  # noqa: E402
 from facelm.data_gen.corpus.splits import split_of  # noqa: E402
 from facelm.data_gen.corpus.synth import MOTION, iter_corpus, load_clip, read_manifest  # noqa: E402
 from facelm.data_gen.performer.animator import perform  # noqa: E402

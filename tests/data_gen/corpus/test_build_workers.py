@@ -12,10 +12,10 @@ pytest.importorskip("mediapipe")
 
 from build_fakes import build, contents  # noqa: E402
 from build_jobs import died, job  # noqa: E402
-from facelm.data_gen.corpus.pipeline.recipe import FactsStage, PackStage, PromptStage, Recipe, VideoStage  # noqa: E402
-from facelm.data_gen.corpus.pipeline.run import build_corpus  # noqa: E402
-from facelm.data_gen.corpus.pipeline.workers import Alone, Processes, crew  # noqa: E402
+from facelm.data_gen.corpus.build import build_corpus  # noqa: E402
+from facelm.data_gen.corpus.recipe import FactsStage, PackStage, PromptStage, Recipe, VideoStage  # noqa: E402
 from facelm.data_gen.corpus.synth import iter_corpus, load_clip  # noqa: E402
+from facelm.data_gen.corpus.workers import WorkerPool  # noqa: E402
 from facelm.data_gen.video.footage import FootageConfig  # noqa: E402
 
 RECIPE = Recipe(clips=3, seed=3, prompts=PromptStage(max_seconds=2.4), video=VideoStage(footage=FootageConfig(size=64, fps=12.5)),
@@ -26,12 +26,12 @@ TINY = replace(RECIPE, clips=2, seed=11, prompts=PromptStage(max_seconds=1.94), 
 
 def test_a_dying_process_costs_one_job(tmp_path: Path) -> None:
     jobs = ["a", "b", "die", f"die once {tmp_path / 'mark'}", *"cdefgh"]
-    with Processes(2) as hands:
-        found = list(hands.run(job, jobs, died))
-        again = list(hands.run(job, ["x", "y"], died))
+    with WorkerPool(2) as pool:
+        found = list(pool.run(job, jobs, died))
+        again = list(pool.run(job, ["x", "y"], died))
     assert sorted(found) == sorted(["dead: die", "DIE 1", *(f"{x.upper()} 1" for x in "abcdefgh")])
     assert sorted(again) == ["X 1", "Y 1"]
-    assert isinstance(crew(0, None), Alone) and list(Alone().run(len, ["ab", "c"], died)) == [2, 1]
+    assert list(WorkerPool(0).run(len, ["ab", "c"], died)) == [2, 1]
 
 
 def test_real_clips_from_script_to_shard(tmp_path: Path) -> None:
@@ -60,11 +60,11 @@ def test_ray_makes_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     build(RECIPE, tmp_path / "one")
     build(RECIPE, tmp_path / "ray", ray="local", workers=2)
     assert contents(tmp_path / "ray") == contents(tmp_path / "one")
-    with crew(2, "local") as hands:
-        assert sorted(hands.run(job, ["a", "b"], died)) == ["A 1", "B 1"]
+    with WorkerPool(2, "local") as pool:
+        assert sorted(pool.run(job, ["a", "b"], died)) == ["A 1", "B 1"]
 
 
 def test_no_cluster_is_one_line() -> None:
     pytest.importorskip("ray")
     with pytest.raises(ValueError, match="no Ray cluster answers at '127.0.0.1:1'"):
-        crew(2, "127.0.0.1:1")
+        WorkerPool(2, "127.0.0.1:1")

@@ -13,13 +13,14 @@ from facelm.data_gen.fit.fit import fit_detections, shots_of
 from facelm.data_gen.fit.points import PointModel
 from facelm.data_gen.fit.quality import Gate, blink_agreement, judge
 from facelm.data_gen.fit.solve import _joined, _windows, fit_landmarks
-from facelm.data_gen.video.footage import Footage, FootageConfig, prepare, truth_detections
+from facelm.data_gen.video.footage import Footage, FootageConfig, prepare
 from facelm.face.clip.channels import EXPR_INDEX
 from facelm.face.facs.script import Event, Script
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import embedding_for
 from facelm.face.landmarks.response import response_for
 from facelm.face.render.camera import PinholeCamera
+from fit_truth import truth_detections
 from scipy.spatial.transform import Rotation
 
 

@@ -1,4 +1,4 @@
-"""Performers on film: the same seed gives the same bytes, and the truth is where the picture shows it."""
+"""Performances on film: the same seed gives the same bytes, and the truth is where the picture shows it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from facelm.benchmarks.fit_truth import truth_detections
 from facelm.data_gen.performer.sampler import sample_script
-from facelm.data_gen.video.footage import FootageConfig, film, load_footage, prepare, sidecar_path, truth_detections, truth_path
+from facelm.data_gen.video.footage import FootageConfig, film, load_footage, prepare, sidecar_path, truth_path
 from facelm.data_gen.video.scene import SceneRenderer, Sensor
 from facelm.face.facs.measure import measure
 from facelm.face.facs.script import Event, Script

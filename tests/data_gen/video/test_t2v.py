@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from facelm.data_gen.prompts.suite import Prompt, sample_prompts, write_prompts
 from facelm.data_gen.video import t2v
-from facelm.data_gen.video.t2v_files import FAILURES, Licence, prompt_seed, read_record, records
+from facelm.data_gen.video.sidecar import FAILURES, Licence, prompt_seed, read_record, records
+from facelm.data_gen.video.sources import adopt_videos, perform_videos
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "t2v"
 FREE = Licence("made in this test", use="free")
@@ -66,7 +67,7 @@ def test_every_family_has_a_config() -> None:
 @pytest.mark.parametrize(("change", "said"), [
     ({"pipeline": "StableDiffusionPipeline"}, "WanPipeline"), ({"frames": 10}, "multiple of 4"),
     ({"width": 70}, "multiples of 16"),
-    ({"dtype": "int8"}, "bfloat16"), ({"offload": "disk"}, "sequential"), ({"steps": 0}, "1 to 1000")])
+    ({"dtype": "int8"}, "bfloat16"), ({"offload": "disk"}, "sequential"), ({"steps": 0}, "steps")])
 def test_bad_configs_are_refused(change: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         config(**change)
@@ -253,7 +254,7 @@ def test_existing_videos_enter_with_what_is_known_of_them(tmp_path: Path, suite:
     (source / "notes.txt").write_text("x")
     table = tmp_path / "known.csv"
     table.write_text("id,text,emotion,actions,speaking\nmy video 0.mp4,He smiles.,happiness,smile,false\nmy video 1,,,,\n")
-    summary = t2v.adopt_videos(source, out, attributes=table)
+    summary = adopt_videos(source, out, attributes=table)
     assert (summary.written, summary.failed) == (3, 1)
     assert json.loads((out / FAILURES).read_text())["source"] == "broken.mp4"
     first, second, third = records(out)
@@ -262,30 +263,30 @@ def test_existing_videos_enter_with_what_is_known_of_them(tmp_path: Path, suite:
     assert first.attributes == {"emotion": "happiness", "actions": ["smile"], "speaking": False} and second.attributes is None
     assert (first.width, first.height, first.frames, first.backend) == (64, 64, 9, "files") and first.seed is None
     assert third.attributes is None and third.prompt is None and third.licence.use == "unknown"
-    assert t2v.adopt_videos(source, out, attributes=table).skipped == 3
+    assert adopt_videos(source, out, attributes=table).skipped == 3
     table.write_text("id,emotion\nnobody,fear\n")
     with pytest.raises(ValueError, match="no video"):
-        t2v.adopt_videos(source, out, attributes=table)
+        adopt_videos(source, out, attributes=table)
     for folder in (tmp_path / "none", tmp_path):
         with pytest.raises(FileNotFoundError):
-            t2v.adopt_videos(folder, out)
+            adopt_videos(folder, out)
 
 
 def test_the_performer_films_prompts(tmp_path: Path, suite: list[Prompt]) -> None:
     footage = pytest.importorskip("facelm.data_gen.video.footage")
     cfg = footage.FootageConfig(size=64, fps=8.0)
-    assert t2v.perform_videos(suite[:1], tmp_path, config=cfg, seed=2).written == 1
+    assert perform_videos(suite[:1], tmp_path, config=cfg, seed=2).written == 1
     before = content(tmp_path)
     (record,) = records(tmp_path)
     assert record.backend == "performer" and record.attributes_or_none() == suite[0].attributes
     made = footage.load_footage(tmp_path / record.file)
     assert made.script.seed == record.seed and len(made.truth) == record.frames
-    assert t2v.perform_videos(suite[:1], tmp_path, config=cfg, seed=2).skipped == 1
+    assert perform_videos(suite[:1], tmp_path, config=cfg, seed=2).skipped == 1
     (tmp_path / f"{suite[0].id}.truth.npz").unlink()
-    assert t2v.perform_videos(suite[:1], tmp_path, config=cfg, seed=2).written == 1
+    assert perform_videos(suite[:1], tmp_path, config=cfg, seed=2).written == 1
     assert content(tmp_path) == before
     with pytest.raises(ValueError, match="another settings"):
-        t2v.perform_videos(suite[:1], tmp_path, config=replace(cfg, quality=30), seed=2)
+        perform_videos(suite[:1], tmp_path, config=replace(cfg, quality=30), seed=2)
 
 
 def test_the_command_refuses_what_does_not_fit(tmp_path: Path, suite: list[Prompt]) -> None:

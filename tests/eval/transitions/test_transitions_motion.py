@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from facelm.data_gen.corpus.transitions import from_json, make_row, read_transitions, split_of, to_json, write_transitions
+from facelm.data_gen.corpus.splits import plan_structure, split_of_plan
+from facelm.data_gen.corpus.transitions import from_json, make_row, read_transitions, to_json, write_transitions
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.transitions import (
     EMOTION_CHANNELS,
@@ -119,10 +120,9 @@ def test_the_corpus_is_a_function_of_its_seed_and_readable(tmp_path):
 def test_equal_structures_share_a_split():
     rng = np.random.default_rng(0)
     seen: dict[str, str] = {}
-    from facelm.data_gen.corpus.transitions import structure
     for _ in range(400):
         plan = sample_plan(rng)
-        assert seen.setdefault(structure(plan), split_of(plan)) == split_of(plan)
+        assert seen.setdefault(plan_structure(plan), split_of_plan(plan)) == split_of_plan(plan)
     assert set(seen.values()) == {"train", "val", "test"}
 
 

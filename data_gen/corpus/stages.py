@@ -7,31 +7,31 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ....common.files import digest
-from ....common.store import Record, Store
-from ....face.clip.normalise import prepare
-from ....face.clip.sequence import FaceSequence
-from ....face.facs.measure import Measurement, measure
-from ....face.facs.script import Script
-from ....face.head.model import HeadModel
-from ...fit.fit import FitResult, fit_media
-from ...performer.sampler import sample_script
-from ...prompts.suite import Attributes, script_for
-from ...text.captions import SPLITS
-from ...text.from_facts import texts_for
-from ...text.questions import as_facts
-from ...video.footage import film, truth_path
-from ...video.t2v_files import is_complete
-from ..splits import split_of
-from .pieces import pieces
+from ...common.files import digest
+from ...common.store import Record, Store
+from ...face.clip.normalise import prepare
+from ...face.clip.sequence import FaceSequence
+from ...face.facs.measure import Measurement, measure
+from ...face.facs.script import Script
+from ...face.head.model import HeadModel
+from ..fit.fit import FitResult, fit_media
+from ..performer.sampler import sample_script
+from ..prompts.suite import Attributes, script_for
+from ..text.from_facts import texts_for
+from ..text.questions import as_facts
+from ..video.footage import film, truth_path
+from ..video.sidecar import is_complete
+from .agreement import agreement
+from .pipeline.pieces import pieces
 from .recipe import Recipe
+from .splits import split_of, split_of_source
 
 VIDEO, TRUTH, FIT = "clip.mp4", "clip.truth.npz", "fit.npz"
 RENDERED = "t2v"
@@ -178,15 +178,13 @@ def captions(job: Job) -> dict[str, Any]:
 
 
 def _agreement(asked: dict[str, Any], script: Script | None, shown: Measurement) -> dict[str, Any]:
-    """Flags of a clip that does not show what was asked for. Spontaneous blinks are nobody's fault."""
+    """Flags of a clip that does not show what was asked for; spontaneous blinks do not count."""
     if script is not None:
         missing = [a for a in script.expected_actions() if a not in shown.names]
         allowed = script.allowed_actions() | {"blink"}
         extra = [a for a in shown.names if a not in allowed]
         return {"against": "script", "agrees": not missing, "missing": missing, "extra": extra}
     if asked["attributes"]:
-        from ..agreement import agreement
-
         agreed = agreement(asked["attributes"], shown)
         return {"against": "prompt", "agrees": not agreed.flagged, "missing": list(agreed.missing), **agreed.to_dict()}
     return {}
@@ -227,9 +225,7 @@ def split_of_clip(recipe: Recipe, item: Item, asked: Record) -> str:
     rule = recipe.split.rule
     if rule == "structure" or rule == "auto" and recipe.backend == "performer":
         return split_of(Script.from_json(asked.data["script"]))
-    at = int.from_bytes(hashlib.sha256(f"source {asked.data['group']}".encode()).digest()[:6], "big") / 2**48
-    train, val, test = SPLITS
-    return test if at < recipe.split.test else val if at < recipe.split.test + recipe.split.val else train
+    return split_of_source(asked.data["group"], recipe.split.val, recipe.split.test)
 
 
 def part_name(index: int) -> str:
@@ -276,6 +272,9 @@ CHAIN: tuple[Stage, ...] = (
     Stage("split", 1, split, lambda r: asdict(r.split), ("prompts",)),
 )
 NAMES: tuple[str, ...] = tuple(s.name for s in CHAIN)
+_VIDEO = CHAIN[NAMES.index("video")]
+_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENOMEM, errno.EROFS)
+"""Errors of the machine, not of a clip."""
 NEEDS: dict[str, str] = {"fit": VIDEO, "facts": TRUTH}
 """Files of the stage video that a stage reads; videos are removed once they are fitted."""
 
@@ -321,11 +320,13 @@ def run_clip(store: Store, recipe: Recipe, item: Item, *, retry: bool = False) -
     ran: dict[str, float] = {}
     for stage in CHAIN:
         key = stage_key(stage, recipe, item, records)
-        known = store.read(stage.name, item.id)
-        usable = known is not None and known.key == key and not (retry and not known.ok)
-        if known is None or not usable or (stage.name != "video" and not store.has_files(known)):
+        known = store.done(stage.name, item.id, key, files=stage.name != "video")
+        if known is None or (retry and not known.ok):
             if (name := NEEDS.get(stage.name)) and not _is_there(store, records["video"], name):
-                ran["video"] = ran.get("video", 0.0) + _remake(store, recipe, item, records)
+                began = processor_seconds()  # a video that was removed after an earlier fit is made again
+                before = {k: v for k, v in records.items() if k != "video"}
+                records["video"] = _run(_VIDEO, records["video"].key, Job(recipe, store, item, before, store.folder))
+                ran["video"] = ran.get("video", 0.0) + processor_seconds() - began
             began = processor_seconds()
             known = _run(stage, key, Job(recipe, store, item, records, store.folder))
             ran[stage.name] = processor_seconds() - began
@@ -342,27 +343,14 @@ def _is_there(store: Store, record: Record, name: str) -> bool:
     return name not in record.files or (store.place("video", record.id) / name).is_file()
 
 
-def _remake(store: Store, recipe: Recipe, item: Item, records: dict[str, Record]) -> float:
-    """Make a video again that was removed after an earlier fit."""
-    began = processor_seconds()
-    stage = CHAIN[NAMES.index("video")]
-    before = {k: v for k, v in records.items() if k != "video"}
-    records["video"] = _run(stage, records["video"].key, Job(recipe, store, item, before, store.folder))
-    return processor_seconds() - began
-
-
 def _run(stage: Stage, key: str, job: Job) -> Record:
     store, clip = job.store, job.item.id
     with store.scratch(stage.name, clip) as scratch:
         try:
-            data = stage.run(Job(job.recipe, store, job.item, job.records, scratch))
-        except (ImportError, MemoryError):
-            raise
-        except OSError as err:
-            if err.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENOMEM, errno.EROFS):
-                raise
-            return store.commit(stage.name, clip, key, {}, None, reason_of(err, job))
+            data = stage.run(replace(job, out=scratch))
         except Exception as err:  # one bad clip must not stop the others, whatever a decoder throws at it
+            if isinstance(err, (ImportError, MemoryError)) or getattr(err, "errno", None) in _MACHINE:
+                raise
             return store.commit(stage.name, clip, key, {}, None, reason_of(err, job))
         return store.commit(stage.name, clip, key, data, scratch)
 
@@ -382,8 +370,8 @@ def give_up(store: Store, recipe: Recipe, item: Item, reason: str) -> Done:
     records: dict[str, Record] = {}
     for stage in CHAIN:
         key = stage_key(stage, recipe, item, records)
-        known = store.read(stage.name, item.id)
-        if known is None or known.key != key or (stage.name != "video" and not store.has_files(known)):
+        known = store.done(stage.name, item.id, key, files=stage.name != "video")
+        if known is None:
             store.commit(stage.name, item.id, key, {}, None, reason)
             return Done(item.id, {}, stage.name, reason)
         records[stage.name] = known

@@ -1,56 +1,48 @@
-"""The recipe of a corpus build: one frozen dataclass a stage, read from YAML."""
+"""The recipe of a corpus build: one dataclass a stage, read from YAML."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from ....common.config import build as from_plain
-from ....common.config import read_yaml
-from ....face.clip.normalise import PrepareConfig
-from ...fit.config import FitConfig
-from ...fit.quality import Gate
-from ...prompts.suite import PromptConfig
-from ...text.from_facts import FactsConfig
-from ...video.footage import FootageConfig
-from ...video.t2v import T2VConfig
-from ...video.t2v import load_config as load_t2v
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-BACKENDS = ("performer", "t2v", "videos")
+from ...common.config import SETTINGS, parse, read_yaml
+from ...face.clip.normalise import PrepareConfig
+from ..fit.config import FitConfig
+from ..fit.quality import Gate
+from ..prompts.suite import PromptConfig
+from ..text.from_facts import FactsConfig
+from ..video.footage import FootageConfig
+from ..video.t2v import T2VConfig
 
-
-def _within(owner: object, where: str, **limits: tuple[float, float]) -> None:
-    for name, (low, high) in limits.items():
-        value = getattr(owner, name)
-        if not low <= value <= high:
-            raise ValueError(f"{where}: {name} is {value}; allowed: {low:g} to {high:g}")
+Seconds = Annotated[float, Field(ge=0.2, le=60.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class PromptStage:
     """What is asked for. Unused by the backend ``videos``."""
 
-    source: str = "scripts"
+    source: Literal["scripts", "suite"] = "scripts"
     """scripts: straight from the script sampler; suite: from the prompt suite (data_gen/prompts/suite.py)."""
     suite: PromptConfig = field(default_factory=PromptConfig)
     """The suite's factors; in a recipe also the name of a YAML (configs/prompts/*.yaml), relative to the recipe."""
-    min_seconds: float = 1.44
+    min_seconds: Seconds = 1.44
     """Shortest script that is taken."""
-    max_seconds: float = 8.0
+    max_seconds: Seconds = 8.0
     """Longest script that is taken."""
 
     def __post_init__(self) -> None:
-        if self.source not in ("scripts", "suite"):
-            raise ValueError(f"prompts: source is {self.source!r}; allowed: scripts, suite")
-        _within(self, "prompts", min_seconds=(0.2, 60.0), max_seconds=(0.2, 60.0))
         if self.max_seconds < self.min_seconds or (self.source == "scripts" and self.max_seconds - self.min_seconds < 0.5):
-            raise ValueError(f"prompts: min_seconds {self.min_seconds:g}, max_seconds {self.max_seconds:g}; "
+            raise ValueError(f"min_seconds {self.min_seconds:g}, max_seconds {self.max_seconds:g}; "
                              "max_seconds must be at least half a second more")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class VideoStage:
     """Where pictures come from."""
 
@@ -66,7 +58,7 @@ class VideoStage:
     """Whether videos that this build made stay after they are fitted."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class FitStage:
     """The per-frame fit."""
 
@@ -77,95 +69,78 @@ class FitStage:
     """The landmark detector's file; empty finds it (data_gen/fit/detect.py)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class FactsStage:
     """From the fitted clip to the clip that is stored, and to what it shows."""
 
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     """What of a filmed face is its resting, not its motion (face/clip/normalise.py); `fps` is that of the stored clip."""
-    min_seconds: float = 1.0
+    min_seconds: Seconds = 1.0
     """Shorter pieces are left out."""
-    max_seconds: float = 8.0
+    max_seconds: Annotated[float, Field(ge=0.4, le=60.0)] = 8.0
     """Longer clips are cut, at a moment at rest where there is one."""
 
     def __post_init__(self) -> None:
-        _within(self, "facts", min_seconds=(0.2, 60.0), max_seconds=(0.4, 60.0))
         if self.max_seconds < 2 * self.min_seconds:
-            raise ValueError(f"facts: max_seconds is {self.max_seconds:g}; needed: at least twice min_seconds, "
+            raise ValueError(f"max_seconds is {self.max_seconds:g}; needed: at least twice min_seconds, "
                              f"which is {self.min_seconds:g}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class CaptionStage:
     """Words for each clip, from its measured facts."""
 
-    captions: int = 4
-    questions: int = 6
+    captions: Annotated[int, Field(ge=1, le=100)] = 4
+    questions: Annotated[int, Field(ge=0, le=100)] = 6
     facts: FactsConfig = field(default_factory=FactsConfig)
 
-    def __post_init__(self) -> None:
-        _within(self, "captions", captions=(1, 100), questions=(0, 100))
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class FilterStage:
     """Which clips are left out, and why; every reason is listed."""
 
     gate: bool = True
     """Whether the fit must have passed fit.gate."""
-    min_valid: float = 0.8
+    min_valid: Share = 0.8
     """Least share of frames with a trusted fit."""
-    max_error: float = 5.0
+    max_error: Annotated[float, Field(ge=0.0, le=1e6)] = 5.0
     """Largest median reprojection error, % of the inter-ocular distance."""
-    min_confidence: float = 0.0
+    min_confidence: Share = 0.0
     """Least mean confidence of the fit, 0 to 1."""
     agree: bool = False
     """Whether a clip that does not show what its prompt asks for is left out; it is flagged in any case."""
-    min_events: int = 0
+    min_events: Annotated[int, Field(ge=0, le=9)] = 0
     """Least number of events that the words are about."""
 
-    def __post_init__(self) -> None:
-        _within(self, "filter", min_valid=(0.0, 1.0), max_error=(0.0, 1e6), min_confidence=(0.0, 1.0), min_events=(0, 9))
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class SplitStage:
     """train, val or test."""
 
-    rule: str = "auto"
+    rule: Literal["auto", "structure", "source"] = "auto"
     """structure: by what the true script holds (splits.py); source: by a hash of the video or prompt, so that
     no source is in two splits; auto: structure for the performer, source otherwise."""
-    group: str = "file"
+    group: Literal["file", "folder"] = "file"
     """Backend videos: file, or folder where each folder holds one person."""
-    val: float = 0.05
+    val: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
     """Share of the sources in val (rule source)."""
-    test: float = 0.05
+    test: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
     """Share of the sources in test (rule source)."""
 
-    def __post_init__(self) -> None:
-        if self.rule not in ("auto", "structure", "source"):
-            raise ValueError(f"split: rule is {self.rule!r}; allowed: auto, structure, source")
-        if self.group not in ("file", "folder"):
-            raise ValueError(f"split: group is {self.group!r}; allowed: file, folder")
-        _within(self, "split", val=(0.0, 0.5), test=(0.0, 0.5))
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class PackStage:
     """The files that a reader gets."""
 
-    shard_size: int = 1000
+    shard_size: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Most clips in one Parquet file."""
     webdataset: bool = False
     """Whether tar files for webdataset are written as well."""
     plots: bool = True
     """Whether the card has balance plots (needs matplotlib)."""
 
-    def __post_init__(self) -> None:
-        _within(self, "pack", shard_size=(1, 100_000))
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class Recipe:
     """Everything that determines a corpus but the code.
 
@@ -173,11 +148,10 @@ class Recipe:
         ValueError: a number or a choice that is not allowed, or parts that do not fit together.
     """
 
-    backend: str = "performer"
-    """performer | t2v | videos."""
-    clips: int = 0
+    backend: Literal["performer", "t2v", "videos"] = "performer"
+    clips: Annotated[int, Field(ge=0, le=100_000_000)] = 0
     """Clips to ask for; with the backend videos 0 means all files."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     prompts: PromptStage = field(default_factory=PromptStage)
     video: VideoStage = field(default_factory=VideoStage)
     fit: FitStage = field(default_factory=FitStage)
@@ -188,9 +162,8 @@ class Recipe:
     pack: PackStage = field(default_factory=PackStage)
 
     def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
-            raise ValueError(f"backend is {self.backend!r}; allowed: {', '.join(BACKENDS)}")
-        _within(self, "recipe", clips=(0 if self.backend == "videos" else 1, 100_000_000), seed=(0, 2**31 - 1))
+        if self.backend != "videos" and not self.clips:
+            raise ValueError(f"clips is 0; the backend {self.backend} needs a number of clips, at least 1")
         if self.backend == "t2v" and self.video.t2v is None:
             raise ValueError("the backend t2v needs video.t2v: the YAML of a text-to-video model (configs/t2v/*.yaml)")
         if self.backend == "t2v" and self.prompts.source != "suite":
@@ -222,14 +195,14 @@ def load_recipe(path: str | os.PathLike[str], *, backend: str | None = None, fol
     if isinstance(prompts.get("suite"), str):
         raw["prompts"] = {**prompts, "suite": read_yaml(here / prompts["suite"])}
     if video.get("t2v") is not None:
-        video["t2v"] = load_t2v(here / str(video["t2v"]))
+        video["t2v"] = read_yaml(here / str(video["t2v"]))
     if folder is not None:
         video["folder"] = str(Path(folder).resolve())
     elif video.get("folder"):
         video["folder"] = str((here / str(video["folder"])).resolve())
     if video:
         raw["video"] = video
-    return from_plain(Recipe, raw, str(source))
+    return parse(Recipe, raw, str(source))
 
 
 def _part(raw: dict[str, Any], name: str, source: Path) -> dict[str, Any]:

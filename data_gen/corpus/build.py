@@ -5,28 +5,28 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from ....common.files import canonical_json, file_digest, write_lines, write_text
-from ....common.store import Store, log
-from ...prompts.suite import Attributes, Prompt, iterate_prompts
-from ...video.t2v import render_videos
-from ...video.t2v_files import VideoRecord, read_record
-from .card import write_build_card
-from .pack import Kept, Shard, Written, kept_clips, pack
+from ...common.files import canonical_json, write_lines, write_text
+from ...common.store import Store, log
+from ..fit.detect import landmarker_model
+from ..prompts.suite import Attributes, Prompt
+from ..video.t2v import render_videos
+from .card import build_card
+from .pack import Kept, Target, count_splits, first_parts, kept_clips, pack
+from .plan import plan
 from .recipe import Recipe, differences
-from .stages import NAMES, RENDERED, Done, Item, run_clip
-from .workers import Crew, crew
+from .shards import arrow, check_folder
+from .stages import NAMES, RENDERED, Done, Item, give_up, run_clip
+from .workers import WorkerPool
 
 FORMAT, VERSION = "facelm-build", 1
-VIDEOS = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v")
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,9 @@ class BuildReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"path": str(self.path), "clips": self.clips, "packed": self.packed, "counts": self.counts,
-                "failures": self.failures, "seconds": round(self.seconds, 2), "stage_runs": self.stage_runs,
-                "stage_seconds": {k: round(v, 3) for k, v in self.stage_seconds.items()},
-                "truth": str(self.truth) if self.truth else None}
+        return asdict(self) | {"path": str(self.path), "seconds": round(self.seconds, 2),
+                               "stage_seconds": {k: round(v, 3) for k, v in self.stage_seconds.items()},
+                               "truth": str(self.truth) if self.truth else None}
 
 
 def build_corpus(recipe: Recipe, out: str | os.PathLike[str], *, workers: int = 1, ray: str | None = None,
@@ -96,30 +95,25 @@ def build_corpus(recipe: Recipe, out: str | os.PathLike[str], *, workers: int = 
     note = _checked(store, recipe, update)
     if truth is not None:
         _claim_truth(truth, store.folder)
-    with store.lock(), crew(workers, ray) as hands:
+    with store.lock(), WorkerPool(workers, ray) as pool:
         write_text(store.work / "recipe.json", note)
         store.sweep()
         if recipe.backend == "t2v":
             _render(store, recipe, items, progress)
-        ran, spent = _run_chain(store, recipe, items, hands, retry, progress)
+        ran, spent = _run_chain(store, recipe, items, pool, retry, progress)
         clips, failures = _manifests(store, recipe, items)
-
-        def shards(work: Callable[[Shard], Written], jobs: Sequence[Shard]) -> Iterator[Written]:
-            with tqdm(total=len(jobs), desc="pack", unit="file", disable=None if progress else True) as bar:
-                for done in hands.run(work, jobs, _dead_shard):
-                    bar.update()
-                    yield done
-
         started = time.process_time()
         about = {"recipe": _portable(recipe), "backend": recipe.backend, "asked": len(items), "failures": failures}
-        written = pack(store, recipe, clips, store.folder, False, shards, about)
-        counts = _counts(clips)
-        write_build_card(store.folder, recipe, len(items), failures, counts)
+        target = Target(store, recipe, store.folder, progress=progress)
+        written = pack(target, clips, pool, about)
+        build_card(store.folder, recipe, len(items), failures, count_splits(clips))
         if truth is not None:
-            pack(store, recipe, first_parts(clips), truth, True, shards, about | {"truth_of": "fitted"})
-            write_build_card(truth, recipe, len(items), failures, _counts(first_parts(clips)), true=True)
+            whole = first_parts(clips)
+            pack(replace(target, out=truth, true=True), whole, pool, about | {"truth_of": "fitted"})
+            build_card(truth, recipe, len(items), failures, count_splits(whole), true=True)
         ran["pack"], spent["pack"] = sum(w.fresh for w in written), time.process_time() - started
-    report = BuildReport(store.folder, len(items), len(clips), counts, failures, time.monotonic() - began, ran, spent, truth)
+    report = BuildReport(store.folder, len(items), len(clips), count_splits(clips), failures, time.monotonic() - began, ran,
+                         spent, truth)
     log(store, "build", [canonical_json(report.to_dict())])
     return report
 
@@ -134,78 +128,8 @@ def _portable(recipe: Recipe) -> dict[str, Any]:
 
 def _check_machine(recipe: Recipe) -> None:
     """What every clip needs is looked for once, before the first."""
-    import pyarrow.parquet  # noqa: F401
-
-    from ...fit.detect import landmarker_model
-
+    arrow()
     landmarker_model(recipe.fit.model or None)
-
-
-def _dead_shard(shard: Shard) -> Written:
-    raise RuntimeError(f"the process that wrote {shard.name} died twice (out of memory?); make pack.shard_size smaller")
-
-
-def _counts(clips: Sequence[Kept]) -> dict[str, int]:
-    return {s: sum(c.split == s for c in clips) for s in ("train", "val", "test")}
-
-
-def first_parts(clips: Sequence[Kept]) -> list[Kept]:
-    """One clip of each video: a script is performed once, whole."""
-    seen: dict[str, Kept] = {}
-    for clip in clips:
-        seen.setdefault(clip.item, clip)
-    return list(seen.values())
-
-
-# -- what to make ---------------------------------------------------------------------------
-def plan(recipe: Recipe, limit: int | None = None) -> list[Item]:
-    """The clips to make, in order.
-
-    Raises:
-        FileNotFoundError: the folder of videos does not exist or holds none.
-        ValueError: the prompt suite has fewer prompts than clips.
-    """
-    count = recipe.clips if limit is None else min(limit, recipe.clips or limit)
-    if recipe.backend == "videos":
-        return _videos(recipe, count)
-    names = [f"{recipe.seed}-{i:07d}" for i in range(count)]
-    if recipe.prompts.source == "scripts":
-        return [Item(name, i) for i, name in enumerate(names)]
-    prompts = islice(iterate_prompts(recipe.prompts.suite, recipe.seed), count)
-    return [Item(name, i, {"prompt": p.text, "attributes": p.attributes.as_dict(), "prompt_id": p.id})
-            for i, (name, p) in enumerate(zip(names, prompts, strict=True))]
-
-
-def _videos(recipe: Recipe, count: int) -> list[Item]:
-    if not recipe.video.folder:
-        raise ValueError("the backend videos needs a folder: --videos DIR, or video.folder in the recipe")
-    folder = Path(recipe.video.folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no such folder of videos: {folder}")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEOS and p.is_file())
-    if not paths:
-        raise FileNotFoundError(f"{folder} holds no video ({', '.join(VIDEOS)})")
-    out: dict[str, Item] = {}
-    for path in paths[:count] if count else paths:
-        sha, name = file_digest(path), path.relative_to(folder)
-        group = name.parent.as_posix() if recipe.split.group == "folder" and len(name.parts) > 1 else sha
-        # named by its content: a renamed video is the same clip, and a copy is not a second one
-        known = _sidecar(path)
-        if known and known.prompt and recipe.split.group == "file":
-            group = known.prompt
-        attributes = known.attributes_or_none() if known else None
-        spec = {"source": name.as_posix(), "sha256": sha, "group": group, "prompt": (known.prompt if known else "") or "",
-                "attributes": attributes.as_dict() if attributes else {}, "licence": known.licence.name if known else ""}
-        out.setdefault(sha[:20], Item(sha[:20], len(out), spec))
-    return list(out.values())
-
-
-def _sidecar(video: Path) -> VideoRecord | None:
-    """What `facelm data videos` wrote beside a video."""
-    try:
-        return read_record(video)
-    except (FileNotFoundError, ValueError):  # somebody else's video, or somebody else's JSON
-        return None
 
 
 def _render(store: Store, recipe: Recipe, items: Sequence[Item], progress: bool) -> None:
@@ -221,8 +145,7 @@ def _render(store: Store, recipe: Recipe, items: Sequence[Item], progress: bool)
 def _checked(store: Store, recipe: Recipe, update: bool) -> str:
     """The text of recipe.json, if the folder is new, empty, or holds this very build."""
     folder, note = store.folder, store.work / "recipe.json"
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; give a folder for the corpus")
+    check_folder(folder, note, "build")
     wanted = {"format": FORMAT, "version": VERSION, "recipe": json.loads(canonical_json(recipe.to_dict()))}
     if note.is_file():
         try:
@@ -236,30 +159,27 @@ def _checked(store: Store, recipe: Recipe, update: bool) -> str:
             shown = "; ".join(changed[:5]) + (f"; {len(changed) - 5} more" if len(changed) > 5 else "")
             raise ValueError(f"{folder} was begun with another recipe ({shown}); use a new folder, or --update to "
                              "make again what the change concerns")
-    elif folder.is_dir() and any(folder.iterdir()):
-        raise ValueError(f"{folder} is not empty and holds no build; give a new or an empty folder")
     return json.dumps(wanted, indent=2, sort_keys=True) + "\n"
 
 
 def _claim_truth(truth: Path, source: Path) -> None:
     mark = truth / "build" / "truth_of.json"
-    if truth == source or truth.exists() and not truth.is_dir():
+    if truth == source:
         raise ValueError(f"--truth-out {truth}: give a folder of its own")
-    if truth.is_dir() and any(truth.iterdir()) and not mark.is_file():
-        raise ValueError(f"{truth} is not empty and holds no corpus of this kind; give a new or an empty folder")
+    check_folder(truth, mark, "corpus of commanded motion")
     mark.parent.mkdir(parents=True, exist_ok=True)
     write_text(mark, '{"format": "facelm-build-truth", "version": 1}\n')
 
 
 # -- the work -------------------------------------------------------------------------------
-def _run_chain(store: Store, recipe: Recipe, items: Sequence[Item], hands: Crew, retry: bool,
+def _run_chain(store: Store, recipe: Recipe, items: Sequence[Item], pool: WorkerPool, retry: bool,
                progress: bool) -> tuple[dict[str, int], dict[str, float]]:
     ran, spent = dict.fromkeys(NAMES, 0), dict.fromkeys(NAMES, 0.0)
     bars = {n: tqdm(total=len(items), desc=f"{n:<8s}", unit="clip", position=k, disable=None if progress else True)
             for k, n in enumerate(NAMES)}
     try:
         work = partial(_clip, store, recipe, retry)
-        for done in hands.run(work, items, partial(_died, store, recipe)):
+        for done in pool.run(work, items, partial(_died, store, recipe)):
             lines: dict[str, str] = {}
             for stage in NAMES:
                 if stage in done.ran:
@@ -285,8 +205,6 @@ def _clip(store: Store, recipe: Recipe, retry: bool, item: Item) -> Done:
 
 def _died(store: Store, recipe: Recipe, item: Item) -> Done:
     """Record a clip whose process died twice at the stage that it was at."""
-    from .stages import give_up
-
     return give_up(store, recipe, item, "the process that worked on it died each time (a crash in a decoder, or out of memory)")
 
 
