@@ -18,7 +18,9 @@ import numpy as np
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.head.model import HeadModel
 from facelm.face.io.gltf import write_glb
-from facelm.face.render.render import Renderer, portrait, render
+from facelm.face.io.rendering import render
+from facelm.face.render.camera import portrait
+from facelm.face.render.render import Renderer
 
 FIRST_FRAME = (
     "import time; t = time.perf_counter(); from facelm.face.head.model import HeadModel; "

@@ -132,6 +132,10 @@ class FaceSequence:
         for name in ("expr", *MOTION_FIELDS, "valid"):
             yield name, getattr(self, name)
 
+    def parameters(self, frames: Any = slice(None)) -> dict[str, FloatArray]:
+        """What ``HeadModel.vertices`` takes, by name: the pose of some frames (all of them), and the identity."""
+        return {name: getattr(self, name)[frames] for name in ("expr", *MOTION_FIELDS)} | {"shape": self.shape}
+
     def slice(self, start: int, stop: int | None = None) -> FaceSequence:
         """Frames ``start`` to ``stop`` (Python slice rules; at least one frame must remain)."""
         return self.replace(**{name: value[start:stop] for name, value in self._per_frame()})

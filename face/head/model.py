@@ -212,11 +212,10 @@ class HeadModel:
         return self._skin.pose(*pose_arguments(
             self.n_expr, self.n_shape, expr, rotation, neck_pose, jaw_pose, eyes_pose, translation, shape))
 
-    def sequence_vertices(self, seq: FaceSequence) -> np.ndarray:
-        """(T, V, 3) m of a clip; refuses a clip of another head."""
+    def sequence_vertices(self, seq: FaceSequence, frames: Any = slice(None)) -> np.ndarray:
+        """(T, V, 3) m of some frames of a clip (all of them); refuses a clip of another head."""
         seq.require_head(self.ref)
-        return self.vertices(seq.expr, seq.rotation, seq.neck_pose, seq.jaw_pose, seq.eyes_pose,
-                             seq.translation, seq.shape)
+        return self.vertices(**seq.parameters(frames))
 
     # -- landmarks ------------------------------------------------------------------------------
 
@@ -264,8 +263,7 @@ class HeadModel:
     def sequence_landmarks(self, seq: FaceSequence) -> np.ndarray:
         """(T, L, 3) m landmarks of a clip; refuses a clip of another head."""
         seq.require_head(self.ref)
-        return self.landmark_positions(seq.expr, seq.rotation, seq.neck_pose, seq.jaw_pose, seq.eyes_pose,
-                                       seq.translation, seq.shape)
+        return self.landmark_positions(**seq.parameters())
 
 
 @dataclass(frozen=True, eq=False)

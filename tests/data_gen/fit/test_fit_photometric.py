@@ -9,8 +9,8 @@ import pytest
 from facelm.data_gen.fit.photometric import PhotometricConfig, refine
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.head.model import HeadModel
-from facelm.face.render.camera import PinholeCamera
-from facelm.face.render.render import Camera, Renderer
+from facelm.face.render.camera import Camera, PinholeCamera
+from facelm.face.render.render import Renderer
 
 HEAD = HeadModel.default()
 SIDE, DISTANCE, FOV, FRAMES = 160, 1.0, 16.0, 4
