@@ -65,7 +65,9 @@ def render_speed(cold: bool = False) -> Tables:
         Also time the first frame of a process with an empty numba cache, and of the next process.
     """
     from ..face.io.gltf import write_glb
-    from ..face.render.render import Renderer, portrait, render
+    from ..face.io.rendering import render
+    from ..face.render.camera import portrait
+    from ..face.render.render import Renderer
 
     head = HeadModel.default()
     rows: list[Row] = []

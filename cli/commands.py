@@ -143,7 +143,7 @@ def draw(clip: FaceSequence, path: Path, size: int | None = None, title: str | N
 
         write_glb(clip, head, path, title=title)
         return
-    from ..face.render.render import render as render_clip
+    from ..face.io.rendering import render as render_clip
 
     timeline = timeline_of(clip, head) if path.suffix.lower() == ".png" else None
     render_clip(clip, path, head=head, size=size, title=title, timeline=timeline, progress=bar(f"drawing {path.name}"))

@@ -95,7 +95,7 @@ def head_show(args: argparse.Namespace) -> int:
 def draw(head: HeadModel, target: Path) -> None:
     """The head at rest as a picture."""
     from ..face.clip.sequence import FaceSequence
-    from ..face.render.render import render
+    from ..face.io.rendering import render
 
     seq = FaceSequence.rest(1, head.ref, n_expr=max(head.n_expr, 1), n_shape=head.n_shape)
     render(seq, target, head=head)

@@ -22,7 +22,7 @@ from facelm.face.landmarks.points import (
     OUTER_LIP_UPPER,
     OVAL,
 )
-from facelm.face.render.render import raster
+from facelm.face.render import raster
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra

@@ -13,7 +13,8 @@ from facelm.data_gen.performer.sampler import sample_script
 from facelm.face.clip.channels import ARKIT_52
 from facelm.face.facs.poses import ACTION_POSES, EMOTION_POSES
 from facelm.face.head.model import HeadModel
-from facelm.face.render.render import Camera, Renderer
+from facelm.face.render.camera import Camera
+from facelm.face.render.render import Renderer
 from facelm.face.render.shading import Palette, appearance
 from tqdm import tqdm
 

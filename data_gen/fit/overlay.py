@@ -21,8 +21,8 @@ from ...face.head.model import HeadModel
 from ...face.io import video
 from ...face.io.media import MediaInfo, read_frames
 from ...face.landmarks.points import REGIONS, embedding_for
-from ...face.render.camera import PinholeCamera
-from ...face.render.render import Camera, Renderer, clip_vertices, key_frames
+from ...face.render.camera import Camera, PinholeCamera
+from ...face.render.render import Renderer, key_frames
 from .detect import Detections
 
 Progress = Callable[[int, int], None]
@@ -98,28 +98,15 @@ class _Painter:
     """Draws the fitted head over pictures of one size; one a thread."""
 
     def __init__(self, head: HeadModel, camera: Camera, size: tuple[int, int], draws: Renderer | None = None) -> None:
-        from ...face.render import raster
-
-        self._raster = raster
         self.renderer = Renderer(head, camera, size, look=draws.look if draws else None)
-        self._size = size
-        self._focal = size[1] / np.tan(np.radians(camera.fov) / 2)  # of a grid of 2x2 samples a pixel
         # the neck's end and the shoulders belong to the body, which the picture shows better
         keep = (head.weights[:, 0] < 0.5)[head.faces].all(1)
         self._faces = np.array(head.faces[keep], np.int32)
-        w, h = size
-        self._near, self._face = np.empty((2 * h, 2 * w), np.float32), np.empty((2 * h, 2 * w), np.int32)
-        self._bary = np.empty((2 * h, 2 * w, 2), np.float32)
 
     def over(self, picture: NDArray[np.uint8], vertices: NDArray[np.floating]) -> NDArray[np.uint8]:
         """``picture`` (H,W,3) with the head of ``vertices`` (V,3) laid over it."""
-        w, h = self._size
         drawn = self.renderer.draw(vertices)
-        depth = np.maximum(-vertices[:, 2], 1e-3)
-        screen = np.stack([w + self._focal * vertices[:, 0] / depth, h - self._focal * vertices[:, 1] / depth,
-                           1.0 / depth], 1).astype(np.float32)
-        self._raster.depth_buffer(screen, self._faces, -1, False, self._near, self._face, self._bary)
-        cover = np.float32(ALPHA) * (self._face >= 0).reshape(h, 2, w, 2).mean((1, 3), dtype=np.float32)[..., None]
+        cover = np.float32(ALPHA) * self.renderer.cover(vertices, self._faces)[..., None]
         return (picture + cover * (drawn.astype(np.float32) - picture)).round().astype(np.uint8)
 
 
@@ -167,7 +154,7 @@ class _Overlay:
         self._result, self._head, self._view = result, head, view
         self._colours = region_colours(result.index, head)
         sample = np.unique(np.linspace(0, len(result.seq) - 1, min(24, len(result.seq))).astype(int))
-        camera = render_camera(result.camera, clip_vertices(result.seq, head, sample))
+        camera = render_camera(result.camera, head.sequence_vertices(result.seq, sample))
         first = _Painter(head, camera, view.size)
         self._painters = [first, *(_Painter(head, camera, view.size, first.renderer) for _ in range(_threads() - 1))]
 
@@ -177,7 +164,7 @@ class _Overlay:
         with ThreadPoolExecutor(len(crew)) as pool:
             for start in range(0, len(frames), _CHUNK):
                 chunk = frames[start:start + _CHUNK]
-                vertices = clip_vertices(self._result.seq, self._head, chunk)
+                vertices = self._head.sequence_vertices(self._result.seq, chunk)
                 for k in range(0, len(chunk), len(crew)):
                     some = [(f, p) for f, p in zip(chunk[k:k + len(crew)], pictures, strict=False)]
                     yield from pool.map(self._compose, crew[:len(some)], [int(f) for f, _ in some],

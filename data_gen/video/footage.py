@@ -30,8 +30,7 @@ from ...face.facs.script import Script
 from ...face.head.lbs import rotation_matrices
 from ...face.head.model import HeadModel
 from ...face.io.video import write_mp4
-from ...face.render.camera import PinholeCamera
-from ...face.render.render import check_size, clip_vertices
+from ...face.render.camera import PinholeCamera, check_size
 from ..performer.animator import perform
 from .scene import Placement, Scene, SceneRenderer, Sensor, draw_scene, head_frame, place
 
@@ -167,7 +166,7 @@ class Take:
         record = Sensor(_rng(self.seed, 4), size, self.scene) if sensor else None
         for start in range(0, len(self.truth), _CHUNK):
             pick = np.arange(start, min(start + _CHUNK, len(self.truth)))
-            for vertices in clip_vertices(self.truth, self.head, pick):
+            for vertices in self.head.sequence_vertices(self.truth, pick):
                 picture = renderer.draw(vertices)
                 yield picture if record is None else record(picture)
 

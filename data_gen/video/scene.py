@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ...face.head.lbs import rotation_matrices
 from ...face.head.model import HeadModel
-from ...face.render.camera import PinholeCamera
-from ...face.render.render import Camera, Renderer
+from ...face.render.camera import Camera, PinholeCamera
+from ...face.render.render import Renderer
 from ...face.render.shading import RGB, Eyes, Palette, linear
 
 Array = NDArray[np.float64]

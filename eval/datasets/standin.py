@@ -17,7 +17,7 @@ from ...common.files import atomic_file
 from ...data_gen.video.scene import head_frame
 from ...face.clip.sequence import FaceSequence
 from ...face.head.model import HeadModel
-from ...face.render.render import check_size
+from ...face.render.camera import check_size
 from .expressions import Progress
 from .sources import TRUTH
 from .standin_people import Manner

@@ -25,7 +25,6 @@ from ...face.facs.script import Event, Script, Style
 from ...face.facs.vocabulary import EMOTION_MAY_SHOW, EMOTIONS
 from ...face.head.lbs import rotation_matrices
 from ...face.head.model import HeadModel
-from ...face.render.render import clip_vertices
 from ...face.render.shading import Eyes, Palette
 from .standin_units import Pose
 
@@ -179,5 +178,5 @@ def pictures(clip: FaceSequence, head: HeadModel, placement: Placement, scene: S
     renderer = SceneRenderer(head, placement, scene)
     record = Sensor(rng, (placement.camera.width, placement.camera.height), scene)
     for start in range(0, len(clip), 32):
-        for vertices in clip_vertices(clip, head, np.arange(start, min(start + 32, len(clip)))):
+        for vertices in head.sequence_vertices(clip, np.arange(start, min(start + 32, len(clip)))):
             yield record(renderer.draw(vertices))

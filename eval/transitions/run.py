@@ -14,7 +14,8 @@ import numpy as np
 
 from ...face.clip.sequence import FaceSequence
 from ...face.head.model import HeadModel
-from ...face.render.render import Camera, Renderer, portrait
+from ...face.render.camera import Camera, portrait
+from ...face.render.render import Renderer
 from ..baselines.i2fet.text import TextEncoder
 from ..datasets.expressions import ExpressionSet, load_dataset
 from ..datasets.tuples import make_tuples

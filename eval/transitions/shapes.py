@@ -164,22 +164,24 @@ class ShapeRenderer:
             progress: called with (``what``, done, in all).
             what: a name for the progress.
         """
-        from . import shape_raster  # numba takes half a second to import
+        from ...face.render import lighting, raster  # numba takes half a second to import
 
         out = np.zeros((len(faces), self.size, self.size), np.uint8)
-        side = 2 * self.size
-        crew = [(np.empty((side, side), np.float32), np.empty((side, side), np.int32), np.empty((side, side, 2), np.float32),
-                 np.empty((len(self._keep), 3), np.float32)) for _ in range(min(self.threads, max(1, len(faces))))]
-        focal = float(self.size / math.tan(math.radians(_FOV) / 2))
+        workers = [raster.Samples(self.size, self.size) for _ in range(min(self.threads, max(1, len(faces))))]
+        focal = self.size / math.tan(math.radians(_FOV) / 2)
+        back = np.array([0.0, 0.0, self._distance], np.float32)
 
         def some(worker: int, vertices: NDArray[np.float32], start: int) -> None:
-            for k in range(worker, len(vertices), len(crew)):
-                shape_raster.draw(vertices[k], self._faces, self._tone, self._distance, focal, *crew[worker], out[start + k])
+            samples, normals = workers[worker], np.empty((len(self._keep), 3), np.float32)
+            for k in range(worker, len(vertices), len(workers)):
+                raster.vertex_normals(vertices[k], self._faces, normals)
+                samples.see(vertices[k] - back, self._faces, focal, only=True)
+                lighting.shade_plain(samples.face, samples.bary, self._faces, normals, self._tone, out[start + k])
 
-        with ThreadPoolExecutor(len(crew)) as pool:
+        with ThreadPoolExecutor(len(workers)) as pool:
             for start in range(0, len(faces), _CHUNK):
                 part = self.vertices(faces.rows(slice(start, start + _CHUNK)))
-                list(pool.map(lambda w, part=part, start=start: some(w, part, start), range(len(crew))))  # type: ignore[misc]
+                list(pool.map(lambda w, part=part, start=start: some(w, part, start), range(len(workers))))  # type: ignore[misc]
                 if progress:
                     progress(what, min(start + _CHUNK, len(faces)), len(faces))
         return out

@@ -7,7 +7,6 @@ radians, lengths in metres, y up, the face looks along +z and the subject's left
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
+from ...common.files import atomic_file
+from .arrays import read_npz
 from .channels import EXPR_NAMES, MOTION_FIELDS, mirror_name
 
 FORMAT = "facelm-sequence"
@@ -131,6 +132,10 @@ class FaceSequence:
         for name in ("expr", *MOTION_FIELDS, "valid"):
             yield name, getattr(self, name)
 
+    def parameters(self, frames: Any = slice(None)) -> dict[str, FloatArray]:
+        """What ``HeadModel.vertices`` takes, by name: the pose of some frames (all of them), and the identity."""
+        return {name: getattr(self, name)[frames] for name in ("expr", *MOTION_FIELDS)} | {"shape": self.shape}
+
     def slice(self, start: int, stop: int | None = None) -> FaceSequence:
         """Frames ``start`` to ``stop`` (Python slice rules; at least one frame must remain)."""
         return self.replace(**{name: value[start:stop] for name, value in self._per_frame()})
@@ -198,19 +203,12 @@ class FaceSequence:
         path = Path(path)
         if path.suffix.lower() != ".npz":
             raise ValueError(f"a clip is saved as .npz, not {path.name!r}")
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"the folder {path.parent} does not exist; create it first")
         arrays: dict[str, Any] = dict(self._per_frame())
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with open(partial, "wb") as handle:
-                np.savez_compressed(
-                    handle, shape=self.shape, fps=np.float64(self.fps),
-                    head=np.array([self.head.name, self.head.edition, self.head.sha256]),
-                    format=np.array([FORMAT, str(FORMAT_VERSION)]), **arrays)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with atomic_file(path) as partial, open(partial, "wb") as handle:
+            np.savez_compressed(
+                handle, shape=self.shape, fps=np.float64(self.fps),
+                head=np.array([self.head.name, self.head.edition, self.head.sha256]),
+                format=np.array([FORMAT, str(FORMAT_VERSION)]), **arrays)
         return path
 
     @classmethod
@@ -225,23 +223,10 @@ class FaceSequence:
             FileNotFoundError: no such file.
             ValueError: not a clip, damaged, or of another head; the sentence says which.
         """
-        path = Path(path)
-        if not path.exists():
-            raise FileNotFoundError(f"no such clip: {path}")
-        if not path.is_file():
-            raise ValueError(f"{path} is a folder, not a clip (.npz)")
-        if path.stat().st_size == 0:
-            raise ValueError(f"{path} is empty; a clip is an .npz file written by facelm")
-        if not zipfile.is_zipfile(path):
-            raise ValueError(f"{path} is not an .npz file (or is cut short); a clip is an .npz file written by facelm")
-        try:
-            arrays = _read_arrays(path)
-        except ValueError as err:
-            raise ValueError(f"{path}: {err}") from err
-        except (OSError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError, MemoryError) as err:
-            raise ValueError(f"{path} is damaged and cannot be read ({type(err).__name__}: {err})") from err
-        except Exception as err:  # zlib.error and numpy's header parsers raise types of their own
-            raise ValueError(f"{path} is damaged and cannot be read ({type(err).__name__}: {err})") from err
+        arrays = read_npz(path, "clip")
+        if missing := [k for k in _KEYS if k not in arrays]:
+            raise ValueError(f"{path} is not a clip: {', '.join(missing)} missing (needed: {', '.join(_KEYS)})")
+        arrays = {k: arrays[k] for k in _KEYS}
         if (tag := [str(x) for x in np.atleast_1d(arrays.pop("format"))]) != [FORMAT, str(FORMAT_VERSION)]:
             raise ValueError(f"{path}: format is {tag}; this version reads {[FORMAT, str(FORMAT_VERSION)]}")
         ref = [str(x) for x in np.atleast_1d(arrays.pop("head"))]
@@ -263,38 +248,6 @@ class FaceSequence:
         if self.head != head:
             raise ValueError(f"{what} is of the head {self.head}, not {head}; "
                              "bring it to this head first: facelm retarget CLIP.npz --to HEAD.npz -o OUT.npz")
-
-
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    out: dict[str, np.ndarray] = {}
-    with np.load(path, allow_pickle=False) as data:
-        missing = [k for k in _KEYS if k not in data.files]
-        if missing:
-            raise ValueError(f"not a clip: {', '.join(missing)} missing (needed: {', '.join(_KEYS)})")
-        _refuse_absurd_sizes(path)
-        for key in _KEYS:
-            try:
-                out[key] = data[key]
-            except ValueError as err:
-                if "allow_pickle" in str(err) or "Object arrays" in str(err):
-                    raise ValueError(f"{key} holds pickled Python objects, which are never read; store plain numbers") from err
-                raise ValueError(f"{key} cannot be read ({err})") from err
-    return out
-
-
-def _refuse_absurd_sizes(path: Path) -> None:
-    """Before anything is decompressed: a small archive may claim terabytes."""
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            if entry.file_size > 4 * MAX_FRAMES * 64:
-                raise ValueError(f"{entry.filename} claims {entry.file_size} bytes; a clip's arrays are far smaller")
-            with archive.open(entry) as handle:
-                version = np.lib.format.read_magic(handle)
-                reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = reader(handle)
-            claimed = int(np.prod(shape, dtype=object)) * dtype.itemsize
-            if not dtype.hasobject and claimed > entry.file_size:
-                raise ValueError(f"{entry.filename} claims shape {shape}, more than the file holds")
 
 
 def _floats(value: object, name: str, limit: float) -> FloatArray:

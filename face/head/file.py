@@ -1,4 +1,7 @@
-"""Reading, writing and checking head files: one ``.npz``, nothing pickled."""
+"""Reading, writing and checking head files: one ``.npz``, nothing pickled.
+
+A head's fields are the constructor arguments of :class:`facelm.face.head.model.HeadModel`, by name.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,24 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .model import HeadModel
+from ...common.files import atomic_file
+from ..clip.arrays import read_npz
 
 FORMAT = "facelm-head-1"
-LIMIT = 1 << 29
-"""Bytes of unpacked arrays that a head file may hold; FLAME needs 30 MB."""
 MAX_VERTICES, MAX_COLUMNS = 200_000, 2_000
 _TENSORS = ("shapedirs", "posedirs")
+_PLAIN = ("v_template", "faces", "weights", "J_regressor", "lmk_faces", "lmk_bary", "part", "brow_weight")
+_TEXTS = ("expr_names", "lmk_names", "part_names")
+Fields = Mapping[str, Any]
 
 
-def content_hash(head: HeadModel) -> str:
+def content_hash(head: Fields) -> str:
     """sha256 (hex) of the head's canonical bytes: every array as little-endian C order, with names and shapes.
 
     It does not depend on how the file was compressed, so a rebuilt or re-saved head keeps its identity.
@@ -33,13 +38,12 @@ def content_hash(head: HeadModel) -> str:
         digest.update(f"{name}:{little.dtype.str}:{little.shape};".encode())
         digest.update(little.tobytes())
 
-    digest.update(json.dumps([FORMAT, head.name, head.edition, head.n_shape, list(head.expr_names),
-                              list(head.lmk_names), list(head.part_names)]).encode())
+    digest.update(json.dumps([FORMAT, head["name"], head["edition"], head["n_shape"], *(list(head[k]) for k in _TEXTS)]).encode())
     for name in ("v_template", "faces", "shapedirs", "posedirs", "J_regressor", "weights",
                  "lmk_faces", "lmk_bary", "part", "brow_weight"):
-        add(name, getattr(head, name))
-    for name in sorted(head.masks):
-        add(name, head.masks[name])
+        add(name, head[name])
+    for name in sorted(head["masks"]):
+        add(name, head["masks"][name])
     return digest.hexdigest()
 
 
@@ -81,11 +85,11 @@ def _unpack(name: str, data: dict[str, np.ndarray], vertices: int, where: str) -
     return out
 
 
-def write_head(head: HeadModel, path: str | os.PathLike[str], step: float | None = None) -> None:
+def write_head(head: Fields, path: str | os.PathLike[str], step: float | None = None) -> None:
     """Write a head file.
 
     Args:
-        head: the head.
+        head: the head's fields.
         path: where to; ends in ``.npz``.
         step: None keeps float32 exactly; a length in metres rounds identity, expression and pose
             offsets to multiples of it (or of the column's maximum / 32767 if that is coarser).
@@ -93,123 +97,98 @@ def write_head(head: HeadModel, path: str | os.PathLike[str], step: float | None
     target = Path(path)
     if target.suffix != ".npz":
         raise ValueError(f"a head file ends in .npz, not {target.name!r}")
-    arrays: dict[str, Any] = {
-        "format": np.array(FORMAT), "name": np.array(head.name), "edition": np.array(head.edition),
-        "n_shape": np.array(head.n_shape), "expr_names": np.array(head.expr_names),
-        "v_template": head.v_template, "faces": head.faces, "weights": head.weights,
-        "J_regressor": head.J_regressor, "lmk_names": np.array(head.lmk_names), "lmk_faces": head.lmk_faces,
-        "lmk_bary": head.lmk_bary, "part": head.part, "part_names": np.array(head.part_names),
-        "brow_weight": head.brow_weight, "meta": np.array(json.dumps(head.meta, sort_keys=True)),
-    }
-    arrays |= {f"mask_{k}": v for k, v in head.masks.items()}
+    arrays: dict[str, Any] = {name: head[name] for name in (*_PLAIN, *_TEXTS, "name", "edition", "n_shape")}
+    arrays |= {"format": FORMAT, "meta": json.dumps(head["meta"], sort_keys=True)}
+    arrays |= {f"mask_{k}": v for k, v in head["masks"].items()}
     for name in _TENSORS:
-        arrays |= {name: getattr(head, name)} if step is None else _pack(name, getattr(head, name), step)
+        arrays |= {name: head[name]} if step is None else _pack(name, head[name], step)
     # np.savez stamps the time of writing; a fixed date makes the same head the same file.
-    partial = target.with_name(target.name + ".part")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as box:
+    with atomic_file(target) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as box:
         for key in sorted(arrays):
             info = zipfile.ZipInfo(f"{key}.npy", (1980, 1, 1, 0, 0, 0))
             info.compress_type = zipfile.ZIP_DEFLATED
             with box.open(info, "w") as handle:
-                np.lib.format.write_array(handle, np.ascontiguousarray(arrays[key])
-                                          if np.ndim(arrays[key]) else np.asarray(arrays[key]), allow_pickle=False)
-    os.replace(partial, target)
-
-
-def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """All arrays of an ``.npz`` by name, refusing pickles, damaged files and absurd sizes."""
-    where = Path(path)
-    if not where.is_file():
-        raise FileNotFoundError(f"no head file at {where}")
-    try:
-        with zipfile.ZipFile(where) as box:
-            size = sum(i.file_size for i in box.infolist())
-        if size > LIMIT:
-            raise ValueError(f"{where}: unpacks to {size >> 20} MiB; a head file holds at most {LIMIT >> 20} MiB")
-        with np.load(where, allow_pickle=False) as data:
-            return {k: data[k] for k in data.files}
-    except ValueError as err:
-        if str(where) in str(err):
-            raise
-        raise ValueError(f"{where}: not a head file ({err}); head files are .npz written by HeadModel.save") from None
-    except Exception as err:  # zipfile, zlib and numpy's header parser raise types of their own
-        raise ValueError(f"{where}: not a head file or damaged ({type(err).__name__}: {err})") from None
+                np.lib.format.write_array(handle, np.asarray(arrays[key], order="C"), allow_pickle=False)
 
 
 def read_head_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The constructor arguments of a HeadModel from a file; the constructor validates them."""
+    """The fields of a head file; the constructor of HeadModel validates them.
+
+    Raises:
+        FileNotFoundError: nothing there.
+        ValueError: not a head file, or damaged.
+    """
     where = str(path)
-    data = read_arrays(path)
+    data = read_npz(path, "head file")
     kind = str(data["format"]) if "format" in data else None
     if kind != FORMAT:
         raise ValueError(f"{where}: format is {kind!r}, needed {FORMAT!r}; "
                          "make one of a FLAME or ICT-FaceKit file with facelm head import")
-    needed = ("name", "edition", "n_shape", "expr_names", "v_template", "faces", "weights", "J_regressor",
-              "lmk_names", "lmk_faces", "lmk_bary", "part", "part_names", "brow_weight", "meta")
-    missing = [k for k in needed if k not in data]
+    needed = ["name", "edition", "n_shape", "meta", *_PLAIN, *_TEXTS]
     for name in _TENSORS:
         if name not in data:
-            missing += [k for k in (f"{name}_index", f"{name}_values", f"{name}_start", f"{name}_scale")
-                        if k not in data]
-    if missing:
+            needed += [f"{name}_{part}" for part in ("index", "values", "start", "scale")]
+    if missing := [k for k in needed if k not in data]:
         raise ValueError(f"{where}: not a whole head file; missing {', '.join(missing)}")
     vertices = len(data["v_template"]) if data["v_template"].ndim else 0
     if vertices > MAX_VERTICES:
         raise ValueError(f"{where}: {vertices} vertices; at most {MAX_VERTICES} are read")
-    fields: dict[str, Any] = {k: data[k] for k in ("v_template", "faces", "weights", "J_regressor",
-                                                    "lmk_faces", "lmk_bary", "part", "brow_weight")}
+    fields: dict[str, Any] = {k: data[k] for k in _PLAIN}
     for name in _TENSORS:
         fields[name] = data[name] if name in data else _unpack(name, data, vertices, where)
     try:
-        meta = json.loads(str(data["meta"]))
-        n_shape = int(data["n_shape"])
+        fields |= {"meta": json.loads(str(data["meta"])), "n_shape": int(data["n_shape"])}
     except (ValueError, TypeError) as err:
         raise ValueError(f"{where}: unreadable meta or n_shape ({err})") from None
-    fields |= {"name": str(data["name"]), "edition": str(data["edition"]), "n_shape": n_shape, "meta": meta}
-    for key in ("expr_names", "lmk_names", "part_names"):
-        fields[key] = tuple(str(x) for x in np.atleast_1d(data[key]))
+    fields |= {key: str(data[key]) for key in ("name", "edition")}
+    fields |= {key: tuple(str(x) for x in np.atleast_1d(data[key])) for key in _TEXTS}
     fields["masks"] = {k[5:]: v for k, v in data.items() if k.startswith("mask_")}
     return fields
 
 
-def check_head(head: HeadModel) -> None:
+def check_head(head: Fields) -> None:
     """Raise a ValueError sentence for the first array that does not fit the others."""
-    v = head.v_template
+    v, dirs, n_shape = head["v_template"], head["shapedirs"], head["n_shape"]
     if v.ndim != 2 or v.shape[1:] != (3,) or not 4 <= len(v) <= MAX_VERTICES:
-        raise ValueError(f"head {head.name!r}: v_template has shape {v.shape}, needed (V, 3)")
-    n, k = len(v), head.shapedirs.shape[-1] if head.shapedirs.ndim == 3 else -1
-    if not 0 <= head.n_shape <= k:
-        raise ValueError(f"head {head.name!r}: n_shape is {head.n_shape}, but shapedirs has {k} columns")
-    if len(head.expr_names) != k - head.n_shape or len(set(head.expr_names)) != len(head.expr_names):
-        raise ValueError(f"head {head.name!r}: {len(head.expr_names)} expression names for "
-                         f"{k - head.n_shape} expression columns (names must be unique)")
-    marks = len(head.lmk_names)
-    if len(set(head.lmk_names)) != marks:
-        raise ValueError(f"head {head.name!r}: landmark names must be unique")
-    shapes = {"faces": (len(head.faces), 3), "shapedirs": (n, 3, k), "posedirs": (n, 3, 36),
+        raise _unfit(head, f"v_template has shape {v.shape}, needed (V, 3)")
+    n, k = len(v), dirs.shape[-1] if dirs.ndim == 3 else -1
+    if not 0 <= n_shape <= k:
+        raise _unfit(head, f"n_shape is {n_shape}, but shapedirs has {k} columns")
+    names, marks = head["expr_names"], len(head["lmk_names"])
+    if len(names) != k - n_shape or len(set(names)) != len(names):
+        raise _unfit(head, f"{len(names)} expression names for {k - n_shape} expression columns (names must be unique)")
+    if len(set(head["lmk_names"])) != marks:
+        raise _unfit(head, "landmark names must be unique")
+    shapes = {"faces": (len(head["faces"]), 3), "shapedirs": (n, 3, k), "posedirs": (n, 3, 36),
               "J_regressor": (5, n), "weights": (n, 5), "lmk_faces": (marks,), "lmk_bary": (marks, 3),
               "part": (n,), "brow_weight": (n,)}
     for name, shape in shapes.items():
-        array = getattr(head, name)
-        if array.shape != shape:
-            raise ValueError(f"head {head.name!r}: {name} has shape {array.shape}, needed {shape}")
+        if head[name].shape != shape:
+            raise _unfit(head, f"{name} has shape {head[name].shape}, needed {shape}")
     for name in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "lmk_bary", "brow_weight"):
-        if not np.isfinite(getattr(head, name)).all():
-            raise ValueError(f"head {head.name!r}: {name} holds values that are not finite")
-    ranges = {"faces": n, "lmk_faces": len(head.faces), "part": len(head.part_names)}
-    ranges_arrays = {name: getattr(head, name) for name in ranges}
-    for name, index in head.masks.items():
-        ranges[f"mask {name}"], ranges_arrays[f"mask {name}"] = n, index
+        if not np.isfinite(head[name]).all():
+            raise _unfit(head, f"{name} holds values that are not finite")
+    _check_indices(head, n)
+    if not np.allclose(head["weights"].sum(1), 1, atol=1e-3) or head["weights"].min() < -1e-6:
+        raise _unfit(head, "skinning weights must be positive and sum to 1 at every vertex")
+    if not np.allclose(head["J_regressor"].sum(1), 1, atol=1e-3):
+        raise _unfit(head, "each row of J_regressor must sum to 1")
+    if marks and not np.allclose(head["lmk_bary"].sum(1), 1, atol=1e-3):
+        raise _unfit(head, "barycentric coordinates of each landmark must sum to 1")
+
+
+def _check_indices(head: Fields, vertices: int) -> None:
+    """Index arrays must stay within what they index."""
+    indices = [("faces", head["faces"], vertices), ("lmk_faces", head["lmk_faces"], len(head["faces"])),
+               ("part", head["part"], len(head["part_names"]))]
+    for name, index in head["masks"].items():
         if index.ndim != 1:
-            raise ValueError(f"head {head.name!r}: mask {name} has shape {index.shape}, needed (n,)")
-    for name, top in ranges.items():
-        array = ranges_arrays[name]
+            raise _unfit(head, f"mask {name} has shape {index.shape}, needed (n,)")
+        indices.append((f"mask {name}", index, vertices))
+    for name, array, top in indices:
         if array.size and (int(array.min()) < 0 or int(array.max()) >= top):
-            raise ValueError(f"head {head.name!r}: {name} holds {int(array.min())}..{int(array.max())}, "
-                             f"allowed 0..{top - 1}")
-    if not np.allclose(head.weights.sum(1), 1, atol=1e-3) or head.weights.min() < -1e-6:
-        raise ValueError(f"head {head.name!r}: skinning weights must be positive and sum to 1 at every vertex")
-    if not np.allclose(head.J_regressor.sum(1), 1, atol=1e-3):
-        raise ValueError(f"head {head.name!r}: each row of J_regressor must sum to 1")
-    if marks and not np.allclose(head.lmk_bary.sum(1), 1, atol=1e-3):
-        raise ValueError(f"head {head.name!r}: barycentric coordinates of each landmark must sum to 1")
+            raise _unfit(head, f"{name} holds {int(array.min())}..{int(array.max())}, allowed 0..{top - 1}")
+
+
+def _unfit(head: Fields, what: str) -> ValueError:
+    return ValueError(f"head {head['name']!r}: {what}")

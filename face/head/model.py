@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Any
@@ -128,7 +128,7 @@ class HeadModel:
             masks[str(name)] = np.ascontiguousarray(index, np.int32)
             masks[str(name)].setflags(write=False)
         object.__setattr__(self, "masks", masks)
-        check_head(self)
+        check_head(self._fields)
 
     # -- files ----------------------------------------------------------------------------------
 
@@ -149,12 +149,16 @@ class HeadModel:
 
     def save(self, path: str | os.PathLike[str], step: float | None = None) -> None:
         """Write a head file; exact, or with offsets rounded to multiples of ``step`` metres."""
-        write_head(self, path, step)
+        write_head(self._fields, path, step)
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @cached_property
     def sha256(self) -> str:
         """Hash (hex) of the canonical bytes of every array; what clips remember their head by."""
-        return content_hash(self)
+        return content_hash(self._fields)
 
     @property
     def ref(self) -> HeadRef:
@@ -208,11 +212,10 @@ class HeadModel:
         return self._skin.pose(*pose_arguments(
             self.n_expr, self.n_shape, expr, rotation, neck_pose, jaw_pose, eyes_pose, translation, shape))
 
-    def sequence_vertices(self, seq: FaceSequence) -> np.ndarray:
-        """(T, V, 3) m of a clip; refuses a clip of another head."""
+    def sequence_vertices(self, seq: FaceSequence, frames: Any = slice(None)) -> np.ndarray:
+        """(T, V, 3) m of some frames of a clip (all of them); refuses a clip of another head."""
         seq.require_head(self.ref)
-        return self.vertices(seq.expr, seq.rotation, seq.neck_pose, seq.jaw_pose, seq.eyes_pose,
-                             seq.translation, seq.shape)
+        return self.vertices(**seq.parameters(frames))
 
     # -- landmarks ------------------------------------------------------------------------------
 
@@ -260,8 +263,7 @@ class HeadModel:
     def sequence_landmarks(self, seq: FaceSequence) -> np.ndarray:
         """(T, L, 3) m landmarks of a clip; refuses a clip of another head."""
         seq.require_head(self.ref)
-        return self.landmark_positions(seq.expr, seq.rotation, seq.neck_pose, seq.jaw_pose, seq.eyes_pose,
-                                       seq.translation, seq.shape)
+        return self.landmark_positions(**seq.parameters())
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ...common.files import atomic_file
-
-if TYPE_CHECKING:
-    from ..render.render import Progress
+from ...common.progress import Progress
 
 _PAPER = (24, 25, 28)
 _INK = (236, 236, 238)

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ...clip.arrays import read_npz
 from ...clip.channels import ARKIT_52, EXPR_NAMES
 from ...head.correspond import Correspondence, correspondence
-from ...head.file import MAX_VERTICES, read_arrays
+from ...head.file import MAX_VERTICES
 from ...head.model import IBUG, PART_NAMES, HeadModel
 from ...head.surface import labels
 from .ict_parts import AddedParts, added_parts
@@ -68,7 +69,7 @@ def read_ict(path: str | os.PathLike[str]) -> IctFile:
         FileNotFoundError: nothing there.
         ValueError: arrays are missing or do not fit each other, or the head does not stand upright facing +z.
     """
-    data = read_arrays(path)
+    data = read_npz(path, "ICT-style head")
     missing = [k for k in _KEYS if k not in data]
     if missing:
         raise ValueError(f"{path}: no ICT-style head, {', '.join(missing)} missing (needed: {', '.join(_KEYS)})")

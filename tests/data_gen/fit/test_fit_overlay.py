@@ -15,7 +15,7 @@ from facelm.face.io.media import MediaInfo, probe, read_frames
 from facelm.face.io.video import write_mp4
 from facelm.face.landmarks.points import embedding_for
 from facelm.face.render.camera import PinholeCamera
-from facelm.face.render.render import Renderer, clip_vertices
+from facelm.face.render.render import Renderer
 
 T, W, H = 6, 192, 144
 
@@ -43,7 +43,7 @@ def fit(tmp_path_factory: pytest.TempPathFactory) -> Fit:
     seq = seq.replace(translation=move.astype(np.float32), valid=np.array([True] * 5 + [False]))
     camera = PinholeCamera(260.0, W, H)
     embedding = embedding_for(head)
-    points = camera.project(embedding.positions(clip_vertices(seq, head, np.arange(T)), head.faces))
+    points = camera.project(embedding.positions(head.sequence_vertices(seq), head.faces))
     seen = np.full((T, 478, 2), np.nan, np.float32)
     seen[:, embedding.index] = points
     return Fit(seq, camera, Detections(
@@ -53,7 +53,7 @@ def fit(tmp_path_factory: pytest.TempPathFactory) -> Fit:
 
 def test_the_renderers_camera_sees_what_the_pinhole_camera_projects(fit: Fit) -> None:
     head = HeadModel.default()
-    vertices = clip_vertices(fit.seq, head, np.array([0]))
+    vertices = head.sequence_vertices(fit.seq, [0])
     drawn = Renderer(head, render_camera(fit.camera, vertices), (W, H)).draw(vertices[0])
     empty = Renderer(head, render_camera(fit.camera, vertices), (W, H)).draw(vertices[0] + np.array([9, 0, 0], np.float32))
     rows, columns = np.nonzero(np.abs(drawn.astype(int) - empty).sum(-1) > 12)

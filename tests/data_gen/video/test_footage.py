@@ -62,11 +62,11 @@ def test_every_pixel_is_where_the_truth_says(head: HeadModel) -> None:
     renderer = SceneRenderer(head, take.placement, take.scene)
     vertices = head.sequence_vertices(take.truth)[-1]
     renderer.draw(vertices)
-    rows, columns = np.nonzero(renderer._face >= 0)
+    rows, columns = np.nonzero(renderer.samples.face >= 0)
     assert len(rows) > 1000
     flat = take.placement.camera.project(vertices)
-    corners = flat[renderer.look.faces[renderer._face[rows, columns]]]
-    two = renderer._bary[rows, columns]
+    corners = flat[renderer.look.faces[renderer.samples.face[rows, columns]]]
+    two = renderer.samples.bary[rows, columns]
     weights = np.concatenate([1 - two.sum(1, keepdims=True), two], 1)
     at = (corners * weights[..., None]).sum(1)
     assert np.abs(at - np.stack([columns + 0.5, rows + 0.5], 1) / 2).max() < 0.02

@@ -47,8 +47,10 @@ def test_the_papers_recipe_states_the_papers_numbers() -> None:
 @pytest.mark.parametrize(("section", "entries", "message"), [
     ("ifed", {"layers": 3}, "unknown entry 'layers'"), ("ifed", {"copies": "sum"}, "allowed: 'attention' or 'mean'"),
     ("loss", {"terms": ["e", "x"]}, "allowed: some of e, p, v"), ("loss", {"terms": []}, "allowed"),
-    ("fit", {"epochs": 0}, "than or equal to 1"), ("fit", {"lr": -1.0}, "lr is -1.0; allowed: greater than 0"), ("text", {"encoder": "bert"}, "'base' or 'clip'"),
-    ("motionclip", {"width": 18, "heads": 4}, "multiple"), ("nothing", {}, "unknown entry 'nothing'; known: text, "), ("fit", {"batch": "many"}, "valid integer"),
+    ("fit", {"epochs": 0}, "than or equal to 1"), ("fit", {"lr": -1.0}, "lr is -1.0; allowed: greater than 0"),
+    ("text", {"encoder": "bert"}, "'base' or 'clip'"),
+    ("motionclip", {"width": 18, "heads": 4}, "multiple"), ("nothing", {}, "unknown entry 'nothing'; known: text, "),
+    ("fit", {"batch": "many"}, "valid integer"),
 ])
 def test_bad_recipes_are_refused(section: str, entries: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):

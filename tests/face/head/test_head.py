@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from facelm.face.clip import arrays as reading
 from facelm.face.clip.channels import EXPR_NAMES
-from facelm.face.head import file as head_io
 from facelm.face.head.layer import HeadLayer
 from facelm.face.head.layer import rotation_matrices as torch_rotations
 from facelm.face.head.lbs import rotation_matrices
@@ -315,7 +315,7 @@ def _rewrite(target: Path, **arrays: np.ndarray | None) -> Path:
 
 def test_bad_files_are_refused_with_a_sentence(tmp_path: Path) -> None:
     bad = tmp_path / "bad.npz"
-    with pytest.raises(FileNotFoundError, match="no head file"):
+    with pytest.raises(FileNotFoundError, match="no such head file"):
         HeadModel.load(bad)
     for junk in (b"", b"PK\x03\x04 truncated", ASSET.read_bytes()[:200_000], pickle.dumps({"v_template": 1})):
         bad.write_bytes(junk)
@@ -346,7 +346,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 
 
 def test_absurd_size_is_refused_before_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head_io, "LIMIT", 1 << 24)
+    monkeypatch.setattr(reading, "LIMIT", 1 << 24)
     bad = tmp_path / "bad.npz"
     with zipfile.ZipFile(bad, "w", zipfile.ZIP_DEFLATED) as box, box.open("v_template.npy", "w") as handle:
         header = io.BytesIO()

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.head.model import HeadModel
+from facelm.face.io.rendering import render
 from facelm.face.render import raster
-from facelm.face.render.render import Camera, Renderer, contact_sheet, key_frames, portrait, render, render_frames
+from facelm.face.render.camera import Camera, portrait
+from facelm.face.render.render import Renderer, contact_sheet, key_frames, render_frames
 from facelm.face.render.shading import Eyes, Palette, appearance
 from PIL import Image
 
@@ -279,4 +281,4 @@ def test_numba_without_a_writable_cache_still_compiles(monkeypatch: pytest.Monke
         return real(*args, **options)
 
     monkeypatch.setattr(raster.numba, "njit", locked)
-    assert raster._jit()(lambda x: x + 1)(2) == 3
+    assert raster.jit(lambda x: x + 1)(2) == 3
