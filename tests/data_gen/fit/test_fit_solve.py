@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from facelm.benchmarks.fit_truth import truth_detections
 from facelm.data_gen.fit.config import DataTerms, FitConfig, Priors
 from facelm.data_gen.fit.detect import Detections, TrackEvent
 from facelm.data_gen.fit.energy import EXPR, Energy, Observed, Person, Pose, solve_window
@@ -20,7 +21,6 @@ from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import embedding_for
 from facelm.face.landmarks.response import response_for
 from facelm.face.render.camera import PinholeCamera
-from fit_truth import truth_detections
 from scipy.spatial.transform import Rotation
 
 
