@@ -38,7 +38,7 @@ test: $(VENV)/.dev
 	@$(BIN)/python -m pytest
 
 slow-test: $(VENV)/.dev
-	@$(BIN)/python -m pytest --slow
+	@$(BIN)/python -m pytest --slow -m slow
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
