@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
+from ..common.progress import Progress, silent
+from ..data_gen.text.transition_text import Instruction
 from ..face.clip.sequence import FaceSequence
-from .media import Loaded, Progress, describe_parts, lines, load_motion
-from .pipeline import check_request
-from .transition import asks_for_transition
+from .intent import question_in, transition_in, without_politeness
+from .media import Loaded, describe_parts, lines, load_motion
+from .pipeline import FaceLM
+from .requests import GenerateRequest, Sampling, Seconds, parsed, transition_request
 
-if TYPE_CHECKING:
-    from .pipeline import FaceLM
-
-HELP = """Type what the face shall do ("She smiles, then nods twice."), or ask about the clip ("How often does it blink?").
+HELP = """Type what the face should do ("She smiles, then nods twice."), or ask about the clip ("How often does it blink?").
 "Turn this face from anger to happiness" and "now change it to sad, via neutral" go on from the clip at hand.
   /open FILE       talk about this clip, video or picture
-  /window N        the N-th window of a long video (describe tells them all)
+  /window N        the N-th window of a long video (/describe lists them all)
   /measure         the measured actions
   /describe        describe the clip        /seconds S  exact duration of performances (0: free)
   /help            this text                /quit       leave (or end of input)"""
-
-_POLITE = re.compile(r"^(?:please\s+|(?:can|could|would|will) you (?:please )?)", re.IGNORECASE)
-"""A request in the form of a question: what follows is performed."""
-_TELL = re.compile(r"^(?:(?:can|could|would|will) you )?(?:please )?(?:tell me|describe)\b[ ,:]*", re.IGNORECASE)
-_QUESTION = re.compile(
-    # "Have her smile.", "Do a wink." and "When the smile fades, nod." ask for a performance
-    r"\?\s*$|^(?:what|which|who|how|does|did|is|are|was|were|has)\b"
-    r"|^do (?:they|the|you|her|his|its|both)\b|^when (?:does|do|did|is|are|was|were)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,17 +33,15 @@ class Answer:
 
 @dataclass
 class ChatSession:
-    """The state of a conversation. A performance becomes the clip at hand."""
+    """The state of a conversation; a performance becomes the clip at hand."""
 
     agent: FaceLM
     out: Path
-    clip: FaceSequence | None = None
-    seed: int = 0
+    sampling: Sampling = Sampling()
+    """Each turn that makes a motion takes the next seed."""
     seconds: float | None = None
-    idle: bool = True
-    temperature: float = 0.5
-    candidates: int | None = None
-    progress: Progress | None = None
+    clip: FaceSequence | None = None
+    progress: Progress = silent
     """Called while a video is fitted."""
     film: Loaded | None = None
     """The windows of the video at hand; ``clip`` is one of them."""
@@ -63,31 +52,26 @@ class ChatSession:
         text = text.strip()
         if text.startswith("/"):
             return self._command(*text[1:].split(maxsplit=1))
-        if told := _TELL.match(text):
-            question = text[told.end():]
-            if re.match(r"(?:when|what|which|who|how|if|whether)\b", question, re.IGNORECASE) and "happen" not in question:
-                return Answer(self.agent.ask(self._need_clip(), question[0].upper() + question[1:]))
-            return Answer(self._describe())
-        if polite := _POLITE.match(text):
-            text = text[polite.end():].rstrip(" ?")
-        elif _QUESTION.search(text):
-            return Answer(self.agent.ask(self._need_clip(), text))
-        if asks_for_transition(text, self.clip is not None):
-            return self._transition(text)
-        clip = self.agent.generate(text, self.seconds, self.seed + self.made, self.idle, self.temperature,
-                                   candidates=self.candidates)
+        if (question := question_in(text)) is not None:
+            return Answer(self.agent.ask(self._need_clip(), question) if question else self._describe())
+        text = without_politeness(text)
+        if instruction := transition_in(text, self.clip is not None):
+            return self._transition(instruction)
+        clip, = self.agent.perform(GenerateRequest.of([text], self.seconds, self._sampling()))
         path = self._keep(clip)
         return Answer(f"{self.agent.describe(clip)} ({clip.seconds:.1f} s, {path})", path)
 
-    def _transition(self, text: str) -> Answer:
+    def _transition(self, instruction: Instruction) -> Answer:
         """Go on from the clip at hand, or from the face at rest."""
         start = "the face at rest" if self.clip is None else "the last frame of the clip at hand"
-        done = self.agent.transition(text, self.clip, self.seconds, seed=self.seed + self.made, idle=self.idle,
-                                     candidates=self.candidates)
+        done, = self.agent.carry_out([transition_request(instruction, self.seconds)], [self.clip], self._sampling())
         path = self._keep(done.clip)
         notes = "".join(f" Note: {w}." for w in done.warnings)
         way = ", then ".join(done.names)
         return Answer(f"From {start}: {way} ({done.clip.seconds:.1f} s, {path}).{notes}", path)
+
+    def _sampling(self) -> Sampling:
+        return replace(self.sampling, seed=self.sampling.seed + self.made)
 
     def _keep(self, clip: FaceSequence) -> Path:
         """Write a performance, which becomes the clip at hand."""
@@ -122,9 +106,7 @@ class ChatSession:
                 value = float(argument)
             except ValueError:
                 raise ValueError(f"/seconds needs a number, not {argument!r}") from None
-            if value:
-                check_request(["any"], value)
-            self.seconds = value or None
+            self.seconds = parsed(Seconds, value) if value else None
             return Answer(f"performances last {value:g} s" if self.seconds else "the model chooses the duration")
         raise ValueError(f"unknown command /{name}; /help lists them")
 
@@ -148,7 +130,7 @@ class ChatSession:
 
     def _need_clip(self) -> FaceSequence:
         if self.clip is None:
-            raise ValueError("there is no clip yet; open one with /open CLIP.npz (or a video), or type what the face shall do")
+            raise ValueError("there is no clip yet; open one with /open CLIP.npz (or a video), or type what the face should do")
         return self.clip
 
     def _free_name(self) -> Path:

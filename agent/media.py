@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import radians, tan
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
+from ..common.progress import Progress, silent
 from ..data_gen.corpus.pipeline.pieces import pieces
 from ..face.clip.normalise import PrepareConfig, Prepared, is_filmed, prepare
 from ..face.clip.sequence import FaceSequence
 from ..face.head.model import HeadModel
+from .transition import recent
 
 if TYPE_CHECKING:
     from ..data_gen.fit.fit import FitResult
-    from .pipeline import FaceLM
+    from ..face.render.camera import PinholeCamera
 
 WINDOW = 8.0
 """Seconds of the longest clip that the language model was trained on (data_gen/performer/sampler.py)."""
 SLACK = 2.0
 """A film this much longer than a window is still read in one piece."""
+LONGEST = 40.0
+"""Seconds of the longest clip that the language model reads."""
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 SHORTEST = 0.5
 """Shorter stretches between frames without a face are left out, s."""
-Progress = Callable[[str, int, int], None]
-"""Called with (what, frames done, frames in all)."""
+
+
+class Reader(Protocol):
+    """What describes clips and answers questions about them (:class:`facelm.FaceLM`)."""
+
+    def describe_many(self, clips: Sequence[FaceSequence], /) -> list[str]: ...
+
+    def ask(self, clip: FaceSequence, question: str, /) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,7 @@ def is_clip(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix.lower() == ".npz"
 
 
-def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, progress: Progress | None = None,
+def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, progress: Progress = silent,
                 face: int | None = None) -> Loaded:
     """A clip, a video, a picture or a folder of frames, as the language model reads it.
 
@@ -75,7 +87,7 @@ def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, pro
     Args:
         path: ``.npz``, or anything that ``facelm fit`` reads.
         head: the head; None is the default one.
-        progress: called with ("detect" or "fit", frames done, frames in all).
+        progress: called with (frames done, frames in all, "detect" or "fit").
         face: which face of several, counted from the left; None is the largest.
 
     Raises:
@@ -91,11 +103,79 @@ def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, pro
     else:
         if not Path(path).exists():
             raise FileNotFoundError(f"no such clip, video, picture or folder: {path}")
-        from ..data_gen.fit.fit import fit_media
-
-        result = fit_media(path, model, face=face, progress=progress)
+        result = fit_file(path, model, progress, face=face)
         clip, note = result.seq, _about(result)
     return _windows(clip, note, path)
+
+
+def fit_file(path: str | os.PathLike[str], head: HeadModel, progress: Progress = silent, **options: Any) -> FitResult:
+    """Fit a video, a picture or a folder of frames (:func:`facelm.data_gen.fit.fit.fit_media`)."""
+    from ..data_gen.fit.fit import fit_media
+
+    return fit_media(path, head, progress=lambda stage, done, of: progress(done, of, stage), **options)
+
+
+def camera(path: str | os.PathLike[str], fov: float | None) -> PinholeCamera | None:
+    """The camera of a file whose vertical field of view is known, degrees."""
+    if fov is None:
+        return None
+    from ..face.io.media import probe
+    from ..face.render.camera import PinholeCamera
+
+    size = probe(path)
+    return PinholeCamera(size.height / 2 / tan(radians(fov) / 2), size.width, size.height)
+
+
+def whole(path: str | os.PathLike[str], head: HeadModel, face: int | None = None, progress: Progress = silent) -> FaceSequence:
+    """A file in one piece, as it is; a video as it was fitted, with the head where it rests straight ahead."""
+    if is_clip(path):
+        return FaceSequence.load(path, head.ref)
+    from ..face.clip.canonical import CanonicalConfig, canonical
+
+    fitted = fit_file(path, head, progress, face=face).seq
+    return canonical(fitted, fitted.fps, CanonicalConfig(filtered=False))
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a transition starts."""
+
+    clip: FaceSequence | None
+    """Ends with the source frame; None is the face at rest."""
+    place: str
+    """In words."""
+
+
+def start_frame(path: str, at: float | None, loaded: Loaded) -> Start:
+    """The frame ``at`` seconds (None: the last one) of a loaded file, with what of the file is recent then.
+
+    Raises:
+        ValueError: a time outside the file, or without a face.
+    """
+    part = loaded.parts[-1]
+    if at is not None:
+        if not 0.0 <= at <= part.end:
+            raise ValueError(f"--at is {at:g} s; allowed: 0 to {part.end:g} s, the length of {path}")
+        inside = [p for p in loaded.parts if p.start - 1e-6 <= at <= p.end + 1e-6]
+        if not inside:
+            raise ValueError(f"at {at:g} s no face was found in {path}; it shows one at "
+                             + ", ".join(p.label for p in loaded.parts))
+        part = inside[0]
+    clip = recent(part.seq, None if at is None else at - part.start)
+    picture = len(part.seq) == 1 or Path(path).suffix.lower() in PICTURES
+    return Start(clip, path if picture else f"{path} at {part.end if at is None else at:.2f} s")
+
+
+def check_clip(clip: FaceSequence, head: HeadModel) -> FaceSequence:
+    """A clip that the model can read, or a refusal before anything is loaded.
+
+    Raises:
+        ValueError: a clip of another head, or longer than 40 s.
+    """
+    clip.require_head(head.ref)
+    if clip.seconds > LONGEST:
+        raise ValueError(f"the clip is {clip.seconds:.1f} s long; the model reads up to {LONGEST:g} s: cut it first")
+    return clip
 
 
 def _about(result: FitResult) -> str:
@@ -138,14 +218,12 @@ def _rests(pitch: float, yaw: float) -> str:
     return " and ".join(said)
 
 
-def describe_parts(agent: FaceLM, loaded: Loaded) -> list[str]:
+def describe_parts(agent: Reader, loaded: Loaded) -> list[str]:
     """What each window shows, in the model's words."""
-    if len(loaded.parts) == 1:
-        return [agent.describe(loaded.seq)]
     return agent.describe_many([p.seq for p in loaded.parts])
 
 
-def ask_parts(agent: FaceLM, loaded: Loaded, question: str) -> list[str]:
+def ask_parts(agent: Reader, loaded: Loaded, question: str) -> list[str]:
     """The model's answer for each window; times in an answer are those of the window."""
     return [agent.ask(p.seq, question) for p in loaded.parts]
 

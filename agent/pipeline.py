@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..common.progress import Progress, silent
+from ..data_gen.text.transition_text import Instruction
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.spontaneous import add_idle
 from ..face.facs.measure import Measurement, measure
@@ -18,14 +20,20 @@ from ..llm.generate import MotionLM
 from ..llm.model import CARD
 from ..llm.rerank import best_of
 from ..tokenizer.codec import FaceTokenizer
+from .media import check_clip
+from .requests import (
+    GenerateRequest,
+    Question,
+    Sampling,
+    for_each,
+    parsed,
+    sampling_of,
+    transition_request,
+)
+from .transition import Transition, Writer, perform, source_frame, to_length
+from .transition_curves import check_curve
 
-if TYPE_CHECKING:
-    from .transition import Transition
-
-MAX_SECONDS = 20.0
-MAX_PROMPT = 1000
-CANDIDATES = 4
-"""Performances sampled for a prompt, of which one is kept."""
+log = logging.getLogger(__name__)
 
 
 def weights_dir(path: str | os.PathLike[str] | None = None) -> Path:
@@ -42,48 +50,6 @@ def weights_dir(path: str | os.PathLike[str] | None = None) -> Path:
                 f"no weights in {folder}: {part} is missing; give a folder that `facelm train` wrote "
                 "with --weights DIR or FACELM_WEIGHTS, or reinstall facelm for the released ones")
     return folder
-
-
-def check_request(prompts: Sequence[str], seconds: float | Sequence[float | None] | None = None, seed: int = 0,
-                  temperature: float = 0.5, candidates: int | None = None) -> list[float | None]:
-    """Refuse what cannot be performed, before anything is loaded.
-
-    Returns:
-        The duration of each prompt.
-
-    Raises:
-        ValueError: an empty or very long prompt, another number of durations than prompts, a duration
-            outside 0.2 to 20 s, a negative seed or temperature, or candidates outside 1 to 64.
-    """
-    durations = [seconds] * len(prompts) if seconds is None or isinstance(seconds, (int, float)) else list(seconds)
-    if len(durations) != len(prompts):
-        raise ValueError(f"{len(durations)} durations for {len(prompts)} prompts; give one for each")
-    for prompt in prompts:
-        if not prompt.strip():
-            raise ValueError('the prompt is empty; write what the face does, e.g. "She smiles, then nods twice."')
-        if len(prompt) > MAX_PROMPT:
-            raise ValueError(f"the prompt has {len(prompt)} characters; at most {MAX_PROMPT} are read")
-    for value in durations:
-        if value is not None and not 0.2 <= value <= MAX_SECONDS:
-            raise ValueError(f"seconds is {value:g}; allowed: 0.2 to {MAX_SECONDS:g}")
-    if seed < 0:
-        raise ValueError(f"seed is {seed}; allowed: 0 and more")
-    if not 0 <= temperature <= 10:
-        raise ValueError(f"temperature is {temperature:g}; allowed: 0 to 10")
-    if candidates is not None and not 1 <= candidates <= 64:
-        raise ValueError(f"candidates is {candidates}; allowed: 1 to 64")
-    return durations
-
-
-def check_clip(clip: FaceSequence, head: HeadModel) -> None:
-    """Refuse a clip that the model cannot read, before anything is loaded.
-
-    Raises:
-        ValueError: a clip of another head, or longer than 40 s.
-    """
-    clip.require_head(head.ref)
-    if clip.seconds > 2 * MAX_SECONDS:
-        raise ValueError(f"the clip is {clip.seconds:.1f} s long; the model reads up to {2 * MAX_SECONDS:g} s: cut it first")
 
 
 class FaceLM:
@@ -104,6 +70,7 @@ class FaceLM:
     def from_pretrained(cls, weights: str | os.PathLike[str] | None = None, base: str | None = None) -> FaceLM:
         """Load weights (see :func:`weights_dir`) on a base model (see ``llm/base.py``)."""
         folder = weights_dir(weights)
+        log.info("loading the weights in %s", folder)
         tokenizer = FaceTokenizer.from_pretrained(folder / "tokenizer")
         lm = MotionLM.from_pretrained(folder / "llm", base=base)
         if lm.vocabulary.layout != tokenizer.layout:
@@ -114,7 +81,7 @@ class FaceLM:
     # -- words to motion ----------------------------------------------------------------
     def generate_many(self, prompts: Sequence[str], seconds: float | Sequence[float | None] | None = None, seed: int = 0,
                       idle: bool = True, temperature: float = 0.5, shape: np.ndarray | None = None,
-                      progress: Callable[[int, int], None] | None = None, candidates: int | None = None) -> list[FaceSequence]:
+                      progress: Progress = silent, candidates: int | None = None) -> list[FaceSequence]:
         """Perform several prompts, batched.
 
         Args:
@@ -126,51 +93,73 @@ class FaceLM:
             shape: identity coefficients ``(S,)`` or None for the mean face.
             progress: called with (done, of).
             candidates: performances sampled for each prompt, of which the one is kept that the model
-                itself reads best as the prompt (``llm/rerank.py``); ``CANDIDATES`` when None.
+                itself reads best as the prompt (``llm/rerank.py``); 4 when None.
 
         Raises:
-            ValueError: see :func:`check_request`.
+            ValueError: an empty or very long prompt, another number of durations than prompts, a duration
+                outside 0.2 to 20 s, a negative seed or temperature, or candidates outside 1 to 64.
         """
-        durations = check_request(prompts, seconds, seed, temperature, candidates)
-        tries = 1 if temperature == 0 else candidates or CANDIDATES  # without chance they would all be the same
-        written: list[np.ndarray] = []
-        chunk = max(1, self.lm.batch_size // tries)
-        for low in range(0, len(prompts), chunk):
-            part = [p.strip() for p in prompts[low:low + chunk]]
-            asked = durations[low:low + chunk]
-            made = self.lm.perform([p for p in part for _ in range(tries)], seconds=[d for d in asked for _ in range(tries)],
-                                   seed=[(seed + low + i, t) for i in range(len(part)) for t in range(tries)],
-                                   temperature=temperature)
-            written += best_of(self.lm, part, [made[i:i + tries] for i in range(0, len(made), tries)]) if tries > 1 else made
-            if progress:
-                progress(len(written), len(prompts))
-        clips = []
-        for i, (ids, value) in enumerate(zip(written, durations, strict=True)):
-            clip = self.tokenizer.decode(ids, head=self.head, shape=shape)
-            if value is not None:  # a step is 4 frames: cut or hold to the very frame that was asked for
-                clip = to_length(clip, max(1, round(value * clip.fps)))
-            clips.append(add_idle(clip, seed=seed + i) if idle else clip)
-        return clips
+        sampling = sampling_of(seed, temperature, candidates, idle)
+        return self.perform(GenerateRequest.of(prompts, seconds, sampling), shape, progress)
 
     def generate(self, prompt: str, seconds: float | None = None, seed: int = 0, idle: bool = True,
                  temperature: float = 0.5, shape: np.ndarray | None = None, candidates: int | None = None) -> FaceSequence:
         """Perform one prompt; see :meth:`generate_many`."""
         return self.generate_many([prompt], seconds, seed, idle, temperature, shape, candidates=candidates)[0]
 
+    def perform(self, asked: GenerateRequest, shape: np.ndarray | None = None, progress: Progress = silent) -> list[FaceSequence]:
+        """Perform the prompts of a checked request; see :meth:`generate_many`."""
+        prompts, sampling, tries = asked.prompts, asked.sampling, asked.sampling.tries
+        written: list[np.ndarray] = []
+        chunk = max(1, self.lm.batch_size // tries)
+        for low in range(0, len(prompts), chunk):
+            part = prompts[low:low + chunk]
+            made = self.lm.perform([p for p in part for _ in range(tries)],
+                                   seconds=[d for d in asked.seconds[low:low + chunk] for _ in range(tries)],
+                                   seed=[(sampling.seed + low + i, t) for i in range(len(part)) for t in range(tries)],
+                                   temperature=sampling.temperature)
+            written += best_of(self.lm, part, [made[i:i + tries] for i in range(0, len(made), tries)]) if tries > 1 else made
+            log.debug("performed %d of %d prompts, each the best of %d", len(written), len(prompts), tries)
+            progress(len(written), len(prompts))
+        clips = []
+        for i, (ids, value) in enumerate(zip(written, asked.seconds, strict=True)):
+            clip = self.tokenizer.decode(ids, head=self.head, shape=shape)
+            if value is not None:  # a step is several frames: cut or hold to the very frame that was asked for
+                clip = to_length(clip, max(1, round(value * clip.fps)))
+            clips.append(add_idle(clip, seed=sampling.seed + i) if sampling.idle else clip)
+        return clips
+
     # -- from one expression to another -------------------------------------------------
     def transition_many(self, instructions: Sequence[str], sources: Sequence[FaceSequence | None] | None = None,
                         seconds: float | Sequence[float | None] | None = None, via: str | None = None, curve: str = "learned",
                         seed: int = 0, idle: bool = False, candidates: int | None = None,
-                        progress: Callable[[int, int], None] | None = None, at: float | Sequence[float | None] | None = None,
+                        progress: Progress = silent, at: float | Sequence[float | None] | None = None,
                         temperature: float | None = None) -> list[Transition]:
         """Take faces through the named expressions ("Turn this face from anger to happiness"), batched.
 
-        See :func:`facelm.agent.transition.transition_many` for the arguments and errors.
-        """
-        from .transition import transition_many
+        Args:
+            instructions: see :func:`facelm.agent.requests.transition_request`.
+            sources: for each a clip whose last frame (or frame ``at``) is the source, or None for the face at rest.
+            seconds: wanted durations, exact to the frame; None lets the instruction, else the model choose.
+            via: ``neutral`` or None.
+            curve: ``learned``, ``linear`` or ``minjerk`` (``agent/transition_curves.py``).
+            seed: instruction ``i`` is carried out with ``seed + i``.
+            idle: put the idle layer on the result; it grows from nothing in the first 0.4 s.
+            candidates: see :func:`facelm.agent.transition.perform`; 4 when None. With 1 it is the likeliest.
+            progress: called with (done, of).
+            at: seconds into each source at which its frame is taken; None is the last.
+            temperature: of the samples; 0.5 when None, and 0 leaves the likeliest transition alone.
 
-        return transition_many(self, instructions, sources, seconds, via, curve, seed, idle, candidates, progress, at,
-                               temperature)
+        Raises:
+            ValueError: see :func:`transition_request`, :func:`source_frame`; other numbers of sources, times or durations.
+        """
+        count = len(instructions)
+        durations = for_each(seconds, count, "durations", "instructions")
+        times = for_each(at, count, "times", "instructions")
+        given = for_each(sources, count, "sources", "instructions")
+        sampling = sampling_of(seed, temperature, candidates, idle)
+        asked = [transition_request(text, s, via) for text, s in zip(instructions, durations, strict=True)]
+        return self.carry_out(asked, given, sampling, curve, times, progress)
 
     def transition(self, instruction: str, source: FaceSequence | None = None, seconds: float | None = None,
                    via: str | None = None, curve: str = "learned", seed: int = 0, idle: bool = False,
@@ -178,6 +167,14 @@ class FaceLM:
         """Take one face, the source's last frame (or that ``at`` seconds), through the named expressions."""
         return self.transition_many([instruction], [source], seconds, via, curve, seed, idle, candidates, at=at,
                                     temperature=temperature)[0]
+
+    def carry_out(self, asked: Sequence[Instruction], sources: Sequence[FaceSequence | None], sampling: Sampling,
+                  curve: str = "learned", times: Sequence[float | None] | None = None,
+                  progress: Progress = silent) -> list[Transition]:
+        """Carry out checked instructions; see :meth:`transition_many`."""
+        check_curve(curve)
+        frames = [source_frame(c, self.head, t) for c, t in zip(sources, times or [None] * len(asked), strict=True)]
+        return perform(Writer(self.tokenizer, self.lm, self.head), asked, frames, sampling, curve, progress)
 
     # -- motion to words ----------------------------------------------------------------
     def describe_many(self, clips: Sequence[FaceSequence]) -> list[str]:
@@ -190,22 +187,11 @@ class FaceLM:
 
     def ask(self, clip: FaceSequence, question: str) -> str:
         """The model's answer to a question about a clip."""
-        if not question.strip():
-            raise ValueError('the question is empty; ask e.g. "How often does it blink?"')
-        return self.lm.ask(self._ids(clip), question.strip())
+        return self.lm.ask(self._ids(clip), parsed(Question, question))
 
     def measure(self, clip: FaceSequence) -> Measurement:
         """What geometry says the clip shows (no model involved)."""
         return measure(clip, self.head)
 
     def _ids(self, clip: FaceSequence) -> np.ndarray:
-        check_clip(clip, self.head)
-        return self.tokenizer.encode(clip).ids
-
-
-def to_length(clip: FaceSequence, frames: int) -> FaceSequence:
-    """A clip cut, or held at its last frame, to ``frames`` frames."""
-    if len(clip) >= frames:
-        return clip.slice(0, frames)
-    tail = clip.slice(len(clip) - 1)
-    return clip.concat(*[tail] * (frames - len(clip)))
+        return self.tokenizer.encode(check_clip(clip, self.head)).ids

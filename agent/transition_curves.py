@@ -22,8 +22,8 @@ from ..data_gen.performer.dynamics import minimum_jerk
 from ..data_gen.performer.transitions import state
 from ..face.clip.channels import MOTION_FIELDS
 from ..face.clip.sequence import FaceSequence
+from .requests import CURVES
 
-CURVES = ("learned", "linear", "minjerk")
 _LOW, _HIGH = 0.1, 0.9
 _EARLY = 0.246_636_45
 """Share of a minimum-jerk stroke's time at which a tenth of its way is done; nine tenths are done at 1 minus it."""

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from facelm.agent import pipeline
 from facelm.agent.chat import ChatSession, loop
-from facelm.agent.pipeline import FaceLM, check_request, weights_dir
+from facelm.agent.pipeline import FaceLM, weights_dir
+from facelm.agent.requests import GenerateRequest, Sampling, sampling_of
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.clip.spontaneous import add_idle
 from facelm.face.facs.measure import measure
@@ -110,12 +111,16 @@ def test_describe_and_ask_answer_in_words(agent: FaceLM, clips: list[FaceSequenc
     ({"seed": -1}, "seed is -1"),
     ({"temperature": -0.1}, "temperature is -0.1"),
     ({"temperature": float("nan")}, "temperature is nan"),
+    ({"candidates": 0}, "candidates is 0; allowed: 1 to 64"),
+    ({"candidates": 65}, "candidates is 65"),
 ])
 def test_wrong_requests_are_refused(agent: FaceLM, arguments: dict, words: str) -> None:
-    request = {"prompts": ["nod"], **arguments}
-    for call in (check_request, agent.generate_many):
-        with pytest.raises(ValueError, match=words):
-            call(**request)
+    given = {"prompts": ["nod"], **arguments}
+    with pytest.raises(ValueError, match=words) as refused:
+        agent.generate_many(**given)
+    assert str(refused.value).count("\n") == 0
+    with pytest.raises(ValueError, match=words):
+        GenerateRequest.of(given.pop("prompts"), given.pop("seconds", None), sampling_of(**given))
 
 
 def test_clips_that_the_model_cannot_read_are_refused(agent: FaceLM, clips: list[FaceSequence]) -> None:
@@ -159,11 +164,13 @@ class Scripted:
         self.head = HeadModel.default()
         self.calls: list[tuple] = []
 
-    def generate(self, prompt: str, seconds: float | None, seed: int, idle: bool, temperature: float,
-                 candidates: int | None = None) -> FaceSequence:
-        check_request([prompt], seconds, seed, temperature)
-        self.calls.append(("generate", prompt, seconds, seed, idle))
-        return FaceSequence.rest(round(25 * (seconds or 2.0)), self.head.ref)
+    def perform(self, asked: GenerateRequest) -> list[FaceSequence]:
+        (prompt,), (seconds,), sampling = asked.prompts, asked.seconds, asked.sampling
+        self.calls.append(("generate", prompt, seconds, sampling.seed, sampling.idle))
+        return [FaceSequence.rest(round(25 * (seconds or 2.0)), self.head.ref)]
+
+    def describe_many(self, clips: list[FaceSequence]) -> list[str]:
+        return [self.describe(c) for c in clips]
 
     def describe(self, clip: FaceSequence) -> str:
         if clip.seconds > 40:
@@ -181,7 +188,7 @@ class Scripted:
 
 @pytest.fixture()
 def session(tmp_path: Path) -> ChatSession:
-    return ChatSession(Scripted(), tmp_path / "chat", idle=False)  # type: ignore[arg-type]
+    return ChatSession(Scripted(), tmp_path / "chat", Sampling(idle=False))  # type: ignore[arg-type]
 
 
 def kinds(session: ChatSession) -> list[str]:

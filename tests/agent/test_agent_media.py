@@ -91,7 +91,7 @@ def test_a_face_past_the_camera_is_told_without_the_camera(tmp_path: Path, video
     else:
         calls = fitted(monkeypatch, seq)
     seen: list[str] = []
-    loaded = load_motion(path, progress=lambda what, done, of: seen.append(what), face=1)
+    loaded = load_motion(path, progress=lambda done, of, stage="": seen.append(stage), face=1)
     assert loaded.filmed and loaded.seq.fps == 25.0 and not loaded.seq.translation.any() and not loaded.seq.rotation.any()
     assert set(measure(loaded.seq).names) == {"smile"}
     assert "15 degrees to its right" in loaded.note

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from facelm.agent.pipeline import FaceLM
 from facelm.agent.training import train_language_model
-from facelm.cli import commands
+from facelm.cli import evaluate as eval_command
 from facelm.cli.main import main
 from facelm.eval.evaluate import evaluate
 from facelm.eval.items import corpus_items
@@ -34,7 +34,7 @@ def steps(weights: Path) -> int:
 
 def test_from_nothing_to_an_evaluated_model(tmp_path: Path, capsys: pytest.CaptureFixture[str],
                                             monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "KNOWN", 8)
+    monkeypatch.setattr(eval_command, "KNOWN", 8)
     resumed, load = [], train._load_checkpoint
 
     def load_and_note(*args: Any) -> train.Progress:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import re
 import shlex
@@ -11,7 +10,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from facelm.cli.main import build_parser
+from cyclopts import CycloptsError
+from facelm.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,14 +27,6 @@ def snippets(language: str) -> list[tuple[str, str]]:
     return [(page, code) for page, text in PAGES.items() for kind, code in blocks(text) if kind == language]
 
 
-def commands(parser: argparse.ArgumentParser, prefix: str = "") -> dict[str, argparse.ArgumentParser]:
-    """Every command that can be run: ``{"generate": parser, "data synth": parser, ...}``."""
-    nested = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    if not nested:
-        return {prefix.strip(): parser}
-    return {k: v for name, child in nested[0].choices.items() for k, v in commands(child, f"{prefix} {name}").items()}
-
-
 def facelm_lines() -> list[tuple[str, str]]:
     """Every line in a fenced block that runs facelm, and every complete one in running text."""
     found = []
@@ -48,8 +40,8 @@ def facelm_lines() -> list[tuple[str, str]]:
     return found
 
 
-def parse(line: str) -> argparse.Namespace:
-    return build_parser().parse_args(shlex.split(line, comments=True)[1:])
+def parse(line: str) -> main.Line:
+    return main.parse(shlex.split(line, comments=True)[1:])
 
 
 @cache
@@ -75,7 +67,7 @@ def names_of(module: str) -> frozenset[str]:
 # -- the command line ---------------------------------------------------------------------
 def test_command_table_is_complete() -> None:
     table = PAGES["docs/commands.md"].split("\n```")[0]
-    assert sorted(re.findall(r"^\| `facelm ([a-z ]+)` \|", table, re.MULTILINE)) == sorted(commands(build_parser()))
+    assert sorted(re.findall(r"^\| `facelm ([a-z ]+)` \|", table, re.MULTILINE)) == sorted(main.COMMANDS)
 
 
 def test_facelm_lines_parse() -> None:
@@ -85,7 +77,7 @@ def test_facelm_lines_parse() -> None:
     for page, line in lines:
         try:
             parse(line)
-        except SystemExit:
+        except CycloptsError:
             failed.append(f"{page}: {line}")
     assert failed == []
 
@@ -93,12 +85,12 @@ def test_facelm_lines_parse() -> None:
 @pytest.mark.parametrize(
     "line", ["facelm generate", "facelm perform x -o c.npz", "facelm render c.npz", "facelm train --nope"])
 def test_the_line_check_refuses_what_is_wrong(line: str) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(CycloptsError):
         parse(line)
 
 
 def test_commands_named_in_the_text_exist() -> None:
-    known = {c.split()[0] for c in commands(build_parser())}
+    known = {c.split()[0] for c in main.COMMANDS}
     named = {(page, word) for page, text in PAGES.items() for word in re.findall(r"`facelm ([a-z]+)[^`]*`", text)}
     assert ("README.md", "eval") in named
     assert sorted(f"{page}: facelm {word}" for page, word in named if word not in known) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from broken import Bomb
-from facelm.cli import commands
+from facelm.agent import tools
 from facelm.cli.main import main
 from facelm.data_gen.corpus.synth import synth
 from facelm.face.clip.sequence import FaceSequence
@@ -32,13 +32,13 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture()
 def refuse(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Refuse:
-    """Run a command that must fail: one line, exit code 1, nothing printed, nothing written."""
+    """Run a command that must fail: one line, the wanted exit code, nothing printed, nothing written."""
 
-    def run(*argv: object) -> str:
+    def run(*argv: object, wanted: int = 1) -> str:
         before = tree(tmp_path)
         code = main([str(a) for a in argv])
         out, err = capsys.readouterr()
-        assert code == 1, (argv, out)
+        assert code == wanted, (argv, out, err)
         assert err.startswith(f"facelm {argv[0]}: ") and err.endswith("\n") and err.count("\n") == 1, (argv, err)
         assert 20 < len(err) < 1200 and "Traceback" not in err and out == "", (argv, err, out)
         assert tree(tmp_path) == before, argv
@@ -49,10 +49,10 @@ def refuse(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Refuse:
 
 @pytest.fixture()
 def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(args: object) -> None:
+    def load(model: object) -> None:
         raise AssertionError("the language model was loaded before the input was checked")
 
-    monkeypatch.setattr(commands, "load_agent", load)
+    monkeypatch.setattr(tools, "load_agent", load)
 
 
 @pytest.fixture(scope="module")

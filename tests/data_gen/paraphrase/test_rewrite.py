@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import threading
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facelm.cli import rewrite as command
+from command import command
 from facelm.data_gen.paraphrase.backends import BackendError, ChatEndpoint, LocalModel
 from facelm.data_gen.paraphrase.check import CheckConfig, clean, problems, residue
 from facelm.data_gen.paraphrase.rewrite import ReplyCache, RewriteConfig, Rewriter, read_rows, rewrite_file
@@ -345,21 +344,15 @@ def test_a_damaged_model_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 # -- the command ------------------------------------------------------------------------------
-def parse(*argv: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    command.register(parser.add_subparsers(dest="data_command"))
-    return parser.parse_args(["rewrite", *argv])
-
-
 def test_the_command(serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text(json.dumps({"caption": SAID}) + "\n")
     server = serve(lambda body: chat(GOOD))
-    assert command.run(parse(str(source), "-o", str(out), "--url", server.url, "--model", "tiny", "--json")) == 0
+    assert command("data", "rewrite", source, "-o", out, "--url", server.url, "--model", "tiny", "--json") == 0
     assert json.loads(capsys.readouterr().out)["accepted"] == 1 and lines(out)[0]["captions"] == [GOOD]
-    assert command.run(parse(str(source), "-o", str(out), "--url", server.url, "--model", "tiny")) == 0
+    assert command("data", "rewrite", source, "-o", out, "--url", server.url, "--model", "tiny") == 0
     assert "1 of 1 captions rewritten" in capsys.readouterr().out and len(server.requests) == 1
     for argv, message in ((("--url", server.url), "needs --model"), ((), "either --url"),
                           (("--local", "x", "--workers", "2"), "one caption at a time")):
         with pytest.raises(ValueError, match=message):
-            command.run(parse(str(source), "-o", str(out), *argv))
+            command("data", "rewrite", source, "-o", out, *argv)

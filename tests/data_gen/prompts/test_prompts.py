@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import command
 from facelm.data_gen.performer.sampler import compatible
 from facelm.data_gen.prompts.dedup import Deduplicator, tokens
 from facelm.data_gen.prompts.factors import DRAWN, FACIAL, GAZE, HEAD, KNOWN, admissible, contradictions, parents, values_of
@@ -263,17 +264,11 @@ def test_the_performed_prompts_show_what_was_asked(suite: list[Prompt]) -> None:
 
 # -- the command --------------------------------------------------------------------------------
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import argparse
-
-    from facelm.cli import prompts as command
-
-    parser = argparse.ArgumentParser()
-    command.register(parser.add_subparsers(dest="data_command"))
     out = tmp_path / "p.jsonl"
-    args = ["prompts", "--count", "30", "-o", str(out), "--config", str(CONFIGS / "tiny.yaml"),
+    args = ["data", "prompts", "--count", "30", "-o", str(out), "--config", str(CONFIGS / "tiny.yaml"),
             "--report", str(tmp_path / "r"), "--json"]
-    assert command.run(parser.parse_args(args)) == 0
+    assert command(*args) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["prompts"] == 30 and len(read_prompts(out)) == 30 and (tmp_path / "r" / "balance.md").is_file()
     with pytest.raises(ValueError, match="must end in"):
-        command.run(parser.parse_args(["prompts", "--count", "3", "-o", str(tmp_path / "p.txt")]))
+        command("data", "prompts", "--count", "3", "-o", str(tmp_path / "p.txt"))

@@ -13,6 +13,7 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import pytest
+from command import command
 from facelm.data_gen.prompts.suite import Prompt, sample_prompts, write_prompts
 from facelm.data_gen.video import t2v
 from facelm.data_gen.video.sidecar import FAILURES, Licence, prompt_seed, read_record, records
@@ -290,19 +291,13 @@ def test_the_performer_films_prompts(tmp_path: Path, suite: list[Prompt]) -> Non
 
 
 def test_the_command_refuses_what_does_not_fit(tmp_path: Path, suite: list[Prompt]) -> None:
-    import argparse
-
-    from facelm.cli import prompts as command
-
-    parser = argparse.ArgumentParser()
-    command.register(parser.add_subparsers(dest="data_command"))
     file = write_prompts(suite, tmp_path / "p.jsonl")
     for args, said in ((["--prompts", str(file)], "which model"), ([], "nothing to film"),
                        (["--videos", "x", "--prompts", "y"], "existing files"), (["--attributes", "x"], "belongs to --videos"),
                        (["--prompts", str(file), "--backend", "performer", "--device", "cpu"], "no model")):
         with pytest.raises(ValueError, match=said):
-            command.run(parser.parse_args(["videos", "-o", str(tmp_path / "o"), *args]))
+            command("data", "videos", "-o", tmp_path / "o", *args)
     source = tmp_path / "mine"
     cfg = config()
     t2v.render_videos(suite[:1], source, cfg, renderer=Fake(cfg))
-    assert command.run(parser.parse_args(["videos", "--videos", str(source), "-o", str(tmp_path / "o"), "--json"])) == 0
+    assert command("data", "videos", "--videos", source, "-o", tmp_path / "o", "--json") == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import pickle
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from facelm.cli import heads
+from command import command
 from facelm.face.clip.channels import ARKIT_52, EXPR_NAMES
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.head.model import HeadModel
@@ -452,22 +451,15 @@ def test_hostile_files_do_not_run(tmp_path: Path, flame: HeadModel) -> None:
 
 # -- the command ----------------------------------------------------------------------------
 def test_command(tmp_path: Path, flame: HeadModel, capsys: pytest.CaptureFixture[str]) -> None:
-    parser = argparse.ArgumentParser()
-    commands = parser.add_subparsers(dest="command", required=True)
-    heads.register(lambda name, text: commands.add_parser(name, help=text))
-
-    def run(*argv: object) -> int:
-        return heads.run(parser.parse_args([str(a) for a in argv]))
-
     flame.save(tmp_path / "flame.npz")
     save(tmp_path / "in.npz", vhap())
     out = tmp_path / "clip.npz"
-    assert run("convert", tmp_path / "in.npz", "-o", out, "--head", tmp_path / "flame.npz", "--fps", 30) == 0
+    assert command("convert", tmp_path / "in.npz", "-o", out, "--head", tmp_path / "flame.npz", "--fps", 30) == 0
     assert "recognised: VHAP" in capsys.readouterr().out
     assert FaceSequence.load(out, flame.ref).fps == 30
     save(tmp_path / "in.json", [{n: 0.1 for n in ARKIT_52}] * 3)
-    assert run("convert", tmp_path / "in.json", "-o", out, "--json") == 0
+    assert command("convert", tmp_path / "in.json", "-o", out, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["frames"] == 3 and told["format"].startswith("ARKit") and told["notes"]
     with pytest.raises(ValueError, match="another name"):
-        run("convert", out, "-o", out)
+        command("convert", out, "-o", out)

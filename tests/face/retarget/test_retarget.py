@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from facelm.cli import retarget as command
+from command import command
 from facelm.data_gen.corpus.splits import split_of
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.sampler import sample_script
@@ -167,9 +166,7 @@ def test_box_least_squares() -> None:
 
 # -- the command ------------------------------------------------------------------------
 def run(*words: str) -> int:
-    parser = argparse.ArgumentParser()
-    command.register(lambda name, text: parser.add_subparsers(dest="command").add_parser(name, help=text))
-    return command.run(parser.parse_args(["retarget", *words]))
+    return command("retarget", *words)
 
 
 def test_command(tmp_path: Path, other: HeadModel, clips: list[FaceSequence], capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,7 +185,7 @@ def test_command(tmp_path: Path, other: HeadModel, clips: list[FaceSequence], ca
     assert FaceSequence.load(tmp_path / "again.npz", HeadModel.default().ref).head == HeadModel.default().ref
     wrong = [([gone, "--to", str(tmp_path / "other.npz"), "-o", str(tmp_path / "x.npz")], "give the clip's own head with --from"),
              ([*source, "--to", str(tmp_path / "other.npz"), "-o", str(tmp_path / "x.npz")], "give a folder"),
-             ([source[0], source[0], "--to", str(tmp_path / "other.npz"), "-o", str(tmp_path / "out")], "two clips are called"),
+             ([source[0], source[0], "--to", str(tmp_path / "other.npz"), "-o", str(tmp_path / "out")], "inputs are named"),
              ([source[0], "--to", "default", "-o", str(tmp_path / "x.npz")], "the same head"),
              ([source[0], "--to", str(tmp_path / "other.npz"), "-o", str(tmp_path)], "written over its own input")]
     for words, sentence in wrong:

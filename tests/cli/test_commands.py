@@ -1,7 +1,6 @@
-"""The command line: good input gives clean output, wrong input one line on stderr and nothing else.
+"""Good input to the commands: clean output, the files that were asked for, and nothing half-written.
 
-Commands run in process. Wherever a wrong input must be found before the language model is
-loaded, loading it is an error of the test.
+Commands run in process.
 """
 
 # ruff: noqa: F811 (fixtures are imported by name)
@@ -9,8 +8,8 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
-import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,96 +17,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_fixtures import Refuse, files, in_a_folder_of_its_own, no_model, refuse, tree  # noqa: F401
-from facelm.cli import clip_commands
-from facelm.cli.main import main
+from cli_fixtures import files, in_a_folder_of_its_own, tree  # noqa: F401
+from facelm.agent import tools
+from facelm.agent.pipeline import FaceLM
+from facelm.cli.main import COMMANDS, main
+from facelm.cli.spellings import OLD
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.measure import measure
+from facelm.face.head.model import HeadModel
 from tiny_agent import tiny_face_tokenizer
+from transition_fakes import needs_tokenizer, performing_agent, still
+
+TURN = "Turn this face from anger to happiness"
 
 
-# -- what is asked ----------------------------------------------------------------------
-@pytest.mark.parametrize(("argv", "words"), [
-    (["generate", "", "-o", "a.npz"], "prompt is empty"),
-    (["generate", " ", "-o", "a.npz"], "prompt is empty"),
-    (["generate", "x" * 1001, "-o", "a.npz"], "1001 characters"),
-    (["generate", "-o", "a.npz"], "either a text"),
-    (["generate", "smile", "--file", "p.txt", "-o", "a"], "either a text"),
-    (["generate", "smile", "-o", "a.mp4"], "must end in .npz"),
-    (["generate", "smile", "-o", "none/a.npz"], "folder none does not exist"),
-    (["generate", "smile", "-o", "dir.npz"], "is a folder"),
-    (["generate", "smile", "-o", "a.npz", "--render", "a.avi"], "must end in .mp4"),
-    (["generate", "smile", "-o", "a.npz", "--render", "none/a.gif"], "folder none does not exist"),
-    (["generate", "smile", "-o", "a.npz", "--glb", "a.gltf"], "must end in .glb"),
-    *((["generate", "smile", "-o", "a.npz", f"--seconds={s}"], "allowed: 0.2 to 20") for s in ("0", "-1", "99", "nan", "inf")),
-    (["generate", "smile", "-o", "a.npz", "--seed=-1"], "seed is -1"),
-    (["generate", "smile", "-o", "a.npz", "--temperature=-1"], "temperature is -1"),
-    (["generate", "smile", "-o", "a.npz", "--temperature=nan"], "temperature is nan"),
-    (["generate", "--file", "good.txt", "-o", "good.txt/x"], "is a file"),
-    (["demo", ""], "prompt is empty"),
-    (["demo", "--seconds=0"], "allowed: 0.2 to 20"),
-    (["demo", "-o", "good.txt"], "is a file"),
-    (["chat", "-o", "good.txt"], "is a file"),
-    (["chat", "--seconds=0.1"], "allowed: 0.2 to 20"),
-    (["describe", "CLIP", "--ask", " "], "question is empty"),
-    (["render", "CLIP", "-o", "a.avi"], "must end in .mp4"),
-    (["render", "CLIP", "-o", "none/a.png"], "folder none does not exist"),
-    (["render", "CLIP", "-o", "dir.png"], "is a folder"),
-    (["render", "CLIP", "-o", "a.png", "--size", "20"], "64 to 2048"),
-    (["eval", "-o", "none/r.json"], "folder none does not exist"),
-    (["eval", "-o", "r.txt"], "must end in .json"),
-    (["eval", "--temperature=nan"], "temperature is nan"),
-    (["data", "synth", "-o", "good.txt"], "is a file"),
-    (["data", "synth", "-o", "full"], "is not empty"),
-    (["data", "synth", "-o", "c", "--seed=-1"], "seed is -1"),
-    (["data", "synth", "-o", "c", "--workers", "1000"], "workers is 1000"),
-    (["train", "LM", "--corpus", "CORPUS", "-o", "good.txt"], "is a file"),
-    (["tokenizer", "train", "TOK", "-o", "good.txt"], "is a file"),
-])
-def test_wrong_requests_are_one_line_and_cost_nothing(argv: list[str], words: str, files: Path, refuse: Refuse, no_model: None,
-                                                      tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FACELM_WEIGHTS", str(files / "w"))
-    (tmp_path / "good.txt").write_text("smile\n")
-    for name in ("dir.npz", "dir.png", "full/of"):
-        (tmp_path / name).mkdir(parents=True)
-    real = {"CLIP": files / "clip.npz", "LM": files / "lm.yaml", "TOK": files / "tok.yaml", "CORPUS": files / "corpus"}
-    assert words in refuse(*(real.get(a, a) for a in argv))
-
-
-@pytest.mark.parametrize(("name", "data", "words"), [
-    ("missing", None, "no such prompt file"),
-    ("empty", b"", "no prompts"),
-    ("blank", b"\n  \n", "no prompts"),
-    ("random", bytes(range(256)) * 4, "not UTF-8"),
-    ("nul", b"smile\0\n", "NUL"),
-    ("long", b"smile\n" + b"x" * 2000, "2000 characters"),
-    ("huge", 11_000_000, "at most 10 MB"),
-    ("pickle", pickle.dumps({"a": [1.5, "x" * 300]}), "not UTF-8|NUL"),
-])
-def test_a_bad_prompt_file_is_one_line(name: str, data: bytes | int | None, words: str, refuse: Refuse, no_model: None,
-                                       tmp_path: Path) -> None:
-    path = tmp_path / "p.txt"
-    if isinstance(data, int):
-        with path.open("wb") as handle:
-            handle.truncate(data)
-    elif data is not None:
-        path.write_bytes(data)
-    said = refuse("generate", "--file", path, "-o", "out")
-    assert any(w in said for w in words.split("|")), said
-    assert "is a folder" in refuse("generate", "--file", tmp_path, "-o", "out")
-
-
-@pytest.mark.parametrize("argv", [["generate", "smile", "-o", "a.npz", "--count", "0"], ["dance"], [], ["render", "a.npz"],
-                                  ["generate", "smile", "-o", "a.npz", "--seconds", "two"]])
-def test_wrong_usage_ends_in_usage_and_one_line(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(argv)
-    out, err = capsys.readouterr()
-    assert stop.value.code == 2 and out == "" and err.startswith("usage: facelm")
-    assert "error: " in err.splitlines()[-1] and "Traceback" not in err
-
-
-# -- good input -------------------------------------------------------------------------
 @pytest.fixture()
 def run(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
     """Run a command that must succeed, with nothing on stderr; returns its stdout."""
@@ -192,9 +115,114 @@ def test_ctrl_c_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     def stop(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(clip_commands, "load", stop)
+    monkeypatch.setattr(tools, "read", stop)
     assert main(["measure", str(files / "clip.npz")]) == 130
     assert capsys.readouterr() == ("", "facelm: stopped\n")
+
+
+def test_candidates_are_passed_on(run: Callable[..., str], files: Path, tmp_path: Path) -> None:
+    model = ("--weights", files / "w", "--base", files / "base")
+    for k in (1, 16):
+        run("generate", "smile", "-o", f"{k}.npz", "--seconds", 1.6, "--no-idle", "--candidates", k, *model)
+    one, several = (FaceSequence.load(tmp_path / f"{k}.npz").expr for k in (1, 16))
+    assert not np.array_equal(one, several)
+    agent = FaceLM.from_pretrained(files / "w", str(files / "base"))
+    assert np.array_equal(several, agent.generate("smile", 1.6, idle=False, candidates=16).expr)
+
+
+def test_missing_folders_are_made_and_what_is_replaced_is_said(clips: list[FaceSequence], tmp_path: Path,
+                                                               capsys: pytest.CaptureFixture[str]) -> None:
+    clips[0].slice(0, 6).save(tmp_path / "c.npz")
+    for said in ("", "facelm: made/of/c.glb is replaced\n"):
+        assert main(["render", "c.npz", "-o", "made/of/c.glb"]) == 0
+        assert capsys.readouterr() == ("made/of/c.glb\n", said)
+
+
+def test_the_prompts_may_come_from_stdin(run: Callable[..., str], files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("nod\n\nsmile\n"))
+    model = ("--weights", files / "w", "--base", files / "base")
+    out = run("generate", "--file", "-", "-o", "d", "--seconds", 0.4, "--json", *model)
+    facts = [json.loads(line) for line in out.splitlines()]
+    assert [f["prompt"] for f in facts] == ["nod", "smile"] and facts[1]["clip"] == "d/0001.npz" and facts[0]["frames"] == 10
+
+
+def test_debug_shows_the_traceback_and_verbose_the_log(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["measure", "none.npz", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+    assert main(["describe", str(files / "clip.npz"), "-v", "--weights", str(files / "w"), "--base", str(files / "base")]) == 0
+    assert f"facelm: loading the weights in {files / 'w'}" in capsys.readouterr().err
+    assert not logging.getLogger("facelm").handlers
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_option_of_every_command_is_explained(command: str, capsys: pytest.CaptureFixture[str],
+                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    assert main([*command.split(), "--help"]) == 0
+    shown = capsys.readouterr().out
+    options = [line.strip("│ *\n") for line in shown.splitlines() if line.strip("│ *").startswith("--")]
+    assert all(len(o.split()) > 2 and any(len(w) > 3 and w.islower() for w in o.split()) for o in options), options
+    assert "--json" in shown and not [old for old in OLD.get(command, {}) if f"{old} " in shown]
+
+
+def test_a_completion_is_made() -> None:
+    from facelm.cli.main import app
+
+    script = app().generate_completion(shell="bash")
+    assert "generate" in script and "--candidates" in script
+
+
+# -- transitions ----------------------------------------------------------------------------
+@pytest.fixture()
+def performing(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = performing_agent()
+    monkeypatch.setattr(tools, "load_agent", lambda model: agent)
+
+
+@pytest.fixture()
+def source(tmp_path: Path) -> Path:
+    return still(30, mouthSmileLeft=0.4, cheekPuff=0.3).save(tmp_path / "source.npz")
+
+
+@needs_tokenizer
+def test_one_line_says_what_was_done(performing: None, source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["transition", TURN, "--source", str(source), "--seconds", "3", "-o", "a.npz"]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 1 and err == ""
+    assert out.startswith("a.npz: 3.00 s, 75 frames: anger at ") and ", happiness at " in out
+    assert out.endswith(f"learned curve, from {source} at 1.20 s\n")
+    clip, given = FaceSequence.load("a.npz"), FaceSequence.load(source)
+    assert np.array_equal(clip.expr[0], given.expr[-1]) and np.array_equal(clip.shape, given.shape)
+    assert (clip.neck_pose == given.neck_pose[-1]).all()
+
+
+@needs_tokenizer
+def test_json_files_and_warnings(performing: None, source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["transition", "Turn this face from sleepy to angry", "--source", str(source), "--at", "0.4", "--via", "neutral",
+                 "--curve", "minjerk", "--idle", "--json", "--seconds", "2", "-o", "a.npz", "--render", "a.png",
+                 "--glb", "a.glb"])
+    out, err = capsys.readouterr()
+    assert code == 0 and "sleepy" in err and err.startswith("facelm: warning: ")
+    record = json.loads(out)
+    assert record["clip"] == "a.npz" and record["frames"] == 50 and record["curve"] == "minjerk"
+    assert [e["name"] for e in record["expressions"]][-1] == "anger" and len(record["warnings"]) == 1
+    assert record["source"].endswith("at 0.40 s") and {"a.npz", "a.png", "a.glb"} <= set(tree(Path()))
+    assert not [n for n in tree(Path()) if n.endswith(".part")]
+
+
+@needs_tokenizer
+def test_a_source_on_another_head_comes_back_on_it(performing: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head = HeadModel.default()
+    bigger = HeadModel(**{**{f: getattr(head, f) for f in head.__dataclass_fields__}, "v_template": head.v_template * 1.1,
+                          "name": "bigger"})
+    bigger.save(tmp_path / "bigger.npz")
+    clip = still(5, mouthSmileLeft=0.4).replace(head=bigger.ref)
+    clip.save(tmp_path / "s.npz")
+    assert main(["transition", TURN, "--source", "s.npz", "--head", "bigger.npz", "--seconds", "2", "-o", "a.npz"]) == 0
+    out = FaceSequence.load("a.npz", bigger.ref)
+    assert np.array_equal(out.expr[0], clip.expr[-1]) and np.array_equal(out.shape, clip.shape)
+    assert (out.translation == clip.translation[-1]).all() and np.allclose(out.neck_pose, clip.neck_pose[-1], atol=1e-5)
+    assert out.expr[-1].max() > 0.3
 
 
 # -- as a program -----------------------------------------------------------------------

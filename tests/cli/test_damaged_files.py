@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from broken import broken_files
 from cli_fixtures import Refuse, bomb, files, in_a_folder_of_its_own, no_model, refuse  # noqa: F401
-from facelm.cli import commands
+from facelm.agent import tools
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.head.model import HeadModel
 from llm_tiny import tiny_base
@@ -169,7 +169,7 @@ def test_a_bad_corpus_is_one_line(how: str, files: Path, refuse: Refuse, tmp_pat
     refuse("tokenizer", "eval", files / "w/tokenizer", "--corpus", corpus)
     refuse("train", files / "lm.yaml", "--corpus", corpus, "-o", "out", "--base", files / "base")
     if how in ("missing", "file", "empty folder") or how.startswith("manifest"):
-        monkeypatch.setattr(commands, "load_agent", lambda args: pytest.fail("the model was loaded first"))
+        monkeypatch.setattr(tools, "load_agent", lambda model: pytest.fail("the model was loaded first"))
     refuse("eval", "--corpus", corpus, "--base", files / "base", "--items", 2)
     assert not (corpus / "exploded").exists()
 

@@ -1,0 +1,74 @@
+"""`facelm tokenizer train`, `tokenizer eval` and `train`."""
+
+from __future__ import annotations
+
+from ..agent.requests import output_folder
+from ..agent.results import Result, Written
+from .data import positive
+from .evaluate import Report
+from .output import Out, bars
+
+
+def tokenizer_train(recipe: str, *, out: Out, corpus: str | None = None) -> Result:
+    """Train a motion tokenizer from a recipe.
+
+    Args:
+        recipe: RECIPE.yaml; see configs.
+        out: Folder of the tokenizer.
+        corpus: Train on this corpus (default: fresh clips of the procedural animator).
+    """
+    from ..agent.training import tokenizer_clips
+    from ..face.head.model import HeadModel
+    from ..tokenizer.config import load_recipe
+    from ..tokenizer.train import recipe_record, train_tokenizer
+
+    settings = load_recipe(recipe)
+    output_folder(out)
+    clips = tokenizer_clips(settings, corpus, bars("preparing clips"))
+    update = bars("training")
+    tokenizer = train_tokenizer(settings, clips, HeadModel.default(), lambda step, parts: update(step, settings.train.steps))
+    tokenizer.save_pretrained(out, recipe=recipe_record(settings), corpus=bool(corpus))
+    return Written(out, f"{tokenizer.n_symbols} symbols, codes a stream {list(tokenizer.codebook_size)}",
+                   {"symbols": tokenizer.n_symbols, "codes": list(tokenizer.codebook_size)})
+
+
+def tokenizer_eval(tokenizer: str | None = None, /, *, corpus: str | None = None, count: int = 500) -> Result:
+    """Reconstruction error, action recall, tokens and bits a second.
+
+    Args:
+        tokenizer: Folder of a tokenizer (default: the released one).
+        corpus: Use its test split (default: fresh test scripts).
+        count: Number of clips.
+    """
+    from ..agent.pipeline import weights_dir
+    from ..eval.items import corpus_items, fresh_items
+    from ..eval.reconstruction import evaluate_tokenizer
+    from ..tokenizer.codec import FaceTokenizer
+
+    positive("--count", count)
+    model = FaceTokenizer.from_pretrained(tokenizer or weights_dir() / "tokenizer")
+    items = corpus_items(corpus, count) if corpus else fresh_items(count)
+    return Report(evaluate_tokenizer(model, [i.clip for i in items], progress=bars("reconstructing")))
+
+
+def train(recipe: str, *, out: Out, corpus: str, transitions: str | None = None, tokenizer: str | None = None,
+          base: str | None = None, init: str | None = None, restart: bool = False) -> Result:
+    """Train the language model from a recipe (resumes by itself).
+
+    Args:
+        recipe: RECIPE.yaml; see configs.
+        out: Folder for the weights.
+        corpus: A corpus of `facelm data synth`.
+        transitions: A corpus of `facelm data transitions`, for recipes that train them.
+        tokenizer: Folder of a motion tokenizer (default: the released one).
+        base: Base language model: a folder or a Hugging Face id (default: the recipe's).
+        init: Start from this saved adapter (the llm folder of a weights folder).
+        restart: Start anew even if the folder holds checkpoints.
+    """
+    from ..agent.pipeline import weights_dir
+    from ..agent.training import train_language_model
+
+    output_folder(out)
+    train_language_model(recipe, corpus, tokenizer or weights_dir() / "tokenizer", out, base, restart,
+                         bars("tokenizing the corpus"), init, transitions)
+    return Written(out, f"tokenizer and language model; use them with --weights {out}")

@@ -1,0 +1,178 @@
+"""Wrong input to every command: one line on stderr that names the value and the fix, and nothing else.
+
+Commands run in process. Wherever a wrong input must be found before the language model is loaded, loading it is an
+error of the test.
+"""
+
+# ruff: noqa: F811 (fixtures are imported by name)
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+from cli_fixtures import Refuse, files, in_a_folder_of_its_own, no_model, refuse  # noqa: F401
+from facelm.cli.main import COMMANDS, main
+from transition_fakes import still
+
+TURN = "Turn this face from anger to happiness"
+
+WRONG: list[tuple[list[str], str]] = [
+    (["generate", "", "-o", "a.npz"], "prompt is empty"),
+    (["generate", " ", "-o", "a.npz"], "prompt is empty"),
+    (["generate", "x" * 1001, "-o", "a.npz"], "1001 characters"),
+    (["generate", "-o", "a.npz"], "either a text"),
+    (["generate", "smile", "--file", "p.txt", "-o", "a"], "either a text"),
+    (["generate", "smile", "-o", "a.mp4"], "must end in .npz"),
+    (["generate", "smile", "-o", "dir.npz"], "is a folder"),
+    (["generate", "smile", "-o", "good.txt/a.npz"], "is a file"),
+    (["generate", "smile", "-o", "a.npz", "--render", "a.avi"], "must end in .mp4"),
+    (["generate", "smile", "-o", "a.npz", "--render", "good.txt/a.gif"], "is a file"),
+    (["generate", "smile", "-o", "a.npz", "--glb", "a.gltf"], "must end in .glb"),
+    *((["generate", "smile", "-o", "a.npz", f"--seconds={s}"], "allowed: 0.2 to 20") for s in ("0", "-1", "99", "nan", "inf")),
+    (["generate", "smile", "-o", "a.npz", "--seconds", "two"], "two"),
+    (["generate", "smile", "-o", "a.npz", "--count", "0"], "--count is 0"),
+    (["generate", "smile", "-o", "a.npz", "--candidates", "0"], "candidates is 0; allowed: 1 to 64"),
+    (["generate", "smile", "-o", "a.npz", "--seed=-1"], "seed is -1"),
+    (["generate", "smile", "-o", "a.npz", "--temperature=-1"], "temperature is -1"),
+    (["generate", "smile", "-o", "a.npz", "--temperature=nan"], "temperature is nan"),
+    (["generate", "smile", "-o", "a.npz", "--head", "none.npz"], "none.npz"),
+    (["generate", "--file", "good.txt", "-o", "good.txt/x"], "is a file"),
+    (["demo", ""], "prompt is empty"),
+    (["demo", "--seconds=0"], "allowed: 0.2 to 20"),
+    (["demo", "-o", "good.txt"], "is a file"),
+    (["chat", "-o", "good.txt"], "is a file"),
+    (["chat", "--seconds=0.1"], "allowed: 0.2 to 20"),
+    (["describe", "CLIP", "--ask", " "], "question is empty"),
+    (["measure", "none.npz"], "no such clip"),
+    (["render", "CLIP", "-o", "a.avi"], "must end in .mp4"),
+    (["render", "CLIP", "-o", "dir.png"], "is a folder"),
+    (["render", "CLIP", "-o", "a.png", "--size", "20"], "64 to 2048"),
+    (["fit", "CLIP", "-o", "a.npz", "--fov", "0"], "--fov is 0"),
+    (["fit", "CLIP", "-o", "a.npz", "--overlay", "x.txt"], "--overlay is x.txt"),
+    (["fit", "CLIP", "-o", "a.npz", "--head", "missing.npz"], "missing.npz"),
+    (["fit", "CLIP", "CLIP", "-o", "out"], "several inputs are named clip"),
+    (["fit", "CLIP", "CLIP", "-o", "a.npz"], "give a folder"),
+    (["fit", "CLIP", "-o", "a.npz", "--recipe", "none.yaml"], "none.yaml"),
+    (["convert", "none.csv", "-o", "a.npz"], "none.csv"),
+    (["convert", "CLIP", "-o", "a.csv"], "must end in .npz"),
+    (["convert", "good.npz", "-o", "good.npz"], "over its own input"),
+    (["retarget", "good.npz", "--to", "default", "-o", "good.npz"], "over its own input"),
+    (["retarget", "good.npz", "--to", "default", "-o", "a.npz"], "the same head"),
+    (["retarget", "good.npz", "--to", "none.npz", "-o", "a.npz"], "none.npz"),
+    (["head", "import", "none.pkl", "-o", "h.npz"], "none.pkl"),
+    (["head", "show", "good.txt"], "good.txt"),
+    (["head", "show", "--png", "a.jpg"], "must end in .png"),
+    (["head", "list", "none"], "no such folder"),
+    (["info", "--weights", "none"], "facelm train"),
+    (["data", "synth", "-o", "good.txt"], "is a file"),
+    (["data", "synth", "-o", "full"], "is not empty"),
+    (["data", "synth", "-o", "c", "--seed=-1"], "seed is -1"),
+    (["data", "synth", "-o", "c", "--workers", "1000"], "workers is 1000"),
+    (["data", "synth", "-o", "c", "--count", "0"], "--count is 0"),
+    (["data", "transitions", "-o", "good.txt"], "is a file"),
+    (["data", "transitions", "-o", "c", "--count", "0"], "0 transitions"),
+    (["data", "prompts", "--count", "3", "-o", "p.txt"], "must end in"),
+    (["data", "prompts", "--count", "0", "-o", "p.csv"], "--count is 0"),
+    (["data", "prompts", "none.yaml", "--count", "3", "-o", "p.csv"], "none.yaml"),
+    (["data", "videos", "-o", "v"], "nothing to film"),
+    (["data", "videos", "-o", "v", "--limit", "0", "--videos", "x"], "--limit is 0"),
+    (["data", "build", "none.yaml", "-o", "c"], "none.yaml"),
+    (["data", "build", "none.yaml", "-o", "c", "--videos", "v", "--backend", "performer"], "belongs to --backend videos"),
+    (["data", "rewrite", "good.txt", "-o", "r.jsonl"], "either --url"),
+    (["data", "rewrite", "good.txt", "-o", "r.jsonl", "--url", "x"], "--url needs --model"),
+    (["tokenizer", "train", "TOK", "-o", "good.txt"], "is a file"),
+    (["tokenizer", "eval", "none"], "none"),
+    (["tokenizer", "eval", "--count", "0"], "--count is 0"),
+    (["train", "LM", "--corpus", "CORPUS", "-o", "good.txt"], "is a file"),
+    (["eval", "-o", "r.txt"], "must end in .json"),
+    (["eval", "--temperature=nan"], "temperature is nan"),
+    (["eval", "--items", "0"], "--count is 0"),
+    (["eval", "--data", "ckplus"], "belong to `facelm eval transitions`"),
+    (["eval", "transitions"], "needs --data"),
+    (["eval", "transitions", "--data", "ckplus", "--only", "l2m"], "--only belongs"),
+    *((["transition", *argv, "-o", "a.npz"], words) for argv, words in (
+        ([""], "instruction is empty"),
+        (["Open the door"], "names no expression"),
+        (["Turn this face from xyzzy to anger"], "xyzzy"),
+        ([TURN, "--seconds=0.1"], "allowed: 0.2 to 20"),
+        ([TURN, "--seconds=nan"], "allowed: 0.2 to 20"),
+        ([TURN, "--seconds=0.3"], "allowed: 0.4 to 20"),
+        ([TURN, "--via", "anger"], "allowed: neutral"),
+        ([TURN, "--curve", "cubic"], "allowed: learned, linear, minjerk"),
+        ([TURN, "--seed=-1"], "seed is -1"),
+        ([TURN, "--temperature=nan"], "temperature is nan"),
+        ([TURN, "--at", "1"], "no --source"),
+        ([TURN, "--source", "SOURCE", "--at", "9"], "--at is 9 s; allowed: 0 to 1.2 s"),
+        ([TURN, "--source", "SOURCE", "--at=nan"], "--at is nan s"),
+        ([TURN, "--source", "none.npz"], "no such clip"),
+        ([TURN, "--source", "none.png"], "no such clip, video, picture"),
+        ([TURN, "--source", "text.npz"], "not an .npz file"),
+        ([TURN, "--head", "none.npz"], "none.npz"),
+        ([TURN, "--method", "gpt"], "allowed: lm, or i2fet:DIR"),
+        ([TURN, "--model", "i2fet:none"], "no trained baseline in none"),
+        ([TURN, "--model", "i2fet:none", "--curve", "learned"], "allowed: linear, minjerk"),
+        ([TURN, "--model", "i2fet:none", "--idle"], "--idle is for the language model"),
+        ([TURN, "--render", "a.avi"], "must end in .mp4"),
+        ([TURN, "--glb", "good.txt/a.glb"], "is a file"))),
+    (["transition", TURN, "-o", "a.mp4"], "must end in .npz"),
+]
+"""Command lines and words of their refusal."""
+UNREADABLE: list[tuple[list[str], str]] = [
+    (["dance"], 'unknown command "dance"'), (["data", "dance"], 'unknown command "dance"'),
+    (["render", "a.npz"], "--out is missing"), (["generate", "smile", "-o"], "--out is missing"),
+    (["generate", "smile", "-o", "a.npz", "--secnds", "2"], "--secnds. Did you mean --seconds?"),
+    (["generate", "-", "-o", "a.npz"], "unknown option: -"),
+    (["measure"], "CLIPS is missing"), (["info", "more"], "more"), (["measure", "a.npz", "--json=x"], "--json"),
+]
+"""Command lines that cannot be read."""
+
+
+def test_every_command_is_in_the_table() -> None:
+    named = {" ".join(argv[:n]) for argv, _ in WRONG for n in (1, 2)}
+    assert set(COMMANDS) - named == set()
+
+
+@pytest.mark.parametrize(("argv", "words"), WRONG, ids=lambda x: " ".join(x)[:60] if isinstance(x, list) else "")
+def test_wrong_requests_are_one_line_and_cost_nothing(argv: list[str], words: str, files: Path, refuse: Refuse, no_model: None,
+                                                      tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACELM_WEIGHTS", str(files / "w"))
+    (tmp_path / "good.txt").write_text("smile\n")
+    (tmp_path / "text.npz").write_text("no clip")
+    (tmp_path / "good.npz").write_bytes((files / "clip.npz").read_bytes())
+    for name in ("dir.npz", "dir.png", "full/of"):
+        (tmp_path / name).mkdir(parents=True)
+    real = {"CLIP": files / "clip.npz", "LM": files / "lm.yaml", "TOK": files / "tok.yaml", "CORPUS": files / "corpus"}
+    if "SOURCE" in argv:
+        real["SOURCE"] = still(30, mouthSmileLeft=0.4, cheekPuff=0.3).save(tmp_path / "source.npz")
+    assert words in refuse(*(real.get(a, a) for a in argv))
+
+
+@pytest.mark.parametrize(("argv", "words"), UNREADABLE, ids=lambda x: " ".join(x) if isinstance(x, list) else "")
+def test_a_line_that_cannot_be_read_has_its_own_code(argv: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("facelm") and err.count("\n") == 1 and words in err and "--help" in err
+
+
+@pytest.mark.parametrize(("name", "data", "words"), [
+    ("missing", None, "no such prompt file"),
+    ("empty", b"", "no prompts"),
+    ("blank", b"\n  \n", "no prompts"),
+    ("random", bytes(range(256)) * 4, "not UTF-8"),
+    ("nul", b"smile\0\n", "NUL"),
+    ("long", b"smile\n" + b"x" * 2000, "2000 characters"),
+    ("huge", 11_000_000, "at most 10 MB"),
+    ("pickle", pickle.dumps({"a": [1.5, "x" * 300]}), "not UTF-8|NUL"),
+])
+def test_a_bad_prompt_file_is_one_line(name: str, data: bytes | int | None, words: str, refuse: Refuse, no_model: None,
+                                       tmp_path: Path) -> None:
+    path = tmp_path / "p.txt"
+    if isinstance(data, int):
+        with path.open("wb") as handle:
+            handle.truncate(data)
+    elif data is not None:
+        path.write_bytes(data)
+    said = refuse("generate", "--file", path, "-o", "out")
+    assert any(w in said for w in words.split("|")), said
+    assert "is a folder" in refuse("generate", "--file", tmp_path, "-o", "out")
