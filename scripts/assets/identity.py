@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from build_head_mesh import TARGETS
-from build_head_parts import Assembly
+from mesh import TARGETS
+from parts import Assembly, rigid
 
 FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "cheek", "chin", "ears", "neck")
 # Targets of the head that belong to pose, not to identity.
@@ -53,11 +53,8 @@ def align(shapes: np.ndarray, template: np.ndarray, frame: np.ndarray) -> np.nda
     """Takes rigid motion out of the offsets (N,V,3), by least squares over the vertices ``frame``."""
     out = np.empty_like(shapes)
     for i, d in enumerate(shapes):
-        q = template + d
-        a, b = q[frame].mean(0), template[frame].mean(0)
-        u, _, vt = np.linalg.svd((q[frame] - a).T @ (template[frame] - b))
-        r = vt.T @ np.diag([1, 1, np.sign(np.linalg.det(vt.T @ u.T))]) @ u.T
-        out[i] = (q - a) @ r.T + b - template
+        turn, move = rigid((template + d)[frame], template[frame])
+        out[i] = (template + d) @ turn.T + move - template
     return out
 
 
