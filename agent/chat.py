@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from ..common.progress import Progress
 from ..face.clip.sequence import FaceSequence
-from .media import Loaded, Progress, describe_parts, lines, load_motion
+from .media import Loaded, describe_parts, lines, load_motion
 from .pipeline import check_request
 from .transition import asks_for_transition
 

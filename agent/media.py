@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..common.progress import Progress, silent
 from ..data_gen.corpus.pipeline.pieces import pieces
 from ..face.clip.normalise import PrepareConfig, Prepared, is_filmed, prepare
 from ..face.clip.sequence import FaceSequence
@@ -23,8 +23,6 @@ SLACK = 2.0
 """A film this much longer than a window is still read in one piece."""
 SHORTEST = 0.5
 """Shorter stretches between frames without a face are left out, s."""
-Progress = Callable[[str, int, int], None]
-"""Called with (what, frames done, frames in all)."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, pro
     Args:
         path: ``.npz``, or anything that ``facelm fit`` reads.
         head: the head; None is the default one.
-        progress: called with ("detect" or "fit", frames done, frames in all).
+        progress: called with (frames done, frames in all, "detect" or "fit").
         face: which face of several, counted from the left; None is the largest.
 
     Raises:
@@ -93,7 +91,7 @@ def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, pro
             raise FileNotFoundError(f"no such clip, video, picture or folder: {path}")
         from ..data_gen.fit.fit import fit_media
 
-        result = fit_media(path, model, face=face, progress=progress)
+        result = fit_media(path, model, face=face, progress=progress or silent)
         clip, note = result.seq, _about(result)
     return _windows(clip, note, path)
 

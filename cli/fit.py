@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..common.progress import Progress
+
 
 def register(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     """Add the command's parser; ``add(name, help)`` makes one."""
@@ -28,12 +30,12 @@ def register(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit each input; several inputs go on after a failure, which is then listed and gives exit code 1."""
-    from ..common.config import build, read_yaml
+    from ..common.config import parse, read_yaml
     from ..data_gen.fit.config import FitConfig
     from ..data_gen.fit.fit import fit_media
     from ..face.head.model import HeadModel
 
-    config = build(FitConfig, read_yaml(args.config), args.config) if args.config else FitConfig()
+    config = parse(FitConfig, read_yaml(args.config), args.config) if args.config else FitConfig()
     head = HeadModel.load(args.head) if args.head else HeadModel.default()
     if args.fov is not None and not 1.0 <= args.fov <= 150.0:
         raise ValueError(f"--fov is {args.fov:g}; allowed: 1 to 150 degrees")
@@ -105,13 +107,13 @@ def _camera(source: str, fov: float | None) -> Any:
     return PinholeCamera(info.height / 2 / tan(radians(fov) / 2), info.width, info.height)
 
 
-def progress() -> Callable[[str, int, int], None]:
+def progress() -> Progress:
     """Progress bars by stage, on a terminal only."""
     from .commands import bar
 
     bars: dict[str, Callable[[int, int], None]] = {}
 
-    def update(what: str, done: int, of: int) -> None:
+    def update(done: int, of: int, what: str = "", /) -> None:
         if what not in bars:
             bars[what] = bar(what)
         bars[what](done, of)

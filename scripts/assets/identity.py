@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 from mesh import TARGETS
-from parts import Assembly, rigid
+from parts import Assembly
 
 FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "cheek", "chin", "ears", "neck")
 # Targets of the head that belong to pose, not to identity.
@@ -52,9 +52,12 @@ def _files(folder: str, name: str | None) -> list[str]:
 def align(shapes: np.ndarray, template: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """Takes rigid motion out of the offsets (N,V,3), by least squares over the vertices ``frame``."""
     out = np.empty_like(shapes)
-    for i, d in enumerate(shapes):
-        turn, move = rigid((template + d)[frame], template[frame])
-        out[i] = (template + d) @ turn.T + move - template
+    for i, d in enumerate(shapes):  # not parts.rigid: its other order of sums would move the file's last digits
+        q = template + d
+        a, b = q[frame].mean(0), template[frame].mean(0)
+        u, _, vt = np.linalg.svd((q[frame] - a).T @ (template[frame] - b))
+        r = vt.T @ np.diag([1, 1, np.sign(np.linalg.det(vt.T @ u.T))]) @ u.T
+        out[i] = (q - a) @ r.T + b - template
     return out
 
 
