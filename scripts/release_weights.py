@@ -13,6 +13,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from facelm.common.files import write_json
+
 ROOT = Path(__file__).resolve().parent.parent
 FILES = {
     "tokenizer": ("config.json", "model.safetensors"),
@@ -46,7 +48,7 @@ def main() -> None:
         results["evaluation"] = {k: report[k] for k in ("items", "l2m", "m2l", "per_action")}
     if args.tokenizer_eval:
         results["tokenizer"] = json.loads(Path(args.tokenizer_eval).read_text())
-    (target / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_json(target / "results.json", results, 1)
     total = sum(p.stat().st_size for p in target.rglob("*") if p.is_file())
     print(f"{target.name}/: {total / 1e6:.1f} MB")
     if total > LIMIT:

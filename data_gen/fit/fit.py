@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...common.files import atomic_file
+from ...common.files import write_json
+from ...common.progress import Progress, silent
 from ...face.clip.sequence import FaceSequence
 from ...face.head.model import HeadModel
 from ...face.io.media import MediaInfo, probe
 from ...face.render.camera import PinholeCamera
 from .config import FitConfig
 from .detect import Detections, detect
-from .quality import Gate, Quality, judge
+from .quality import Gate, Quality, assess
 from .solve import fit_landmarks
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what, frames done, frames in all)."""
 
 
 @dataclass(frozen=True, eq=False)
 class FitResult:
-    """A fitted clip with everything that was learned on the way.
+    """A fitted clip with what it was made from.
 
     Attributes:
         seq: in the camera's frame; ``valid`` is False where no face was found or the fit is not trusted.
@@ -56,14 +52,13 @@ class FitResult:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the clip (``.npz``) and its report beside it (``<stem>.fit.json``)."""
         out = self.seq.save(path)
-        with atomic_file(out.with_suffix(".fit.json")) as partial:
-            partial.write_text(json.dumps(self.report(), indent=1) + "\n", encoding="utf-8")
+        write_json(out.with_suffix(".fit.json"), self.report(), 1)
         return out
 
 
 def fit_media(path: str | os.PathLike[str], head: HeadModel | None = None, *, config: FitConfig | None = None,
               gate: Gate | None = None, face: int | None = None, model: str | os.PathLike[str] | None = None,
-              camera: PinholeCamera | None = None, progress: Progress | None = None) -> FitResult:
+              camera: PinholeCamera | None = None, progress: Progress = silent) -> FitResult:
     """Fit a head to every frame of a video, a picture or a folder of frames.
 
     Args:
@@ -73,7 +68,7 @@ def fit_media(path: str | os.PathLike[str], head: HeadModel | None = None, *, co
         face: which face when there are several, counted from the left; None: the largest.
         model: a ``face_landmarker.task`` file; None: see ``detect.landmarker_model``.
         camera: a known focal length.
-        progress: called with ("detect" or "fit", frames done, frames in all).
+        progress: called with (frames done, frames in all, "detect" or "fit").
 
     Raises:
         FileNotFoundError: no such file, or no landmark model.
@@ -83,13 +78,13 @@ def fit_media(path: str | os.PathLike[str], head: HeadModel | None = None, *, co
     config = config or FitConfig()
     info = probe(path)
     seen = detect(info, face=face, model=model, max_side=config.max_side or None,
-                  progress=(lambda done, of: progress("detect", done, of)) if progress else None)
+                  progress=lambda done, of, stage="": progress(done, of, "detect"))
     return fit_detections(seen, head, config=config, gate=gate, camera=camera, info=info, progress=progress)
 
 
 def fit_detections(seen: Detections, head: HeadModel | None = None, *, config: FitConfig | None = None,
                    gate: Gate | None = None, camera: PinholeCamera | None = None, info: MediaInfo | None = None,
-                   progress: Progress | None = None) -> FitResult:
+                   progress: Progress = silent) -> FitResult:
     """The same from landmarks; of a film with cuts the longest shot is fitted, the others are not valid."""
     head = head or HeadModel.default()
     whole = seen
@@ -99,11 +94,9 @@ def fit_detections(seen: Detections, head: HeadModel | None = None, *, config: F
         valid = np.zeros_like(seen.valid)
         valid[low:high] = seen.valid[low:high]
         seen = replace(seen, valid=valid)
-    fitted = fit_landmarks(seen, head, config, camera,
-                           (lambda done, of: progress("fit", done, of)) if progress else None)
-    judged = judge(seen, fitted, head, gate)
-    return FitResult(fitted.seq.replace(valid=judged.valid), fitted.camera, judged.quality, whole, info, fitted.points,
-                     fitted.index)
+    fitted = fit_landmarks(seen, head, config, camera, lambda done, of, stage="": progress(done, of, "fit"))
+    quality = assess(seen, fitted, head, gate)
+    return FitResult(fitted.seq.replace(valid=quality.valid), fitted.camera, quality, whole, info, fitted.points, fitted.index)
 
 
 def shots_of(seen: Detections) -> list[tuple[int, int]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass as settings
 
+from ...common.config import SETTINGS
 from ...face.facs.timeline import hysteresis
 from ...face.head.model import HeadModel
 from ...face.landmarks.points import lid_aperture, lip_aperture
@@ -15,6 +18,8 @@ from .detect import Detections
 from .solve import Fitted
 
 Array = NDArray[np.float32]
+_Percent = Annotated[float, Field(ge=0.1, le=100.0)]
+_Share = Annotated[float, Field(ge=0.0, le=1.0)]
 _CLOSED, _OPEN = 0.45, 0.7
 """A lid is closed below this share of its open aperture, and open again above the other."""
 _SHORTEST_BLINK, _LONGEST_BLINK = 0.04, 0.6
@@ -23,26 +28,20 @@ _SLACK = 0.12
 """Blinks this far apart, s, are the same blink."""
 
 
-@dataclass(frozen=True)
+@settings(frozen=True, config=SETTINGS)
 class Gate:
     """What a fitted clip must reach to be used."""
 
-    reprojection: float = 5.0
+    reprojection: _Percent = 5.0
     """Most median reprojection error of the clip, % of inter-ocular distance."""
-    frame_reprojection: float = 9.0
+    frame_reprojection: _Percent = 9.0
     """A frame above this is marked invalid, % of inter-ocular distance."""
-    valid: float = 0.7
+    valid: _Share = 0.7
     """Least share of frames with a trusted fit."""
-    blink: float = 0.5
+    blink: _Share = 0.5
     """Least F1 of blinks, where the landmarks show three or more."""
-    turn: float = 60.0
+    turn: Annotated[float, Field(ge=1.0, le=180.0)] = 60.0
     """Frames turned further than this from the camera are not trusted, degrees."""
-
-    def __post_init__(self) -> None:
-        for name, low, high in (("reprojection", 0.1, 100.0), ("frame_reprojection", 0.1, 100.0), ("valid", 0.0, 1.0),
-                                ("blink", 0.0, 1.0), ("turn", 1.0, 180.0)):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"gate: {name} is {getattr(self, name)}; allowed: {low:g} to {high:g}")
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Quality:
         jitter, raw_jitter: mean size of the second difference of the points, % of inter-ocular distance, fit and detector.
         blinks: closures of the lids, fit against landmarks.
         mouth: correlation of the mouth's opening with the landmarks'; NaN where the mouth hardly moves.
-        confidence: ``(T,)`` in 0..1.
+        confidence: ``(T,)`` in 0..1; valid: ``(T,)`` whether the fit is trusted.
         ok: whether the gate is passed; reasons: why not.
     """
 
@@ -84,6 +83,7 @@ class Quality:
     blinks: Agreement
     mouth: float
     confidence: Array
+    valid: NDArray[np.bool_]
     ok: bool
     reasons: tuple[str, ...]
     events: tuple[tuple[str, int], ...]
@@ -92,6 +92,7 @@ class Quality:
         """For JSON; the confidence is summed up by its mean, NaN becomes None."""
         out = asdict(self) | {"confidence": float(self.confidence.mean()), "blink_f1": self.blinks.f1,
                               "events": [{"kind": k, "frame": f} for k, f in self.events], "reasons": list(self.reasons)}
+        del out["valid"]
         return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in out.items()}
 
     def summary(self) -> str:
@@ -101,15 +102,7 @@ class Quality:
         return text if self.ok else f"{text}; not good enough: {'; '.join(self.reasons)}"
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A quality report and which frames it trusts."""
-
-    quality: Quality
-    valid: NDArray[np.bool_]
-
-
-def judge(seen: Detections, fitted: Fitted, head: HeadModel, gate: Gate | None = None) -> Judged:
+def assess(seen: Detections, fitted: Fitted, head: HeadModel, gate: Gate | None = None) -> Quality:
     """Compare a fit with the landmarks it was made from."""
     gate = gate or Gate()
     frames = len(seen.valid)
@@ -130,10 +123,10 @@ def judge(seen: Detections, fitted: Fitted, head: HeadModel, gate: Gate | None =
         frames=frames, found=int(seen.valid.sum()), trusted=int(valid.sum()),
         reprojection_px=float(np.median(fitted.residual[use])), reprojection=float(np.median(error[use])),
         jitter=jitter(fitted.points, use, distance), raw_jitter=jitter(seen.points[:, fitted.index], use, distance),
-        blinks=blinks, mouth=mouth, confidence=confidence.astype(np.float32), ok=True, reasons=(),
+        blinks=blinks, mouth=mouth, confidence=confidence.astype(np.float32), valid=valid, ok=True, reasons=(),
         events=tuple((e.kind, e.frame) for e in seen.events))
     reasons = _reasons(quality, gate)
-    return Judged(replace(quality, ok=not reasons, reasons=reasons), valid)
+    return replace(quality, ok=not reasons, reasons=reasons)
 
 
 def _reasons(q: Quality, gate: Gate) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """A second opinion on what MediaPipe's points say: a small network from a finished fit to what the face truly does.
 
-The detector's answer to a face is not linear, and neither is what a fit makes of it. ``scripts/build_mediapipe_opinion.py``
+The detector's answer to a face is not linear, and neither is what a fit makes of it. ``scripts/assets/build.py prior``
 films the default head with known parameters, fits each clip without an opinion, and trains a network from what the
 fit found, and could not explain, to the truth. The fit then believes it as far as it was right on clips held out
 (data_gen/fit/opinion.py).

@@ -3,7 +3,7 @@
 MediaPipe Face Landmarker (https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker) gives 478 points of
 a face: 468 of its mesh (Kartynnik et al. 2019, https://arxiv.org/abs/1907.06724) and five on each iris (Ablavatski
 et al. 2020, https://arxiv.org/abs/2006.11341).  ``embedding_for`` says where they are on a head;
-``scripts/build_head_mediapipe.py`` makes the packaged embedding of the default head.  Left and right are the
+``scripts/assets/build.py landmarks`` makes the packaged embedding of the default head.  Left and right are the
 subject's own.
 """
 
@@ -130,7 +130,7 @@ def _default_embedding() -> Embedding:
     data = _asset()
     if str(data["head_sha256"]) != head.sha256:
         raise ValueError("face/assets/mediapipe_default.npz is of another head than head_default.npz: rebuild it with "
-                         "scripts/build_head_mediapipe.py")
+                         "scripts/assets/build.py landmarks")
     return Embedding(data["index"].astype(np.int64), data["faces"], data["bary"], data["region"], data["spread"],
                      data["bias"], head.ref)
 

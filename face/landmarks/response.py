@@ -1,7 +1,7 @@
 """How MediaPipe's points answer a face: what the detector does, as against where the points lie on the mesh.
 
 A landmark detector is a regressor with habits: it closes lids less than they close, moves brows by half, bends an
-unusual face towards the average. ``scripts/build_mediapipe_response.py`` draws the default head with known
+unusual face towards the average. ``scripts/assets/build.py response`` draws the default head with known
 parameters, runs the detector, and regresses what the points did beyond the mesh (Embedding) on what was shown. The
 result is a linear correction in the head's own x and y, small against the motion itself, that the fit adds to the
 mesh before comparing.
@@ -70,7 +70,7 @@ def response_for(head: HeadModel, embedding: Embedding) -> Response | None:
     place = {int(p): i for i, p in enumerate(found[1])}
     if lacking := [int(p) for p in embedding.index if int(p) not in place]:
         raise ValueError(f"face/assets/{ASSET} lacks {len(lacking)} points of the embedding (first: {lacking[0]}); "
-                         "rebuild it with scripts/build_mediapipe_response.py")
+                         "rebuild it with scripts/assets/build.py response")
     order = np.array([place[int(p)] for p in embedding.index])
     r = found[2]
     return Response(r.mean[order], r.shape[:, order], r.expr[:, order], r.jaw[:, order], r.gaze[:, order], r.view[:, order],

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from facelm.benchmarks.fit_truth import truth_detections
+from facelm.common.config import parse
 from facelm.data_gen.fit.config import DataTerms, FitConfig, Priors
 from facelm.data_gen.fit.detect import Detections, TrackEvent
 from facelm.data_gen.fit.energy import EXPR, Energy, Observed, Person, Pose, solve_window
 from facelm.data_gen.fit.fit import fit_detections, shots_of
 from facelm.data_gen.fit.points import PointModel
-from facelm.data_gen.fit.quality import Gate, blink_agreement, judge
+from facelm.data_gen.fit.quality import Gate, assess, blink_agreement
 from facelm.data_gen.fit.solve import _joined, _windows, fit_landmarks
 from facelm.data_gen.video.footage import Footage, FootageConfig, prepare
 from facelm.face.clip.channels import EXPR_INDEX
@@ -186,7 +187,7 @@ def test_no_face_is_said(filmed: tuple[Footage, Detections]) -> None:
 def test_the_gate_says_why(filmed: tuple[Footage, Detections], head: HeadModel) -> None:
     seen = filmed[1].slice(0, 25)
     fitted = fit_landmarks(seen, head)
-    quality = judge(seen, fitted, head, Gate(reprojection=0.1)).quality
+    quality = assess(seen, fitted, head, Gate(reprojection=0.1))
     assert not quality.ok and "reprojection" in quality.reasons[0] and "0.1" in quality.reasons[0]
 
 
@@ -199,11 +200,13 @@ def test_blinks_are_counted_from_apertures() -> None:
     assert (found.seen, found.fitted, found.matched) == (2, 1, 1) and found.f1 == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize(("make", "text"), [
-    (lambda: FitConfig(window=20, overlap=12), "overlap is 12"), (lambda: DataTerms(share=0.0), "share is 0.0"),
-    (lambda: Priors(together=1.5), "together is 1.5"), (lambda: Gate(valid=2.0), "valid is 2.0"),
-    (lambda: PinholeCamera(0.0, 10, 10), "focal is 0.0"),
+@pytest.mark.parametrize(("kind", "values", "text"), [
+    (FitConfig, {"window": 20, "overlap": 12}, "overlap is 12"), (DataTerms, {"share": 0.0}, "share is 0.0"),
+    (Priors, {"together": 1.5}, "together is 1.5"), (Gate, {"valid": 2.0}, "valid is 2.0"),
+    (FitConfig, {"data": {"lip_gap": "wide"}}, r"data.lip_gap is 'wide'"), (FitConfig, {"stops": 3}, "unknown entry 'stops'"),
 ])
-def test_settings_out_of_range_are_named(make: object, text: str) -> None:
+def test_settings_out_of_range_are_named(kind: type, values: dict[str, object], text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        make()  # type: ignore[operator]
+        parse(kind, values)
+    with pytest.raises(ValueError, match="focal is 0.0"):
+        PinholeCamera(0.0, 10, 10)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from build_head_mesh import FACE_UNITS, SCALE, plane_side
-from build_head_parts import EYE_RINGS, EYE_SECTORS, Assembly, rigid
+from mesh import FACE_UNITS, SCALE, plane_side
+from parts import EYE_RINGS, EYE_SECTORS, Assembly, rigid
 
 NEGLIGIBLE = 2e-5  # m; correctives smaller than this at the full shape are left out
 

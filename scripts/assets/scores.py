@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from build_mediapipe_renders import Seen, clip_poses, draw_and_detect
 from facelm.face.clip.channels import ARKIT_52, mirror_name
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import PriorMap, blendshape_prior
+from renders import Seen, clip_poses, draw_and_detect
 
 SIZE = 256
 RIDGE = 300.0
@@ -46,13 +46,7 @@ def fit_prior(head: HeadModel, clips: int, rng: np.random.Generator) -> tuple[di
     Returns:
         The arrays of the asset, and R2 per channel on the held-out clips.
     """
-    train = draw_and_detect(head, clip_poses(head, clips, rng), SIZE, rng)
-    test = draw_and_detect(head, clip_poses(head, max(20, clips // 5), rng), SIZE, rng)
-    return solve_prior(head, train, test)
-
-
-def solve_prior(head: HeadModel, train: Seen, test: Seen) -> tuple[dict[str, np.ndarray], dict[str, object]]:
-    """As :func:`fit_prior`, on pictures already drawn."""
+    train, test = (draw_and_detect(head, clip_poses(head, n, rng), SIZE, rng) for n in (clips, max(20, clips // 5)))
     scores, clip = train.scores[train.found], train.poses.clip[train.found]
     rests = np.array([np.quantile(scores[clip == c], PriorMap.quantile, axis=0) for c in np.unique(clip)])
     rests = np.concatenate([rests, rests[:, SCORE_SWAP]])
@@ -85,14 +79,10 @@ def solve_prior(head: HeadModel, train: Seen, test: Seen) -> tuple[dict[str, np.
     sigma[44:] = np.tile((sigma[44:47] + sigma[47:]) / 2, 2)
     names = [*head.expr_names, "jaw_x", "jaw_y", "jaw_z", "left_eye_x", "left_eye_y", "left_eye_z",
              "right_eye_x", "right_eye_y", "right_eye_z"]
-    direct = np.concatenate([plain.inputs(held[held_clip == c])[:, [ARKIT_52.index(n) for n in head.expr_names]]
-                             for c in np.unique(held_clip)])
-    same = _score(np.concatenate([truth[held_clip == c] for c in np.unique(held_clip)])[:, :41], direct)
     arrays = {"prior_weights": weights.astype(np.float32), "prior_sigma": sigma.astype(np.float32),
               "prior_rest": plain.rest.astype(np.float32), "prior_rest_limit": plain.rest_limit.astype(np.float32)}
     moving = np.abs(truth).max(0) > 1e-6
     return arrays, {"frames": len(scores), "held_out": len(held),
                     "r2": {n: round(float(r), 2) for n, r, m in zip(names, r2, moving, strict=True) if m},
                     "sigma": {n: round(float(s), 3) for n, s, m in zip(names, sigma, moving, strict=True) if m},
-                    "same_name_r2": {n: round(float(r), 2) for n, r in zip(names, same, strict=False)},
                     "left_at_rest": [n for n, r, m in zip(names, r2, moving, strict=True) if m and r < USELESS]}

