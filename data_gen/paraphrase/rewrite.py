@@ -297,7 +297,7 @@ def rewrite_file(source: str | os.PathLike[str], out: str | os.PathLike[str], ba
         split: of a corpus folder.
         limit: most rows; None is all.
         cache: file of replies; None is ``out`` with the suffix ``.cache.jsonl``. A second run asks for nothing twice.
-        progress: called with (rows done, ``limit`` or 0 where the number of rows is not known).
+        progress: called with (rows done, ``limit``), or with one row more than is done where their number is not known.
 
     Raises:
         FileNotFoundError, ValueError: see :func:`read_rows`; or ``out`` is no ``.jsonl`` file that can be written.
@@ -314,5 +314,5 @@ def rewrite_file(source: str | os.PathLike[str], out: str | os.PathLike[str], ba
         rewriter = Rewriter(backend, config, ReplyCache(cache or target.with_suffix(".cache.jsonl")))
         for done, row in enumerate(rewrite_rows(islice(read_rows(source, split), limit), rewriter), start=1):
             handle.write(json.dumps(row, ensure_ascii=False) + "\n")
-            progress(done, limit or 0)
+            progress(done, limit or done + 1)
     return rewriter.report
