@@ -110,8 +110,8 @@ def rewrite(source: str, /, *, out: Out, endpoint: Annotated[Endpoint, FLAT] = E
         cache: Replies so far, FILE.jsonl (default: beside the output); nothing is asked twice.
         seed: Of the replies.
     """
+    from ..common.config import parse
     from ..data_gen.paraphrase.backends import Backend, ChatEndpoint, LocalModel
-    from ..data_gen.paraphrase.check import CheckConfig
     from ..data_gen.paraphrase.rewrite import RewriteConfig, rewrite_file
 
     for name, value in (("--limit", limit), ("--attempts", accepting.attempts), ("--workers", endpoint.workers)):
@@ -122,19 +122,14 @@ def rewrite(source: str, /, *, out: Out, endpoint: Annotated[Endpoint, FLAT] = E
         raise ValueError("--url needs --model: the model's name at that endpoint")
     if endpoint.local and endpoint.workers > 1:
         raise ValueError(f"--workers is {endpoint.workers}; a local model answers one caption at a time")
-    registers = tuple(r.strip() for r in accepting.registers.split(",") if r.strip())
-    config = RewriteConfig(accepting.attempts, registers, endpoint.workers, seed,
-                           CheckConfig(accepting.allow_lost, not accepting.any_words))
-    backend: Backend = LocalModel(endpoint.local, endpoint.temperature) if endpoint.local else ChatEndpoint(
-        endpoint.url, endpoint.model, endpoint.key_env, endpoint.timeout, endpoint.retries, temperature=endpoint.temperature)
-    done, show = 0, bars("rewriting")
-
-    def advance(rows: int) -> None:
-        nonlocal done
-        done += rows
-        show(done, done + 1)
-
-    report = rewrite_file(source, out, backend, config=config, split=split, limit=limit, cache=cache, progress=advance)
+    registers = [r.strip() for r in accepting.registers.split(",") if r.strip()]
+    check = {"allow_lost": accepting.allow_lost, "known_words": not accepting.any_words}
+    config = parse(RewriteConfig, {"attempts": accepting.attempts, "registers": registers, "workers": endpoint.workers,
+                                   "seed": seed, "check": check}, "")
+    same = ("temperature",) if endpoint.local else ("url", "model", "key_env", "timeout", "retries", "temperature")
+    raw = {name: getattr(endpoint, name) for name in same} | ({"path": endpoint.local} if endpoint.local else {})
+    backend: Backend = parse(LocalModel, raw, "") if endpoint.local else parse(ChatEndpoint, raw, "")
+    report = rewrite_file(source, out, backend, config=config, split=split, limit=limit, cache=cache, progress=bars("rewriting"))
     text = (f"{report.rows} rows, {report.accepted} of {report.captions} captions rewritten, {report.kept} kept "
             f"({report.calls} replies asked, {report.cached} from the cache, {report.failures} captions without a reply)")
     text += "".join(f"\n  refused {count} times: {reason}" for reason, count in report.reasons.most_common(6))

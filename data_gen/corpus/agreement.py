@@ -1,7 +1,7 @@
 """Does a clip show what its prompt asked for? Attribute by attribute, from measured facts.
 
 Text-to-video follows a prompt as far as it happens to; a caption that repeats the prompt over a
-clip that does something else is a lie in the training data. :func:`agreement` compares what
+clip that does something else is wrong training data. :func:`agreement` compares what
 a prompt asks for with what was measured and says for each request whether it is confirmed,
 partly there, missing, contradicted or not measurable. A prompt is kept as a caption only if
 nothing in it is refuted; otherwise the clip is captioned from its facts (from_facts.py).
@@ -21,8 +21,8 @@ from ..text.from_facts import PROTOTYPE, Texts, explain
 from ..text.lexicon import COUNTABLE, LABELS, UNGRADED
 from ..text.parser import text_facts
 
-STATUSES: tuple[str, ...] = ("confirmed", "partial", "missing", "contradicted", "unmeasurable")
 _WORTH: dict[str, float] = {"confirmed": 1.0, "partial": 0.5, "missing": 0.0, "contradicted": 0.0}
+"""Of a finding; what is unmeasurable does not count."""
 
 _PAIRS: tuple[tuple[str, str], ...] = (
     ("smile", "lip_corner_depress"), ("brow_raise", "brow_lower"), ("inner_brow_raise", "brow_lower"),
@@ -38,32 +38,20 @@ _AKIN: frozenset[frozenset[str]] = frozenset(
 """Emotions that share actions: one instead of the other is a miss, not the opposite."""
 
 
-@dataclass(frozen=True)
-class AgreementConfig:
-    """What counts as shown, and when a prompt is kept."""
-
-    least: float = 0.24
-    """Weakest action that confirms a request, share of full scale."""
-    emotion_seconds: float = 0.4
-    """Shortest stretch of an emotion that confirms it."""
-    neutral_share: float = 0.8
-    """A face that was asked to be neutral is neutral for this share of the clip."""
-    talking_seconds: float = 1.0
-    """Speech in a clip that was asked to be silent, from which on it contradicts."""
-    extra: float = 0.5
-    """Weakest unrequested action that is reported."""
-    order_seconds: float = 0.2
-    """How much earlier than told an event must begin to be out of order."""
-    keep: float = 0.75
-    """Lowest score with which a prompt is kept."""
-
-    def __post_init__(self) -> None:
-        for key in ("least", "neutral_share", "extra", "keep"):
-            if not 0.0 <= getattr(self, key) <= 1.0:
-                raise ValueError(f"{key} is {getattr(self, key)}; allowed: 0 to 1")
-        for key in ("emotion_seconds", "talking_seconds", "order_seconds"):
-            if not 0.0 <= getattr(self, key) <= 60.0:
-                raise ValueError(f"{key} is {getattr(self, key)}; allowed: 0 to 60")
+LEAST = 0.24
+"""Weakest action that confirms a request, share of full scale."""
+EMOTION_SECONDS = 0.4
+"""Shortest stretch of an emotion that confirms it."""
+NEUTRAL_SHARE = 0.8
+"""A face that was asked to be neutral is neutral for this share of the clip."""
+TALKING_SECONDS = 1.0
+"""Speech in a clip that was asked to be silent, from which on it contradicts."""
+EXTRA = 0.5
+"""Weakest unrequested action that is reported."""
+ORDER_SECONDS = 0.2
+"""How much earlier than told an event must begin to be out of order."""
+KEEP = 0.75
+"""Lowest score with which a prompt is kept."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +72,7 @@ class Finding:
 
     name: str
     status: str
-    """One of STATUSES."""
+    """confirmed | partial | missing | contradicted | unmeasurable"""
     reason: str
     """In words; empty when confirmed without remark."""
 
@@ -103,29 +91,15 @@ class Agreement:
     reasons: tuple[str, ...]
     """Why it is flagged, one clause each."""
 
-    def _with(self, status: str) -> tuple[str, ...]:
-        return tuple(f.name for f in self.findings if f.status == status)
-
-    @property
-    def confirmed(self) -> tuple[str, ...]:
-        return self._with("confirmed")
-
     @property
     def missing(self) -> tuple[str, ...]:
-        return self._with("missing")
+        """What was asked for and is not there."""
+        return tuple(f.name for f in self.findings if f.status == "missing")
 
     @property
     def contradicted(self) -> tuple[str, ...]:
-        return self._with("contradicted")
-
-    @property
-    def unmeasurable(self) -> tuple[str, ...]:
-        return self._with("unmeasurable")
-
-    @property
-    def keep_prompt(self) -> bool:
-        """Whether the prompt may serve as a caption of the clip."""
-        return not self.flagged
+        """What was asked for where the clip shows the opposite."""
+        return tuple(f.name for f in self.findings if f.status == "contradicted")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -175,11 +149,11 @@ def _said(actions: Sequence[MeasuredAction]) -> str:
 class _Clip:
     """A measurement, as far as requests look at it."""
 
-    def __init__(self, m: Measurement, cfg: AgreementConfig) -> None:
-        self.m, self.cfg = m, cfg
+    def __init__(self, m: Measurement) -> None:
+        self.m = m
 
     def of(self, name: str) -> list[MeasuredAction]:
-        return [a for a in self.m.actions if a.name == name and a.intensity >= self.cfg.least]
+        return [a for a in self.m.actions if a.name == name and a.intensity >= LEAST]
 
     def felt(self, name: str) -> float:
         """Seconds of an emotion."""
@@ -222,15 +196,15 @@ class _Clip:
         other = max(felt, key=lambda n: felt[n], default="")
         if name == "neutral":
             share = 1.0 - sum(felt.values()) / total
-            if share >= self.cfg.neutral_share:
+            if share >= NEUTRAL_SHARE:
                 return Finding(name, "confirmed", "")
             return Finding(name, "contradicted", f"asked for a neutral face, the clip shows {other} for {felt[other]:.1f} s")
         parts = [self.of(n) for n in EMOTION_ACTIONS[name]]
-        if felt.get(name, 0.0) >= min(self.cfg.emotion_seconds, 0.5 * total):
+        if felt.get(name, 0.0) >= min(EMOTION_SECONDS, 0.5 * total):
             strengths = [max(a.intensity for a in p) / full
                          for p, full in zip(parts, PROTOTYPE[name].values(), strict=True) if p]
             return self.strength(r, min(1.0, sum(strengths) / len(strengths)) if strengths else 0.45)
-        if other and felt[other] >= self.cfg.emotion_seconds:
+        if other and felt[other] >= EMOTION_SECONDS:
             said = f"asked for {name}, the clip shows {other}"
             return Finding(name, "missing" if frozenset((name, other)) in _AKIN else "contradicted", said)
         shown = [n for n, p in zip(EMOTION_ACTIONS[name], parts, strict=True) if p]
@@ -241,7 +215,7 @@ class _Clip:
     def silence(self) -> Finding:
         talk = [a for a in self.of("talking") if a.intensity >= 0.3]
         seconds = sum(a.offset - a.onset for a in talk)
-        if seconds >= self.cfg.talking_seconds:
+        if seconds >= TALKING_SECONDS:
             return Finding("silence", "contradicted", f"asked to be silent, the clip talks for {seconds:.1f} s")
         return Finding("silence", "confirmed", "")
 
@@ -257,7 +231,7 @@ class _Clip:
         return self.action(r)
 
 
-def _extra(m: Measurement, requests: Sequence[Request], cfg: AgreementConfig) -> tuple[str, ...]:
+def _extra(m: Measurement, requests: Sequence[Request]) -> tuple[str, ...]:
     """What the clip shows beyond the requests, strongest things only."""
     names = [r.name for r in requests]
     allowed: set[str] = {"blink"}  # people blink
@@ -267,10 +241,10 @@ def _extra(m: Measurement, requests: Sequence[Request], cfg: AgreementConfig) ->
         return ()
     found = explain(m, m.seconds)
     own = [(e.name, e.intensity) for e in found.script.events] + [(a.name, a.intensity) for a in found.left_out]
-    return tuple(dict.fromkeys(n for n, x in own if n not in allowed and n not in names and x >= cfg.extra))
+    return tuple(dict.fromkeys(n for n, x in own if n not in allowed and n not in names and x >= EXTRA))
 
 
-def _disorder(clip: _Clip, text: str, cfg: AgreementConfig) -> list[str]:
+def _disorder(clip: _Clip, text: str) -> list[str]:
     """Events that begin before what the text tells first."""
     groups = text_facts(text).groups
     names = [n for g in groups for n in g]
@@ -280,13 +254,13 @@ def _disorder(clip: _Clip, text: str, cfg: AgreementConfig) -> list[str]:
             for b in after:
                 first, second = clip.onset(a), clip.onset(b)
                 once = names.count(a) == names.count(b) == 1
-                if once and first is not None and second is not None and second < first - cfg.order_seconds:
+                if once and first is not None and second is not None and second < first - ORDER_SECONDS:
                     out.append(f"told {_label(a)} before {_label(b)}, the clip has it the other way round")
     return out
 
 
 def agreement(attributes: Attributes | Mapping[str, Any] | None, m: Measurement, *, text: str | None = None,
-              measurable: frozenset[str] | None = None, config: AgreementConfig | None = None) -> Agreement:
+              measurable: frozenset[str] | None = None) -> Agreement:
     """Compare a prompt with a measured clip.
 
     Args:
@@ -294,25 +268,23 @@ def agreement(attributes: Attributes | Mapping[str, Any] | None, m: Measurement,
         m: what was measured.
         text: the prompt's words; without attributes they are all there is, with attributes they are not read.
         measurable: actions that the clip's head has landmarks for (``Signals.measurable``); None is all.
-        config: thresholds; None is the default.
 
     Raises:
         ValueError: neither attributes nor text, or unknown attributes.
     """
-    cfg = config or AgreementConfig()
     asked = requests_of(attributes, text)
-    clip = _Clip(m, cfg)
+    clip = _Clip(m)
     findings = tuple(clip.find(r, measurable) for r in asked)
-    disorder = _disorder(clip, text, cfg) if attributes is None and text is not None else []
+    disorder = _disorder(clip, text) if attributes is None and text is not None else []
     worth = [_WORTH[f.status] for f in findings if f.status in _WORTH]
     score = sum(worth) / len(worth) if worth else 0.0
     refuted = [f.reason for f in findings if f.status in ("missing", "contradicted")] + disorder
     reasons = list(refuted)
-    if score < cfg.keep:
+    if score < KEEP:
         reasons += [f.reason for f in findings if f.status == "partial"]
     if not [f for f in findings if f.status in _WORTH and f.name != "silence"]:
         reasons.append("the prompt asks for nothing that can be measured")
-    return Agreement(findings, _extra(m, asked, cfg), score, bool(reasons), tuple(dict.fromkeys(reasons)))
+    return Agreement(findings, _extra(m, asked), score, bool(reasons), tuple(dict.fromkeys(reasons)))
 
 
 def with_prompt(texts: Texts, prompt: str, agreed: Agreement) -> Texts:

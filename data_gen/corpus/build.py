@@ -138,7 +138,7 @@ def _render(store: Store, recipe: Recipe, items: Sequence[Item], progress: bool)
     prompts = [Prompt(i.spec["prompt"], Attributes.from_dict(i.spec["attributes"]), i.spec["prompt_id"]) for i in items]
     with tqdm(total=len(prompts), desc="text-to-video", unit="clip", disable=None if progress else True) as bar:
         render_videos(prompts, store.work / RENDERED, recipe.video.t2v, seed=recipe.seed,
-                      progress=lambda done, of: bar.update(done - bar.n) and None)
+                      progress=lambda done, of, stage="": bar.update(done - bar.n) and None)
 
 
 # -- folders --------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Does a rewritten sentence still say the same? Read back, word by word.
 
-The reader knows the phrases of data_gen/text/lexicon.py. What it does not know it cannot judge, so
+The reader knows the phrases of data_gen/text/lexicon.py. What it does not know it cannot check, so
 every word of a rewrite must belong to such a phrase, stand in the original outside of one, or be
 a plain English word that says nothing about a face.
 """
@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import cache
+from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from ...common.config import SETTINGS, read_yaml
 from ...face.facs.script import Script, level_of
 from ..prompts.words import WORDS
 from ..text.lexicon import COUNTS, NUMBERS
@@ -21,30 +26,15 @@ from ..text.parser import _key as common_form
 from ..text.parser import _level_words as level_words
 from ..text.phrases import PHRASES
 
-_PLAIN = (
-    "in on at by for from with within into onto out off again and or but then next after before while as when during until "
-    "once meanwhile finally first second third last later afterwards afterward subsequently simultaneously immediately "
-    "suddenly gradually smoothly steadily once twice is are was were be being been has have had does do did doing "
-    "begins begin starts start beginning starting ends end ending finishes finish finishing continues continue this that "
-    "these those there here it it's they them themselves he him himself she hers herself one's someone somebody who which "
-    "what where person person's woman woman's man man's face's moment moments time times second seconds s same each other "
-    "another more less too also just only still now soon almost makes make making made gives give giving gave shows show "
-    "showing performs perform performing holds hold holding held keeps keep keeping kept stays stay staying followed follows "
-    "following accompanied combined together through along you yours please can will would could should one two three four "
-    "five six seven eight nine ten neutral rest relaxes relax relaxing pause pausing brief short long quick slow clip "
-    "throughout if so everything ease eases easing way face expression become becomes becoming change changes changing")
-PLAIN_WORDS: frozenset[str] = frozenset(_PLAIN.split()) | frozenset(".,;:&")
+_WORDS = {name: frozenset(text.split()) for name, text in read_yaml(Path(__file__).parent / "words" / "check.yaml").items()}
+PLAIN_WORDS: frozenset[str] = _WORDS["plain"] | frozenset(".,;:&")
 """Words beside the phrases of the lexicon that cannot say anything about a face: no part of it, no motion, no feeling."""
-_NEGATIVE = frozenset(("not", "no", "never", "without", "don't", "doesn't", "didn't", "isn't", "aren't", "cannot", "can't",
-                       "neither", "nor", "nothing", "hardly"))
-_GENDERS = {"woman": frozenset(("she", "her", "hers", "herself", "woman", "woman's", "girl", "lady", "female")),
-            "man": frozenset(("he", "his", "him", "himself", "man", "man's", "boy", "gentleman", "guy", "male"))}
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _CODE = re.compile(r"\ba[ud]s?\s?\d", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class CheckConfig:
     """How strict a rewrite is read."""
 
@@ -52,12 +42,8 @@ class CheckConfig:
     """Whether a rewrite may leave actions out."""
     known_words: bool = True
     """Whether every word must be known; otherwise an unknown word may say something that nobody checks."""
-    longest: float = 2.5
+    longest: Annotated[float, Field(ge=1.0, le=10.0)] = 2.5
     """Most words, as a multiple of the original's (and 12 more)."""
-
-    def __post_init__(self) -> None:
-        if not 1.0 <= self.longest <= 10.0:
-            raise ValueError(f"longest is {self.longest:g}; allowed: 1 to 10")
 
 
 def clean(reply: str) -> str:
@@ -76,8 +62,7 @@ def clean(reply: str) -> str:
 def _keys() -> dict[str, tuple[tuple[str, ...], ...]]:
     """Common forms of all phrases by their first word, longest first; whole ones ("make a sad face") too."""
     table: dict[str, list[tuple[str, ...]]] = {}
-    whole = (common_form(" ".join((p.part, p.head, p.rest))) for phrases in PHRASES.values() for p in phrases)
-    for key in {*patterns(), *(k for k in whole if k)}:
+    for key in {*patterns(), *(key for key, _ in _whole() if key)}:
         table.setdefault(key[0], []).append(key)
     return {k: tuple(sorted(v, key=len, reverse=True)) for k, v in table.items()}
 
@@ -101,16 +86,17 @@ def _feelings() -> frozenset[tuple[str, ...]]:
     return frozenset(tuple(w.replace("-", " ").split()) for w in WORDS if not text_facts(w).mentions and w != "neutral")
 
 
-@cache
-def _reserved() -> tuple[tuple[str, ...], ...]:
-    """Common forms of phrases that only the test split uses."""
-    held: set[tuple[str, ...]] = set()
-    free: set[tuple[str, ...]] = set()
+def _whole() -> Iterator[tuple[tuple[str, ...], bool]]:
+    """Common form of every phrase, part and rest included, and whether it is held out for the test split."""
     for phrases in PHRASES.values():
         for p in phrases:
-            key = common_form(" ".join((p.part, p.head, p.rest)))
-            (held if p.held_out else free).add(key)
-    return tuple(k for k in held - free if k)
+            yield common_form(" ".join((p.part, p.head, p.rest))), p.held_out
+
+
+@cache
+def _reserved() -> frozenset[tuple[str, ...]]:
+    """Common forms of phrases that only the test split uses."""
+    return frozenset(k for k, held in _whole() if k and held) - {k for k, held in _whole() if not held}
 
 
 def _contains(words: Sequence[str], part: Sequence[str]) -> bool:
@@ -190,13 +176,11 @@ def _same_story(was: TextFacts, now: TextFacts, lost: Sequence[str], script: Scr
 def _side_issues(original: str, rewrite: str, words: Sequence[str], before: Sequence[str]) -> list[str]:
     """Sides, denials, numbers, gender and codes that the original does not have."""
     out = [f"says {side}" for side in ("left", "right") if words.count(side) > before.count(side)]
-    out += [f"denies something ({w})" for w in sorted(_NEGATIVE & set(residue(rewrite)) - set(residue(original)))]
+    out += [f"denies something ({w})" for w in sorted(_WORDS["negative"] & set(residue(rewrite)) - set(residue(original)))]
     numbers = set(_NUMBER.findall(rewrite)) - set(_NUMBER.findall(original))
     spelled = {str(i) for i, w in enumerate(NUMBERS) if i and re.search(rf"\b(?:{w}|{COUNTS[i]})\b", original.lower())}
     out += [f"says the number {n}" for n in sorted(numbers - spelled)]
-    for gender, said in _GENDERS.items():
-        if said & set(words) and not said & set(before):
-            out.append(f"says it is a {gender}")
+    out += [f"says it is a {who}" for who in ("woman", "man") if _WORDS[who] & set(words) and not _WORDS[who] & set(before)]
     if _CODE.search(rewrite) and not _CODE.search(original):
         out.append("uses FACS codes")
     return out

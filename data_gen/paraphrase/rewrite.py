@@ -1,7 +1,7 @@
-"""Captions in other words, by a language model that is not believed.
+"""Captions in other words, by a language model whose every sentence is checked.
 
 Each caption goes to a backend (an OpenAI-compatible endpoint or a local model), the reply is
-read back (rewrite_check.py), and only a sentence that says the same replaces the original. A
+read back (check.py), and only a sentence that says the same replaces the original. A
 refused reply is answered with what was wrong, for a few attempts; then the original stays.
 Replies are cached by the hash of what was asked, so a stopped run goes on where it was.
 """
@@ -13,16 +13,24 @@ import json
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
+from pydantic.dataclasses import dataclass as settings
+
+from ...common.config import SETTINGS
 from ...common.files import atomic_file
+from ...common.progress import Progress, silent
+from ...common.store import Journal
 from ...face.facs.script import Script
-from ..corpus.synth import iter_corpus
-from ..text.captions import REGISTERS, SPLITS
+from ..corpus.shards import iter_corpus
+from ..corpus.splits import SPLITS
+from ..text.captions import REGISTERS
 from .backends import Backend, BackendError, Message
 from .check import CheckConfig, clean, problems
 
@@ -35,25 +43,22 @@ _GIVE_UP = 4
 """Captions in a row for which the backend gives no reply at all, before the run stops."""
 
 
-@dataclass(frozen=True)
+@settings(frozen=True, config=SETTINGS)
 class RewriteConfig:
     """What is rewritten, and how hard it is tried."""
 
-    attempts: int = 3
+    attempts: Annotated[int, Field(ge=1, le=20)] = 3
     """Replies asked for a caption before the original stays."""
     registers: tuple[str, ...] = ("command", "plain", "director")
     """Registers that are rewritten; codes and times are not prose."""
-    workers: int = 1
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
     """Captions in flight at the same time."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of the backend's sampling."""
     check: CheckConfig = field(default_factory=CheckConfig)
     """How strictly a reply is read."""
 
     def __post_init__(self) -> None:
-        for key, low, high in (("attempts", 1, 20), ("workers", 1, 64), ("seed", 0, 2**31 - 1)):
-            if not low <= getattr(self, key) <= high:
-                raise ValueError(f"{key} is {getattr(self, key)}; allowed: {low} to {high}")
         if unknown := [r for r in self.registers if r not in REGISTERS]:
             raise ValueError(f"register is {unknown[0]!r}; allowed: {', '.join(REGISTERS)}")
 
@@ -90,36 +95,22 @@ class RewriteReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         share = self.accepted / self.captions if self.captions else 0.0
-        return {"rows": self.rows, "captions": self.captions, "accepted": self.accepted, "kept": self.kept,
-                "accepted_share": round(share, 4), "calls": self.calls, "cached": self.cached, "failures": self.failures,
-                "reasons": dict(self.reasons.most_common())}
+        return {**asdict(self), "accepted_share": round(share, 4), "reasons": dict(self.reasons.most_common())}
 
 
 class ReplyCache:
-    """Replies by the hash of what was asked, in a file that only grows; None keeps them in memory.
+    """Replies by the hash of what was asked, in a file that only grows (:class:`Journal`); None keeps them in memory.
 
-    A line that a killed run left unfinished is skipped.
+    Raises:
+        ValueError: the file is a folder.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self.path = Path(path) if path is not None else None
-        self._replies: dict[str, str] = {}
-        self._lock = threading.Lock()
-        broken = False
-        if self.path is not None and self.path.exists():
-            if not self.path.is_file():
-                raise ValueError(f"{self.path} is a folder; a file is needed for the cache")
-            text = self.path.read_text(encoding="utf-8", errors="replace")
-            broken = bool(text) and not text.endswith("\n")
-            for line in text.splitlines():
-                try:
-                    raw = json.loads(line)
-                    self._replies[str(raw["key"])] = str(raw["reply"])
-                except (ValueError, KeyError, TypeError, RecursionError):
-                    continue
-        if broken and self.path is not None:
-            with open(self.path, "a", encoding="utf-8") as handle:
-                handle.write("\n")
+        if path is not None and Path(path).is_dir():
+            raise ValueError(f"{path} is a folder; a file is needed for the cache")
+        self._journal = Journal(path) if path is not None else None
+        rows = self._journal.rows() if self._journal else []
+        self._replies = {str(r["key"]): str(r["reply"]) for r in rows if "key" in r and "reply" in r}
 
     @staticmethod
     def key(backend: str, messages: Iterable[Message], seed: int) -> str:
@@ -128,16 +119,14 @@ class ReplyCache:
         return hashlib.sha256(asked.encode()).hexdigest()
 
     def get(self, key: str) -> str | None:
-        with self._lock:
-            return self._replies.get(key)
+        """The reply, if there is one."""
+        return self._replies.get(key)
 
     def put(self, key: str, reply: str) -> None:
-        line = json.dumps({"key": key, "reply": reply}) + "\n"
-        with self._lock:
-            self._replies[key] = reply
-            if self.path is not None:
-                with open(self.path, "a", encoding="utf-8") as handle:
-                    handle.write(line)
+        """Keep a reply."""
+        self._replies[key] = reply
+        if self._journal:
+            self._journal.add({"key": key, "reply": reply})
 
 
 class Rewriter:
@@ -155,18 +144,25 @@ class Rewriter:
         self._lock = threading.Lock()
         self._silent = 0
 
-    def _count(self, **more: int) -> None:
+    def _count(self, *names: str, refused: Iterable[str] = ()) -> None:
         with self._lock:
-            for name, value in more.items():
-                setattr(self.report, name, getattr(self.report, name) + value)
+            for name in names:
+                setattr(self.report, name, getattr(self.report, name) + 1)
+            self.report.reasons.update({_kind(w) for w in refused})
 
     def _reply(self, messages: list[Message], seed: int) -> str:
         key = self.cache.key(self.backend.name, messages, seed)
         if (known := self.cache.get(key)) is not None:
-            self._count(cached=1)
+            self._count("cached")
             return known
-        reply = self.backend.complete(messages, seed)
-        self._count(calls=1)
+        try:
+            reply = self.backend.complete(messages, seed)
+        except BackendError:
+            self._count("failures", "kept")
+            self._silent += 1
+            raise
+        self._silent = 0
+        self._count("calls")
         self.cache.put(key, reply)
         return reply
 
@@ -182,34 +178,28 @@ class Rewriter:
             BackendError: the backend has not answered for several captions in a row.
         """
         refused: list[str] = []
-        messages: list[Message] = [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": caption}]
-        self._count(captions=1)
+        asked: list[Message] = [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": caption}]
+        messages = asked
+        self._count("captions")
         for attempt in range(self.config.attempts):
             try:
                 reply = self._reply(messages, self.config.seed + attempt)
             except BackendError:
-                with self._lock:
-                    self.report.failures += 1
-                    self.report.kept += 1
-                    self._silent += 1
-                    if self._silent >= _GIVE_UP:
-                        raise
+                if self._silent >= _GIVE_UP:
+                    raise
                 return Rewritten(caption, False, tuple(refused))
-            with self._lock:
-                self._silent = 0
             text = clean(reply)
             wrong = problems(caption, text, script=script, split=split, config=self.config.check)
             if text == caption:
                 wrong = ["is the same sentence"]
             if not wrong:
-                self._count(accepted=1)
+                self._count("accepted")
                 return Rewritten(text, True, tuple(refused))
             refused.append("; ".join(wrong))
-            with self._lock:
-                self.report.reasons.update({_kind(w) for w in wrong})
-            messages = [*messages[:2], {"role": "assistant", "content": reply[:500]},
+            self._count(refused=wrong)
+            messages = [*asked, {"role": "assistant", "content": reply[:500]},
                         {"role": "user", "content": f"That {'; it '.join(wrong[:3])}. Try again: {caption}"}]
-        self._count(kept=1)
+        self._count("kept")
         return Rewritten(caption, False, tuple(refused))
 
     def row(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,15 +215,15 @@ class Rewriter:
         registers = list(row.get("registers") or [])
         if registers and len(registers) != len(originals):
             raise ValueError(f"a row has {len(originals)} captions and {len(registers)} registers; needed: one for each")
-        script = _script_of(row)
+        raw = row.get("script")
+        script = Script.from_json(raw if isinstance(raw, str) else json.dumps(raw)) if raw not in (None, "") else None
         split = str(row.get("split") or "train")
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}; allowed: {', '.join(SPLITS)}")
-        done = []
-        for i, caption in enumerate(originals):
-            prose = not registers or registers[i] in self.config.registers
-            done.append(self.rewrite(caption, script, split) if prose else Rewritten(caption, False))
-        self._count(rows=1)
+        prose = [not registers or registers[i] in self.config.registers for i in range(len(originals))]
+        done = [self.rewrite(text, script, split) if free else Rewritten(text, False)
+                for text, free in zip(originals, prose, strict=True)]
+        self._count("rows")
         out = {k: v for k, v in row.items() if k not in ("caption", "captions")}
         return {**out, "captions": [d.text for d in done], "original_captions": originals,
                 "rewritten": [d.accepted for d in done]}
@@ -253,13 +243,6 @@ def _captions_of(row: Mapping[str, Any]) -> list[str]:
     return texts
 
 
-def _script_of(row: Mapping[str, Any]) -> Script | None:
-    raw = row.get("script")
-    if raw is None or raw == "":
-        return None
-    return Script.from_json(raw if isinstance(raw, str) else json.dumps(raw))
-
-
 # -- files ------------------------------------------------------------------------------
 def read_rows(source: str | os.PathLike[str], split: str = "train") -> Iterator[dict[str, Any]]:
     """Rows with captions: of a corpus folder's split, or of a ``.jsonl`` file.
@@ -270,8 +253,7 @@ def read_rows(source: str | os.PathLike[str], split: str = "train") -> Iterator[
     """
     path = Path(source)
     if path.is_dir():
-        for row in iter_corpus(path, split, ("clip_id", "split", "captions", "registers", "script")):
-            yield dict(row)
+        yield from iter_corpus(path, split, ("clip_id", "split", "captions", "registers", "script"))
         return
     if not path.is_file():
         raise FileNotFoundError(f"no such corpus folder or .jsonl file: {path}")
@@ -296,21 +278,15 @@ def rewrite_rows(rows: Iterable[Mapping[str, Any]], rewriter: Rewriter) -> Itera
     if rewriter.config.workers == 1:
         yield from map(rewriter.row, rows)
         return
-    window = 4 * rewriter.config.workers
+    rest = iter(rows)
     with ThreadPoolExecutor(rewriter.config.workers) as pool:
-        part: list[Mapping[str, Any]] = []
-        for row in rows:
-            part.append(row)
-            if len(part) == window:
-                yield from pool.map(rewriter.row, part)
-                part = []
-        yield from pool.map(rewriter.row, part)
+        while part := list(islice(rest, 4 * rewriter.config.workers)):
+            yield from pool.map(rewriter.row, part)
 
 
 def rewrite_file(source: str | os.PathLike[str], out: str | os.PathLike[str], backend: Backend, *,
                  config: RewriteConfig | None = None, split: str = "train", limit: int | None = None,
-                 cache: str | os.PathLike[str] | None = None,
-                 progress: Callable[[int], None] | None = None) -> RewriteReport:
+                 cache: str | os.PathLike[str] | None = None, progress: Progress = silent) -> RewriteReport:
     """Rewrite the captions of a corpus split or a ``.jsonl`` file into a ``.jsonl`` file.
 
     Args:
@@ -321,32 +297,22 @@ def rewrite_file(source: str | os.PathLike[str], out: str | os.PathLike[str], ba
         split: of a corpus folder.
         limit: most rows; None is all.
         cache: file of replies; None is ``out`` with the suffix ``.cache.jsonl``. A second run asks for nothing twice.
-        progress: called with the number of rows done since the last call.
+        progress: called with (rows done, ``limit``), or with one row more than is done where their number is not known.
 
     Raises:
         FileNotFoundError, ValueError: see :func:`read_rows`; or ``out`` is no ``.jsonl`` file that can be written.
         BackendError: the backend does not answer.
     """
     target = Path(out)
-    if target.suffix.lower() != ".jsonl" or target.is_dir():
+    if target.suffix.lower() != ".jsonl":
         raise ValueError(f"{target} must be a file that ends in .jsonl")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"the folder {target.parent} does not exist; create it first")
     if Path(source).exists() and target.exists() and Path(source).samefile(target):
         raise ValueError(f"{target} is the input itself; give another file")
     if limit is not None and limit < 1:
         raise ValueError(f"limit is {limit}; allowed: 1 or more")
-    rewriter = Rewriter(backend, config, ReplyCache(cache or target.with_suffix(".cache.jsonl")))
-
-    def some() -> Iterator[dict[str, Any]]:
-        for i, row in enumerate(read_rows(source, split)):
-            if limit is not None and i >= limit:
-                return
-            yield row
-
     with atomic_file(target) as partial, open(partial, "w", encoding="utf-8") as handle:
-        for row in rewrite_rows(some(), rewriter):
+        rewriter = Rewriter(backend, config, ReplyCache(cache or target.with_suffix(".cache.jsonl")))
+        for done, row in enumerate(rewrite_rows(islice(read_rows(source, split), limit), rewriter), start=1):
             handle.write(json.dumps(row, ensure_ascii=False) + "\n")
-            if progress:
-                progress(1)
+            progress(done, limit or done + 1)
     return rewriter.report

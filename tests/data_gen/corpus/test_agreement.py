@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from facelm.data_gen.corpus.agreement import OPPOSITES, AgreementConfig, agreement, requests_of, with_prompt
+from facelm.data_gen.corpus.agreement import OPPOSITES, agreement, requests_of, with_prompt
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.prompts.factors import Attributes
 from facelm.data_gen.prompts.script import script_for
@@ -34,7 +34,8 @@ REST = clip()
 
 def test_a_smile_that_is_there_is_confirmed() -> None:
     found = agreement(Attributes(actions=("smile",)), SMILE)
-    assert found.confirmed == ("smile", "silence") and found.score == 1.0 and not found.flagged and found.keep_prompt
+    assert status(Attributes(actions=("smile",)), SMILE) == {"smile": "confirmed", "silence": "confirmed"}
+    assert found.score == 1.0 and not found.flagged
 
 
 def test_a_smile_that_is_not_there_is_flagged_in_words() -> None:
@@ -85,10 +86,10 @@ def test_speech_and_silence() -> None:
 
 def test_what_cannot_be_measured_is_said() -> None:
     confused = agreement(Attributes(emotion_word="confused"), REST)
-    assert confused.unmeasurable == ("confused",) and confused.flagged
+    assert confused.findings[0].status == "unmeasurable" and confused.findings[0].name == "confused" and confused.flagged
     assert confused.reasons == ("the prompt asks for nothing that can be measured",)
     head = agreement(Attributes(actions=("cheek_puff", "smile")), SMILE, measurable=frozenset({"smile"}))
-    assert head.unmeasurable == ("cheek_puff",) and not head.flagged and head.score == 1.0
+    assert head.findings[0].status == "unmeasurable" and not head.flagged and head.score == 1.0
 
 
 def test_unrequested_actions_are_reported_and_do_not_flag() -> None:
@@ -129,7 +130,5 @@ def test_wrong_input_is_refused() -> None:
         agreement(None, SMILE)
     with pytest.raises(ValueError, match="unknown attribute"):
         agreement({"mood": "good"}, SMILE)
-    with pytest.raises(ValueError, match="keep is 2"):
-        AgreementConfig(keep=2.0)
     assert agreement(Attributes(actions=("smile",)).as_dict(), SMILE).score == 1.0
     assert not agreement(Attributes(actions=("smile",)), replace(SMILE, seconds=90.0)).extra

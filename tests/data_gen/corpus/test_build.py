@@ -1,4 +1,4 @@
-"""The corpus machine: complete rows, resumable, reproducible, honest about what it left out."""
+"""The corpus build: complete rows, resumable, reproducible, with a list of what was left out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ pytest.importorskip("mediapipe")
 
 import build_fakes  # noqa: E402
 from build_fakes import build, contents  # noqa: E402
-from facelm.common.store import Store  # noqa: E402
 from facelm.data_gen.corpus import build as building  # noqa: E402
 from facelm.data_gen.corpus import stages  # noqa: E402
 from facelm.data_gen.corpus.pipeline.pieces import pieces  # noqa: E402
@@ -198,23 +197,6 @@ def test_recipes_parse_and_wrong_ones_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_recipe(tmp_path / "none.yaml")
     assert differences({"a": {"b": 1}, "c": (1, 2)}, {"a": {"b": 2}, "c": [1, 2]}) == ["a.b: 1 -> 2"]
-
-
-def test_the_store_tells_the_truth(tmp_path: Path) -> None:
-    store = Store(tmp_path / "c")
-    with store.scratch("fit", "x") as folder:
-        (folder / "a.bin").write_bytes(b"123")
-        record = store.commit("fit", "x", "key", {"v": 1.5}, folder)
-    assert store.read("fit", "x") == record and store.has_files(record)
-    store.drop_file(record, "a.bin")
-    assert not store.has_files(record)
-    path = store.place("fit", "x").with_suffix(".json")
-    path.write_text(path.read_text()[:-10])
-    assert store.read("fit", "x") is None
-    (path.parent / ".y.1.part").mkdir()
-    assert store.sweep() == 1
-    with store.lock(), pytest.raises(ValueError, match="another run is at work"), store.lock():
-        pass
 
 
 def test_folders_and_numbers_are_checked_first(tmp_path: Path) -> None:
