@@ -127,7 +127,7 @@ def test_the_policy_keeps_a_prompt_only_when_it_agrees() -> None:
 def test_wrong_input_is_refused() -> None:
     with pytest.raises(ValueError, match="neither attributes nor a text"):
         agreement(None, SMILE)
-    with pytest.raises(ValueError, match="unknown attribute"):
+    with pytest.raises(ValueError, match="unknown entry .mood"):
         agreement({"mood": "good"}, SMILE)
     with pytest.raises(ValueError, match="keep is 2"):
         AgreementConfig(keep=2.0)
