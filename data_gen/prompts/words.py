@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
+from ..tables import read_table
 from ..text.feelings import FAMILIES, NONE, OTHER, WORDS, WORDS_OF
-from ..text.tables import read_table
 
 __all__ = ["FAMILIES", "NONE", "OTHER", "TABLE", "WORDS", "WORDS_OF"]
 Words = tuple[str, ...]
@@ -37,5 +37,5 @@ class _Prompts:
     notes: Words
 
 
-TABLE = read_table(__package__, "prompts", _Prompts)
+TABLE = read_table(__package__, "words/prompts.yaml", _Prompts)
 """People and picture: the values of each factor with their words; the values that exclude each other; parts of sentences."""
