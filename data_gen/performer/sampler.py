@@ -23,6 +23,7 @@ from ...common.config import SETTINGS
 from ...face.facs.poses import ACTION_POSES
 from ...face.facs.script import LEVELS, Event, Script, Style
 from ...face.facs.vocabulary import ACTION, ACTIONS, EMOTION_ACTIONS, EMOTIONS
+from ..tables import read_table
 from .dynamics import BLINK, WINK, main_sequence
 
 STEP = 0.16
@@ -32,47 +33,58 @@ FELT: tuple[str, ...] = tuple(e for e in EMOTIONS if e != "neutral")
 NAMES: tuple[str, ...] = ACTIONS + FELT
 MIN_SECONDS, MAX_SECONDS = 1.44, 8.0
 
-_FULL = frozenset({"blink", "wink_left", "wink_right", "eye_close"})
-"""Actions that are done or not done; their intensity is always strong."""
-_HIDES: frozenset[frozenset[str]] = frozenset(
-    frozenset(pair)
-    for a, others in {
-        # closed or lowered lids hide the gaze, and gaze moves the lids
-        "gaze_down": ("squint", "eye_widen", "blink", "eye_close", "wink_left", "wink_right"),
-        "gaze_up": ("squint", "eye_widen", "blink", "eye_close", "wink_left", "wink_right"),
-        "gaze_left": ("blink", "eye_close", "wink_left", "wink_right"),
-        "gaze_right": ("blink", "eye_close", "wink_left", "wink_right"),
-        # these already show the other one, weaker
-        "smile": ("squint",),
-        "brow_lower": ("squint", "nose_wrinkle"),
-        "brow_raise": ("eye_widen", "nose_wrinkle"),
-        "inner_brow_raise": ("nose_wrinkle",),
-        "nose_wrinkle": ("squint",),
-    }.items()
-    for b in others
-    for pair in ((a, b),)
-)
-_MOUTH_WITH_JAW = frozenset({frozenset({"smile", "mouth_open"}), frozenset({"nose_wrinkle", "tongue_out"})})
-_EMOTION_REGIONS: dict[str, frozenset[str]] = {
-    # every region that the emotion's pose moves; the jaw belongs to the mouth here
-    "happiness": frozenset({"mouth", "jaw", "lids"}),
-    "sadness": frozenset({"mouth", "jaw", "lids", "brows"}),
-    "anger": frozenset({"mouth", "jaw", "lids", "brows"}),
-    "fear": frozenset({"mouth", "jaw", "lids", "brows"}),
-    "surprise": frozenset({"mouth", "jaw", "lids", "brows"}),
-    "disgust": frozenset({"mouth", "jaw", "brows", "lids"}),
-    "contempt": frozenset({"mouth", "jaw"}),
-}
-# emotions that change the lids: their vertical gaze could not be told from lid motion
-_LID_EMOTIONS = frozenset({"happiness", "anger", "fear", "surprise"})
+
+def snap(seconds: float, step: float = STEP) -> float:
+    """The nearest point of the grid."""
+    return step * round(seconds / step)
+
+
+def up(seconds: float, step: float = STEP) -> float:
+    """The next point of the grid."""
+    return step * float(np.ceil(round(seconds / step, 4)))
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class Choice:
+    """Values with the share of each."""
+
+    values: tuple[float, ...]
+    shares: tuple[float, ...]
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """One of the values."""
+        return float(rng.choice(np.array(self.values), p=np.array(self.shares)))
+
+    def time(self, rng: np.random.Generator, step: float) -> float:
+        """A time on the grid, drawn as a number of ``STEP``."""
+        return snap(STEP * int(self.draw(rng)), step)
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class _Behaviours:
+    hides: dict[str, tuple[str, ...]]
+    mouth_with_jaw: frozenset[frozenset[str]]
+    regions: dict[str, frozenset[str]]
+    lids: frozenset[str]
+    full: frozenset[str]
+    cycles: dict[str, Choice]
+    times: dict[str, Choice]
+    sources: dict[str, tuple[str, ...]]
+
+
+_TABLE = read_table(__package__, "behaviours.yaml", _Behaviours)
+_TIMES = _TABLE.times
+SOURCES = _TABLE.sources
+"""Actions of faces that a transition may start from."""
+_HIDES = frozenset(frozenset({a, b}) for a, others in _TABLE.hides.items() for b in others)
 
 
 def regions(name: str) -> frozenset[str]:
     """The regions of the face that an action or emotion occupies."""
     if name in ACTION:
         return frozenset({ACTION[name].region})
-    if name in _EMOTION_REGIONS:
-        return _EMOTION_REGIONS[name]
+    if name in _TABLE.regions:
+        return _TABLE.regions[name]
     raise ValueError(f"no action or emotion {name!r}; known: {', '.join(NAMES)}")
 
 
@@ -82,9 +94,9 @@ def compatible(a: str, b: str) -> bool:
     ra, rb = regions(a), regions(b)
     if ra & rb or pair in _HIDES or (a in FELT and b in FELT):
         return False
-    if {"mouth", "jaw"} <= ra | rb and not (a in FELT or b in FELT) and pair not in _MOUTH_WITH_JAW:
+    if {"mouth", "jaw"} <= ra | rb and not (a in FELT or b in FELT) and pair not in _TABLE.mouth_with_jaw:
         return False
-    return not (pair & _LID_EMOTIONS and pair & {"gaze_up", "gaze_down"})
+    return not (pair & _TABLE.lids and pair & {"gaze_up", "gaze_down"})
 
 
 COMPATIBLE: dict[str, frozenset[str]] = {a: frozenset(b for b in NAMES if b != a and compatible(a, b)) for a in NAMES}
@@ -115,22 +127,8 @@ class SamplerConfig:
     """Seconds between points of the grid; the tokenizer's ``step_seconds``."""
 
 
-def snap(seconds: float, step: float = STEP) -> float:
-    """The nearest point of the grid."""
-    return step * round(seconds / step)
-
-
-def _pick(rng: np.random.Generator, values: Collection[float], shares: Collection[float]) -> float:
-    return float(rng.choice(np.array(list(values)), p=np.array(list(shares))))
-
-
-def _time(rng: np.random.Generator, step: float, values: Collection[int], shares: Collection[float]) -> float:
-    """A time on the grid, drawn as a number of ``STEP``."""
-    return snap(STEP * int(_pick(rng, values, shares)), step)
-
-
 def _intensity(rng: np.random.Generator, name: str, level: str | None = None) -> float:
-    if name in _FULL:
+    if name in _TABLE.full:
         return 1.0
     chosen = level or str(rng.choice(list(LEVELS), p=[0.3, 0.4, 0.3]))
     return float(np.clip(round(LEVELS[chosen] + rng.uniform(-0.04, 0.04), 2), 0.4, 1.0))
@@ -155,26 +153,24 @@ def sample_event(rng: np.random.Generator, name: str, start: float, *, level: st
         return Event(name, round(start, 3), round(rise, 3), round(hold, 3), round(fall, 3), x, cycles)
 
     if name in ("nod", "shake"):
-        cycles = int(_pick(rng, (1, 2, 3, 4), (0.15, 0.45, 0.30, 0.10) if name == "nod" else (0.0, 0.45, 0.40, 0.15)))
-        period = _pick(rng, (0.48, 0.64, 0.80), (0.35, 0.45, 0.20))
+        cycles, period = int(_TABLE.cycles[name].draw(rng)), _TIMES["swing"].draw(rng)
         quarter = period / (2 if name == "nod" else 4)
         return event(quarter, cycles * period - 2 * quarter, quarter, cycles)
     if name == "talking":
-        period = _pick(rng, (0.24, 0.32), (0.5, 0.5))
+        period = _TIMES["syllable"].draw(rng)
         cycles = int(rng.integers(4, 11)) if period > 0.3 else 2 * int(rng.integers(3, 8))
         return event(period / 2, (cycles - 1) * period, period / 2, cycles)
     if name in ("blink", "wink_left", "wink_right"):
         once, period = (BLINK, 0.48) if name == "blink" else (WINK, 0.80)
-        cycles = int(_pick(rng, (1, 2, 3), (0.5, 0.35, 0.15) if name == "blink" else (0.8, 0.2, 0.0)))
+        cycles = int(_TABLE.cycles[name.partition("_")[0]].draw(rng))
         return event(once[0], (cycles - 1) * period + once[1], once[2], cycles)
-    hold = _time(rng, step, (2, 3, 4, 6, 8), (0.3, 0.3, 0.2, 0.12, 0.08))
+    hold = _TIMES["hold"].time(rng, step)
     if name in ACTION and ACTION[name].region == "gaze":
         angle = degrees(max(abs(v) for v in ACTION_POSES[name].values())) * x
         rise = round(main_sequence(angle), 2)
         return event(rise, hold + snap(STEP, step) - rise, rise)
-    slow = name in FELT or ACTION[name].region == "head"
-    steps, shares = ((3, 4, 5), (0.45, 0.4, 0.15)) if slow else ((2, 3, 4), (0.35, 0.45, 0.2))
-    rise, fall = _time(rng, step, steps, shares), _time(rng, step, steps, shares)
+    onset = _TIMES["onset_slow"] if name in FELT or ACTION[name].region == "head" else _TIMES["onset"]
+    rise, fall = onset.time(rng, step), onset.time(rng, step)
     if name == "eye_close":
         rise, fall, hold = snap(2 * STEP, step), snap(2 * STEP, step), max(hold, snap(3 * STEP, step))
     return event(rise, hold, fall)
@@ -243,7 +239,7 @@ def _plan(rng: np.random.Generator, config: SamplerConfig, required: tuple[str, 
 def _place(rng: np.random.Generator, plan: list[tuple[str, str]], step: float) -> list[Event]:
     """Events on the time line."""
     events: list[Event] = []
-    clock = _time(rng, step, (1, 2, 3), (0.4, 0.4, 0.2))
+    clock = _TIMES["lead"].time(rng, step)
     for name, join in plan:
         start = clock
         if join == "with":
@@ -253,14 +249,14 @@ def _place(rng: np.random.Generator, plan: list[tuple[str, str]], step: float) -
             start = host.start + step * late
         elif join == "into":
             before = events[-1]
-            rise = _time(rng, step, (3, 4, 5), (0.3, 0.45, 0.25))
+            rise = _TIMES["hand_over"].time(rng, step)
             # the first emotion's offset and the second's onset are one movement
             events[-1] = Event(before.name, before.start, before.rise, before.hold, rise, before.intensity)
             start = before.apex + before.hold
         elif join == "then":
             same = any(regions(name) & regions(e.name) for e in events[-2:])
-            pause, shares = ((2, 3, 4), (0.5, 0.35, 0.15)) if same else ((0, 1, 2), (0.3, 0.4, 0.3))
-            start = up(max(_over(e) for e in events), step) + _time(rng, step, pause, shares)
+            pause = _TIMES["pause_same"] if same else _TIMES["pause"]
+            start = up(max(_over(e) for e in events), step) + pause.time(rng, step)
         event = sample_event(rng, name, start, step=step)
         if join == "into":
             event = Event(name, event.start, rise, event.hold, event.fall, event.intensity)
@@ -271,11 +267,6 @@ def _place(rng: np.random.Generator, plan: list[tuple[str, str]], step: float) -
 def _over(event: Event) -> float:
     """When an event's movement has ended, for one that does not stay."""
     return event.start + event.rise + event.hold + event.fall
-
-
-def up(seconds: float, step: float = STEP) -> float:
-    """The next point of the grid."""
-    return step * float(np.ceil(round(seconds / step, 4)))
 
 
 def sample_style(rng: np.random.Generator) -> Style:
@@ -308,7 +299,7 @@ def sample_script(rng: np.random.Generator, *, max_events: int = 4, config: Samp
         raise ValueError(f"required is {required}; allowed: up to {cfg.max_events} of {', '.join(NAMES)}")
     while True:
         events = _place(rng, _plan(rng, cfg, required), cfg.step)
-        tail = _time(rng, cfg.step, (2, 3, 4), (0.5, 0.3, 0.2))
+        tail = _TIMES["tail"].time(rng, cfg.step)
         last, ends = events[-1], max(_over(e) for e in events)
         cyclic = last.cycles > 0 or (last.name in ACTION and ACTION[last.name].cyclic)
         if not cyclic and _over(last) >= ends - 1e-6 and rng.random() < cfg.stays:

@@ -21,12 +21,14 @@ from ...face.facs.script import LEVELS, MAX_SECONDS, Style
 from ...face.facs.vocabulary import EMOTIONS
 from .animator import FPS, Performing, finish, realise
 from .dynamics import strokes
-from .sampler import MIN_SECONDS, STEP, sample_style, snap
+from .sampler import MIN_SECONDS, SOURCES, STEP, sample_style, snap
 
 EMOTION_CHANNELS: frozenset[str] = frozenset(name for pose in EMOTION_POSES.values() for name in pose)
 """Channels by which emotions show; a transition may change these and no others."""
 JAW_SCALE = 0.26
 """An open jaw, rad, that counts as much as a full expression coefficient (15 degrees)."""
+_INSTANT = 1e-3
+"""Shortest time between two key poses, s."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class TransitionSpec:
 
     @property
     def seconds(self) -> float:
+        """Length of the whole."""
         return self.lead + sum(s.rise + s.hold for s in self.stages) + self.tail
 
     @property
@@ -111,27 +114,19 @@ class TransitionSpec:
 def transition_channels(spec: TransitionSpec, fps: float = FPS) -> dict[str, NDArray[np.float64]]:
     """The transition as named channels, each ``(T,)``: ARKit expression names and angles in radians."""
     t = np.arange(max(1, round(spec.seconds * fps))) / fps
-    poses, times = [dict(spec.source)], [max(spec.lead, 1e-3)]
+    poses, times = [dict(spec.source)], [max(spec.lead, _INSTANT)]
     kept = {n: v for n, v in spec.source.items() if n not in EMOTION_CHANNELS}
     for stage, apex in zip(spec.stages, spec.apexes, strict=True):
         felt = _couple({**kept, **one_sided(stage.pose(spec.style.expressiveness), spec.style.asymmetry)})
         poses += [poses[-1], felt]
-        times += [max(apex - stage.rise, times[-1] + 1e-3), apex]
-    times = _rising(times)
+        times.append(max(apex - stage.rise, times[-1] + _INSTANT))
+        times.append(max(apex, times[-1] + _INSTANT))  # a hold of no length would divide by zero
     out: dict[str, NDArray[np.float64]] = {}
     for name in sorted({n for p in poses for n in p}):
         values = np.array([p.get(name, 0.0) for p in poses])
         if np.abs(values).max() > 1e-9:
             out[name] = strokes(t, times, values)
     return finish(out)
-
-
-def _rising(times: Sequence[float]) -> list[float]:
-    """Times made strictly increasing (a hold of no length would divide by zero)."""
-    out = [times[0]]
-    for value in times[1:]:
-        out.append(max(value, out[-1] + 1e-3))
-    return out
 
 
 def one_sided(pose: dict[str, float], asymmetry: float) -> dict[str, float]:
@@ -225,25 +220,25 @@ def _time(rng: np.random.Generator, low: int, high: int, step: float) -> float:
 
 def sample_source(rng: np.random.Generator, first: str) -> dict[str, float]:
     """A source face: often the first expression itself, else another one, single actions, a turned head, a gaze."""
+    def level() -> float:
+        return float(rng.choice(list(LEVELS.values())))
+
+    def action(kind: str) -> dict[str, float]:
+        pose, amount = ACTION_POSES[str(rng.choice(SOURCES[kind]))], level()
+        return {n: v * amount for n, v in pose.items()}
+
     pose: dict[str, float] = {}
     kind = rng.random()
     if kind < 0.35 and first != "neutral":
-        pose = Stage(((first, float(rng.choice(list(LEVELS.values())))),)).pose()
+        pose = Stage(((first, level()),)).pose()
     elif kind < 0.6:
-        pose = Stage(((str(rng.choice(EMOTIONS[1:])), float(rng.choice(list(LEVELS.values())))),)).pose()
+        pose = Stage(((str(rng.choice(EMOTIONS[1:])), level()),)).pose()
     elif kind < 0.8:
-        name = str(rng.choice(["smile", "brow_raise", "brow_lower", "squint", "eye_widen", "mouth_open", "lip_pucker",
-                               "lip_press", "nose_wrinkle", "lip_corner_depress", "cheek_puff", "inner_brow_raise"]))
-        level = float(rng.choice(list(LEVELS.values())))
-        pose = {n: v * level for n, v in ACTION_POSES[name].items()}
+        pose = action("face")
     if rng.random() < 0.35:
-        name = str(rng.choice(["tilt_left", "tilt_right", "turn_left", "turn_right", "look_up", "look_down"]))
-        level = float(rng.choice(list(LEVELS.values())))
-        pose.update({n: v * level for n, v in ACTION_POSES[name].items()})
+        pose.update(action("head"))
     if rng.random() < 0.2:
-        name = str(rng.choice(["gaze_left", "gaze_right"]))
-        level = float(rng.choice(list(LEVELS.values())))
-        pose.update({n: v * level for n, v in ACTION_POSES[name].items()})
+        pose.update(action("eyes"))
     return pose
 
 

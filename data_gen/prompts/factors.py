@@ -10,35 +10,19 @@ the balance report can tell a designed dependence from an accidental one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
+from pydantic.dataclasses import dataclass
+
+from ...common.config import SETTINGS, parse
 from ...face.facs.vocabulary import ACTION, ACTIONS, EMOTION_ACTIONS, EMOTIONS
 from ..performer.sampler import FELT, compatible
 from ..text.lexicon import UNGRADED
 from ..text.phrases import LEVEL_NAMES
-from .words import (
-    AGES,
-    BACKGROUNDS,
-    BEARDS,
-    FRAMINGS,
-    GENDERS,
-    GLASSES,
-    HAIRS,
-    INDOOR_LIGHT,
-    LIGHTS,
-    NONE,
-    OTHER,
-    OUTDOOR_LIGHT,
-    OUTDOORS,
-    SKINS,
-    STUDIO,
-    WORDS,
-    WORDS_OF,
-)
+from .words import NONE, OTHER, TABLE, WORDS, WORDS_OF
 
 FACIAL: tuple[str, ...] = tuple(a for a in ACTIONS if ACTION[a].region in ("mouth", "jaw", "brows", "lids") and a != "talking")
 HEAD: tuple[str, ...] = tuple(a for a in ACTIONS if ACTION[a].region == "head")
@@ -46,7 +30,7 @@ GAZE: tuple[str, ...] = tuple(a for a in ACTIONS if ACTION[a].region == "gaze")
 SILENT, SPEAKING = "silent", "speaking"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class Attributes:
     """What a prompt asks for, in the names of face/facs/vocabulary.py."""
 
@@ -82,15 +66,12 @@ class Attributes:
             raise ValueError(f"intensity is {self.intensity!r}; allowed: {', '.join(LEVEL_NAMES)}")
         for key, known in (("actions", FACIAL), ("head", HEAD), ("gaze", GAZE)):
             values = getattr(self, key)
-            if not isinstance(values, tuple) or any(v not in known for v in values):
-                raise ValueError(f"{key} is {values!r}; allowed: a tuple of {', '.join(known)}")
+            if any(v not in known for v in values):
+                raise ValueError(f"{key} is {list(values)}; allowed: {', '.join(known)}")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; tuples become lists."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    def to_json(self) -> str:
-        return json.dumps(self.as_dict(), separators=(",", ":"))
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Attributes:
@@ -99,27 +80,7 @@ class Attributes:
         Raises:
             ValueError: unknown keys or values.
         """
-        names = {f.name: f.type for f in fields(cls)}
-        if unknown := [k for k in raw if k not in names]:
-            raise ValueError(f"unknown attribute {unknown[0]!r}; known: {', '.join(names)}")
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in raw.items()}
-        for key, value in values.items():
-            kind = "bool" if key == "speaking" else "tuple" if key in ("actions", "head", "gaze") else "str"
-            optional = key in ("emotion", "emotion_word") and value is None
-            if not optional and type(value).__name__ != kind:
-                raise ValueError(f"attribute {key} is {value!r}; a {kind} is needed")
-        return cls(**values)
-
-    @classmethod
-    def from_json(cls, text: str) -> Attributes:
-        """The inverse of :meth:`to_json`."""
-        try:
-            raw = json.loads(text)
-        except json.JSONDecodeError as err:
-            raise ValueError(f"attributes are not JSON: {err}") from err
-        if not isinstance(raw, dict):
-            raise ValueError("attributes must be a JSON object")
-        return cls.from_dict(raw)
+        return parse(cls, dict(raw), "attributes")
 
 
 DRAWN: tuple[str, ...] = (
@@ -127,36 +88,23 @@ DRAWN: tuple[str, ...] = (
     "head", "gaze", "framing", "light", "background")
 """The factors in the order in which they are drawn. ``action2`` is a second facial action."""
 KNOWN: dict[str, tuple[str, ...]] = {
-    "age": AGES, "gender": GENDERS, "skin": SKINS, "beard": BEARDS, "hair": HAIRS, "glasses": GLASSES,
-    "emotion": (*EMOTIONS, OTHER, NONE), "word": (*WORDS, NONE), "intensity": LEVEL_NAMES, "speaking": (SILENT, SPEAKING),
-    "action": (NONE, *FACIAL), "action2": (NONE, *FACIAL), "head": (NONE, *HEAD), "gaze": (NONE, *GAZE),
-    "framing": tuple(FRAMINGS), "light": tuple(LIGHTS), "background": tuple(BACKGROUNDS)}
+    "age": tuple(TABLE.people), "gender": tuple(TABLE.pronouns), "skin": TABLE.skins, "beard": tuple(TABLE.beards),
+    "hair": TABLE.hairs, "glasses": TABLE.glasses, "emotion": (*EMOTIONS, OTHER, NONE), "word": (*WORDS, NONE),
+    "intensity": LEVEL_NAMES, "speaking": (SILENT, SPEAKING), "action": (NONE, *FACIAL), "action2": (NONE, *FACIAL),
+    "head": (NONE, *HEAD), "gaze": (NONE, *GAZE), "framing": tuple(TABLE.framings), "light": tuple(TABLE.lights),
+    "background": tuple(TABLE.backgrounds)}
 
 # -- which values exclude each other ------------------------------------------------------------
-_OPPOSITE = {frozenset(p) for p in (("turn_left", "gaze_right"), ("turn_right", "gaze_left"), ("look_up", "gaze_down"),
-                                    ("look_down", "gaze_up"))}
+Rule = Callable[[str, str], bool]
+_OPPOSITE = frozenset(map(frozenset, TABLE.opposite))
 _ANYTIME = frozenset({"blink"})
 """Fits every expression: it is over in a third of a second."""
 
 
-def _beard_age(beard: str, age: str) -> bool:
-    return beard == NONE or age in ("young adult", "middle-aged", "older")
-
-
-def _beard_gender(beard: str, gender: str) -> bool:
-    return beard == NONE or gender == "man"
-
-
-def _hair_age(hair: str, age: str) -> bool:
-    if "grey" in hair:
-        return age in ("middle-aged", "older")
-    if hair == "white":
-        return age == "older"
-    return hair != "bald" or age in ("young adult", "middle-aged", "older")
-
-
-def _hair_gender(hair: str, gender: str) -> bool:
-    return hair != "bald" or gender == "man"
+def _needs(factor: str, other: str) -> Rule:
+    """A rule of the table of words: a value of ``factor`` allows some values of ``other`` only."""
+    allowed = {value: needs[other] for value, needs in TABLE.needs[factor].items() if other in needs}
+    return lambda value, against: value not in allowed or against in allowed[value]
 
 
 def _word_emotion(word: str, emotion: str) -> bool:
@@ -187,7 +135,7 @@ def _emotion_action2(emotion: str, action: str) -> bool:
 
 
 def _word_action(word: str, action: str) -> bool:
-    if word == NONE or action == NONE or action in _ANYTIME:
+    if NONE in (word, action) or action in _ANYTIME:
         return True
     return all(action == s or compatible(s, action) for s in WORDS[word].shows)
 
@@ -208,52 +156,31 @@ def _emotion_gaze(emotion: str, gaze: str) -> bool:
     return gaze == NONE or emotion not in FELT or compatible(emotion, gaze)
 
 
-def _word_gaze(word: str, gaze: str) -> bool:
-    return NONE in (word, gaze) or all(compatible(s, gaze) for s in WORDS[word].shows)
-
-
-def _light_background(light: str, background: str) -> bool:
-    if background in OUTDOORS:
-        return light not in INDOOR_LIGHT
-    if light in OUTDOOR_LIGHT:
-        return False
-    return background not in STUDIO or light in ("studio", "soft daylight", "window", "warm lamp", "dim")
-
-
-RULES: dict[tuple[str, str], Callable[[str, str], bool]] = {
-    ("beard", "age"): _beard_age, ("beard", "gender"): _beard_gender, ("hair", "age"): _hair_age,
-    ("hair", "gender"): _hair_gender, ("word", "emotion"): _word_emotion, ("word", "intensity"): _word_intensity,
+RULES: dict[tuple[str, str], Rule] = {
+    **{(f, o): _needs(f, o) for f, o in (("beard", "age"), ("beard", "gender"), ("hair", "age"), ("hair", "gender"),
+                                         ("background", "light"))},
+    ("word", "emotion"): _word_emotion, ("word", "intensity"): _word_intensity,
     ("emotion", "intensity"): _emotion_intensity, ("emotion", "action"): _emotion_action,
     ("emotion", "action2"): _emotion_action2, ("word", "action"): _word_action, ("word", "action2"): _word_action,
     ("speaking", "action"): _speaking_action, ("speaking", "action2"): _speaking_action, ("action", "action2"): _two_actions,
     ("action", "gaze"): _same_moment, ("action2", "gaze"): _same_moment, ("head", "gaze"): _same_moment,
-    ("emotion", "gaze"): _emotion_gaze, ("word", "gaze"): _word_gaze, ("light", "background"): _light_background}
+    ("emotion", "gaze"): _emotion_gaze, ("word", "gaze"): _word_action}
 """Pairs of factors with the question whether two of their values go together."""
 
-_BY_FACTOR: dict[str, tuple[tuple[str, Callable[[str, str], bool], bool], ...]] = {
-    f: tuple((b, rule, False) for (a, b), rule in RULES.items() if a == f)
-    + tuple((a, rule, True) for (a, b), rule in RULES.items() if b == f) for f in DRAWN}
+LINKED: dict[str, tuple[str, ...]] = {
+    f: (*(b for a, b in RULES if a == f), *(a for a, b in RULES if b == f)) for f in DRAWN}
+"""The factors that a factor has a rule with."""
 
 
 @cache
 def _fits(factor: str, value: str, other: str, against: str) -> bool:
-    for name, rule, swapped in _BY_FACTOR[factor]:
-        if name == other:
-            return rule(against, value) if swapped else rule(value, against)
-    return True
-
-
-LINKED: dict[str, tuple[str, ...]] = {f: tuple(name for name, _, _ in _BY_FACTOR[f]) for f in DRAWN}
-"""The factors that a factor has a rule with."""
+    rule = RULES.get((factor, other))
+    return rule(value, against) if rule else RULES[other, factor](against, value)
 
 
 def admissible(factor: str, value: str, context: Mapping[str, str]) -> bool:
     """Whether ``value`` contradicts nothing that ``context`` (factor -> value) has settled."""
-    for other in LINKED[factor]:
-        against = context.get(other)
-        if against is not None and not _fits(factor, value, other, against):
-            return False
-    return True
+    return all(_fits(factor, value, other, context[other]) for other in LINKED[factor] if other in context)
 
 
 def parents(factor: str, order: tuple[str, ...] = DRAWN) -> frozenset[str]:
@@ -295,10 +222,3 @@ def values_of(a: Attributes) -> dict[str, str]:
 def is_graded(action: str) -> bool:
     """Whether an action has a strength that words name."""
     return action not in UNGRADED
-
-
-def contradictions(a: Attributes) -> list[str]:
-    """What contradicts itself, one line each; empty for a consistent prompt."""
-    values = values_of(a)
-    return [f"{x} {values[x]!r} with {y} {values[y]!r}" for (x, y) in RULES if not _fits(x, values[x], y, values[y])]
-

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...common.files import atomic_file
+from ...common.optional import require
 from .factors import Attributes
 
 SUFFIXES: tuple[str, ...] = (".parquet", ".jsonl", ".csv")
@@ -42,20 +43,14 @@ class Prompt:
         return cls(row["text"], Attributes.from_dict({k: v for k, v in row.items() if k not in ("id", "text")}), row["id"])
 
 
-def _arrow() -> Any:
-    try:
-        import pyarrow
-        import pyarrow.parquet  # noqa: F401
-    except ImportError as err:
-        raise ImportError("Parquet files need pyarrow: pip install 'facelm[data]' (or use .jsonl or .csv)") from err
-    return pyarrow
+def _parquet() -> tuple[Any, Any]:
+    needs = "Parquet files need pyarrow (or use .jsonl or .csv)"
+    return require("pyarrow", "data", needs), require("pyarrow.parquet", "data", needs)
 
 
 def _schema(pa: Any) -> Any:
-    def kind(name: str) -> Any:
-        return pa.list_(pa.string()) if name in _LISTS else pa.bool_() if name == "speaking" else pa.string()
-
-    return pa.schema([(c, kind(c)) for c in COLUMNS])
+    kinds = {**dict.fromkeys(_LISTS, pa.list_(pa.string())), "speaking": pa.bool_()}
+    return pa.schema([(c, kinds.get(c, pa.string())) for c in COLUMNS])
 
 
 def check_suffix(path: str | os.PathLike[str]) -> Path:
@@ -78,10 +73,8 @@ def write_prompts(prompts: Sequence[Prompt], path: str | os.PathLike[str]) -> Pa
     rows = [p.row() for p in prompts]
     with atomic_file(target) as partial:
         if target.suffix.lower() == ".parquet":
-            pa = _arrow()
-            schema = _schema(pa)
-            table = pa.Table.from_pydict({c: [r[c] for r in rows] for c in COLUMNS}, schema=schema)
-            pa.parquet.write_table(table, partial, compression="zstd")
+            pa, pq = _parquet()
+            pq.write_table(pa.Table.from_pylist(rows, schema=_schema(pa)), partial, compression="zstd")
         elif target.suffix.lower() == ".jsonl":
             partial.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8")
         else:
@@ -118,13 +111,12 @@ def read_rows(path: str | os.PathLike[str]) -> Iterable[dict[str, Any]]:
         ValueError: not such a table.
     """
     path = check_suffix(path)
-    suffix = path.suffix.lower()
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}")
-    if suffix == ".parquet":
-        pa = _arrow()
+    if path.suffix.lower() == ".parquet":
+        pa, pq = _parquet()
         try:
-            yield from pa.parquet.read_table(path).to_pylist()
+            yield from pq.read_table(path).to_pylist()
         except (pa.lib.ArrowException, OSError) as err:
             raise ValueError(f"{path} is not a Parquet file: {err}") from err
         return
@@ -132,12 +124,17 @@ def read_rows(path: str | os.PathLike[str]) -> Iterable[dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as err:
         raise ValueError(f"{path} is not UTF-8 text: {err}") from err
-    if suffix == ".csv":
-        for row in csv.DictReader(io.StringIO(text)):
-            if None in row or None in row.values():
-                raise ValueError(f"{path}: a row has not as many cells as the header")
-            yield {k: _uncell(k, v) for k, v in row.items() if v or k in (*_LISTS, *_OPTIONAL)}
-        return
+    yield from (_csv_rows if path.suffix.lower() == ".csv" else _json_rows)(path, text)
+
+
+def _csv_rows(path: Path, text: str) -> Iterable[dict[str, Any]]:
+    for row in csv.DictReader(io.StringIO(text)):
+        if None in row or None in row.values():
+            raise ValueError(f"{path}: a row has not as many cells as the header")
+        yield {k: _uncell(k, v) for k, v in row.items() if v or k in (*_LISTS, *_OPTIONAL)}
+
+
+def _json_rows(path: Path, text: str) -> Iterable[dict[str, Any]]:
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:

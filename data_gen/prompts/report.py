@@ -2,16 +2,15 @@
 
 A factor is compared with its design: what a value's share should be, given everything that was settled
 before it (a beard is expected of grown men only). Pairs whose dependence the rules of
-prompt_factors.py create are listed with their strength (Cramer's V) but not judged; for the others the
+factors.py create are listed with their strength (Cramer's V) but not tested; for the others the
 p-values of Pearson's test of independence are compared with a Bonferroni bound.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from ...common.files import atomic_file
+from ...common.files import atomic_file, write_json, write_text
 from .factors import DRAWN, is_graded, parents, values_of
 from .suite import Design, Prompt, PromptConfig, Tally
 from .words import NONE, WORDS
@@ -57,7 +56,7 @@ class PairBalance:
     p: float
     cramers_v: float
     designed: bool
-    """The rules make the two depend on each other; not judged."""
+    """The rules make the two depend on each other; not tested."""
     sparse: bool
 
 
@@ -85,44 +84,43 @@ class BalanceReport:
         return (*found, *(f"{p.a} x {p.b}" for p in self.pairs if not p.designed and not p.sparse and p.p < self.bound))
 
     def as_dict(self) -> dict[str, Any]:
+        """Plain values, with what counts as imbalance."""
         return {**asdict(self), "bound": self.bound, "unbalanced": list(self.unbalanced)}
 
     def markdown(self) -> str:
         """The report as a page."""
-        out = ["# Balance of the prompt suite", "",
-               f"{self.prompts:,} prompts, {self.mode} design, {self.emotion_words} emotion words."]
+        said = f"{self.prompts:,} prompts, {self.mode} design, {self.emotion_words} emotion words."
         if t := self.duplicates:
-            out.append(f"{t.candidates:,} candidates were drawn; {t.exact:,} exact and {t.near:,} near duplicates left out.")
-        out += [f"A p-value below {self.bound:.2g} would count as imbalance; found: {', '.join(self.unbalanced) or 'none'}.", "",
-                "## Factors against the design", "",
-                "| factor | prompts | chi-square | dof | p | least and most frequent value |",
-                "|---|---:|---:|---:|---:|---|"]
+            said += f"\n{t.candidates:,} candidates were drawn; {t.exact:,} exact and {t.near:,} near duplicates left out."
+        said += (f"\nA p-value below {self.bound:.2g} would count as imbalance; "
+                 f"found: {', '.join(self.unbalanced) or 'none'}.")
+        factors, pairs = [], []
         for f in self.factors:
             low, high = min(f.counts, key=lambda v: f.counts[v]), max(f.counts, key=lambda v: f.counts[v])
-            note = " (few of each)" if f.sparse else ""
-            out.append(f"| {f.factor} | {f.of:,} | {f.chi2:.1f} | {f.dof} | {f.p:.3f}{note} | {low} {f.counts[low]:,}, "
-                       f"{high} {f.counts[high]:,} |")
-        out += ["", "## Pairs of factors against independence", "", "| pair | chi-square | dof | p | Cramer's V |",
-                "|---|---:|---:|---:|---:|"]
+            factors.append((f.factor, f"{f.of:,}", f"{f.chi2:.1f}", f.dof, f"{f.p:.3f}{_few(f.sparse)}",
+                            f"{low} {f.counts[low]:,}, {high} {f.counts[high]:,}"))
         for p in sorted(self.pairs, key=lambda p: (p.designed, p.p)):
-            said = "by design" if p.designed else f"{p.p:.3f}{' (few of each)' if p.sparse else ''}"
-            out.append(f"| {p.a} x {p.b} | {p.chi2:.1f} | {p.dof} | {said} | {p.cramers_v:.3f} |")
-        out += ["", "## Counts", ""]
-        for f in self.factors:
-            if f.factor != "word":
-                out.append(f"- {f.factor}: " + ", ".join(f"{v} {n:,}" for v, n in f.counts.items()))
-        return "\n".join(out) + "\n"
+            pairs.append((f"{p.a} x {p.b}", f"{p.chi2:.1f}", p.dof,
+                          "by design" if p.designed else f"{p.p:.3f}{_few(p.sparse)}", f"{p.cramers_v:.3f}"))
+        counts = [f"- {f.factor}: " + ", ".join(f"{v} {n:,}" for v, n in f.counts.items())
+                  for f in self.factors if f.factor != "word"]
+        return "\n\n".join((
+            "# Balance of the prompt suite", said, "## Factors against the design",
+            _table(("factor", "prompts:", "chi-square:", "dof:", "p:", "least and most frequent value"), factors),
+            "## Pairs of factors against independence", _table(("pair", "chi-square:", "dof:", "p:", "Cramer's V:"), pairs),
+            "## Counts", "\n".join(counts))) + "\n"
 
 
-def _test(counts: dict[str, int], expected: dict[str, float]) -> tuple[float, int, float, bool]:
-    values = [v for v, e in expected.items() if e > 1e-9]
-    if stray := [v for v in counts if v not in values]:
-        raise ValueError(f"the prompts have a value that their configuration excludes: {stray[0]!r}; "
-                         "give the configuration that they were made with")
-    want = np.array([expected[v] for v in values])
-    have = np.array([counts.get(v, 0) for v in values], float)
-    chi2, dof = float(((have - want) ** 2 / want).sum()), max(len(values) - 1, 0)
-    return chi2, dof, float(stats.chi2.sf(chi2, dof)) if dof else 1.0, bool(want.min() < SPARSE)
+def _few(sparse: bool) -> str:
+    return " (few of each)" if sparse else ""
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; a column whose name ends in a colon is aligned to the right."""
+    lines = [[h.removesuffix(":") for h in head], *rows]
+    out = ["| " + " | ".join(map(str, line)) + " |" for line in lines]
+    out.insert(1, "|" + "|".join("---:" if h.endswith(":") else "---" for h in head) + "|")
+    return "\n".join(out)
 
 
 def _graded(row: dict[str, str]) -> bool:
@@ -133,37 +131,42 @@ def _graded(row: dict[str, str]) -> bool:
 
 def _factor(design: Design, factor: str, rows: list[dict[str, str]]) -> FactorBalance:
     counts = Counter(r[factor] for r in rows)
-    expected: Counter[str] = Counter()
-    crossed = design.plan and (factor in design.config.cross or (factor == "emotion" and "word" in design.config.cross))
-    if crossed and factor == "intensity":  # judged on the graded prompts only
-        shares = Counter(c[factor] for c in design.plan if c.get("word", NONE) == NONE or WORDS[c["word"]].graded)
-        expected = Counter({v: len(rows) * n / sum(shares.values()) for v, n in shares.items()})  # type: ignore[misc]
-    elif crossed:
-        shares = Counter(c[factor] if factor in c else WORDS[c["word"]].emotion if c["word"] != NONE else NONE
-                         for c in design.plan)
-        expected = Counter({v: len(rows) * n / sum(shares.values()) for v, n in shares.items()})  # type: ignore[misc]
-    else:
-        before = [f for f in design.order[: design.order.index(factor)]]
-        linked = [f for f in before if f in parents(factor, design.order)]
-        for key, n in Counter(tuple(r[f] for f in linked) for r in rows).items():
-            allowed = design.allowed(factor, dict(zip(linked, key, strict=True)))
-            for value, times in Counter(allowed).items():
-                expected[value] += n * times / len(allowed)  # type: ignore[assignment]
-    known = {v: float(e) for v, e in expected.items()}
-    chi2, dof, p, sparse = _test(counts, known)
-    return FactorBalance(factor, {v: counts.get(v, 0) for v in known}, {v: round(e, 3) for v, e in known.items()},
-                         len(rows), chi2, dof, p, sparse)
+    expected = _expected(design, factor, rows)
+    if stray := [v for v in counts if expected.get(v, 0.0) < 1e-9]:
+        raise ValueError(f"the prompts have a value that their configuration excludes: {stray[0]!r}; "
+                         "give the configuration that they were made with")
+    want = np.array([e for e in expected.values() if e > 1e-9])
+    have = np.array([counts[v] for v, e in expected.items() if e > 1e-9], float)
+    test = stats.chisquare(have, want)
+    p = float(test.pvalue) if len(want) > 1 else 1.0
+    return FactorBalance(factor, {v: counts[v] for v in expected}, {v: round(e, 3) for v, e in expected.items()},
+                         len(rows), float(test.statistic), len(want) - 1, p, bool(want.min() < SPARSE))
+
+
+def _expected(design: Design, factor: str, rows: list[dict[str, str]]) -> dict[str, float]:
+    """How often each value should occur, given what was settled before it."""
+    cross = design.config.cross
+    if design.plan and (factor in cross or (factor == "emotion" and "word" in cross)):
+        plan = design.plan
+        if factor == "intensity":  # tested on the graded prompts only
+            plan = tuple(c for c in plan if c.get("word", NONE) == NONE or WORDS[c["word"]].graded)
+        shares = Counter(c[factor] if factor in c else WORDS[c["word"]].emotion if c["word"] != NONE else NONE for c in plan)
+        return {v: len(rows) * n / shares.total() for v, n in shares.items()}
+    expected: dict[str, float] = {}
+    before = [f for f in design.order[: design.order.index(factor)] if f in parents(factor, design.order)]
+    for key, n in Counter(tuple(r[f] for f in before) for r in rows).items():
+        allowed = design.allowed(factor, dict(zip(before, key, strict=True)))
+        for value, times in Counter(allowed).items():
+            expected[value] = expected.get(value, 0.0) + n * times / len(allowed)
+    return expected
 
 
 def _pair(a: str, b: str, rows: list[dict[str, str]], designed: bool) -> PairBalance:
-    x, at = np.unique([r[a] for r in rows], return_inverse=True)
-    y, bt = np.unique([r[b] for r in rows], return_inverse=True)
-    table = np.zeros((len(x), len(y)))
-    np.add.at(table, (at, bt), 1)
-    want = table.sum(1, keepdims=True) * table.sum(0, keepdims=True) / len(rows)
-    chi2, dof = float(((table - want) ** 2 / want).sum()), (len(x) - 1) * (len(y) - 1)
-    v = float(np.sqrt(chi2 / len(rows) / max(1, min(len(x), len(y)) - 1)))
-    return PairBalance(a, b, chi2, dof, float(stats.chi2.sf(chi2, dof)) if dof else 1.0, v, designed, bool(want.min() < SPARSE))
+    table = stats.contingency.crosstab([r[a] for r in rows], [r[b] for r in rows]).count
+    test = stats.chi2_contingency(table, correction=False)
+    v = float(np.sqrt(test.statistic / len(rows) / max(1, min(table.shape) - 1)))
+    return PairBalance(a, b, float(test.statistic), int(test.dof), float(test.pvalue), v, designed,
+                       bool(test.expected_freq.min() < SPARSE))
 
 
 def balance(prompts: Sequence[Prompt], config: PromptConfig | None = None, *, seed: int = 0,
@@ -198,10 +201,8 @@ def write_report(report: BalanceReport, folder: str | os.PathLike[str]) -> list[
     """Write ``balance.md`` and ``balance.json``, and with matplotlib ``balance.png`` and ``pairs.png``."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    with atomic_file(target / "balance.md") as partial:
-        partial.write_text(report.markdown(), encoding="utf-8")
-    with atomic_file(target / "balance.json") as partial:
-        partial.write_text(json.dumps(report.as_dict(), indent=1) + "\n", encoding="utf-8")
+    write_text(target / "balance.md", report.markdown())
+    write_json(target / "balance.json", report.as_dict(), indent=1)
     out = [target / "balance.md", target / "balance.json"]
     try:
         import matplotlib  # noqa: F401

@@ -9,15 +9,19 @@ marginals are even at any length; a value that would contradict what is settled 
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-from ...common.config import build, read_yaml
+from ...common.config import SETTINGS, parse, read_yaml
+from ...common.progress import Progress, silent
 from ...face.facs.vocabulary import ACTION
 from .dedup import Deduplicator
 from .factors import DRAWN, FACIAL, KNOWN, LINKED, Attributes, admissible, attributes_of
@@ -26,7 +30,6 @@ from .script import script_for
 from .text import word_prompt
 from .words import NONE, WORDS, WORDS_OF
 
-MODES: tuple[str, ...] = ("balanced", "sampled", "factorial")
 _BLOCK = 24
 PATIENCE = 20_000
 """Candidates in a row without a new prompt after which a design counts as exhausted."""
@@ -39,11 +42,11 @@ def _repeat(values: tuple[str, ...], **more: int) -> tuple[str, ...]:
 _MOUTH = tuple(a for a in FACIAL if ACTION[a].region in ("mouth", "jaw"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class PromptConfig:
     """Which values each factor has; a value that is listed twice is drawn twice as often."""
 
-    mode: str = "balanced"
+    mode: Literal["balanced", "sampled", "factorial"] = "balanced"
     """balanced: even blocks of every factor; sampled: independent draws; factorial: all combinations of ``cross``."""
     cross: tuple[str, ...] = ()
     """Factors that are fully crossed in the factorial mode; the others are balanced."""
@@ -69,12 +72,10 @@ class PromptConfig:
     background: tuple[str, ...] = KNOWN["background"]
     camera_note: bool = True
     """End most prompts with a remark that the camera stands still and one face is in view."""
-    near: float = 0.9
+    near: Annotated[float, Field(ge=0.5, le=2.0)] = 0.9
     """Prompts whose words overlap (Jaccard) at least this much are duplicates; above 1 switches it off."""
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ValueError(f"mode is {self.mode!r}; allowed: {', '.join(MODES)}")
         for name in DRAWN:
             values = getattr(self, name)
             wrong = [v for v in values if v not in KNOWN[name]]
@@ -84,8 +85,6 @@ class PromptConfig:
             raise ValueError(f"cross is {list(self.cross)}; allowed: different ones of {', '.join(DRAWN)}")
         if (self.mode == "factorial") != bool(self.cross):
             raise ValueError(f"mode is {self.mode} and cross is {list(self.cross)}; a factorial design needs factors to cross")
-        if not 0.5 <= self.near <= 2.0:
-            raise ValueError(f"near is {self.near}; allowed: 0.5 to 1, or above 1 for off")
         for e in set(self.emotion) - {NONE}:
             if not any(WORDS[w].emotion == e for w in self.word):
                 raise ValueError(f"emotion {e} has none of its words in word; add one of {', '.join(WORDS_OF[e][:5])}, ...")
@@ -97,7 +96,7 @@ class PromptConfig:
 
 def load_config(path: str | os.PathLike[str]) -> PromptConfig:
     """Read a prompt configuration (configs/prompts/*.yaml)."""
-    return build(PromptConfig, read_yaml(path), str(path))
+    return parse(PromptConfig, read_yaml(path), str(path))
 
 
 # -- drawing ------------------------------------------------------------------------------------
@@ -206,7 +205,7 @@ class Design:
         return Prompt(word_prompt(attributes, rng, self.config.camera_note), attributes, f"{self.seed}-{index:08d}")
 
 
-@dataclass
+@dataclasses.dataclass
 class Tally:
     """What a run of :func:`sample_prompts` saw."""
 
@@ -228,13 +227,13 @@ def iterate_prompts(config: PromptConfig | None = None, seed: int = 0, tally: Ta
     for index in range(2**31):
         prompt = design.candidate(index)
         count.candidates += 1
-        verdict = seen.add(prompt.text)
-        if verdict == "new":
+        found = seen.add(prompt.text)
+        if found == "new":
             idle = 0
             yield prompt
             continue
-        count.exact += verdict == "exact"
-        count.near += verdict == "near"
+        count.exact += found == "exact"
+        count.near += found == "near"
         idle += 1
         if idle >= PATIENCE:
             raise ValueError(f"only {len(seen):,} different prompts were found in {count.candidates:,} candidates; "
@@ -242,7 +241,7 @@ def iterate_prompts(config: PromptConfig | None = None, seed: int = 0, tally: Ta
 
 
 def sample_prompts(count: int, config: PromptConfig | None = None, seed: int = 0, *, tally: Tally | None = None,
-                   progress: Callable[[int, int], None] | None = None) -> list[Prompt]:
+                   progress: Progress = silent) -> list[Prompt]:
     """The first ``count`` prompts of a suite.
 
     Args:
@@ -260,7 +259,7 @@ def sample_prompts(count: int, config: PromptConfig | None = None, seed: int = 0
     out = []
     for prompt in islice(iterate_prompts(config, seed, tally), count):
         out.append(prompt)
-        if progress and (len(out) % 250 == 0 or len(out) == count):
+        if len(out) % 250 == 0 or len(out) == count:
             progress(len(out), count)
     return out
 

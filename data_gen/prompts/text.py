@@ -1,7 +1,7 @@
 """From the attributes of a prompt to English sentences.
 
 The words of actions come from the lexicon that also writes the captions; emotions, people and the
-picture from prompt_words.py. Every attribute is said: what a prompt does not say cannot be asked of
+picture from words.py. Every attribute is said: what a prompt does not say cannot be asked of
 the video.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import TypeVar
 
 import numpy as np
 
@@ -17,30 +16,7 @@ from ...face.facs.script import LEVELS, Event
 from ..text.phrases import article
 from ..text.phrasing import Speaker, Voice
 from .factors import Attributes, is_graded
-from .words import (
-    ADVERBS,
-    AFTER_VERB_ONLY,
-    BACKGROUNDS,
-    BEARD_WORDS,
-    FRAMINGS,
-    LIGHTS,
-    NONE,
-    PEOPLE,
-    PRONOUN,
-    WORDS,
-)
-
-T = TypeVar("T")
-_OBJECT = {"woman": "her", "man": "him", "person": "them"}
-# an adjective as it is said of somebody: after a verb, and before a noun
-_BE = (("look", "looks", "looking"), ("appear", "appears", "appearing"), ("look", "looks", "looking"))
-_HAVE = (("have", "has", "having"), ("wear", "wears", "wearing"), ("show", "shows", "showing"))
-_KEEP = (("keep", "keeps", "keeping"), ("have", "has", "having"))
-_SPEAK = ("while speaking", "while talking", "and talks at the same time", "while saying a few sentences")
-_SPEAK_GER = ("while speaking", "while talking", "while saying a few sentences")
-_SILENT = ("without speaking", "in silence", "without saying anything", "without a word")
-_NOTES = ("The camera does not move.", "Static camera, one person, no cuts.", "The whole face stays in view.",
-          "Fixed camera, one person in view, a single continuous take.")
+from .words import NONE, TABLE, WORDS
 
 
 @cache
@@ -62,20 +38,15 @@ class Writer:
 
     def __init__(self, attributes: Attributes, rng: np.random.Generator) -> None:
         self.a, self.rng = attributes, rng
-        self.pronoun, self.possessive = PRONOUN[attributes.gender]
+        self.pronoun, self.possessive, self.object = TABLE.pronouns[attributes.gender]
         self.speaker = Speaker(rng, Voice("", "", self.possessive), mark=1.0, tempo=0.0)
-
-    def pick(self, options: Sequence[T]) -> T:
-        return options[int(self.rng.integers(len(options)))]
-
-    def chance(self, p: float) -> bool:
-        return bool(self.rng.random() < p)
+        self.pick, self.chance = self.speaker.pick, self.speaker.chance
 
     # -- the person -------------------------------------------------------------------------
     def person(self, *, may_wear: bool) -> str:
         """The person as a noun phrase with an article; ``may_wear`` allows a participle behind it."""
         a = self.a
-        noun = self.pick(PEOPLE[a.age, a.gender])
+        noun = self.pick(TABLE.people[a.age][a.gender])
         hair = "a bald head" if a.hair == "bald" else f"{a.hair} hair"
         features = [hair]
         if self.chance(0.3):
@@ -83,7 +54,7 @@ class Writer:
         else:
             features.insert(0, f"{a.skin} skin")
         if a.beard != NONE:
-            features.append(BEARD_WORDS[a.beard])
+            features.append(TABLE.beards[a.beard])
         worn = ""
         if a.glasses != NONE:
             if may_wear and self.chance(0.5):
@@ -98,13 +69,13 @@ class Writer:
         word = self.a.emotion_word or ""
         info = WORDS.get(word)
         graded = info is None or (info.graded and not info.says_level)
-        adverbs = ADVERBS[self.a.intensity] if graded else ()
-        if word in AFTER_VERB_ONLY or " " in word or self.chance(0.55):
+        adverbs = TABLE.adverbs[self.a.intensity] if graded else ()
+        if word in TABLE.after_verb_only or " " in word or self.chance(0.55):
             adverb = f"{self.pick(adverbs)} " if adverbs else ""
-            return f"{self.pick(_BE)[form]} {adverb}{word}"
+            return f"{self.pick(TABLE.be)[form]} {adverb}{word}"
         single = [a for a in adverbs if " " not in a]
         described = f"{self.pick(single)} {word}" if single else word
-        having = _KEEP if info is not None and not info.graded else _HAVE
+        having = TABLE.keep if info is not None and not info.graded else TABLE.have
         verb = self.pick(having)[form] if form != 2 else "showing"  # "wearing" and "having" would follow "wearing glasses"
         noun = "expression" if verb.startswith("wear") or self.chance(0.6) else f"look on {self.possessive} face"
         return f"{verb} {article(described)} {described} {noun}"
@@ -129,29 +100,29 @@ class Writer:
             moves = [moves[int(k)] for k in self.rng.permutation(len(moves))]
         parts += moves
         if not parts:
-            parts = [f"{_KEEP[0][form]} a still face"]
+            parts = [f"{TABLE.keep[0][form]} a still face"]
         tail = ""
         if not a.gaze and not a.head and "eye_close" not in a.actions and self.chance(0.5):
             tail = ", looking into the camera" if form != 2 else ", eyes on the camera"
         if a.speaking:
-            said = self.pick(_SPEAK_GER if form == 2 else _SPEAK)
+            said = self.pick(TABLE.speak_participle if form == 2 else TABLE.speak)
             if said.startswith("and "):
                 return f"{join([*parts, {0: 'talk', 1: 'talks'}[form]])}{tail}"
             return f"{join(parts)} {said}{tail}"
-        return f"{join(parts)} {self.pick(_SILENT)}{tail}"
+        return f"{join(parts)} {self.pick(TABLE.silent)}{tail}"
 
     # -- the picture ------------------------------------------------------------------------
     def place(self) -> str:
         """Where: "in front of a white wall"."""
-        scene = self.pick(BACKGROUNDS[self.a.background])
+        scene = self.pick(TABLE.backgrounds[self.a.background])
         if self.chance(0.3):
-            return f"with {scene} behind {_OBJECT[self.a.gender]}"
+            return f"with {scene} behind {self.object}"
         return f"{self.pick(('in front of', 'against'))} {scene}"
 
     def text(self, note: bool) -> str:
         """The prompt; ``note`` allows a closing remark about the camera."""
         a = self.a
-        shot, light = self.pick(FRAMINGS[a.framing]), self.pick(LIGHTS[a.light])
+        shot, light = self.pick(TABLE.framings[a.framing]), self.pick(TABLE.lights[a.light])
         kind = int(self.rng.integers(6))
         they = 0 if self.pronoun == "they" else 1
         if kind == 0:
@@ -169,7 +140,7 @@ class Writer:
             out = [f"video of {self.person(may_wear=True)}, {self.place()}", f"{self.pronoun} {self.body(they)}",
                    f"{shot}, {light}"]
         said = " ".join(_sentence(s) for s in out)
-        return f"{said} {self.pick(_NOTES)}" if note and self.chance(0.7) else said
+        return f"{said} {self.pick(TABLE.notes)}" if note and self.chance(0.7) else said
 
 
 def word_prompt(attributes: Attributes, rng: np.random.Generator, note: bool = True) -> str:

@@ -14,10 +14,10 @@ from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
 from ...face.facs.script import Event, Script, level_of
+from ..tables import read_table
 from .lexicon import COUNTABLE, EMOTION_NOUNS, FACS, UNGRADED
 from .phrasing import COMMAND, Clause, Speaker, Voice
 from .relations import Group, canonical_order, groups, rests_at_end
-from .tables import read_table
 
 REGISTERS: tuple[str, ...] = ("command", "plain", "director", "clinical", "timed")
 SHARES: dict[str, float] = {"command": 0.34, "plain": 0.42, "director": 0.07, "clinical": 0.09, "timed": 0.08}
@@ -35,7 +35,7 @@ class _Captions:
     holds: dict[str, tuple[float, float]]
 
 
-_TABLE = read_table(__package__, "captions", _Captions)
+_TABLE = read_table(__package__, "words/captions.yaml", _Captions)
 _WAYS = _TABLE.ways
 
 

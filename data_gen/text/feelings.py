@@ -9,9 +9,9 @@ from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
 from ...face.facs.vocabulary import EMOTIONS
+from ..tables import read_table
 from .lexicon import EMOTION_ADJECTIVES, EMOTION_NOUNS
 from .phrases import Phrase, split_word
-from .tables import read_table
 
 OTHER, NONE = "other", "none"
 """Values of the factor emotion beside EMOTIONS: a word outside the eight, and no emotion at all."""
@@ -67,7 +67,7 @@ class _Feelings:
     neutral: tuple[str, ...]
 
 
-_TABLE = read_table(__package__, "feelings", _Feelings)
+_TABLE = read_table(__package__, "words/feelings.yaml", _Feelings)
 FAMILIES = _TABLE.families
 NEAREST: dict[str, str] = {f.name: f.nearest for f in FAMILIES if f.nearest}
 """Families of feelings outside the eight -> the nearest of the eight."""

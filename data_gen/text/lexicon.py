@@ -11,7 +11,7 @@ from dataclasses import replace
 from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
-from .tables import read_table
+from ..tables import read_table
 
 Words = tuple[str, ...]
 
@@ -61,7 +61,7 @@ class _Emotions:
     quantities: dict[str, Words]
 
 
-_ACTIONS = read_table(__package__, "actions", _Actions)
+_ACTIONS = read_table(__package__, "words/actions.yaml", _Actions)
 LEXICON: dict[str, Entry] = {
     key: made for name, entry in _ACTIONS.phrases.items()
     for key, made in ([(f"{name}_{s}", entry.on(s)) for s in ("left", "right")] if entry.sides else [(name, entry)])}
@@ -77,7 +77,7 @@ NEUTRAL = _ACTIONS.neutral
 """Verbs and nouns for a neutral face, which is the absence of action: it is worded, and read as nothing."""
 COUNTS, NUMBERS = _ACTIONS.counts, _ACTIONS.numbers
 
-EMOTION_WORDS = read_table(__package__, "emotions", _Emotions)
+EMOTION_WORDS = read_table(__package__, "words/emotions.yaml", _Emotions)
 """Words and frames of the emotions."""
 EMOTION_ADJECTIVES, EMOTION_NOUNS = EMOTION_WORDS.adjectives, EMOTION_WORDS.nouns
 EMOTION_ADV, EMOTION_QUANT = EMOTION_WORDS.adverbs, EMOTION_WORDS.quantities

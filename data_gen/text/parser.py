@@ -15,9 +15,9 @@ from pydantic.dataclasses import dataclass as checked
 
 from ...common.config import SETTINGS
 from ...face.facs.vocabulary import EMOTION_ACTIONS, EMOTIONS
+from ..tables import read_table
 from .lexicon import COUNTS, EMOTION_ADJECTIVES, EMOTION_ADV, EMOTION_NOUNS, EMOTION_QUANT, FACS, LEXICON, NUMBERS
 from .phrases import PHRASES, emotion_words, gerund, past_forms, split_word, third
-from .tables import read_table
 
 _TOKEN = re.compile(r"a[ud]s?\s?\d+(?:[+/]\d+)*[a-elr]?\b|[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?|[.,;:&]")
 # one expression turning into another, in the common form of a sequence
@@ -37,7 +37,7 @@ class _Reading:
     code_levels: dict[str, str]
 
 
-_TABLE = read_table(__package__, "reading", _Reading)
+_TABLE = read_table(__package__, "words/reading.yaml", _Reading)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pydantic.dataclasses import dataclass as checked
 
 from ...common.config import SETTINGS
+from ..tables import read_table
 from .lexicon import EMOTION_ADJECTIVES, EMOTION_NOUNS, EMOTION_WORDS, LEXICON, NEUTRAL
-from .tables import read_table
 
 LEVEL_NAMES: tuple[str, ...] = ("slight", "medium", "strong")
 
@@ -43,7 +43,7 @@ class _Grammar:
     after_verb_only: frozenset[str]
 
 
-_GRAMMAR = read_table(__package__, "grammar", _Grammar)
+_GRAMMAR = read_table(__package__, "words/grammar.yaml", _Grammar)
 PLURAL_PARTS = _GRAMMAR.plural_parts
 
 

@@ -17,12 +17,12 @@ from pydantic.dataclasses import dataclass as checked
 from ...common.config import SETTINGS
 from ...face.facs.script import Event, Script, level_of
 from ...face.facs.vocabulary import ACTION, ACTIONS, EMOTIONS
+from ..tables import read_table
 from .captions import HELD_OUT_SHARE, SPLITS
 from .lexicon import COUNTABLE, COUNTS, LABELS, NUMBERS, UNGRADED
 from .parser import actions_in_text
 from .phrasing import Speaker, Voice
 from .relations import Group, canonical_order, groups
-from .tables import read_table
 
 Fact = Mapping[str, Any]
 """A measured action: name, onset, apex, offset (s), intensity, cycles."""
@@ -46,7 +46,7 @@ class _Questions:
     sides: tuple[Sides, ...]
 
 
-_TABLE = read_table(__package__, "questions", _Questions)
+_TABLE = read_table(__package__, "words/questions.yaml", _Questions)
 KINDS: tuple[str, ...] = tuple(_TABLE.kinds)
 SIDES = _TABLE.sides
 _NEAR = 0.45

@@ -11,10 +11,10 @@ from pydantic.dataclasses import dataclass
 from ...common.config import SETTINGS
 from ...face.facs.vocabulary import EMOTIONS
 from ..performer.transitions import Plan
+from ..tables import read_table
 from .feelings import adjectives, nouns
 from .lexicon import EMOTION_ADV, EMOTION_QUANT
 from .phrases import Phrase, article
-from .tables import read_table
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -33,7 +33,7 @@ class _Words:
     holds: dict[str, tuple[str, ...]]
 
 
-FRAMES = read_table(__package__, "transitions", _Words)
+FRAMES = read_table(__package__, "words/transitions.yaml", _Words)
 """Frames and words of the instructions; the notation is described at the head of ``words/transitions.yaml``."""
 TEMPLATES: tuple[str, ...] = FRAMES.templates
 """Table I of Vo et al., https://arxiv.org/abs/2601.08179; ``{a}`` and ``{b}`` take the nouns of the eight emotions."""

@@ -128,7 +128,7 @@ def test_the_policy_keeps_a_prompt_only_when_it_agrees() -> None:
 def test_wrong_input_is_refused() -> None:
     with pytest.raises(ValueError, match="neither attributes nor a text"):
         agreement(None, SMILE)
-    with pytest.raises(ValueError, match="unknown attribute"):
+    with pytest.raises(ValueError, match="unknown entry .mood"):
         agreement({"mood": "good"}, SMILE)
     assert agreement(Attributes(actions=("smile",)).as_dict(), SMILE).score == 1.0
     assert not agreement(Attributes(actions=("smile",)), replace(SMILE, seconds=90.0)).extra

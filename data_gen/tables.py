@@ -1,4 +1,4 @@
-"""Tables of words: YAML files beside the code, read once and checked against a schema."""
+"""Tables as YAML files beside the code, read once and checked against a schema."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import TypeVar
 
 import yaml
 
-from ...common.config import parse
+from ..common.config import parse
 
 T = TypeVar("T")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same YAML, ten times as fast where libyaml is there
 
 
-def read_table(package: str, name: str, schema: type[T]) -> T:
-    """Read ``words/NAME.yaml`` of a package.
+def read_table(package: str, path: str, schema: type[T]) -> T:
+    """Read a YAML file of a package.
 
     Args:
         package: the package that the file lies in, ``__package__`` of the caller.
-        name: the file's name without suffix.
+        path: the file's place in it.
         schema: a pydantic dataclass; values of other types are refused, so that a bare ``no`` is not taken for a word.
 
     Raises:
         ValueError: the file does not fit the schema.
     """
-    text = (files(package) / "words" / f"{name}.yaml").read_text(encoding="utf-8")
-    return parse(schema, _Loader(text).get_single_data(), f"{name}.yaml")
+    text = files(package).joinpath(path).read_text(encoding="utf-8")
+    return parse(schema, _Loader(text).get_single_data(), path)
