@@ -255,8 +255,7 @@ def tokenizer_train(args: argparse.Namespace) -> int:
     recipe = load_recipe(args.config)
     folder_target(args.out)
     clips = tokenizer_clips(recipe, args.corpus, bar("preparing clips"))
-    update = bar("training")
-    tokenizer = train_tokenizer(recipe, clips, HeadModel.default(), lambda step, parts: update(step, recipe.train.steps))
+    tokenizer = train_tokenizer(recipe, clips, HeadModel.default(), bar("training"))
     tokenizer.save_pretrained(args.out, recipe=recipe_record(recipe), corpus=bool(args.corpus))
     print(f"{args.out}: {tokenizer.n_symbols} symbols, codes a stream {list(tokenizer.codebook_size)}")
     return 0
