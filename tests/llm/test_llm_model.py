@@ -237,14 +237,16 @@ def test_random_choices_are_always_a_motion_of_the_asked_length(seed):
     durations = [None, 1, 7, 23, None]
     grammar = MotionGrammar(LAYOUT, durations, max_steps=15)
     written: list[list[int]] = [[] for _ in durations]
-    while not grammar.finished.all():
+    finished = np.zeros(len(durations), bool)
+    while not finished.all():
         mask = grammar.allowed()
         assert mask.any(1).all()
         chosen = [int(rng.choice(np.flatnonzero(row))) for row in mask]
-        for line, choice, done in zip(written, chosen, grammar.finished, strict=True):
+        for line, choice, done in zip(written, chosen, finished, strict=True):
             if not done and choice < LAYOUT.n_symbols:
                 line.append(choice)
         grammar.advance(chosen)
+        finished |= np.array(chosen) == LAYOUT.n_symbols
     for line, duration in zip(written, durations, strict=True):
         steps = len(LAYOUT.decode(line))
         assert steps == duration if duration else 1 <= steps <= 15
