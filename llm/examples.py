@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..common.files import atomic_file
+from ..common.optional import require
 from ..tokenizer.changes import ChangeLayout
 from .config import DataConfig
 from .model import Batch
@@ -54,157 +57,137 @@ class Clip:
     """Of a transition that starts from a given face: that face, held for one step."""
 
 
-def read_clips(path: str | os.PathLike[str], split: str, layout: ChangeLayout, limit: int = 0) -> list[Clip]:
+_TEXT = ("clip_id", "split", "description")
+_TEXTS = ("captions", "questions", "answers", "kinds")
+_SYMBOLS = ("symbols", "symbols_idle", "source")
+_NEEDED = {"clip_id", "split", "captions", "questions", "answers", "symbols"}
+
+
+def read_clips(path: str | os.PathLike[str], split: str, layout: ChangeLayout, limit: int = 0, needed: bool = True) -> list[Clip]:
     """Clips of one split from a Parquet file or a folder of them.
+
+    Args:
+        limit: stop after so many; 0 reads all.
+        needed: whether it is an error that there are none.
 
     Raises:
         FileNotFoundError: no Parquet file there.
         ValueError: a missing column, no clip, or symbols of another tokenizer.
     """
-    import pyarrow.parquet as pq
-
     source = Path(path)
     files = [source] if source.is_file() else sorted(source.rglob("*.parquet"))
     if not files:
         raise FileNotFoundError(f"no Parquet file at {source}; make a corpus with `facelm data synth`")
     clips: list[Clip] = []
     for file in files:
-        try:
-            table = pq.read_table(file)
-        except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
-            raise ValueError(f"{file} is damaged ({error}); delete it and run the command again") from error
-        missing = {"clip_id", "split", "captions", "questions", "answers", "symbols"} - set(table.column_names)
-        if missing:
-            raise ValueError(f"{file} lacks the columns {sorted(missing)}; tokenize the corpus first")
-        optional = [name for name in ("n_events", "description", "symbols_idle", "source") if name in table.column_names]
-        table = table.select(["clip_id", "split", "captions", "questions", "answers", "symbols", *optional])
-        for row in table.to_pylist():
-            if row["split"] != split:
+        for row in _rows(file):
+            if row["split"] != split or not row["symbols"] or not row["captions"]:
                 continue
-            symbols = np.asarray(row["symbols"], np.int32)
-            if not len(symbols) or not row["captions"]:
-                continue
-            if symbols.min() < 0 or symbols.max() >= layout.n_symbols:
-                raise ValueError(
-                    f"{file}: clip {row['clip_id']} has symbol {symbols.max()}; "
-                    f"this tokenizer has 0..{layout.n_symbols - 1}"
-                )
-            clips.append(
-                Clip(
-                    row["clip_id"],
-                    tuple(row["captions"]),
-                    tuple(row["questions"]),
-                    tuple(row["answers"]),
-                    symbols,
-                    layout.steps(symbols),
-                    int(row.get("n_events") or 0),
-                    row.get("description") or "",
-                    np.asarray(idle, np.int32) if (idle := row.get("symbols_idle")) else None,
-                    np.asarray(source, np.int32) if (source := row.get("source")) else None,
-                )
-            )
+            clips.append(_clip(row, layout, file))
             if limit and len(clips) >= limit:
                 return clips
-    if not clips:
+    if needed and not clips:
         raise ValueError(f"{source} holds no clip of the split {split!r}")
     return clips
 
 
-def prepare_tokens(
-    rows: Iterable[dict[str, Any]],
-    symbols: Iterable[NDArray[np.integer]],
-    path: str | os.PathLike[str],
-) -> int:
-    """Writes rows with their symbols as one Parquet file that ``read_clips`` reads; returns how many.
+def _rows(file: Path) -> list[dict[str, Any]]:
+    parquet = require("pyarrow.parquet", "data", "the tokenized corpus is stored as Parquet")
+    try:
+        table = parquet.read_table(file)
+    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
+        raise ValueError(f"{file} is damaged ({error}); delete it and run the command again") from error
+    if missing := _NEEDED - set(table.column_names):
+        raise ValueError(f"{file} lacks the columns {sorted(missing)}; tokenize the corpus first")
+    known = [name for name in (*_TEXT, *_TEXTS, *_SYMBOLS, "n_events") if name in table.column_names]
+    rows: list[dict[str, Any]] = table.select(known).to_pylist()
+    return rows
+
+
+def _clip(row: dict[str, Any], layout: ChangeLayout, file: Path) -> Clip:
+    symbols, idle, source = (np.asarray(row[name], np.int32) if row.get(name) else None for name in _SYMBOLS)
+    assert symbols is not None
+    if symbols.min() < 0 or symbols.max() >= layout.n_symbols:
+        raise ValueError(f"{file}: clip {row['clip_id']} has symbol {symbols.max()}; "
+                         f"this tokenizer has 0..{layout.n_symbols - 1}")
+    captions, questions, answers = (tuple(row[name]) for name in ("captions", "questions", "answers"))
+    return Clip(row["clip_id"], captions, questions, answers, symbols, layout.steps(symbols), int(row.get("n_events") or 0),
+                row.get("description") or "", idle, source)
+
+
+def prepare_tokens(rows: Iterable[dict[str, Any]], symbols: Iterable[NDArray[np.integer]], path: str | os.PathLike[str]) -> int:
+    """Write rows with their symbols as one Parquet file that ``read_clips`` reads; return how many.
 
     Args:
         rows: dictionaries with the corpus columns; ``symbols`` is added to each, other columns than the
             known ones are left out.
         symbols: one array for each row.
-        path: the file; written beside and renamed.
+        path: the file; appears whole.
     """
+    parquet = require("pyarrow.parquet", "data", "the tokenized corpus is stored as Parquet")
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    text, texts = pa.string(), pa.list_(pa.string())
-    schema = {
-        "clip_id": text,
-        "split": text,
-        "seconds": pa.float32(),
-        "captions": texts,
-        "questions": texts,
-        "answers": texts,
-        "kinds": texts,
-        "n_events": pa.int32(),
-        "description": text,
-        "symbols_idle": pa.list_(pa.int32()),
-        "source": pa.list_(pa.int32()),
-    }
-    made = []
-    for row, line in zip(rows, symbols, strict=True):
-        made.append({**{name: row.get(name) for name in schema}, "symbols": np.asarray(line, np.int32).tolist()})
-    table = pa.Table.from_pylist(made, pa.schema([*schema.items(), ("symbols", pa.list_(pa.int32()))]))
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = target.with_name(f".{target.name}.{os.getpid()}")
-    pq.write_table(table, work)
-    os.replace(work, target)
+    columns = {**dict.fromkeys(_TEXT, pa.string()), "seconds": pa.float32(), **dict.fromkeys(_TEXTS, pa.list_(pa.string())),
+               "n_events": pa.int32(), **dict.fromkeys(_SYMBOLS, pa.list_(pa.int32()))}
+    made = [{**{name: row.get(name) for name in columns}, "symbols": np.asarray(line, np.int32).tolist()}
+            for row, line in zip(rows, symbols, strict=True)]
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as partial:
+        parquet.write_table(pa.Table.from_pylist(made, pa.schema(list(columns.items()))), partial)
     return len(made)
 
 
 # -- one sequence ---------------------------------------------------------------------
+def _caption(clip: Clip, rng: np.random.Generator) -> str:
+    return clip.captions[rng.integers(len(clip.captions))]
+
+
+def _request(template: Template, clip: Clip, text: str, stated: bool) -> Encoded:
+    """A request whose answer is the clip's motion, with the length in front when it is stated."""
+    steps = clip.steps if stated else None
+    seconds = None if steps is None else steps * template.vocabulary.layout.step_seconds
+    return template.encode([Turn(perform_prompt(text, seconds), clip.source, answer_motion=clip.symbols, steps=steps)])
+
+
 def perform_example(template: Template, clip: Clip, config: DataConfig, rng: np.random.Generator) -> Encoded:
     """A caption as the request, the motion as the answer."""
-    caption = clip.captions[rng.integers(len(clip.captions))]
-    steps = clip.steps if rng.random() < config.seconds else None
-    seconds = None if steps is None else steps * template.vocabulary.layout.step_seconds
-    return template.encode([Turn(perform_prompt(caption, seconds), answer_motion=clip.symbols, steps=steps)])
+    text = _caption(clip, rng)
+    return _request(template, clip, text, rng.random() < config.seconds)
 
 
 def understand_example(template: Template, clip: Clip, config: DataConfig, rng: np.random.Generator) -> Encoded:
     """The motion, then a description and questions on it, in turns that share its tokens."""
     symbols = clip.symbols if clip.idle_symbols is None or rng.random() < 0.25 else clip.idle_symbols
     if config.caption and rng.random() < config.caption:
-        wording = clip.captions[rng.integers(len(clip.captions))]
-        return template.encode([Turn(CAPTION, symbols, wording)])
+        return template.encode([Turn(CAPTION, symbols, _caption(clip, rng))])
     pairs: list[tuple[str, str]] = []
     if rng.random() < config.describe or not clip.questions or not config.questions:
-        pairs.append((DESCRIBE, clip.description or clip.captions[rng.integers(len(clip.captions))]))
+        pairs.append((DESCRIBE, clip.description or _caption(clip, rng)))
     chosen = rng.permutation(len(clip.questions))[: config.questions]
     pairs += [(clip.questions[i], clip.answers[i]) for i in chosen]
-    encoded = None
-    for count in range(len(pairs), 0, -1):
-        turns = [
-            Turn(question, symbols if i == 0 else None, answer)
-            for i, (question, answer) in enumerate(pairs[:count])
-        ]
+    while True:
+        turns = [Turn(question, None if i else symbols, answer) for i, (question, answer) in enumerate(pairs)]
         encoded = template.encode(turns)
-        if len(encoded.ids) <= config.max_tokens:
-            break
-    assert encoded is not None
-    return encoded
+        if len(encoded.ids) <= config.max_tokens or len(pairs) == 1:
+            return encoded
+        pairs.pop()
 
 
 def transition_example(template: Template, clip: Clip, config: DataConfig, rng: np.random.Generator) -> Encoded:
-    """A source face if there is one, an instruction, and the motion; or the motion, and the instruction as the
-    answer (which a model needs to choose among its own transitions)."""
-    text = clip.captions[rng.integers(len(clip.captions))]
+    """A source face (if there is one), an instruction, and the motion; or the motion, and the instruction as the answer.
+
+    A model needs the latter to choose among its own transitions.
+    """
+    text = _caption(clip, rng)
     if rng.random() < config.transition_reading:
         return template.encode([Turn(INSTRUCTION, clip.symbols, text)])
-    steps = clip.steps if rng.random() < config.seconds else None
-    asked = perform_prompt(text, None if steps is None else steps * template.vocabulary.layout.step_seconds)
-    return template.encode([Turn(asked, clip.source, answer_motion=clip.symbols, steps=steps)])
+    return _request(template, clip, text, rng.random() < config.seconds)
 
 
 def legal_masks(layout: ChangeLayout, symbols: Sequence[int], steps: int | None) -> NDArray[np.bool_]:
     """What the grammar allows before each symbol and before the end -> ``(N + 1, n_symbols + 1)``."""
-    state = layout.start(steps)
-    rows = []
-    for symbol in symbols:
-        rows.append(state.allowed())
-        state = state.advance(int(symbol))
-    rows.append(state.allowed())
-    return np.array(rows)
+    states = accumulate(symbols, lambda state, symbol: state.advance(int(symbol)), initial=layout.start(steps))
+    return np.array([state.allowed() for state in states])
 
 
 def collate(template: Template, examples: Sequence[Encoded]) -> Batch:
@@ -263,7 +246,7 @@ class Stream:
             raise ValueError("there are no clips to train on")
         if self.config.transition and not self.transitions:
             raise ValueError(f"data.transition is {self.config.transition:g} but no transitions were given; "
-                             "make them with `facelm data transitions` and hand them over with --transitions")
+                             "make them with `facelm data transitions` and give --transitions DIR")
 
     @cached_property
     def _stages(self) -> list[tuple[int, NDArray[np.int64]]]:
@@ -283,16 +266,14 @@ class Stream:
         first, pool = self._stages[stage]
         epoch, place = divmod(max(0, k - first), len(pool))
         clip = self.clips[pool[self._order(stage, epoch, len(pool))[place]]]
-        rng = np.random.default_rng([self.seed, 1, k])
-        total = self.config.perform + self.config.understand + self.config.transition
-        if self.config.transition and rng.random() < self.config.transition / total:
-            chosen = self.transitions[int(rng.integers(len(self.transitions)))]
-            encoded = transition_example(self.template, chosen, self.config, rng)
-            return encoded if len(encoded.ids) <= self.config.max_tokens else None
-        perform = rng.random() < self.config.perform / (self.config.perform + self.config.understand)
-        make = perform_example if perform else understand_example
-        encoded = make(self.template, clip, self.config, rng)
-        return encoded if len(encoded.ids) <= self.config.max_tokens else None
+        rng, config = np.random.default_rng([self.seed, 1, k]), self.config
+        plain = config.perform + config.understand
+        if config.transition and rng.random() < config.transition / (plain + config.transition):
+            clip, make = self.transitions[int(rng.integers(len(self.transitions)))], transition_example
+        else:
+            make = perform_example if rng.random() < config.perform / plain else understand_example
+        encoded = make(self.template, clip, config, rng)
+        return encoded if len(encoded.ids) <= config.max_tokens else None
 
     def _order(self, stage: int, epoch: int, size: int) -> NDArray[np.int64]:
         if (stage, epoch) not in self._orders:
@@ -327,7 +308,7 @@ class Stream:
 
 
 def by_length(examples: Sequence[Encoded], budget: int) -> list[list[Encoded]]:
-    """Sorts by length and cuts where padded tokens would pass ``budget``; every batch has at least one."""
+    """Sort by length and cut where padded tokens would pass ``budget``; every batch has at least one."""
     batches: list[list[Encoded]] = []
     for example in sorted(examples, key=lambda e: len(e.ids)):
         if batches and (len(batches[-1]) + 1) * len(example.ids) <= budget:
@@ -337,14 +318,8 @@ def by_length(examples: Sequence[Encoded], budget: int) -> list[list[Encoded]]:
     return batches
 
 
-def validation_batches(
-    clips: Sequence[Clip],
-    template: Template,
-    config: DataConfig,
-    examples: int,
-    seed: int,
-    transitions: Sequence[Clip] = (),
-) -> dict[str, list[Batch]]:
+def validation_batches(clips: Sequence[Clip], template: Template, config: DataConfig, examples: int, seed: int,
+                       transitions: Sequence[Clip] = ()) -> dict[str, list[Batch]]:
     """Fixed batches of each task: ``perform``, ``understand``, and ``transition`` when there are any."""
     out: dict[str, list[Batch]] = {}
     tasks = (("perform", perform_example, clips), ("understand", understand_example, clips),

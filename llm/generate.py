@@ -8,9 +8,9 @@ instead of the whole vocabulary) and the grammar masks what may not follow.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from .model import MotionModel, load_model
 from .prompts import DESCRIBE, INSTRUCTION, Turn, perform_prompt
 from .rerank import best_of
 
+T = TypeVar("T")
+Symbols = NDArray[np.integer]
+Seeds = int | Sequence[tuple[int, int]]
 MAX_SECONDS = 20.0
 """What a motion of free length may reach."""
 
@@ -44,9 +47,7 @@ class Sampling:
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}; 0 or more is needed")
         if self.temperature < 0 or not 0 < self.top_p <= 1:
-            raise ValueError(
-                f"temperature {self.temperature} must not be negative, top_p {self.top_p} must lie in (0, 1]"
-            )
+            raise ValueError(f"temperature {self.temperature} must not be negative, top_p {self.top_p} must lie in (0, 1]")
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,11 @@ class Reply:
 
 
 class MotionLM:
-    """A trained model, ready to perform, describe and answer."""
+    """A trained model, ready to turn words into motion and motion into words."""
 
     def __init__(self, model: MotionModel, batch_size: int = 32) -> None:
-        """
+        """Take a model.
+
         Args:
             model: merged or not; it is merged here.
             batch_size: sequences decoded at a time.
@@ -71,30 +73,18 @@ class MotionLM:
         self.batch_size = batch_size
 
     @classmethod
-    def from_pretrained(
-        cls,
-        weights_dir: str | os.PathLike[str],
-        base: str | os.PathLike[str] | None = None,
-        device: str = "cpu",
-        dtype: torch.dtype | None = None,
-    ) -> MotionLM:
-        """Loads a saved adapter on its base; see ``llm.model.load_model``."""
+    def from_pretrained(cls, weights_dir: str | os.PathLike[str], base: str | os.PathLike[str] | None = None,
+                        device: str = "cpu", dtype: torch.dtype | None = None) -> MotionLM:
+        """Load a saved adapter on its base; see ``llm.model.load_model``."""
         return cls(load_model(weights_dir, base, device, dtype))
 
     # -- tasks ------------------------------------------------------------------------
-    def perform(
-        self,
-        prompts: Sequence[str],
-        seconds: Sequence[float | None] | None = None,
-        seed: int | Sequence[tuple[int, int]] = 0,
-        temperature: float = 0.7,
-        top_p: float = 0.95,
-        max_seconds: float = MAX_SECONDS,
-    ) -> list[NDArray[np.int32]]:
+    def perform(self, prompts: Sequence[str], seconds: Sequence[float | None] | None = None, seed: Seeds = 0,
+                temperature: float = 0.7, top_p: float = 0.95, max_seconds: float = MAX_SECONDS) -> list[NDArray[np.int32]]:
         """Motion for each prompt.
 
         Args:
-            prompts: what to perform.
+            prompts: what the face should do.
             seconds: exact length of each (rounded to a tokenizer step), or None for the model's choice.
             seed: see ``Sampling``; or for each prompt a pair (its seed, number of the try), of which the try 0
                 draws as the seed alone does.
@@ -107,18 +97,11 @@ class MotionLM:
         Raises:
             ValueError: no or empty prompts, another number of lengths than prompts, or a length that is not positive.
         """
-        return self._write(prompts, [None] * len(prompts), seconds, seed, temperature, top_p, max_seconds)
+        return self._write(prompts, [None] * len(prompts), seconds, seed, Sampling(temperature, top_p), max_seconds)
 
-    def transition(
-        self,
-        instructions: Sequence[str],
-        sources: Sequence[NDArray[np.integer] | None] | None = None,
-        seconds: Sequence[float | None] | None = None,
-        seed: int | Sequence[tuple[int, int]] = 0,
-        temperature: float = 0.5,
-        top_p: float = 0.95,
-        max_seconds: float = MAX_SECONDS,
-    ) -> list[NDArray[np.int32]]:
+    def transition(self, instructions: Sequence[str], sources: Sequence[Symbols | None] | None = None,
+                   seconds: Sequence[float | None] | None = None, seed: Seeds = 0, temperature: float = 0.5,
+                   top_p: float = 0.95, max_seconds: float = MAX_SECONDS) -> list[NDArray[np.int32]]:
         """The motion from a source face through the expressions that each instruction names.
 
         Args:
@@ -135,97 +118,85 @@ class MotionLM:
         starts = list(sources) if sources is not None else [None] * len(instructions)
         if len(starts) != len(instructions):
             raise ValueError(f"{len(instructions)} instructions but {len(starts)} sources; give one for each, or none")
-        return self._write(instructions, starts, seconds, seed, temperature, top_p, max_seconds)
+        return self._write(instructions, starts, seconds, seed, Sampling(temperature, top_p), max_seconds)
 
-    def choose_transitions(
-        self, instructions: Sequence[str], candidates: Sequence[Sequence[NDArray[np.integer]]]
-    ) -> list[NDArray[np.int32]]:
+    def choose_transitions(self, instructions: Sequence[str], candidates: Sequence[Sequence[Symbols]]) -> list[NDArray[np.int32]]:
         """Of several motions for each instruction the one that the model itself reads as it (``llm/rerank.py``)."""
         return best_of(self, instructions, candidates, question=INSTRUCTION)
 
-    def _write(
-        self,
-        prompts: Sequence[str],
-        motions: Sequence[NDArray[np.integer] | None],
-        seconds: Sequence[float | None] | None,
-        seed: int | Sequence[tuple[int, int]],
-        temperature: float,
-        top_p: float,
-        max_seconds: float,
-    ) -> list[NDArray[np.int32]]:
+    def _write(self, prompts: Sequence[str], motions: Sequence[Symbols | None], seconds: Sequence[float | None] | None,
+               seed: Seeds, sampling: Sampling, max_seconds: float) -> list[NDArray[np.int32]]:
+        layout = self.vocabulary.layout
         lengths = list(seconds) if seconds is not None else [None] * len(prompts)
         if len(lengths) != len(prompts):
             raise ValueError(f"{len(prompts)} prompts but {len(lengths)} lengths; give one for each, or none")
-        layout = self.vocabulary.layout
-        steps: list[int | None] = []
-        turns = []
+        steps = []
+        lines = []
         for prompt, motion, length in zip(prompts, motions, lengths, strict=True):
             if not prompt.strip():
-                raise ValueError("a prompt is empty; say what the face shall do")
+                raise ValueError("a prompt is empty; say what the face should do")
             if length is not None and not 0 < length < 600:
                 raise ValueError(f"seconds is {length}; more than 0 and less than 600 are needed")
             count = None if length is None else layout.steps_of(length)
-            steps.append(count)
             text = perform_prompt(prompt.strip(), None if count is None else count * layout.step_seconds)
-            turns.append([Turn(text, motion)])
-        begin = [self.vocabulary.begin]
-        lines = [self.template.encode(turn).ids + begin for turn in turns]
-        seeds = None if isinstance(seed, int) else list(seed)
-        sampling = Sampling(temperature, top_p, seed if isinstance(seed, int) else 0)
-        return self._in_batches(
-            lines,
-            lambda part, at: self._motions(
-                part, [steps[i] for i in at], sampling, at, layout.steps_of(max_seconds), seeds
-            ),
-        )
+            steps.append(count)
+            lines.append([*self.template.encode([Turn(text, motion)]).ids, self.vocabulary.begin])
+        if isinstance(seed, int):
+            sampling = replace(sampling, seed=seed)
+            seeds = [(seed + place, 0) for place in range(len(lines))]
+        else:
+            seeds = list(seed)
+        most = layout.steps_of(max_seconds)
 
-    def describe(
-        self, motions: Sequence[NDArray[np.integer]], temperature: float = 0.0, seed: int = 0, max_tokens: int = 120
-    ) -> list[str]:
+        def work(part: list[list[int]], at: list[int]) -> list[NDArray[np.int32]]:
+            return self._motions(part, MotionGrammar(layout, [steps[i] for i in at], most), sampling, [seeds[i] for i in at])
+
+        return self._in_batches(lines, work)
+
+    def describe(self, motions: Sequence[Symbols], temperature: float = 0.0, seed: int = 0, max_tokens: int = 120) -> list[str]:
         """One description for each motion."""
-        return self.answer(
-            [[Turn(DESCRIBE, motion=motion)] for motion in motions], Sampling(temperature, 0.95, seed), max_tokens
-        )
+        turns = [[Turn(DESCRIBE, motion=motion)] for motion in motions]
+        return self.answer(turns, Sampling(temperature, 0.95, seed), max_tokens)
 
-    def ask(self, motion: NDArray[np.integer], question: str, temperature: float = 0.0, seed: int = 0) -> str:
+    def ask(self, motion: Symbols, question: str, temperature: float = 0.0, seed: int = 0) -> str:
         """The answer to a question on a motion."""
         return self.answer([[Turn(question.strip(), motion=motion)]], Sampling(temperature, 0.95, seed))[0]
 
-    def answer(
-        self, conversations: Sequence[Sequence[Turn]], sampling: Sampling = Sampling(0.0), max_tokens: int = 120
-    ) -> list[str]:
+    def answer(self, conversations: Sequence[Sequence[Turn]], sampling: Sampling = Sampling(0.0),
+               max_tokens: int = 120) -> list[str]:
         """Answers in words to conversations whose last turn is open."""
         lines = [self.template.encode(turns).ids for turns in conversations]
         return self._in_batches(lines, lambda part, at: self._texts(part, sampling, at, max_tokens))
 
     def chat(self, turns: Sequence[Turn], sampling: Sampling = Sampling(0.7), seconds: float | None = None) -> Reply:
-        """Answers the open last turn; the model itself chooses between words and a motion.
+        """The answer to the open last turn; the model itself chooses between words and a motion.
 
         Args:
             turns: the conversation; earlier turns have their answers.
             sampling: of a motion; words are the likeliest.
             seconds: exact length if the answer is a motion.
         """
-        layout = self.vocabulary.layout
-        ids = self.template.encode(turns).ids
-        hidden = self._prefill([ids])[0]
-        logits = self.model.text_logits(hidden)[0]
-        if int(logits.argmax()) == self.vocabulary.n_text:
-            steps = None if seconds is None else layout.steps_of(seconds)
-            line = [*ids, self.vocabulary.begin]
-            return Reply(motion=self._motions([line], [steps], sampling, [0], layout.steps_of(MAX_SECONDS))[0])
-        return Reply(text=self._texts([ids], Sampling(0.0), [0], 120)[0])
+        layout, ids = self.vocabulary.layout, self.template.encode(turns).ids
+        logits = self.model.text_logits(self._prefill([ids])[0])[0]
+        if int(logits.argmax()) != self.vocabulary.n_text:
+            return Reply(text=self._texts([ids], Sampling(0.0), [0], 120)[0])
+        steps = None if seconds is None else layout.steps_of(seconds)
+        grammar = MotionGrammar(layout, [steps], layout.steps_of(MAX_SECONDS))
+        return Reply(motion=self._motions([[*ids, self.vocabulary.begin]], grammar, sampling, [(sampling.seed, 0)])[0])
+
+    def seconds(self, symbols: Symbols) -> float:
+        """Length of a motion in seconds."""
+        return self.vocabulary.layout.steps(np.asarray(symbols)) * self.vocabulary.layout.step_seconds
 
     # -- decoding ---------------------------------------------------------------------
-    def _in_batches(self, lines: list[list[int]], work: Any) -> list[Any]:
-        """Runs ``work(lines, places)`` on like-long groups; results in the order of ``lines``."""
+    def _in_batches(self, lines: list[list[int]], work: Callable[[list[list[int]], list[int]], list[T]]) -> list[T]:
+        """Results of ``work(lines, places)`` on groups of like length, in the order of ``lines``."""
         order = sorted(range(len(lines)), key=lambda i: len(lines[i]))
-        out: list[Any] = [None] * len(lines)
+        out: dict[int, T] = {}
         for start in range(0, len(order), self.batch_size):
             at = order[start : start + self.batch_size]
-            for place, result in zip(at, work([lines[i] for i in at], at), strict=True):
-                out[place] = result
-        return out
+            out.update(zip(at, work([lines[i] for i in at], at), strict=True))
+        return [out[place] for place in range(len(lines))]
 
     @torch.inference_mode()
     def _prefill(self, lines: Sequence[Sequence[int]]) -> tuple[Tensor, _Cache]:
@@ -241,43 +212,29 @@ class MotionLM:
         return cache.step(ids.to(device)), cache
 
     @torch.inference_mode()
-    def _motions(
-        self,
-        lines: list[list[int]],
-        steps: list[int | None],
-        sampling: Sampling,
-        places: Sequence[int],
-        max_steps: int,
-        seeds: Sequence[tuple[int, int]] | None = None,
-    ) -> list[NDArray[np.int32]]:
-        layout = self.vocabulary.layout
-        grammar = MotionGrammar(layout, steps, max_steps)
-        pairs = [seeds[place] if seeds else (sampling.seed + place, 0) for place in places]
-        draws = [np.random.default_rng(pair) for pair in pairs]
+    def _motions(self, lines: list[list[int]], grammar: MotionGrammar, sampling: Sampling,
+                 seeds: Sequence[tuple[int, int]]) -> list[NDArray[np.int32]]:
+        draws = [np.random.default_rng(pair) for pair in seeds]
         hidden, cache = self._prefill(lines)
+        end = self.vocabulary.layout.n_symbols
         out: list[list[int]] = [[] for _ in lines]
         alive = np.arange(len(lines))  # rows of the cache that still write
         while True:
             mask = grammar.allowed()
             # a motion of free length could go on for ever only through max_steps, which the grammar counts
             logits = self.model.motion_logits(hidden).cpu().numpy()
-            chosen = np.full(len(lines), layout.n_symbols)
+            chosen = np.full(len(lines), end)
             for row, place in enumerate(alive):
                 chosen[place] = _choose(np.where(mask[place], logits[row], -np.inf), sampling, draws[place])
-            grammar.advance(chosen.tolist())
-            finished = grammar.finished
-            for place in alive:
-                if not finished[place]:
+                if chosen[place] != end:
                     out[place].append(int(chosen[place]))
-            still = ~finished[alive]
+            grammar.advance(chosen.tolist())
+            still = chosen[alive] != end
             if not still.any():
-                break
-            if not still.all():
-                cache.keep(torch.from_numpy(np.flatnonzero(still)))
-                alive = alive[still]
+                return [np.array(line, np.int32) for line in out]
+            alive = cache.keep(alive, still)
             tokens = torch.from_numpy(chosen[alive] + self.vocabulary.first_symbol)[:, None]
             hidden = cache.step(tokens.to(hidden.device))
-        return [np.array(line, np.int32) for line in out]
 
     @torch.inference_mode()
     def _texts(self, lines: list[list[int]], sampling: Sampling, places: Sequence[int], max_tokens: int) -> list[str]:
@@ -298,15 +255,9 @@ class MotionLM:
                 out[place].append(int(token))
             if not still.any():
                 break
-            if not still.all():
-                cache.keep(torch.from_numpy(np.flatnonzero(still)))
-            alive, chosen = alive[still], chosen[still]
-            hidden = cache.step(torch.from_numpy(chosen)[:, None].to(hidden.device))
+            alive = cache.keep(alive, still)
+            hidden = cache.step(torch.from_numpy(chosen[still])[:, None].to(hidden.device))
         return [str(self.template.tokenizer.decode(line)).strip() for line in out]
-
-    def seconds(self, symbols: NDArray[np.integer]) -> float:
-        """Length of a motion in seconds."""
-        return self.vocabulary.layout.steps(np.asarray(symbols)) * self.vocabulary.layout.step_seconds
 
 
 class _Cache:
@@ -334,22 +285,19 @@ class _Cache:
             # the lowest number instead of -inf: a padding row that sees nothing must not become NaN
             mask = torch.zeros(hide.shape, dtype=self.model.dtype, device=ids.device)
             mask = mask.masked_fill(hide, torch.finfo(self.model.dtype).min)[:, None]
-        out = self.model.lm.model(
-            inputs_embeds=self.model.embed(ids),
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=self.cache,
-            use_cache=True,
-        )
+        out = self.model.lm.model(inputs_embeds=self.model.embed(ids), attention_mask=mask, position_ids=positions,
+                                  past_key_values=self.cache, use_cache=True)
         self.seen += new
         last: Tensor = out.last_hidden_state[:, -1]
         return last
 
-    def keep(self, rows: Tensor) -> None:
-        """Drops the sequences that have ended."""
-        rows = rows.to(self.real.device)
-        self.real = self.real[rows]
-        self.cache.batch_select_indices(rows)
+    def keep(self, alive: NDArray[np.int64], still: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Drop the sequences that have ended; those of ``alive`` that have not."""
+        if not still.all():
+            rows = torch.from_numpy(np.flatnonzero(still)).to(self.real.device)
+            self.real = self.real[rows]
+            self.cache.batch_select_indices(rows)
+        return alive[still]
 
 
 def _choose(logits: NDArray[np.floating], sampling: Sampling, rng: np.random.Generator) -> int:

@@ -34,23 +34,13 @@ class MotionGrammar:
     def __post_init__(self) -> None:
         self._states = [self.layout.start(duration, self.max_steps) for duration in self.durations]
 
-    @property
-    def finished(self) -> NDArray[np.bool_]:
-        """``(B,)``: which motions have ended."""
-        return np.array([state is None for state in self._states])
-
     def allowed(self) -> NDArray[np.bool_]:
         """``(B, n_symbols + 1)``; the last column is the end, and all that a finished motion may repeat."""
-        mask = np.zeros((len(self._states), self.layout.n_symbols + 1), bool)
-        for row, state in zip(mask, self._states, strict=True):
-            if state is None:
-                row[-1] = True
-            else:
-                row[:] = state.allowed()
-        return mask
+        ended = np.arange(self.layout.n_symbols + 1) == self.layout.n_symbols
+        return np.array([ended if state is None else state.allowed() for state in self._states])
 
     def advance(self, chosen: Sequence[int]) -> None:
-        """Takes one choice for each motion (``n_symbols`` is the end).
+        """Take one choice for each motion (``n_symbols`` is the end).
 
         Raises:
             ValueError: a choice that is not allowed.

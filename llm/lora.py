@@ -4,8 +4,8 @@ Low-rank adaptation (https://arxiv.org/abs/2106.09685) with rank-stabilised scal
 (https://arxiv.org/abs/2312.03732). The forward and backward are four plain matrix products
 each, in the compute type, with nothing cast twice: on 2 CPU cores this trains about 1.5
 times as many tokens a second as peft's modules under autocast (docs/language_model.md).
-The parameters are peft's ``lora_A`` and ``lora_B``, and ``llm/model.py`` saves them under
-peft's names, so ``PeftModel.from_pretrained`` reads the result.
+The parameters are peft's ``lora_A`` and ``lora_B`` and are saved in its layout
+(:class:`PeftLayout`), so that ``PeftModel.from_pretrained`` reads the result.
 """
 
 from __future__ import annotations
@@ -38,7 +38,42 @@ class LoraConfig:
 
     @property
     def scale(self) -> float:
+        """Factor on the product of the two matrices."""
         return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
+
+
+@dataclass(frozen=True)
+class PeftLayout:
+    """peft's ``adapter_config.json`` and the names of its tensors (https://huggingface.co/docs/peft).
+
+    Attributes:
+        base_model_name_or_path: of the base.
+        r, lora_alpha, use_rslora: as in :class:`LoraConfig`.
+        target_modules: last parts of the adapted linears' names.
+        trainable_token_indices: ids of the new rows, by the embedding's name.
+    """
+
+    base_model_name_or_path: str
+    r: int
+    lora_alpha: float
+    use_rslora: bool
+    target_modules: list[str]
+    trainable_token_indices: dict[str, list[int]]
+    peft_type: str = "LORA"
+    task_type: str = "CAUSAL_LM"
+    inference_mode: bool = True
+    lora_dropout: float = 0.0
+    bias: str = "none"
+    modules_to_save: list[str] | None = None
+
+    FILE = "adapter_config.json"
+    TENSORS = "adapter_model.safetensors"
+    ROWS = "base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta"
+
+    @staticmethod
+    def key(name: str, matrix: str) -> str:
+        """Name of the tensor of ``lora_A`` or ``lora_B`` of a linear under ``model.layers``."""
+        return f"base_model.model.model.layers.{name}.{matrix}.weight"
 
 
 class _LoraProduct(torch.autograd.Function):
@@ -97,7 +132,7 @@ class LoraLinear(nn.Module):
 
 
 def add_lora(stack: nn.Module, config: LoraConfig) -> list[str]:
-    """Puts a ``LoraLinear`` in the place of every linear under ``stack``; returns their names."""
+    """Put a ``LoraLinear`` in the place of every linear under ``stack``; return their names."""
     names = [name for name, module in stack.named_modules() if isinstance(module, nn.Linear)]
     for name in names:
         parent, _, leaf = name.rpartition(".")
@@ -107,7 +142,7 @@ def add_lora(stack: nn.Module, config: LoraConfig) -> list[str]:
 
 
 def merge_lora(stack: nn.Module) -> None:
-    """Puts plain merged linears back."""
+    """Put plain merged linears back."""
     for name, module in list(stack.named_modules()):
         if isinstance(module, LoraLinear):
             parent, _, leaf = name.rpartition(".")

@@ -22,18 +22,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..common.config import parse
+from ..common.files import atomic_file, write_json
 from .attention import use_grouped_attention
 from .base import BaseModel, first_and_last, load_base
-from .lora import LoraConfig, LoraLinear, add_lora, merge_lora
+from .lora import LoraConfig, LoraLinear, PeftLayout, add_lora, merge_lora
 from .prompts import Template
 from .vocabulary import MotionVocabulary
 
 FORMAT = 1
-ADAPTER = "adapter_model.safetensors"  # peft's name
-PEFT_CONFIG = "adapter_config.json"  # peft's name
+ADAPTER = PeftLayout.TENSORS
 CARD = "motion_lm.json"
-PREFIX = "base_model.model."  # peft's prefix of every key
-ROWS = f"{PREFIX}model.embed_tokens.token_adapter.trainable_tokens_delta"
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,7 @@ class Batch:
     legal: Tensor
 
     def to(self, device: torch.device | str) -> Batch:
+        """The same on a device."""
         return Batch(**{name: value.to(device) for name, value in vars(self).items()})
 
 
@@ -80,9 +79,7 @@ class MotionModel(nn.Module):
         self.template = Template.of(base.tokenizer, vocabulary)
         words: Tensor = lm.get_input_embeddings().weight
         if vocabulary.n_text != len(words):
-            raise ValueError(
-                f"the vocabulary was made for a base with {vocabulary.n_text} rows; {base.name} has {len(words)}"
-            )
+            raise ValueError(f"the vocabulary was made for a base with {vocabulary.n_text} rows; {base.name} has {len(words)}")
         for parameter in self.lm.parameters():
             parameter.requires_grad_(False)
         with torch.random.fork_rng(devices=[]):
@@ -98,6 +95,7 @@ class MotionModel(nn.Module):
     # -- forward ----------------------------------------------------------------------
     @property
     def dtype(self) -> torch.dtype:
+        """The compute type."""
         dtype: torch.dtype = self.lm.get_input_embeddings().weight.dtype
         return dtype
 
@@ -135,17 +133,12 @@ class MotionModel(nn.Module):
         if len(batch.text_at):
             text = F.cross_entropy(self.text_logits(hidden[batch.text_at]), batch.text_target, reduction="sum")
         count = max(1, len(batch.motion_at) + len(batch.text_at))
-        return {
-            "loss": (motion + text) / count,
-            "motion": motion.detach(),
-            "text": text.detach(),
-            "n_motion": torch.tensor(len(batch.motion_at)),
-            "n_text": torch.tensor(len(batch.text_at)),
-        }
+        return {"loss": (motion + text) / count, "motion": motion.detach(), "text": text.detach(),
+                "n_motion": torch.tensor(len(batch.motion_at)), "n_text": torch.tensor(len(batch.text_at))}
 
     # -- inference --------------------------------------------------------------------
     def merge(self) -> MotionModel:
-        """Adds the adapter into the base's weights, in place: inference without the extra products."""
+        """Add the adapter into the base's weights, in place: inference without the extra products."""
         merge_lora(self.lm.model.layers)
         self.rows.requires_grad_(False)
         return self.eval()
@@ -153,18 +146,18 @@ class MotionModel(nn.Module):
     # -- files ------------------------------------------------------------------------
     def adapter_state(self) -> dict[str, Tensor]:
         """Trained tensors under peft's names."""
-        state = {ROWS: self.rows.detach()}
+        state = {PeftLayout.ROWS: self.rows.detach()}
         for name in self.adapted:
             module = self.lm.model.layers.get_submodule(name)
             if not isinstance(module, LoraLinear):
                 raise ValueError("a merged model has no adapter to save; save before merge()")
-            state[f"{PREFIX}model.layers.{name}.lora_A.weight"] = module.lora_A.detach()
-            state[f"{PREFIX}model.layers.{name}.lora_B.weight"] = module.lora_B.detach()
+            state[PeftLayout.key(name, "lora_A")] = module.lora_A.detach()
+            state[PeftLayout.key(name, "lora_B")] = module.lora_B.detach()
         return state
 
     @torch.no_grad()
     def load_adapter_state(self, state: dict[str, Tensor]) -> None:
-        """Takes tensors of ``adapter_state``.
+        """Take tensors of ``adapter_state``.
 
         Raises:
             ValueError: a missing, surplus or differently shaped tensor, or one that is not finite.
@@ -181,54 +174,29 @@ class MotionModel(nn.Module):
             target.copy_(state[key])
 
     def save_adapter(self, directory: str | os.PathLike[str], info: dict[str, Any] | None = None) -> None:
-        """Writes the adapter in half precision: peft's two files and ``motion_lm.json``.
+        """Write the adapter in half precision: peft's two files and ``motion_lm.json``.
 
         Args:
             directory: made when missing.
-            info: what training wants to say (steps, results); kept under ``"info"``.
+            info: what training has to say (steps, results); kept under ``"info"``.
         """
         if self.lora is None:
             raise ValueError("the model has no adapter to save")
         path = Path(directory)
         path.mkdir(parents=True, exist_ok=True)
-        state = {key: value.to(torch.float16).contiguous() for key, value in self.adapter_state().items()}
-        _replace(path / ADAPTER, lambda target: save_file(state, target, metadata={"format": "pt"}))
-        leaves = sorted({name.rpartition(".")[2] for name in self.adapted})
-        vocabulary = self.vocabulary
-        peft = {
-            "peft_type": "LORA",
-            "task_type": "CAUSAL_LM",
-            "base_model_name_or_path": self.name,
-            "inference_mode": True,
-            "r": self.lora.rank,
-            "lora_alpha": self.lora.alpha,
-            "use_rslora": self.lora.rslora,
-            "lora_dropout": 0.0,
-            "bias": "none",
-            "target_modules": leaves,
-            "modules_to_save": None,
-            "trainable_token_indices": {"embed_tokens": list(range(vocabulary.n_text, vocabulary.size))},
-        }
-        card = {
-            "format": FORMAT,
-            "base": self.name,
-            "base_check": _check(self.lm),
-            "layers": list(self.layers),
-            "lora": asdict(self.lora),
-            "vocabulary": vocabulary.to_json(),
-            "info": info or {},
-        }
-        for name, data in ((PEFT_CONFIG, peft), (CARD, card)):
-            text = json.dumps(data, indent=1 if name == CARD else None) + "\n"
-            _replace(path / name, lambda target, text=text: Path(target).write_text(text, encoding="utf-8"))
+        with atomic_file(path / ADAPTER) as partial:
+            state = {key: value.to(torch.float16).contiguous() for key, value in self.adapter_state().items()}
+            save_file(state, partial, metadata={"format": "pt"})
+        vocabulary, lora = self.vocabulary, self.lora
+        write_json(path / PeftLayout.FILE, asdict(PeftLayout(
+            self.name, lora.rank, lora.alpha, lora.rslora, sorted({name.rpartition(".")[2] for name in self.adapted}),
+            {"embed_tokens": list(range(vocabulary.n_text, vocabulary.size))})), indent=None)
+        write_json(path / CARD, {"format": FORMAT, "base": self.name, "base_check": _check(self.lm), "layers": list(self.layers),
+                                 "lora": asdict(lora), "vocabulary": vocabulary.to_json(), "info": info or {}}, indent=1)
 
 
-def load_model(
-    directory: str | os.PathLike[str],
-    base: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
-    dtype: torch.dtype | None = None,
-) -> MotionModel:
+def load_model(directory: str | os.PathLike[str], base: str | os.PathLike[str] | None = None, device: str = "cpu",
+               dtype: torch.dtype | None = None) -> MotionModel:
     """Base and saved adapter, not yet merged.
 
     Args:
@@ -249,7 +217,8 @@ def load_model(
         raise ValueError(f"{path / CARD} is damaged ({error}); copy or download it again") from error
     # the sizes that the card claims are allocated below: they must be those of the file
     ranks = {value.shape[0] for key, value in state.items() if key.endswith("lora_A.weight")}
-    if ROWS not in state or len(state[ROWS]) != vocabulary.n_new or ranks - {lora.rank}:
+    rows = state.get(PeftLayout.ROWS, ())
+    if len(rows) != vocabulary.n_new or ranks - {lora.rank}:
         raise ValueError(f"{path / ADAPTER} does not fit the {CARD} beside it; copy or download both again")
     loaded = load_base(base, *first_and_last(layers), dtype or compute_dtype(device))
     if list(loaded.layers) != layers:
@@ -303,10 +272,3 @@ def _check(model: Any) -> str:
     """A fingerprint of the base's weights: the first word rows, rounded so that the storage type does not matter."""
     rows = model.get_input_embeddings().weight[:64].detach().to("cpu", torch.bfloat16).view(torch.int16)
     return hashlib.sha256(rows.contiguous().numpy().tobytes()).hexdigest()[:16]
-
-
-def _replace(target: Path, write: Any) -> None:
-    """Writes beside ``target``, then renames: a reader never sees half a file."""
-    work = target.with_name(f".{target.name}.{os.getpid()}")
-    write(work)
-    os.replace(work, target)

@@ -89,9 +89,7 @@ class Template:
         start = known.get("<|im_start|>", tokenizer.bos_token_id)
         stop = known.get("<|im_end|>", tokenizer.eos_token_id)
         if start is None or stop is None:
-            raise ValueError(
-                "the base's tokenizer has no <|im_start|>/<|im_end|> and no bos/eos; use a chat model as base"
-            )
+            raise ValueError("the base's tokenizer has no <|im_start|>/<|im_end|> and no bos/eos; use a chat model as base")
         return cls(tokenizer, vocabulary, int(start), int(stop))
 
     def words(self, text: str) -> list[int]:

@@ -6,16 +6,13 @@ motion tokenizer (``tokenizer/changes.py``). The base's own rows are never touch
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..tokenizer.changes import STEP_SECONDS, ChangeLayout
-
-_SYMBOL = re.compile(r"<m(\d+)>|(<motion>)|(</motion>)")
 
 
 @dataclass(frozen=True)
@@ -42,10 +39,12 @@ class MotionVocabulary:
 
     @property
     def first_symbol(self) -> int:
+        """Id of the first motion symbol."""
         return self.n_text + 2
 
     @property
     def n_new(self) -> int:
+        """Number of new rows."""
         return self.layout.n_symbols + 2
 
     @property
@@ -61,10 +60,8 @@ class MotionVocabulary:
         """
         array = np.asarray(list(symbols), np.int64)
         if array.size and (array.min() < 0 or array.max() >= self.layout.n_symbols):
-            raise ValueError(
-                f"motion symbols run from {array.min()} to {array.max()}; "
-                f"this vocabulary has 0..{self.layout.n_symbols - 1}"
-            )
+            raise ValueError(f"motion symbols run from {array.min()} to {array.max()}; "
+                             f"this vocabulary has 0..{self.layout.n_symbols - 1}")
         return [self.begin, *(array + self.first_symbol).tolist(), self.end]
 
     def symbols(self, ids: Sequence[int]) -> NDArray[np.int32]:
@@ -72,41 +69,9 @@ class MotionVocabulary:
         array = np.asarray(ids, np.int64)
         return (array[array >= self.first_symbol] - self.first_symbol).astype(np.int32)
 
-    def text(self, ids: Iterable[int]) -> str:
-        """New ids as text, for reports: ``<motion><m3>...``."""
-        names = {self.begin: "<motion>", self.end: "</motion>"}
-        return "".join(names.get(i, f"<m{i - self.first_symbol}>") for i in ids)
-
-    def parse(self, text: str) -> list[int]:
-        """The inverse of ``text``.
-
-        Raises:
-            ValueError: anything else than motion tokens, or one outside the alphabet.
-        """
-        ids, at = [], 0
-        for match in _SYMBOL.finditer(text):
-            if match.start() != at:
-                break
-            at = match.end()
-            if match[1] is not None:
-                if int(match[1]) >= self.layout.n_symbols:
-                    raise ValueError(f"<m{match[1]}> is outside this vocabulary (0..{self.layout.n_symbols - 1})")
-                ids.append(self.first_symbol + int(match[1]))
-            else:
-                ids.append(self.begin if match[2] else self.end)
-        if at != len(text):
-            raise ValueError(f"{text[at : at + 20]!r} at position {at} is no motion token")
-        return ids
-
     def to_json(self) -> dict[str, object]:
-        layout = self.layout
-        return {
-            "n_text": self.n_text,
-            "stream_sizes": list(layout.stream_sizes),
-            "rest_codes": list(layout.rest_codes),
-            "max_step": layout.max_step,
-            "step_seconds": layout.step_seconds,
-        }
+        """Plain values for ``motion_lm.json``."""
+        return {"n_text": self.n_text, **asdict(self.layout)}
 
     @classmethod
     def from_json(cls, data: dict) -> MotionVocabulary:

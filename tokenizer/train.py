@@ -1,9 +1,8 @@
-"""Training of the motion tokenizer: setup -> main -> fit -> validate."""
+"""Training of the motion tokenizer, on the loop of ``common/training.py``."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..common.progress import Progress
+from ..common.training import Losses, Plan, Reached, Run, Task, cosine, fit
 from ..face.clip.channels import EXPR_NAMES
 from ..face.head.layer import HeadLayer
 from ..face.head.model import HeadModel
@@ -116,39 +117,43 @@ def losses(model: MotionVQVAE, x: Tensor, vertex: VertexLoss, config: TokenizerT
     }
 
 
-def fit(model: MotionVQVAE, clips: Sequence[Features], head: HeadModel, config: TokenizerTrainConfig,
-        progress: Callable[[int, dict[str, float]], None] | None = None) -> None:
-    """Train in place with AdamW and a cosine schedule."""
-    rng = np.random.default_rng(config.seed)
-    vertex = vertex_loss(head)
-    sampler = WindowSampler.of(clips, [c.numpy() for c in model.columns])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4)
-    frames = config.window_steps * model.config.frames_per_step
-    model.train()
-    for step in range(config.steps):
-        warm = min(1.0, (step + 1) / 100)
-        rate = config.lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / config.steps)))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        parts = losses(model, sampler.draw(frames, config.batch, rng), vertex, config)
-        loss = torch.stack(list(parts.values())).sum()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if progress is not None:
-            progress(step + 1, {k: float(v.detach()) for k, v in parts.items()})
-    model.eval()
+class TokenizerTask(Task):
+    """A motion VQ-VAE on windows of clips, by AdamW with a cosine schedule."""
+
+    title = "motion tokenizer"
+    model: MotionVQVAE
+
+    def __init__(self, model: MotionVQVAE, clips: Sequence[Features], head: HeadModel, config: TokenizerTrainConfig) -> None:
+        self.model, self.config = model, config
+        self.vertex = vertex_loss(head)
+        self.sampler = WindowSampler.of(clips, [c.numpy() for c in model.columns])
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4)
+
+    def batches(self, reached: Reached) -> Iterator[tuple[Tensor, None]]:
+        """Always from the start: no checkpoint is written in the minutes that this takes."""
+        rng = np.random.default_rng(self.config.seed)
+        frames = self.config.window_steps * self.model.config.frames_per_step
+        while True:
+            yield self.sampler.draw(frames, self.config.batch, rng), None
+
+    def losses(self, batch: Tensor) -> Losses:
+        parts = losses(self.model, batch, self.vertex, self.config)
+        return Losses(torch.stack(list(parts.values())).sum())
+
+    def rate(self, share: float, step: int) -> float:
+        return min(1.0, (step + 1) / 100) * cosine(share)
 
 
 def train_tokenizer(recipe: TokenizerRecipe, clips: Sequence[Features], head: HeadModel,
-                    progress: Callable[[int, dict[str, float]], None] | None = None) -> FaceTokenizer:
+                    progress: Progress | None = None) -> FaceTokenizer:
     """Train a tokenizer on feature matrices ``(T, F)`` and keep the codes that occur in them."""
     if not clips:
         raise ValueError("no clips to train the tokenizer on")
     torch.manual_seed(recipe.train.seed)
     model = MotionVQVAE(recipe.model)
-    fit(model, clips, head, recipe.train, progress)
+    run = Run(TokenizerTask(model, clips, head, recipe.train), Plan(steps=recipe.train.steps, clip=1.0))
+    fit(run, progress)
+    run.finish()
     return FaceTokenizer(model, find_kept(model, list(clips), recipe.train.keep_share), head.sha256)
 
 

@@ -23,7 +23,7 @@ from ..baselines.i2fet.config import Recipe
 from ..baselines.i2fet.text import TextEncoder, text_encoder
 from ..datasets.expressions import ExpressionSet
 from ..datasets.tuples import Tuples
-from .classifier import Classifier, ClassifierConfig, train_classifier
+from .classifier import Classifier, ClassifierConfig, Labelled, train_classifier
 from .metrics import Score, Spread, confusion, score
 from .options import TransitionRecipe
 from .shapes import Faces, Pictures, ShapeRenderer, cached, of_set
@@ -241,8 +241,9 @@ class Bench:
         if key not in self._trained:
             folder = self.work / "models" / f"{key}_{digest(self.key, asdict(config), self.renderer.about, f.train, f.val)}"
             self._trained[key] = train_classifier(
-                config, self.pictures(f.train), self.data.label[f.train], self.pictures(f.val), self.data.label[f.val],
-                self.data.labels, folder, lambda what, done, of: self.progress(f"{config.title}: epochs", done, of))
+                config, Labelled(self.pictures(f.train), self.data.label[f.train]),
+                Labelled(self.pictures(f.val), self.data.label[f.val]), self.data.labels, folder,
+                lambda done, of, stage="": self.progress(f"{config.title}: epochs", done, of))
         return self._trained[key]
 
     def trained(self, method: str, training: int = 0) -> Any:
@@ -266,7 +267,7 @@ class Bench:
             title = f"training {method if method == 'MotionCLIP' else f'I2FET ({method})'}: epochs"
             self._trained[key] = train(
                 config, d.expr[pairs], d.pose[pairs], d.shape[t.first], index, features, mask, self.head, t.split,
-                out=self.work / "models" / key, progress=lambda done, of, losses: self.progress(title, done, of),
+                out=self.work / "models" / key, progress=lambda done, of, stage="": self.progress(title, done, of),
                 encoder=self.encoder)
         return self._trained[key]
 
@@ -289,7 +290,7 @@ class Bench:
         key = f"NED_{digest(self.key, self.head.sha256, asdict(self.base.ned), d.neutral, d.neutral_expr)}"
         return train_ned(self.base, d.expr[rows], d.pose[rows], d.neutral_expr[d.neutral[rows]], d.neutral_pose[d.neutral[rows]],
                          self.head, split[rows], out=self.work / "models" / key,
-                         progress=lambda done, of, losses: self.progress("training NED: epochs", done, of))
+                         progress=lambda done, of, stage="": self.progress("training NED: epochs", done, of))
 
     # -- scores -------------------------------------------------------------------------
     def classify(self, expr: NDArray[np.floating[Any]], pose: NDArray[np.floating[Any]], rows: Ints, what: str) -> Ints:

@@ -11,79 +11,69 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+import pydantic.dataclasses
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ...common.config import SETTINGS, parse
+from ...common.files import atomic_file, write_json
+from ...common.progress import Progress
+from ...common.training import Every, Losses, Plan, Reached, Run, Task, by_epoch, cosine, fit
 from .metrics import accuracy, g_mean
 
-LOSSES: tuple[str, ...] = ("ce", "rfl")
 LABELS: dict[str, str] = {"ce": "cross entropy", "rfl": "reweighted focal loss (RFL)"}
 FORMAT = "facelm-expression-classifier"
-Progress = Callable[[str, int, int], None]
+Size = Annotated[int, Field(ge=1)]
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=SETTINGS)
 class ClassifierConfig:
     """Backbone, loss and training. The defaults are the CPU recipe."""
 
-    size: int = 96
+    size: Annotated[int, Field(ge=32, le=1024)] = 96
     """Side of the shape images, px."""
-    embedding: int = 16
+    embedding: Annotated[int, Field(ge=4, le=1024)] = 16
     """Channels after the stem."""
-    hidden: tuple[int, ...] = (16, 32, 64, 128)
+    hidden: tuple[Size, ...] = (16, 32, 64, 128)
     """Channels of the stages."""
-    depths: tuple[int, ...] = (1, 1, 1, 1)
+    depths: tuple[Size, ...] = (1, 1, 1, 1)
     """Blocks of the stages; ResNet-101 is 3, 4, 23, 3 with bottlenecks."""
-    layer: str = "basic"
+    layer: Literal["basic", "bottleneck"] = "basic"
     """``basic`` or ``bottleneck``."""
-    loss: str = "rfl"
+    loss: Literal["ce", "rfl"] = "rfl"
     """``ce`` or ``rfl``."""
-    beta: float = 0.999
+    beta: Annotated[float, Field(ge=0, lt=1)] = 0.999
     """Of the effective number; 0 gives every class the same weight, near 1 the inverse of its count."""
-    gamma: float = 2.0
+    gamma: Annotated[float, Field(ge=0)] = 2.0
     """Of the focal loss; 0 is cross entropy."""
-    epochs: int = 24
-    steps: int = 0
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 24
+    steps: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """At least so many steps of the optimiser: few pictures are read more often than ``epochs`` says."""
-    batch: int = 64
-    lr: float = 1e-3
+    batch: Annotated[int, Field(ge=2, le=4096)] = 64
+    lr: Annotated[float, Field(gt=0, lt=1)] = 1e-3
     """Of Adam; 1e-4 in the paper, for a network twenty times as deep."""
-    schedule: str = "cosine"
+    schedule: Literal["constant", "cosine"] = "cosine"
     """``constant``, or ``cosine``: the rate falls to 2 % of ``lr``."""
     flip: bool = True
     """Mirror half of the training pictures."""
-    shift: int = 4
+    shift: Annotated[int, Field(ge=0)] = 4
     """Move training pictures by up to so many px; rotations are left out, so that Table X tests them unseen."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
 
     def __post_init__(self) -> None:
-        for name, low, high in (("size", 32, 1024), ("embedding", 4, 1024), ("epochs", 1, 10_000), ("steps", 0, 1_000_000),
-                                ("batch", 2, 4096)):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"classifier.{name} is {value}; allowed: {low} to {high}")
-        if self.loss not in LOSSES:
-            raise ValueError(f"classifier.loss is {self.loss!r}; allowed: {', '.join(LOSSES)}")
-        if self.schedule not in ("constant", "cosine"):
-            raise ValueError(f"classifier.schedule is {self.schedule!r}; allowed: constant, cosine")
-        if self.layer not in ("basic", "bottleneck"):
-            raise ValueError(f"classifier.layer is {self.layer!r}; allowed: basic, bottleneck")
-        if not self.hidden or len(self.hidden) != len(self.depths) or min(*self.hidden, *self.depths) < 1:
-            raise ValueError(f"classifier: hidden {self.hidden} and depths {self.depths} must be as many numbers of 1 or more")
-        if not 0.0 <= self.beta < 1.0:
-            raise ValueError(f"classifier.beta is {self.beta}; allowed: 0 up to, but not, 1")
-        if not 0 <= self.shift <= self.size // 4:
-            raise ValueError(f"classifier.shift is {self.shift}; allowed: 0 to a quarter of its size {self.size}")
-        if self.gamma < 0.0 or not 0.0 < self.lr < 1.0:
-            raise ValueError(f"classifier: gamma {self.gamma} must not be negative and lr {self.lr} lies between 0 and 1")
+        if not self.hidden or len(self.hidden) != len(self.depths):
+            raise ValueError(f"hidden {self.hidden} and depths {self.depths} must be as many numbers")
+        if self.shift > self.size // 4:
+            raise ValueError(f"shift is {self.shift}; allowed: 0 to a quarter of the size {self.size}")
 
     def for_pictures(self, count: int) -> ClassifierConfig:
         """The same with the epochs that ``count`` training pictures need for ``steps``."""
@@ -133,13 +123,6 @@ def _input(pictures: NDArray[np.uint8]) -> Tensor:
     return (torch.from_numpy(np.ascontiguousarray(pictures)).float()[:, None] / 255.0 - 0.42) / 0.25
 
 
-def rate(config: ClassifierConfig, epoch: float) -> float:
-    """The learning rate at a time in epochs."""
-    if config.schedule == "constant":
-        return config.lr
-    return config.lr * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, epoch / config.epochs))))
-
-
 def varied(pictures: NDArray[np.uint8], config: ClassifierConfig, rng: np.random.Generator) -> NDArray[np.uint8]:
     """``(B, H, W)`` training pictures as :class:`ClassifierConfig` varies them; what moves in from outside is black."""
     out, s = pictures, config.shift
@@ -183,11 +166,13 @@ class Classifier:
         return self.logits(pictures).argmax(1).astype(np.int64)
 
     def save(self, folder: Path) -> None:
-        """Write ``config.json`` and ``model.safetensors``; each appears whole."""
+        """Write ``model.safetensors`` and then ``config.json``; each appears whole."""
         folder.mkdir(parents=True, exist_ok=True)
-        _write_tensors(folder / "model.safetensors", self.model.state_dict())
-        _write_json(folder / "config.json", {"format": FORMAT, "config": asdict(self.config), "labels": self.labels,
-                                             "history": self.history})
+        with atomic_file(folder / "model.safetensors") as partial:
+            save_file({k: v.detach().contiguous().clone() for k, v in self.model.state_dict().items()}, partial)
+        history = [{k: None if math.isnan(v) else v for k, v in entry.items()} for entry in self.history]
+        write_json(folder / "config.json", {"format": FORMAT, "config": asdict(self.config), "labels": self.labels,
+                                            "history": history}, indent=1)
 
     @classmethod
     def load(cls, folder: Path) -> Classifier:
@@ -196,10 +181,6 @@ class Classifier:
         Raises:
             FileNotFoundError: nothing there. ValueError: another thing, or damaged.
         """
-        from safetensors.torch import load_file
-
-        from ...common.config import build
-
         about = folder / "config.json"
         if not about.is_file():
             raise FileNotFoundError(f"{folder} holds no expression classifier (config.json is missing)")
@@ -207,8 +188,9 @@ class Classifier:
             raw = json.loads(about.read_text(encoding="utf-8"))
             if raw.get("format") != FORMAT:
                 raise ValueError(f"its format is {raw.get('format')!r}, not {FORMAT!r}")
-            config = build(ClassifierConfig, raw["config"], "classifier")
-            out = cls(config, tuple(raw["labels"]), backbone(config, tuple(raw["labels"])), list(raw["history"]))
+            config = parse(ClassifierConfig, raw["config"], "classifier")
+            history = [{k: math.nan if v is None else v for k, v in entry.items()} for entry in raw["history"]]
+            out = cls(config, tuple(raw["labels"]), backbone(config, tuple(raw["labels"])), history)
             out.model.load_state_dict(load_file(folder / "model.safetensors"))
         except (KeyError, TypeError, AttributeError, ValueError, OSError, RuntimeError) as err:
             raise ValueError(f"{folder} is not a saved expression classifier, or is damaged: {str(err)[:200]}") from err
@@ -217,149 +199,95 @@ class Classifier:
         return out
 
 
-def train_classifier(
-    config: ClassifierConfig, pictures: NDArray[np.uint8], label: NDArray[np.integer[Any]], val_pictures: NDArray[np.uint8],
-    val_label: NDArray[np.integer[Any]], labels: tuple[str, ...], out: Path | None = None, progress: Progress | None = None,
-    stop_after: int | None = None,
-) -> Classifier:
+@dataclass(frozen=True)
+class Labelled:
+    """Shape images ``(N, size, size)`` uint8 and their ``(N,)`` labels."""
+
+    pictures: NDArray[np.uint8]
+    label: NDArray[np.integer[Any]]
+
+
+class ClassifierTask(Task):
+    """Shape images in random order; every epoch draws from a generator of its own."""
+
+    def __init__(self, config: ClassifierConfig, labels: tuple[str, ...], train: Labelled, val: Labelled) -> None:
+        self.config, self.labels, self.train, self.val = config, labels, train, val
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.model = backbone(config, labels)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.lr)
+        self.title, self.key = config.title, {"config": asdict(config)}
+        self.targets = torch.from_numpy(np.asarray(train.label, np.int64))
+        self.weights: Tensor | None = None
+        if config.loss == "rfl":
+            counts = np.bincount(train.label, minlength=len(labels))
+            self.weights = torch.tensor(class_weights(counts, config.beta), dtype=torch.float32)
+        count = len(train.label)
+        self.steps = count // config.batch + (count % config.batch > 1)  # batch normalisation needs two pictures
+
+    def batches(self, reached: Reached) -> Iterator[tuple[tuple[NDArray[np.uint8], Tensor], None]]:
+        epoch = reached.step // self.steps
+        while True:
+            chance = np.random.default_rng([self.config.seed, epoch])
+            order = chance.permutation(len(self.targets))
+            for k in range(self.steps):
+                rows = order[k * self.config.batch:(k + 1) * self.config.batch]
+                yield (varied(self.train.pictures[rows], self.config, chance), self.targets[rows]), None
+            epoch += 1
+
+    def losses(self, batch: tuple[NDArray[np.uint8], Tensor]) -> Losses:
+        shown, targets = batch
+        gamma = self.config.gamma if self.config.loss == "rfl" else 0.0
+        return Losses(focal_loss(self.model(pixel_values=_input(shown)).logits, targets, gamma, self.weights))
+
+    def rate(self, share: float, step: int) -> float:
+        return cosine(share) if self.config.schedule == "cosine" else 1.0
+
+    def validate(self) -> dict[str, float]:
+        if not len(self.val.label):
+            return {"val_acc1": math.nan, "val_g_mean": math.nan}
+        found = Classifier(self.config, self.labels, self.model, []).predict(self.val.pictures)
+        return {"val_acc1": accuracy(self.val.label, found), "val_g_mean": g_mean(self.val.label, found, len(self.labels))}
+
+    def score(self, entry: Mapping[str, float]) -> float | None:
+        """Both count: with a few validation pictures of a rare class, G-mean alone is chance."""
+        return -(entry["val_g_mean"] + entry["val_acc1"]) if len(self.val.label) else None
+
+
+def train_classifier(config: ClassifierConfig, train: Labelled, val: Labelled, labels: tuple[str, ...], out: Path | None = None,
+                     progress: Progress | None = None) -> Classifier:
     """Train on shape images; the epoch with the best validation accuracy and G-mean (their sum) is kept.
 
     With ``out`` a checkpoint follows every epoch, a later call goes on from it, and a finished classifier is read
     instead of trained; the result is the same as without the interruption.
 
     Args:
-        pictures: ``(N, size, size)`` uint8; label: ``(N,)``. val_pictures, val_label: the same for validation; without
-            any, the last epoch is kept.
+        train: training pictures. val: for validation; without any, the last epoch is kept.
         labels: names of the classes.
         out: folder for checkpoint and result.
-        progress: called with ("classifier", epochs done, epochs).
-        stop_after: stop after so many epochs of this call (for tests of resuming); returns what there is.
+        progress: called with (epochs done, of all); None shows a bar on a terminal.
 
     Raises:
-        ValueError: no pictures, or labels out of range.
+        ValueError: no pictures, labels out of range, or a damaged checkpoint.
     """
-    label = np.asarray(label, np.int64)
+    pictures, label = train.pictures, np.asarray(train.label, np.int64)
     if len(pictures) < 2 or len(pictures) != len(label):
         raise ValueError(f"the classifier needs 2 or more pictures with a label each; got {len(pictures)} and {len(label)}")
     if label.min() < 0 or label.max() >= len(labels):
         raise ValueError(f"labels run from {label.min()} to {label.max()}; allowed: 0 to {len(labels) - 1}")
     if out is not None and (out / "config.json").is_file():
         return Classifier.load(out)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model = backbone(config, labels)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr)
-    weights = None
-    if config.loss == "rfl":
-        weights = torch.tensor(class_weights(np.bincount(label, minlength=len(labels)), config.beta), dtype=torch.float32)
-    gamma = config.gamma if config.loss == "rfl" else 0.0
-    history: list[dict[str, float]] = []
-    best: dict[str, Tensor] = {}
+    task = ClassifierTask(config, labels, train, val)
+    plan = Plan(config.epochs * task.steps, save=Every(task.steps), validate=Every(task.steps))
+    run = Run(task, plan, out).resume()
+    fit(run, by_epoch(progress, task.steps))
+    history = [{"epoch": float(i + 1), "train_loss": e["train"], "val_acc1": e["val_acc1"], "val_g_mean": e["val_g_mean"]}
+               for i, e in enumerate(run.reached.history)]
+    trained = Classifier(config, labels, task.model, history)
+    run.finish()
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        history, best = _resume(out / "checkpoint.safetensors", config, model, optimizer)
-    targets = torch.from_numpy(label)
-    for _ in range(stop_after if stop_after is not None else config.epochs):
-        epoch = len(history)
-        if epoch >= config.epochs:
-            break
-        chance = np.random.default_rng([config.seed, epoch])
-        order = chance.permutation(len(label))
-        model.train()
-        losses = []
-        for k in range(0, len(order), config.batch):
-            rows = order[k:k + config.batch]
-            for group in optimizer.param_groups:
-                group["lr"] = rate(config, epoch + k / len(order))
-            if len(rows) < 2:  # batch normalisation needs two
-                continue
-            shown = varied(pictures[rows], config, chance)
-            loss = focal_loss(model(pixel_values=_input(shown)).logits, targets[rows], gamma, weights)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-        now = Classifier(config, labels, model, history)
-        found = now.predict(val_pictures) if len(val_pictures) else np.zeros(0, np.int64)
-        entry = {"epoch": float(epoch + 1), "train_loss": float(np.mean(losses)),
-                 "val_acc1": accuracy(val_label, found) if len(found) else float("nan"),
-                 "val_g_mean": g_mean(val_label, found, len(labels)) if len(found) else float("nan")}
-        if not len(found) or _rank(entry) >= max((_rank(h) for h in history), default=-1.0):
-            best = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        history.append(entry)
-        if out is not None:
-            _checkpoint(out / "checkpoint.safetensors", config, model, optimizer, history, best)
-        if progress:
-            progress("classifier", len(history), config.epochs)
-    model.load_state_dict(best)
-    trained = Classifier(config, labels, model, history)
-    if out is not None and len(history) >= config.epochs:
         trained.save(out)
-        (out / "checkpoint.safetensors").unlink(missing_ok=True)
     return trained
-
-
-def _rank(entry: dict[str, float]) -> float:
-    """Both count: with a few validation pictures of a rare class, G-mean alone is chance."""
-    return entry["val_g_mean"] + entry["val_acc1"]
-
-
-def _checkpoint(path: Path, config: ClassifierConfig, model: nn.Module, optimizer: torch.optim.Adam,
-                history: list[dict[str, float]], best: dict[str, Tensor]) -> None:
-    tensors = {f"model.{k}": v for k, v in model.state_dict().items()} | {f"best.{k}": v for k, v in best.items()}
-    for i, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"adam.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
-    _write_tensors(path, tensors, {"config": json.dumps(asdict(config)), "history": json.dumps(history)})
-
-
-def _resume(path: Path, config: ClassifierConfig, model: nn.Module,
-            optimizer: torch.optim.Adam) -> tuple[list[dict[str, float]], dict[str, Tensor]]:
-    """Bring model and optimizer to the checkpoint's state; an unreadable or foreign one is ignored."""
-    from safetensors import safe_open
-
-    if not path.is_file():
-        return [], {}
-    try:
-        with safe_open(path, "pt") as handle:
-            about = handle.metadata() or {}
-            tensors = {k: handle.get_tensor(k) for k in handle.keys()}  # noqa: SIM118 - not a dict
-        if about.get("config") != json.dumps(asdict(config)):
-            return [], {}
-        history = json.loads(about["history"])
-        groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "adam": {}}
-        for key, value in tensors.items():
-            head, _, rest = key.partition(".")
-            groups[head][rest] = value
-        model.load_state_dict(groups["model"])
-        state = optimizer.state_dict()
-        state["state"] = {}
-        for key, value in groups["adam"].items():
-            index, _, name = key.partition(".")
-            state["state"].setdefault(int(index), {})[name] = value
-        optimizer.load_state_dict(state)
-        return history, groups["best"]
-    except Exception:  # cut short or another format: training starts anew
-        return [], {}
-
-
-def _write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
-    from safetensors.torch import save_file
-
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save_file({k: v.detach().contiguous().clone() for k, v in tensors.items()}, partial, metadata=about)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _write_json(path: Path, value: object) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def rotated(pictures: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:

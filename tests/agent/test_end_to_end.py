@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +11,10 @@ from facelm.agent.pipeline import FaceLM
 from facelm.agent.training import train_language_model
 from facelm.cli import evaluate as eval_command
 from facelm.cli.main import main
+from facelm.common.training import Run
 from facelm.eval.evaluate import evaluate
 from facelm.eval.items import corpus_items
 from facelm.face.clip.sequence import FaceSequence
-from facelm.llm import train
 from facelm.llm.model import read_card
 from facelm.tokenizer.codec import FaceTokenizer
 from llm_tiny import tiny_base
@@ -35,14 +34,14 @@ def steps(weights: Path) -> int:
 def test_from_nothing_to_an_evaluated_model(tmp_path: Path, capsys: pytest.CaptureFixture[str],
                                             monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eval_command, "KNOWN", 8)
-    resumed, load = [], train._load_checkpoint
+    resumed, resume = [], Run.resume
 
-    def load_and_note(*args: Any) -> train.Progress:
-        progress = load(*args)
-        resumed.append(progress.step)
-        return progress
+    def resume_and_note(started: Run) -> Run:
+        if resume(started).reached.step:
+            resumed.append(started.reached.step)
+        return started
 
-    monkeypatch.setattr(train, "_load_checkpoint", load_and_note)
+    monkeypatch.setattr(Run, "resume", resume_and_note)
     corpus, tokenizer, weights, base = (tmp_path / n for n in ("corpus", "tokenizer", "weights", "base"))
     tiny = tiny_base(layers=3)
     tiny.model.save_pretrained(base)

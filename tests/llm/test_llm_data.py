@@ -1,5 +1,7 @@
 """Vocabulary, chat format, examples and batches of the language model."""
 
+import json
+
 import numpy as np
 import pytest
 from facelm.llm.config import DataConfig, load_config, parse_config
@@ -19,22 +21,19 @@ def template() -> Template:
 
 @given(st.integers(0, 10_000))
 @settings(max_examples=30, deadline=None)
-def test_symbols_survive_ids_and_text(seed):
+def test_symbols_survive_ids_and_json(seed):
     vocabulary = MotionVocabulary(100, LAYOUT)
     symbols = random_motion(np.random.default_rng(seed))
     ids = vocabulary.span(symbols)
-    assert vocabulary.parse(vocabulary.text(ids)) == ids
     assert np.array_equal(vocabulary.symbols(ids), symbols)
     assert all(100 <= i < vocabulary.size for i in ids)
-    assert MotionVocabulary.from_json(vocabulary.to_json()) == vocabulary
+    assert MotionVocabulary.from_json(json.loads(json.dumps(vocabulary.to_json()))) == vocabulary
 
 
 def test_vocabulary_refuses_foreign_symbols():
     vocabulary = MotionVocabulary(100, LAYOUT)
     with pytest.raises(ValueError, match="0..18"):
         vocabulary.span([LAYOUT.n_symbols])
-    with pytest.raises(ValueError, match="no motion token"):
-        vocabulary.parse("<m1>smile")
 
 
 def test_loss_lies_on_answers_only(template):

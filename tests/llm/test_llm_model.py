@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from facelm.common.progress import silent
+from facelm.common.training import CHECKPOINT, fit
 from facelm.llm.attention import grouped_attention
 from facelm.llm.base import _converted, find_base, keep_layers, load_base
 from facelm.llm.config import OptimConfig
@@ -16,7 +18,7 @@ from facelm.llm.grammar import MotionGrammar
 from facelm.llm.lora import LoraConfig, LoraLinear
 from facelm.llm.model import ADAPTER, CARD, MotionModel, load_model, read_adapter
 from facelm.llm.prompts import Turn
-from facelm.llm.train import fit, learning_rate_factor, main, setup, train
+from facelm.llm.train import Clips, learning_rate_factor, main, setup, train
 from facelm.llm.vocabulary import MotionVocabulary
 from llm_tiny import DATA, LAYOUT, random_motion, tiny_base, tiny_clips, tiny_config, tiny_model
 from torch import nn
@@ -160,19 +162,20 @@ def test_resuming_equals_not_having_stopped(tmp_path):
         config = tiny_config(max_steps=steps)
         # the schedule of both parts must be the whole run's
         config = dataclasses.replace(config, optim=dataclasses.replace(config.optim, schedule="wsd", decay=1e-9))
-        prepared = setup(config, tiny_model(), tiny_clips(), tiny_clips(4, 9), out, resume)
-        return main(prepared, quiet=True), prepared.model
+        prepared = setup(config, tiny_model(), Clips(tiny_clips(), tiny_clips(4, 9)), out, resume)
+        return main(prepared, silent), prepared.task.model
 
     whole, straight = run(tmp_path / "a", 8)
     run(tmp_path / "b", 3)
     parts, resumed = run(tmp_path / "b", 8, resume=True)
-    assert parts.progress.step == whole.progress.step == 8
-    assert parts.progress.position == whole.progress.position and parts.progress.answers == whole.progress.answers
+    assert parts.reached.step == whole.reached.step == 8
+    assert parts.reached.position == whole.reached.position and parts.reached.counts == whole.reached.counts
     for (name, a), (_, b) in zip(straight.named_parameters(), resumed.named_parameters(), strict=True):
         assert torch.equal(a, b), name
     assert whole.validation == parts.validation
     card = json.loads((tmp_path / "b" / CARD).read_text())
-    assert card["info"]["steps"] == 8 and len(list((tmp_path / "b").glob("checkpoint-*"))) == 1
+    assert card["info"]["steps"] == 8 and card["info"]["answer_tokens"] == whole.reached.counts["answers"] > 0
+    assert [p.name for p in (tmp_path / "b").glob("*check*")] == [CHECKPOINT]
 
 
 def test_training_can_start_from_a_saved_adapter(tmp_path):
@@ -194,30 +197,30 @@ def test_training_can_start_from_a_saved_adapter(tmp_path):
     config = tiny_config(max_steps=1)
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, name=str(saved / "base")),
                                  optim=dataclasses.replace(config.optim, lr=1e-12))
-    train(config, tmp_path / "tokens.parquet", LAYOUT, tmp_path / "out", quiet=True, init=saved / "llm")
+    train(config, tmp_path / "tokens.parquet", LAYOUT, tmp_path / "out", progress=silent, init=saved / "llm")
     before, after = read_adapter(saved / "llm"), read_adapter(tmp_path / "out")
     assert all(torch.allclose(before[k].float(), after[k].float(), atol=1e-3) for k in before)
     other = dataclasses.replace(LAYOUT, max_step=LAYOUT.max_step - 1)
     with pytest.raises(ValueError, match="another motion tokenizer"):
-        train(config, tmp_path / "tokens.parquet", other, tmp_path / "out2", quiet=True, init=saved / "llm")
+        train(config, tmp_path / "tokens.parquet", other, tmp_path / "out2", progress=silent, init=saved / "llm")
 
 
 def test_training_lowers_the_loss(tmp_path):
     config = tiny_config(max_steps=60)
-    run = setup(config, tiny_model(), tiny_clips(), [], tmp_path, False)
-    probe = batches(run.model)
-    before = sum(float(run.model(b)["loss"]) for b in probe)
-    fit(run, quiet=True)
-    after = sum(float(run.model(b)["loss"]) for b in probe)
+    run = setup(config, tiny_model(), Clips(tiny_clips()), tmp_path, False)
+    probe = batches(run.task.model)
+    before = sum(float(run.task.model(b)["loss"]) for b in probe)
+    fit(run, silent)
+    after = sum(float(run.task.model(b)["loss"]) for b in probe)
     assert after < 0.85 * before  # random motions cannot be learned, what all have in common can
 
 
 def test_a_time_bound_run_ends_in_time(tmp_path):
     config = tiny_config(max_steps=0, max_minutes=0.02)
-    run = setup(config, tiny_model(), tiny_clips(), [], tmp_path, False)
-    fit(run, quiet=True)
-    assert 1.2 <= run.progress.seconds < 3
-    assert run.optimizer.param_groups[0]["lr"] < 0.2 * run.optimizer.param_groups[0]["peak"]
+    run = setup(config, tiny_model(), Clips(tiny_clips()), tmp_path, False)
+    fit(run, silent)
+    assert 1.2 <= run.reached.seconds < 3
+    assert run.task.optimizer.param_groups[0]["lr"] < 0.2 * run.task.optimizer.param_groups[0]["peak"]
 
 
 def test_schedules():
@@ -234,14 +237,16 @@ def test_random_choices_are_always_a_motion_of_the_asked_length(seed):
     durations = [None, 1, 7, 23, None]
     grammar = MotionGrammar(LAYOUT, durations, max_steps=15)
     written: list[list[int]] = [[] for _ in durations]
-    while not grammar.finished.all():
+    finished = np.zeros(len(durations), bool)
+    while not finished.all():
         mask = grammar.allowed()
         assert mask.any(1).all()
         chosen = [int(rng.choice(np.flatnonzero(row))) for row in mask]
-        for line, choice, done in zip(written, chosen, grammar.finished, strict=True):
+        for line, choice, done in zip(written, chosen, finished, strict=True):
             if not done and choice < LAYOUT.n_symbols:
                 line.append(choice)
         grammar.advance(chosen)
+        finished |= np.array(chosen) == LAYOUT.n_symbols
     for line, duration in zip(written, durations, strict=True):
         steps = len(LAYOUT.decode(line))
         assert steps == duration if duration else 1 <= steps <= 15

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from facelm.agent.training import tokenize_transitions
+from facelm.common.progress import silent
 from facelm.data_gen.corpus.transitions import read_transitions, write_transitions
 from facelm.llm.config import DataConfig, parse_config
 from facelm.llm.examples import Clip, Stream, collate, read_clips, transition_example
@@ -100,9 +101,9 @@ def test_a_corpus_of_transitions_is_tokenized_and_trained_on(tmp_path):
     config = tiny_config(max_steps=2)
     config = replace(config, model=replace(config.model, name=str(tmp_path / "base")),
                      data=replace(config.data, transition=1.0, max_tokens=300, batch_tokens=300))
-    result = train(config, tmp_path / "t.parquet", tokenizer.layout, tmp_path / "out", quiet=True,
+    result = train(config, tmp_path / "t.parquet", tokenizer.layout, tmp_path / "out", progress=silent,
                    transitions=tmp_path / "t.parquet")
-    assert result.progress.step == 2 and "transition/motion" in result.validation
+    assert result.reached.step == 2 and "transition/motion" in result.validation
     assert read_card(tmp_path / "out")["info"]["config"]["data"]["transition"] == 1.0
 
 

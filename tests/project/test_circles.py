@@ -19,8 +19,6 @@ KNOWN: list[set[str]] = [
     {"model.py", "file.py"},
     {"ict.py", "ict_parts.py", "ict_rig.py"},
     {"render.py", "video.py"},
-    {"generate.py", "rerank.py"},
-    {"codec.py", "stream.py"},
 ]
 """The circles that are still there, by the names of their files, so that a file may move. Only ever shorten this list."""
 

@@ -1,39 +1,35 @@
-"""One training loop for all transition baselines: epochs, best validation state, checkpoints, history, saved folders."""
+"""Training of all transition baselines on the loop of ``common/training.py``: epochs, best validation state, saved folders."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
 import os
-import tempfile
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from ....common import training
+from ....common.files import atomic_file, write_json
+from ....common.progress import Progress
+from ....common.training import Every, Plan, Reached, Run, Task, by_epoch, cosine
 from .config import FitConfig
 
-Progress = Callable[[int, int, dict[str, float]], None]
-"""Called after every epoch: its number from 1, the number of epochs, the losses."""
 Losses = Callable[[Tensor], dict[str, Tensor]]
 """The weighted terms of the samples with these indices; their sum is minimised."""
-
-CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass
 class History:
-    """What training saw (Fig. 15 of the paper is drawn of it).
+    """What training measured (Fig. 15 of the paper is drawn of it).
 
     Attributes:
         train, val: total loss after each epoch.
@@ -47,6 +43,13 @@ class History:
     terms: list[dict[str, float]] = field(default_factory=list)
     best: int = -1
     seconds: float = 0.0
+
+    @classmethod
+    def of(cls, reached: Reached) -> History:
+        """The history of a run."""
+        entries = reached.history
+        terms = [{k: v for k, v in e.items() if k not in ("train", "val")} for e in entries]
+        return cls([e["train"] for e in entries], [e["val"] for e in entries], terms, reached.best, reached.seconds)
 
 
 def device_of(config: FitConfig) -> torch.device:
@@ -65,151 +68,82 @@ def fingerprint(recipe: Any, arrays: Iterable[np.ndarray]) -> str:
     return digest.hexdigest()[:16]
 
 
+class Baseline(Task):
+    """A network whose samples are known by their indices.
+
+    Every epoch draws from torch's generator, seeded by the recipe's seed and the epoch's number.
+    """
+
+    def __init__(self, model: nn.Module, terms: Losses, train: Tensor, val: Tensor, config: FitConfig) -> None:
+        self.model, self.terms, self.config = model, terms, config
+        self.train, self.val = train, val if len(val) else train
+        self.steps = math.ceil(len(train) / config.batch)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, fused=True)
+
+    def batches(self, reached: Reached) -> Iterator[tuple[Tensor, None]]:
+        epoch = reached.step // self.steps
+        while True:
+            torch.manual_seed(1_000_003 * self.config.seed + epoch)
+            order = self.train[torch.randperm(len(self.train)).to(self.train.device)]
+            yield from ((index, None) for index in order.split(self.config.batch))
+            epoch += 1
+
+    def losses(self, batch: Tensor) -> training.Losses:
+        return training.Losses(torch.stack(list(self.terms(batch).values())).sum(), len(batch))
+
+    def rate(self, share: float, step: int) -> float:
+        return cosine(share) if self.config.schedule == "cosine" else 1.0
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        torch.manual_seed(self.config.seed)  # the same noise in every validation
+        self.model.eval()
+        sums: dict[str, float] = {}
+        for index in self.val.split(4 * self.config.batch):
+            for name, value in self.terms(index).items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(index)
+        means = {name: value / len(self.val) for name, value in sums.items()}
+        return {"val": sum(means.values()), **means}
+
+    def score(self, entry: Mapping[str, float]) -> float:
+        if not math.isfinite(entry["val"]):
+            raise ValueError(f"{self.title}: the validation loss is not finite; lower lr or set clip: 1")
+        return entry["val"]
+
+
 def fit(model: nn.Module, losses: Losses, train: Tensor, val: Tensor, config: FitConfig, *, key: str = "",
         out: Path | None = None, progress: Progress | None = None, title: str = "training") -> History:
     """Train in place and leave the model with its best validation state.
-
-    Every epoch draws from a generator of its own (seed and number of the epoch), so that a resumed run equals one
-    that was never stopped.
 
     Args:
         losses: see :data:`Losses`.
         train, val: indices of the samples; with no val the training loss chooses.
         key: of :func:`fingerprint`; a checkpoint with another one is refused.
         out: folder of the checkpoint; None writes nothing. A checkpoint that is there is resumed.
+        progress: called with (epochs done, of all).
 
     Raises:
         ValueError: no training samples, a checkpoint of another run, or a loss that is not finite.
     """
     if not len(train):
         raise ValueError("no training samples: the split has no 'train'")
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, fused=True)
-    history, best = History(), {k: v.detach().clone() for k, v in model.state_dict().items()}
-    file = None if out is None else out / CHECKPOINT
-    if file is not None and file.is_file():
-        history, best = _resume(file, key, model, optimizer)
-    steps = math.ceil(len(train) / config.batch)
-    done = len(history.train)
-    with tqdm(total=config.epochs, initial=done, desc=title, unit="epoch", disable=None if progress is None else True) as bar:
-        for epoch in range(done, config.epochs):
-            start = time.perf_counter()
-            with torch.random.fork_rng(devices=_forked(train)):
-                torch.manual_seed(1_000_003 * config.seed + epoch)
-                total = _epoch(model, losses, train, config, optimizer, epoch, steps)
-                torch.manual_seed(config.seed)  # the same noise in every validation
-                terms = _validate(model, losses, val if len(val) else train, 4 * config.batch)
-            if not math.isfinite(total) or not all(math.isfinite(v) for v in terms.values()):
-                raise ValueError(f"{title}: the loss is not finite after epoch {epoch + 1}; lower lr or set clip: 1")
-            history.train.append(total)
-            history.terms.append(terms)
-            history.val.append(sum(terms.values()))
-            if history.best < 0 or history.val[-1] < history.val[history.best]:
-                history.best = epoch
-                best = {k: v.detach().clone() for k, v in model.state_dict().items()}
-            history.seconds += time.perf_counter() - start
-            if file is not None and (epoch + 1) % config.save_epochs == 0 and epoch + 1 < config.epochs:
-                _checkpoint(file, key, model, optimizer, best, history)
-            bar.set_postfix(train=f"{total:.4g}", val=f"{history.val[-1]:.4g}", refresh=False)
-            bar.update()
-            if progress is not None:
-                progress(epoch + 1, config.epochs, {"train": total, "val": history.val[-1], **terms})
-    model.load_state_dict(best)
-    model.eval()
-    if file is not None:
-        file.unlink(missing_ok=True)
-    return history
-
-
-def _forked(index: Tensor) -> list[torch.device]:
-    return [index.device] if index.device.type == "cuda" else []
-
-
-def _epoch(model: nn.Module, losses: Losses, train: Tensor, config: FitConfig, optimizer: torch.optim.Optimizer,
-           epoch: int, steps: int) -> float:
-    model.train()
-    order = train[torch.randperm(len(train)).to(train.device)]
-    total = torch.zeros((), device=train.device)
-    for step, index in enumerate(order.split(config.batch)):
-        if config.schedule == "cosine":
-            share = (epoch * steps + step) / (config.epochs * steps)
-            for group in optimizer.param_groups:
-                group["lr"] = config.lr * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
-        loss = torch.stack(list(losses(index).values())).sum()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if config.clip:
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
-        total += loss.detach() * len(index)
-    return float(total) / len(train)
-
-
-@torch.no_grad()
-def _validate(model: nn.Module, losses: Losses, val: Tensor, batch: int) -> dict[str, float]:
-    model.eval()
-    sums: dict[str, float] = {}
-    for index in val.split(batch):
-        for name, value in losses(index).items():
-            sums[name] = sums.get(name, 0.0) + float(value) * len(index)
-    return {name: value / len(val) for name, value in sums.items()}
-
-
-# -- files --------------------------------------------------------------------------------
-def _checkpoint(file: Path, key: str, model: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor],
-                history: History) -> None:
-    tensors = {f"model.{k}": v for k, v in model.state_dict().items()} | {f"best.{k}": v for k, v in best.items()}
-    for number, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"adam.{number}.{k}": v for k, v in moments.items()}
-    meta = {"key": key, "history": json.dumps(dataclasses.asdict(history))}
-    write(file, lambda path: save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, path, metadata=meta))
-
-
-def _resume(file: Path, key: str, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[History, dict[str, Tensor]]:
-    try:
-        with safe_open(file, framework="pt") as opened:
-            meta = opened.metadata() or {}
-            tensors = {k: opened.get_tensor(k) for k in opened.keys()}  # noqa: SIM118  (not a mapping)
-        if meta["key"] != key:
-            raise ValueError(f"{file} belongs to another configuration or other data; delete it or use another folder")
-        model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith("adam."):
-                _, number, kind = name.split(".")
-                moments.setdefault(int(number), {})[kind] = value
-        state = optimizer.state_dict()
-        optimizer.load_state_dict({"state": moments, "param_groups": state["param_groups"]})
-        device = next(model.parameters()).device
-        best = {k[5:]: v.to(device) for k, v in tensors.items() if k.startswith("best.")}
-        return History(**json.loads(meta["history"])), best
-    except (SafetensorError, KeyError, TypeError, RuntimeError, OSError) as error:
-        raise ValueError(f"the checkpoint {file} is damaged ({type(error).__name__}); delete it") from error
-
-
-def write(file: Path, save: Callable[[str], None]) -> None:
-    """Write through a temporary name in the same folder, then rename: a file is whole or not there."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
-    os.close(handle)
-    try:
-        save(name)
-        os.chmod(name, 0o644)
-        os.replace(name, file)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    task = Baseline(model, losses, train, val, config)
+    task.title, task.key = title, {"run": key}
+    steps = task.steps
+    plan = Plan(config.epochs * steps, clip=config.clip, save=Every(config.save_epochs * steps), validate=Every(steps))
+    with torch.random.fork_rng(devices=[train.device] if train.device.type == "cuda" else []):
+        run = Run(task, plan, out).resume()
+        training.fit(run, by_epoch(progress, steps))
+    return History.of(run.finish())
 
 
 def save_model(folder: str | os.PathLike[str], model: nn.Module, config: dict[str, Any]) -> None:
     """``model.safetensors`` and, after it, ``config.json``."""
     folder = Path(folder)
-    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    write(folder / "model.safetensors", lambda path: save_file(state, path))
-    text = json.dumps(config, indent=1) + "\n"
-    write(folder / "config.json", lambda path: _write_text(path, text))
-
-
-def _write_text(path: str, text: str) -> None:
-    Path(path).write_text(text, encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_file(folder / "model.safetensors") as partial:
+        save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, partial)
+    write_json(folder / "config.json", config, indent=1)
 
 
 def read_config(folder: str | os.PathLike[str], form: str) -> dict[str, Any]:

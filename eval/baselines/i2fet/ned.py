@@ -11,10 +11,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from ....common.progress import Progress
 from ....face.head.model import HeadModel
 from .arrays import check_rows
 from .config import NEDConfig, Recipe
-from .loop import Progress, device_of, fingerprint, fit
+from .loop import device_of, fingerprint, fit
 from .model import POSE, Scale
 from .trained import Trained
 

@@ -12,10 +12,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from ....common.progress import Progress
 from ....face.head.model import HeadModel
 from .arrays import Arrays, check_arrays, identity_of
 from .config import Recipe
-from .loop import Losses, Progress, device_of, fingerprint, fit
+from .loop import Losses, device_of, fingerprint, fit
 from .losses import VertexLoss, loss_terms
 from .model import I2FET
 from .text import TextEncoder
@@ -105,7 +106,7 @@ def train_i2fet(config: Recipe, expr: ArrayLike, pose: ArrayLike, shape: ArrayLi
         split: ``(T,)`` of train, val, test; test is never read.
         out: folder: a finished training of the same configuration and data is loaded, an interrupted one resumed,
             and the result is saved there. None keeps nothing.
-        progress: see ``loop.Progress``; None shows a bar on a terminal.
+        progress: called with (epochs done, of all); None shows a bar on a terminal.
         encoder: that made the features; it then reads what :meth:`TrainedI2FET.generate` is given.
 
     Raises:

@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ....common.progress import Progress
 from ....face.head.model import HeadModel
 from ..i2fet.arrays import Arrays, check_arrays, identity_of
 from ..i2fet.config import Recipe
-from ..i2fet.loop import Losses, Progress, device_of, fingerprint, fit
+from ..i2fet.loop import Losses, device_of, fingerprint, fit
 from ..i2fet.losses import VertexLoss
 from ..i2fet.text import TextEncoder, pooled
 from ..i2fet.train import true_vertices

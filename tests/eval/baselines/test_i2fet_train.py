@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from facelm.eval.baselines.i2fet import loop
+from facelm.common.progress import silent
+from facelm.common.training import CHECKPOINT
 from facelm.eval.baselines.i2fet.config import Recipe, load_recipe, parse_recipe
+from facelm.eval.baselines.i2fet.loop import Baseline
 from facelm.eval.baselines.i2fet.ned import TrainedNED, train_ned
 from facelm.eval.baselines.i2fet.text import BaseLMText, ClipText, pooled
 from facelm.eval.baselines.i2fet.train import TrainedI2FET, train_i2fet
@@ -17,7 +19,7 @@ from facelm.face.head.model import HeadModel
 from i2fet_tiny import CONFIGS, Clouds, WordText, clouds, tiny
 from llm_tiny import tiny_base
 
-QUIET = dict(progress=lambda epoch, epochs, values: None)
+QUIET = dict(progress=silent)
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +47,14 @@ def test_the_papers_recipe_states_the_papers_numbers() -> None:
 
 
 @pytest.mark.parametrize(("section", "entries", "message"), [
-    ("ifed", {"layers": 3}, "unknown entry 'layers'"), ("ifed", {"copies": "sum"}, "allowed: 'attention' or 'mean'"),
+    ("ifed", {"layers": 3}, "unknown entry 'layers'"),
+    ("ifed", {"copies": "sum"}, "allowed: 'attention' or 'mean'"),
     ("loss", {"terms": ["e", "x"]}, "allowed: some of e, p, v"), ("loss", {"terms": []}, "allowed"),
-    ("fit", {"epochs": 0}, "than or equal to 1"), ("fit", {"lr": -1.0}, "lr is -1.0; allowed: greater than 0"),
+    ("fit", {"epochs": 0}, "than or equal to 1"),
+    ("fit", {"lr": -1.0}, "lr is -1.0; allowed: greater than 0"),
     ("text", {"encoder": "bert"}, "'base' or 'clip'"),
-    ("motionclip", {"width": 18, "heads": 4}, "multiple"), ("nothing", {}, "unknown entry 'nothing'; known: text, "),
-    ("fit", {"batch": "many"}, "valid integer"),
+    ("motionclip", {"width": 18, "heads": 4}, "multiple"),
+    ("nothing", {}, "unknown entry 'nothing'; known: text, "), ("fit", {"batch": "many"}, "valid integer"),
 ])
 def test_bad_recipes_are_refused(section: str, entries: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -78,19 +82,19 @@ def test_it_learns_what_the_instruction_names(head: HeadModel) -> None:
 
 def test_the_history_is_whole_and_the_best_state_is_kept(head: HeadModel, data: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    true = loop._validate
+    true = Baseline.validate
 
-    def worse(model, losses, val, batch):  # the first epoch shall be the best
-        seen.append({k: v.clone() for k, v in model.state_dict().items()})
-        return {k: v + 100 * len(seen) for k, v in true(model, losses, val, batch).items()}
+    def worse(task):  # the first epoch is made the best
+        seen.append({k: v.clone() for k, v in task.model.state_dict().items()})
+        return {k: v + 100 * len(seen) for k, v in true(task).items()}
 
-    monkeypatch.setattr(loop, "_validate", worse)
+    monkeypatch.setattr(Baseline, "validate", worse)
     told = []
     made = train_i2fet(tiny(fit={"epochs": 3}), *data.train_arguments(head), progress=lambda *a: told.append(a))
     assert made.history.best == 0 and len(made.history.train) == len(made.history.val) == len(made.history.terms) == 3
     for name, value in made.model.state_dict().items():
         torch.testing.assert_close(value, seen[0][name], atol=0, rtol=0)
-    assert [t[:2] for t in told] == [(1, 3), (2, 3), (3, 3)] and {"train", "val", "expr", "vertex"} <= set(told[0][2])
+    assert told == [(1, 3), (2, 3), (3, 3)] and {"expr", "vertex"} <= set(made.history.terms[0])
 
 
 @pytest.mark.parametrize("changes", [{"ifed": {"on": False}}, {"loss": {"terms": ["e"]}},
@@ -108,13 +112,13 @@ def test_an_interrupted_training_ends_like_one_that_was_not(head: HeadModel, dat
     recipe = tiny(fit={"epochs": 4, "save_epochs": 1, "schedule": "cosine"})
     whole = train_i2fet(recipe, *data.train_arguments(head), **QUIET)
 
-    def stop(epoch: int, epochs: int, values: dict) -> None:
+    def stop(epoch: int, epochs: int, stage: str = "") -> None:
         if epoch == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         train_i2fet(recipe, *data.train_arguments(head), out=tmp_path, progress=stop)
-    assert (tmp_path / loop.CHECKPOINT).is_file()
+    assert (tmp_path / CHECKPOINT).is_file()
     resumed = train_i2fet(recipe, *data.train_arguments(head), out=tmp_path, **QUIET)
     assert resumed.history.val == whole.history.val and resumed.history.best == whole.history.best
     for (name, a), b in zip(whole.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
@@ -130,7 +134,7 @@ def test_a_checkpoint_of_another_run_is_refused(head: HeadModel, data: Clouds, t
         train_i2fet(tiny(fit={"save_epochs": 1}), *data.train_arguments(head), out=tmp_path, progress=stop)
     with pytest.raises(ValueError, match="another configuration"):
         train_i2fet(tiny(fit={"save_epochs": 1, "seed": 5}), *data.train_arguments(head), out=tmp_path, **QUIET)
-    (tmp_path / loop.CHECKPOINT).write_bytes(b"nonsense")
+    (tmp_path / CHECKPOINT).write_bytes(b"nonsense")
     with pytest.raises(ValueError, match="damaged"):
         train_i2fet(tiny(fit={"save_epochs": 1}), *data.train_arguments(head), out=tmp_path, **QUIET)
 

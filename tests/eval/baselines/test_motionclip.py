@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from facelm.common.progress import silent
 from facelm.eval.baselines.i2fet.config import MotionCLIPConfig
 from facelm.eval.baselines.motionclip.model import MotionCLIP, sinusoids
 from facelm.eval.baselines.motionclip.train import TrainedMotionCLIP, between, train_motionclip
 from facelm.face.head.model import HeadModel
 from i2fet_tiny import Clouds, WordText, clouds, tiny
 
-QUIET = dict(progress=lambda epoch, epochs, values: None)
+QUIET = dict(progress=silent)
 SMALL = MotionCLIPConfig(frames=6, width=16, layers=1, heads=2, ff=32)
 
 
@@ -76,7 +77,7 @@ def test_saved_loaded_and_resumed(head: HeadModel, data: Clouds, tmp_path: Path)
     whole = train_motionclip(recipe, *data.train_arguments(head), encoder=WordText(), **QUIET)
     assert set(whole.history.terms[0]) == {"frames", "velocity", "align", "vertex"}
 
-    def stop(epoch: int, epochs: int, values: dict) -> None:
+    def stop(epoch: int, epochs: int, stage: str = "") -> None:
         if epoch == 2:
             raise KeyboardInterrupt
 
