@@ -23,6 +23,7 @@ from ..data_gen.performer.transitions import EMOTION_CHANNELS, state, transition
 from ..data_gen.text.parser import actions_in_text
 from ..data_gen.text.transition_text import TransitionRequest, find_emotions, is_transition, parse_instruction
 from ..face.clip.channels import EXPR_INDEX, EXPR_NAMES, MOTION_FIELDS
+from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.spontaneous import IdleConfig, add_idle, filter_idle
 from ..face.clip.trajectory import anchor_frames, transition_clip
@@ -313,7 +314,7 @@ def _tokens(agent: FaceLM, source: Source) -> NDArray[np.int32]:
     config = agent.tokenizer.config
     still = source.meant.replace(**{n: np.zeros((1, w), np.float32) for n, w in MOTION_FIELDS.items() if n != "jaw_pose"},
                                  fps=config.fps)
-    return agent.tokenizer.encode(to_length(still, config.frames_per_step), filtered=True).ids
+    return agent.tokenizer.encode(Normalised(to_length(still, config.frames_per_step))).ids
 
 
 def finish(made: FaceSequence, source: Source, asked: Asked, curve: str = "learned", idle_seed: int | None = None) -> Transition:
