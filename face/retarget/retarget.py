@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ..clip.rotation import rotation_matrices
 from ..clip.sequence import FaceSequence
-from ..head.lbs import rotation_matrices
 from ..head.model import HeadModel
 from .fit import (
     REGIONS,
