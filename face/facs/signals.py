@@ -105,10 +105,6 @@ class Signals:
     def __len__(self) -> int:
         return int(self.head.shape[0])
 
-    def amount(self, name: str) -> Array:
-        """(T,) amount of one blend shape."""
-        return self.amounts[:, EXPR_NAMES.index(name)]
-
     @cached_property
     def intensity(self) -> dict[str, Array]:
         """(T,) signal of every measurable action and helper; 1 is full scale, values may exceed it."""
