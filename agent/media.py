@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..common.progress import Progress, silent
-from ..data_gen.corpus.pipeline.pieces import pieces
-from ..face.clip.normalise import PrepareConfig, Prepared, is_filmed, prepare
+from ..face.clip.normalise import PrepareConfig, is_filmed, normalise
 from ..face.clip.sequence import FaceSequence
+from ..face.clip.windows import windows
 from ..face.head.model import HeadModel
 from .transition import recent
 
@@ -191,13 +191,13 @@ def _windows(clip: FaceSequence, note: str, path: str | os.PathLike[str]) -> Loa
     config = PrepareConfig()
     longest = WINDOW if clip.seconds > WINDOW + SLACK else WINDOW + SLACK
     found = [(0, 1)] if len(clip) == 1 else [
-        (p.start, p.stop) for p in pieces(clip, min(SHORTEST, clip.seconds), longest, config.canonical.bridge)]
+        (w.start, w.stop) for w in windows(clip, min(SHORTEST, clip.seconds), longest, config.canonical.bridge)]
     if not found:
         raise ValueError(f"{path}: no stretch of {SHORTEST:g} s shows a face that could be fitted "
                          f"({clip.valid.mean():.0%} of {clip.seconds:.1f} s do); use another recording")
     parts, rests = [], []
     for start, stop in found:
-        done: Prepared = prepare(clip.slice(start, stop), config, filmed=True)
+        done = normalise(clip.slice(start, stop), config, filmed=True)
         parts.append(Part(start / clip.fps, stop / clip.fps, done.seq))
         rests.append(done.rest_degrees)
     said = _rests(*rests[0][:2])

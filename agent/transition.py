@@ -20,6 +20,7 @@ from ..data_gen.performer.dynamics import minimum_jerk
 from ..data_gen.performer.transitions import EMOTION_CHANNELS, state, transition_keys
 from ..data_gen.text.transition_text import Instruction
 from ..face.clip.channels import EXPR_INDEX, EXPR_NAMES, MOTION_FIELDS
+from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.spontaneous import IdleConfig, add_idle, filter_idle
 from ..face.facs.poses import POSE_CHANNELS
@@ -136,7 +137,7 @@ def _tokens(tokenizer: FaceTokenizer, source: Source) -> NDArray[np.int32]:
     config = tokenizer.config
     still = source.meant.replace(**{n: np.zeros((1, w), np.float32) for n, w in MOTION_FIELDS.items() if n != "jaw_pose"},
                                  fps=config.fps)
-    return tokenizer.encode(to_length(still, config.frames_per_step), filtered=True).ids
+    return tokenizer.encode(Normalised(to_length(still, config.frames_per_step))).ids
 
 
 # -- the source ---------------------------------------------------------------------------

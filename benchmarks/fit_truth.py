@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from ..data_gen.fit.detect import Detections
 from ..data_gen.video.footage import Footage
 from ..face.clip.channels import ARKIT_52
+from ..face.clip.rotation import rotation_matrices
 from ..face.clip.sequence import FaceSequence
-from ..face.head.lbs import rotation_matrices
 from ..face.head.model import HeadModel
 from ..face.landmarks.points import Embedding
 

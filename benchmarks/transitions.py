@@ -20,6 +20,7 @@ from ..data_gen.performer.transitions import (
 from ..data_gen.text.transition_text import word_plan
 from ..eval.transitions.quality import compare_dynamics, dynamics
 from ..face.clip.channels import EXPR_NAMES
+from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from .report import Row, Tables
 
@@ -81,7 +82,7 @@ def transition_dynamics(clips: int = 100, seed: int = 0, model: bool = False, we
     for curve in ("linear", "minjerk"):
         found[f"animator's key poses, {curve}"] = [(retime(c, k, curve), k) for c, k in keyed]
     tokenizer = FaceTokenizer.from_pretrained(weights_dir(weights) / "tokenizer")
-    decoded = [tokenizer.decode(tokenizer.encode(c, filtered=True)).slice(0, len(c)) for c in performed]
+    decoded = [tokenizer.decode(tokenizer.encode(Normalised(c))).slice(0, len(c)) for c in performed]
     found["animator, decoded from tokens"] = [(c, transition_keys(c, 2)) for c in decoded]
     found["the same, smoothed"] = [(c, transition_keys(c, 2)) for c in map(steady, decoded)]
     if model:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from ..data_gen.text.parser import text_facts
+from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.spontaneous import add_idle
 from ..face.facs.measure import measure
@@ -157,7 +158,7 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
         clips = lm.generate_many([i.prompt for i in items], seed=seed, idle=False, temperature=temperature,
                                  progress=lambda d, n: say("performing", d, n), **extra)
         near = TfIdf([t.prompt for t in train]).nearest([i.prompt for i in items])
-        rebuilt = [lm.tokenizer.decode(lm.tokenizer.encode(i.clip, filtered=True), head=lm.head) for i in items]
+        rebuilt = [lm.tokenizer.decode(lm.tokenizer.encode(Normalised(i.clip)), head=lm.head) for i in items]
         made: list[list[Detection]] = []
         for name, shown in (
             ("language model", clips),

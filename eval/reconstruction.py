@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import MeasuredAction, measure
 from ..face.head.model import HeadModel
@@ -80,7 +81,7 @@ def evaluate_tokenizer(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence],
     for done, given in enumerate(clips):
         clip = given.resample(tokenizer.config.fps)
         frames += len(clip)
-        tokens = tokenizer.encode(clip, filtered=True)
+        tokens = tokenizer.encode(Normalised(clip))
         again = tokenizer.decode(tokens, head=head).slice(0, len(clip))
         np.add.at(counts, tokens.ids, 1)
         symbols += len(tokens.ids)

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ..common.config import parse
+from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.spontaneous import add_idle, filter_idle
 from ..face.head.model import HeadModel
@@ -112,15 +113,13 @@ class FaceTokenizer:
                 out[i] = np.stack([self._to_kept[s][row[:n, s]] for s in range(row.shape[1])], axis=1)
         return out
 
-    def encode(self, seq: FaceSequence, *, filtered: bool = False) -> MotionTokens:
+    def encode(self, clip: FaceSequence | Normalised) -> MotionTokens:
         """A clip's tokens.
 
         Args:
-            seq: a clip on the default head at any frame rate.
-            filtered: True when idle motion was already filtered out (or never added).
+            clip: on the default head, at any frame rate. Idle motion is filtered out of a plain sequence.
         """
-        if not filtered:
-            seq = filter_idle(seq)
+        seq = clip.seq if isinstance(clip, Normalised) else filter_idle(clip)
         codes = self.encode_features([to_features(seq.resample(self.config.fps))])[0]
         return MotionTokens(self.layout.encode(codes), len(codes))
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from ...common.files import digest
 from ...common.store import Record, Store
-from ...face.clip.normalise import prepare
+from ...face.clip.normalise import normalise
 from ...face.clip.sequence import FaceSequence
+from ...face.clip.windows import windows
 from ...face.facs.measure import Measurement, measure
 from ...face.facs.script import Script
 from ...face.head.model import HeadModel
@@ -29,7 +30,6 @@ from ..text.questions import as_facts
 from ..video.footage import film, truth_path
 from ..video.sidecar import is_complete
 from .agreement import agreement
-from .pipeline.pieces import pieces
 from .recipe import Recipe
 from .splits import split_of, split_of_source
 
@@ -140,7 +140,7 @@ def facts(job: Job) -> dict[str, Any]:
     """The clips as they are stored, and what they show; for a performed one also what is true."""
     cfg = job.recipe.facts
     seq = FaceSequence.load(job.path("fit", FIT), default_head().ref)
-    found = pieces(seq, cfg.min_seconds, cfg.max_seconds, cfg.prepare.canonical.bridge)
+    found = windows(seq, cfg.min_seconds, cfg.max_seconds, cfg.prepare.canonical.bridge)
     if not found:
         raise ValueError(f"no stretch of {cfg.min_seconds:g} s has a fit ({seq.valid.mean():.0%} of {seq.seconds:.2f} s do)")
     truth = None
@@ -148,14 +148,14 @@ def facts(job: Job) -> dict[str, Any]:
         truth = FaceSequence.load(true_clip, seq.head)
     parts = []
     for k, piece in enumerate(found):
-        clip = prepare(seq.slice(piece.start, piece.stop), cfg.prepare, filmed=True).seq
+        clip = normalise(seq.slice(piece.start, piece.stop), cfg.prepare, filmed=True).seq
         clip.save(job.out / part_name(k))
         shown = measure(clip, default_head())
         part: dict[str, Any] = {"start": round(piece.start / seq.fps, 4), "seconds": clip.seconds, "facts": as_facts(shown),
                                 "emotion": shown.emotion.dominant, "valid": round(float(clip.valid.mean()), 4)}
         if truth is not None:
             low, high = (round(at * truth.fps / seq.fps) for at in (piece.start, piece.stop))
-            true = measure(prepare(truth.slice(low, high), cfg.prepare, filmed=True).seq, default_head())
+            true = measure(normalise(truth.slice(low, high), cfg.prepare, filmed=True).seq, default_head())
             part |= {"true_facts": as_facts(true), "true_emotion": true.emotion.dominant}
         parts.append(part)
     return {"parts": parts}

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 
 from ...face.clip.channels import EXPR_INDEX, EXPR_NAMES
+from ...face.clip.rotation import rotation_matrices
 from ...face.facs.poses import ACTION_POSES, EMOTION_POSES
-from ...face.head.lbs import rotation_matrices
 from ...face.landmarks.points import Embedding
 from .config import FitConfig
 from .points import LID_PAIRS, PointModel

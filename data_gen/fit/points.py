@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...face.head.lbs import JOINTS, rotation_matrices
+from ...face.clip.rotation import rotation_matrices
+from ...face.head.lbs import JOINTS
 from ...face.head.model import HeadModel
 from ...face.landmarks.points import Embedding
 from ...face.landmarks.response import Response

@@ -24,25 +24,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...face.clip.curves import minimum_jerk
+
 BLINK = (0.12, 0.04, 0.16)
 """Closing, closed and opening time of a commanded blink, seconds."""
 WINK = (0.16, 0.16, 0.16)
 """The same for a wink."""
 RATES: dict[str, float] = {"nod": 1.6, "shake": 1.6, "talking": 4.2, "blink": 2.1, "wink_left": 1.3, "wink_right": 1.3}
 """Cycles per second of cyclic actions whose script does not say how many cycles they have."""
-
-
-def minimum_jerk(x: ArrayLike) -> NDArray[np.float64]:
-    """Minimum-jerk position, 0 at x <= 0 and 1 at x >= 1.
-
-    Flash & Hogan, "The coordination of arm movements", J. Neurosci. 5(7), 1985,
-    https://doi.org/10.1523/JNEUROSCI.05-07-01688.1985.
-
-    Args:
-        x: time as a share of the stroke's duration, any shape.
-    """
-    u = np.clip(np.asarray(x, np.float64), 0.0, 1.0)
-    return u * u * u * (10.0 + u * (6.0 * u - 15.0))
 
 
 def stroke(t: NDArray[np.float64], start: float, duration: float) -> NDArray[np.float64]:

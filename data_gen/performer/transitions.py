@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...face.clip.sequence import FaceSequence
+from ...face.clip.trajectory import state
 from ...face.facs.poses import ACTION_POSES, EMOTION_POSES
 from ...face.facs.script import LEVELS, MAX_SECONDS, Style
 from ...face.facs.vocabulary import EMOTIONS
@@ -25,8 +26,6 @@ from .sampler import MIN_SECONDS, SOURCES, STEP, sample_style, snap
 
 EMOTION_CHANNELS: frozenset[str] = frozenset(name for pose in EMOTION_POSES.values() for name in pose)
 """Channels by which emotions show; a transition may change these and no others."""
-JAW_SCALE = 0.26
-"""An open jaw, rad, that counts as much as a full expression coefficient (15 degrees)."""
 _INSTANT = 1e-3
 """Shortest time between two key poses, s."""
 
@@ -157,11 +156,6 @@ def perform_transition(spec: TransitionSpec, head: Performing | None = None, *, 
 
 
 # -- where the expressions are ----------------------------------------------------------
-def state(clip: FaceSequence) -> NDArray[np.float64]:
-    """``(T, E + 3)`` expression and jaw, scaled so that 1 is about a full action."""
-    return np.concatenate([clip.expr, clip.jaw_pose / JAW_SCALE], axis=1).astype(np.float64)
-
-
 def transition_keys(clip: FaceSequence, count: int) -> tuple[int, ...]:
     """Frames at which ``count`` successive expressions are held, found from the motion alone.
 

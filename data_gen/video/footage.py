@@ -24,10 +24,10 @@ from pydantic.dataclasses import dataclass as settings
 from ...common.config import SETTINGS
 from ...common.files import write_text
 from ...common.progress import Progress
+from ...face.clip.rotation import rotation_matrices
 from ...face.clip.sequence import FaceSequence
 from ...face.clip.spontaneous import IdleConfig, add_idle
 from ...face.facs.script import Script
-from ...face.head.lbs import rotation_matrices
 from ...face.head.model import HeadModel
 from ...face.io.video import write_mp4
 from ...face.render.camera import PinholeCamera, check_size

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...face.head.lbs import rotation_matrices
+from ...face.clip.rotation import rotation_matrices
 from ...face.head.model import HeadModel
 from ...face.render.camera import Camera, PinholeCamera
 from ...face.render.render import Renderer

@@ -19,11 +19,11 @@ from ...data_gen.performer.dynamics import envelope
 from ...data_gen.performer.transitions import one_sided
 from ...data_gen.video.scene import Placement, Scene, SceneRenderer, Sensor, draw_palette, head_frame
 from ...face.clip.channels import EXPR_INDEX, EXPR_NAMES
+from ...face.clip.rotation import rotation_matrices
 from ...face.clip.sequence import FaceSequence
 from ...face.clip.spontaneous import IdleConfig, add_idle
 from ...face.facs.script import Event, Script, Style
 from ...face.facs.vocabulary import EMOTION_MAY_SHOW, EMOTIONS
-from ...face.head.lbs import rotation_matrices
 from ...face.head.model import HeadModel
 from ...face.render.shading import Eyes, Palette
 from .standin_units import Pose

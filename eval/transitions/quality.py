@@ -17,18 +17,12 @@ from scipy.spatial.transform import Rotation
 from ...data_gen.performer.dynamics import minimum_jerk
 from ...face.clip.canonical import orientation
 from ...face.clip.sequence import FaceSequence
+from ...face.clip.trajectory import state
 from ...face.facs.measure import measure
 from ...face.facs.vocabulary import EMOTION_ACTIONS, allowed_with
 from ...face.head.model import HeadModel
 
 Array = NDArray[np.float64]
-JAW = math.radians(15.0)
-"""Opening of the jaw that counts as much as one full expression coefficient."""
-
-
-def state(clip: FaceSequence) -> Array:
-    """``(T, E + 3)``: expression, and the jaw over ``JAW``."""
-    return np.concatenate([clip.expr, clip.jaw_pose / JAW], 1).astype(np.float64)
 
 
 def _span(clip: FaceSequence, first: int, last: int) -> tuple[int, int]:

@@ -8,15 +8,21 @@ removes what is too small to be meant (face/clip/spontaneous.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import radians
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from scipy.ndimage import binary_dilation
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
+from ...common.config import SETTINGS
 from .channels import EXPR_INDEX, EXPR_NAMES, MOTION_FIELDS
+from .curves import runs
+from .rotation import slerp
 from .sequence import FaceSequence
 from .spontaneous import IdleConfig, filter_idle
 
@@ -25,32 +31,27 @@ _MOST = 1200
 """Frames that the search for the resting orientation compares; more are thinned out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class CanonicalConfig:
     """How a fitted clip is made comparable to a performed one."""
 
-    bridge: float = 0.5
+    bridge: Annotated[float, Field(ge=0, le=60)] = 0.5
     """Longest gap that counts as seen after interpolation, s; longer ones are interpolated but stay invalid."""
-    quiet: float = 2.0
+    quiet: Annotated[float, Field(ge=0.01, le=90)] = 2.0
     """A frame is quiet when the head stays within this of its median over 0.28 s, degrees."""
-    spread: float = 4.0
+    spread: Annotated[float, Field(ge=0.01, le=90)] = 4.0
     """Orientations this close to each other are one pose, degrees."""
-    start: float = 4.0
+    start: Annotated[float, Field(ge=0, le=1e6)] = 4.0
     """What a quiet beginning is worth, in seconds of staying in one pose: short clips begin at rest."""
-    centre_gaze: float = 15.0
+    centre_gaze: Annotated[float, Field(ge=0, le=90)] = 15.0
     """A gaze offset up to this is the eyes' resting position in this clip, degrees; 0 leaves gaze alone."""
-    closed: float = 0.35
+    closed: Annotated[float, Field(ge=0, le=1)] = 0.35
     """Lids closed further than this hide the gaze, which then goes on from before to after; 1 leaves it alone."""
     idle: IdleConfig = field(default_factory=IdleConfig)
     """Dead zones of the filter."""
     filtered: bool = True
     """Whether motion within the dead zones is removed."""
 
-    def __post_init__(self) -> None:
-        for name, low, high in (("bridge", 0.0, 60.0), ("quiet", 0.01, 90.0), ("spread", 0.01, 90.0), ("start", 0.0, 1e6),
-                                ("centre_gaze", 0.0, 90.0), ("closed", 0.0, 1.0)):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"canonical: {name} is {getattr(self, name)}; allowed: {low:g} to {high:g}")
 
 
 def canonical(seq: FaceSequence, fps: float = 25.0, config: CanonicalConfig | None = None) -> FaceSequence:
@@ -98,7 +99,7 @@ def bridge(seq: FaceSequence, longest: float = 0.5) -> FaceSequence:
     """
     good = np.flatnonzero(seq.valid)
     if not len(good):
-        raise ValueError("no frame of the clip has a fit (valid is False throughout); nothing can be told from it")
+        raise ValueError("no frame of the clip has a fit (valid is False throughout); fit it again, or use another recording")
     if len(good) == len(seq):
         return seq
     at = np.clip(np.arange(len(seq), dtype=np.float64), good[0], good[-1])
@@ -111,20 +112,13 @@ def bridge(seq: FaceSequence, longest: float = 0.5) -> FaceSequence:
         if name in ("expr", "translation"):
             out[name] = value[low] * (1.0 - mix) + value[high] * mix
         else:
-            out[name] = np.concatenate([_between(value[:, i:i + 3], good, at) for i in range(0, value.shape[1], 3)], axis=1)
+            out[name] = slerp(value[good], at, good)
         out[name] = np.where(seq.valid[:, None], value, out[name]).astype(np.float32)
     valid = seq.valid.copy()
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], seq.valid, [True]]).astype(np.int8)))
-    for a, b in zip(edges[::2], edges[1::2], strict=True):
+    for a, b in runs(~seq.valid):
         if (b - a) / seq.fps <= longest:
             valid[a:b] = True
     return seq.replace(valid=valid, **out)
-
-
-def _between(axis_angle: Array, good: NDArray[np.int64], at: Array) -> Array:
-    if len(good) == 1:
-        return np.repeat(axis_angle[good], len(at), axis=0)
-    return np.asarray(Slerp(good, Rotation.from_rotvec(axis_angle[good]))(at).as_rotvec())
 
 
 def resting_orientation(turned: Rotation, fps: float, config: CanonicalConfig | None = None) -> Rotation:
@@ -197,5 +191,3 @@ def _centred(eyes: NDArray[np.float32], limit: float) -> NDArray[np.float32]:
     if np.abs(rest).max() > limit:
         return eyes
     return (eyes - np.tile(rest, 2)).astype(np.float32)
-
-

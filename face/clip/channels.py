@@ -10,6 +10,7 @@ ARKit names: https://developer.apple.com/documentation/arkit/arfaceanchor/blends
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import radians
 
 ARKIT_52: tuple[str, ...] = (
     "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
@@ -34,6 +35,9 @@ JOINT_SHAPES: frozenset[str] = frozenset(
 
 EXPR_NAMES: tuple[str, ...] = tuple(n for n in ARKIT_52 if n not in JOINT_SHAPES)
 EXPR_INDEX: dict[str, int] = {n: i for i, n in enumerate(EXPR_NAMES)}
+
+JAW_SCALE = radians(15.0)
+"""Opening of the jaw, rad, that counts as much as one full expression coefficient."""
 
 JOINTS: tuple[str, ...] = ("global", "neck", "jaw", "eye_left", "eye_right")
 PARENTS: tuple[int, ...] = (-1, 0, 1, 1, 1)

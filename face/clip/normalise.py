@@ -1,72 +1,74 @@
-"""From a fitted clip in the camera's frame to a clip as the words and the language model expect one.
+"""From any clip to one as the words and the language model expect it: :func:`normalise`, once.
 
 The synthetic corpus moves a face that rests exactly at zero and looks straight ahead. A filmed
 face rests where its owner sits: a little off the camera, eyes on it, brows a little low, lids a
-little narrow. What stays the same over a clip is not what happens in it. ``fit/canonical.py``
+little narrow. What stays the same over a clip is not what happens in it. ``canonical.py``
 takes the head's resting orientation away, its place and what is too small to be meant; this
 adds two things: gaze that only meets the camera, and small constant expression.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import field
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from scipy.spatial.transform import Rotation
 
+from ...common.config import SETTINGS
 from .canonical import CanonicalConfig, bridge, canonical, orientation, resting_orientation
 from .channels import EXPR_NAMES
 from .sequence import FaceSequence
+from .spontaneous import filter_idle
 
 Array = NDArray[np.float64]
 _LIDS = [EXPR_NAMES.index("eyeBlinkLeft"), EXPR_NAMES.index("eyeBlinkRight")]
 _UPPER = np.array([n.startswith(("brow", "eye", "cheekSquint")) for n in EXPR_NAMES])
 STILL_SECONDS = 1.0
 """A picture becomes a clip of this length."""
+Positive = Annotated[float, Field(gt=0, le=1000)]
+Limit = Annotated[float, Field(ge=0)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class PrepareConfig:
     """What counts as the resting face of a filmed person."""
 
-    fps: float = 25.0
+    fps: Positive = 25.0
     """Frame rate of the result (the tokenizer's)."""
-    meets: float = 10.0
+    meets: Positive = 10.0
     """Gaze this close to the camera's direction looks at the camera, degrees."""
-    calm: float = 10.0
+    calm: Positive = 10.0
     """Gaze is judged while the head is this close to its resting orientation, degrees."""
-    quantile: float = 0.1
+    quantile: Annotated[float, Field(gt=0, le=0.5)] = 0.1
     """Share of frames in which a channel is at rest at least."""
-    resting: float = 0.25
+    resting: Limit = 0.25
     """Constant expression up to this is the resting face, share of full action; beyond it, less and less is."""
-    resting_upper: float = 0.4
+    resting_upper: Limit = 0.4
     """The same for brows and lids, which differ more from person to person."""
-    resting_jaw: float = 3.0
+    resting_jaw: Limit = 3.0
     """The same for the open jaw, degrees."""
-    least_seconds: float = 2.0
+    least_seconds: Positive = 2.0
     """In shorter clips nothing tells resting from held expression, and none is taken away."""
     canonical: CanonicalConfig = field(default_factory=CanonicalConfig)
     """Orientation, gaps and idle motion."""
 
-    def __post_init__(self) -> None:
-        for key in ("fps", "meets", "calm", "least_seconds"):
-            if not 0.0 < getattr(self, key) <= 1000.0:
-                raise ValueError(f"{key} is {getattr(self, key)}; allowed: above 0, up to 1000")
-        if not 0.0 < self.quantile <= 0.5:
-            raise ValueError(f"quantile is {self.quantile}; allowed: above 0, up to 0.5")
-        for key in ("resting", "resting_upper", "resting_jaw"):
-            if getattr(self, key) < 0.0:
-                raise ValueError(f"{key} is {getattr(self, key)}; allowed: 0 or more")
 
+@dataclasses.dataclass(frozen=True)
+class Normalised:
+    """A clip whose face rests at zero and that holds commanded motion only, and what was taken away.
 
-@dataclass(frozen=True)
-class Prepared:
-    """A clip whose face rests at zero, and what was taken away."""
+    The tokenizer encodes it as it is, while it cleans a plain FaceSequence first. ``Normalised(clip)`` marks a clip
+    that never had anything else, such as a performed one.
+    """
 
     seq: FaceSequence
-    filmed: bool
-    """Whether the clip was in a camera's frame; if not, it is as it was."""
+    filmed: bool = False
+    """Whether the clip was in a camera's frame."""
     rest_degrees: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Resting pitch, yaw and roll of the head in the camera's frame (a rotation vector)."""
     gaze_degrees: tuple[float, float] = (0.0, 0.0)
@@ -82,8 +84,8 @@ def is_filmed(seq: FaceSequence) -> bool:
     return float(np.median(seq.translation[:, 2])) < -0.1
 
 
-def prepare(seq: FaceSequence, config: PrepareConfig | None = None, *, filmed: bool | None = None) -> Prepared:
-    """Make a fitted clip like those of the corpus; one that was not filmed stays as it is.
+def normalise(seq: FaceSequence, config: PrepareConfig | None = None, *, filmed: bool | None = None) -> Normalised:
+    """Make a clip like those of the corpus; one that was not filmed only loses its idle motion.
 
     Args:
         seq: a clip; of a filmed one, the head is in the camera's frame (camera at the origin, looking along -z).
@@ -91,15 +93,15 @@ def prepare(seq: FaceSequence, config: PrepareConfig | None = None, *, filmed: b
         filmed: whether ``seq`` is in a camera's frame; None finds out (:func:`is_filmed`).
 
     Returns:
-        A clip at ``config.fps`` with head motion in ``neck_pose``, no translation and the identity kept. A single
-        frame (a picture) becomes a still clip of a second, whose head is told relative to facing the camera.
+        Of a filmed clip: one at ``config.fps`` with head motion in ``neck_pose``, no translation and the identity kept.
+        A single frame (a picture) becomes a still clip of a second, whose head is relative to facing the camera.
 
     Raises:
         ValueError: no frame of the clip is valid.
     """
     cfg = config or PrepareConfig()
     if not (is_filmed(seq) if filmed is None else filmed):
-        return Prepared(seq, False)
+        return Normalised(filter_idle(seq, cfg.canonical.idle))
     gaps = int((~seq.valid).sum())
     clip = bridge(seq, cfg.canonical.bridge)
     facing, camera = _towards_camera(clip.translation.astype(np.float64))
@@ -115,7 +117,7 @@ def prepare(seq: FaceSequence, config: PrepareConfig | None = None, *, filmed: b
     else:
         out = canonical(clip, cfg.fps, cfg.canonical)
     pitch, yaw, roll = (float(v) for v in np.degrees(rest.as_rotvec()))
-    return Prepared(out, True, (pitch, yaw, roll), (float(np.degrees(gaze[0])), float(np.degrees(gaze[1]))), constant, gaps)
+    return Normalised(out, True, (pitch, yaw, roll), (float(np.degrees(gaze[0])), float(np.degrees(gaze[1]))), constant, gaps)
 
 
 def _towards_camera(translation: Array) -> tuple[Rotation, Array]:

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
 
 from ...common.files import atomic_file
 from .arrays import read_npz
 from .channels import EXPR_NAMES, MOTION_FIELDS, mirror_name
+from .rotation import slerp
 
 FORMAT = "facelm-sequence"
 FORMAT_VERSION = 1
@@ -176,8 +176,7 @@ class FaceSequence:
             elif name in ("expr", "translation"):
                 out[name] = value[low] * (1 - mix) + value[high] * mix
             else:
-                parts = [_slerp(value[:, i:i + 3], at) for i in range(0, value.shape[1], 3)]
-                out[name] = np.concatenate(parts, axis=1)
+                out[name] = slerp(value, at).astype(np.float32)
         return self.replace(fps=fps, **out)
 
     def mirror(self, expr_names: tuple[str, ...] = EXPR_NAMES) -> FaceSequence:
@@ -261,10 +260,3 @@ def _floats(value: object, name: str, limit: float) -> FloatArray:
     if array.size and (worst := float(np.abs(array).max())) > limit:
         raise ValueError(f"{name} reaches {worst:.4g}; allowed: up to {limit:.4g} in size")
     return array
-
-
-def _slerp(axis_angle: np.ndarray, at: np.ndarray) -> np.ndarray:
-    if len(axis_angle) == 1:
-        return np.repeat(axis_angle, len(at), axis=0)
-    slerp = Slerp(np.arange(len(axis_angle)), Rotation.from_rotvec(axis_angle.astype(np.float64)))
-    return slerp(at).as_rotvec().astype(np.float32)

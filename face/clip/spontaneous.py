@@ -20,57 +20,57 @@ on a clip; :func:`filter_idle` removes what is too small to be meant. Rates and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import radians
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-from .channels import EXPR_NAMES, STREAMS
+from ...common.config import SETTINGS
+from .channels import EXPR_INDEX, EXPR_NAMES, STREAMS
+from .curves import minimum_jerk, runs
 from .sequence import FaceSequence
 
 Array = NDArray[np.float64]
-_COLUMN = {n: i for i, n in enumerate(EXPR_NAMES)}
-_BLINK = (_COLUMN["eyeBlinkLeft"], _COLUMN["eyeBlinkRight"])
-_MUTED = [_COLUMN[n] for n in ("eyeWideLeft", "eyeWideRight", "eyeSquintLeft", "eyeSquintRight")]
+_BLINK = (EXPR_INDEX["eyeBlinkLeft"], EXPR_INDEX["eyeBlinkRight"])
+_MUTED = [EXPR_INDEX[n] for n in ("eyeWideLeft", "eyeWideRight", "eyeSquintLeft", "eyeSquintRight")]
 
 
-@dataclass(frozen=True)
+Amount = Annotated[float, Field(ge=0, le=100)]
+
+
+@dataclass(frozen=True, config=SETTINGS)
 class IdleConfig:
     """What the idle layer adds, and below which size motion counts as idle."""
 
-    blink_rate: float = 17.0
+    blink_rate: Amount = 17.0
     """Spontaneous blinks a minute; 0 for none."""
-    blink_spread: float = 0.65
+    blink_spread: Amount = 0.65
     """Standard deviation of the logarithm of the intervals between blinks."""
-    saccade_rate: float = 0.5
+    saccade_rate: Amount = 0.5
     """Small gaze shifts a second."""
-    saccade_limit: float = 2.5
+    saccade_limit: Amount = 2.5
     """Largest distance of idle gaze from where it should be, degrees."""
-    microsaccade_rate: float = 1.5
+    microsaccade_rate: Amount = 1.5
     """Microsaccades a second; each below 1 degree."""
-    head_drift: float = 1.0
+    head_drift: Amount = 1.0
     """Bound of the head's drift about each axis, degrees."""
-    noise: float = 0.006
+    noise: Amount = 0.006
     """Standard deviation of micro-movement in expression channels, share of full action."""
-    dead_expr: float = 0.06
+    dead_expr: Amount = 0.06
     """Expression motion smaller than this (share of full action; about 0.3-0.6 mm at the lips) is idle."""
-    dead_head: float = 1.5
+    dead_head: Amount = 1.5
     """Head motion smaller than this is idle, degrees."""
-    dead_gaze: float = 3.5
+    dead_gaze: Amount = 3.5
     """Gaze motion smaller than this is idle, degrees."""
-    dead_jaw: float = 0.8
+    dead_jaw: Amount = 0.8
     """Jaw motion smaller than this is idle, degrees (about 1 mm at the chin)."""
-    dead_translation: float = 0.004
+    dead_translation: Amount = 0.004
     """Translation smaller than this is idle, metres."""
     blinks: bool = False
     """Whether the filter also removes blinks (of both eyes, up to 0.5 s); commanded ones go with them."""
-
-    def __post_init__(self) -> None:
-        for name in ("blink_rate", "blink_spread", "saccade_rate", "saccade_limit", "microsaccade_rate", "head_drift",
-                     "noise", "dead_expr", "dead_head", "dead_gaze", "dead_jaw", "dead_translation"):
-            if not 0.0 <= getattr(self, name) <= 100.0:
-                raise ValueError(f"idle: {name} is {getattr(self, name)}; allowed: 0 to 100")
 
 
 def add_idle(seq: FaceSequence, seed: int, config: IdleConfig | None = None) -> FaceSequence:
@@ -180,13 +180,8 @@ def _blinks(rng: np.random.Generator, t: Array, closed: Array, cfg: IdleConfig) 
     for start, opening in zip(starts[free], open_[free], strict=True):  # a few dozen per minute
         i, j = np.searchsorted(t, [start, start + close + shut + opening])
         local = t[i:j] - start
-        out[i:j] = np.minimum(_smooth(local / close), 1.0 - _smooth((local - close - shut) / opening))
+        out[i:j] = np.minimum(minimum_jerk(local / close), 1.0 - minimum_jerk((local - close - shut) / opening))
     return out
-
-
-def _smooth(x: Array) -> Array:
-    u = np.clip(x, 0.0, 1.0)
-    return np.asarray(u * u * u * (10.0 + u * (6.0 * u - 15.0)))
 
 
 # -- taking it away ---------------------------------------------------------------------------
@@ -216,7 +211,7 @@ def filter_idle(seq: FaceSequence, config: IdleConfig | None = None) -> FaceSequ
     dead = {"head": radians(cfg.dead_head), "gaze": radians(cfg.dead_gaze), "jaw": radians(cfg.dead_jaw)}
     joint: list[Array] = []
     for stream in STREAMS if arkit else ():
-        columns = [_COLUMN[n] for n in stream.expr]
+        columns = [EXPR_INDEX[n] for n in stream.expr]
         if stream.name == "jaw":
             # tongue and jaw are one region in two units: bring the jaw to the scale of the expression
             joint = [expr[:, columns], jaw * (cfg.dead_expr / max(dead["jaw"], 1e-9))]
@@ -247,11 +242,6 @@ def _play(x: Array, zone: float) -> Array:
     return out
 
 
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-
-
 def _moving(x: Array, zone: float, fps: float) -> list[tuple[int, int]]:
     """Frame ranges in which the group ``x (T, C)`` makes a movement larger than its dead zone."""
     forward, backward = _play(x, zone), _play(x[::-1], zone)[::-1]
@@ -261,25 +251,25 @@ def _moving(x: Array, zone: float, fps: float) -> list[tuple[int, int]]:
         step = np.abs(np.diff(y, axis=0)).max(axis=1) > small
         moved[1:] |= step
         moved[:-1] |= step
-    runs: list[tuple[int, int]] = []
-    for a, b in _runs(moved):
+    moves: list[tuple[int, int]] = []
+    for a, b in runs(moved):
         # a short pause belongs to the movement, and so does one of half a second in which the signal
         # swings inside the dead zone (speech does)
-        pause = (a - runs[-1][1]) / fps if runs else np.inf
-        if pause <= 0.12 or (pause <= 0.5 and np.ptp(x[runs[-1][1]:a], axis=0).max() > zone):
-            runs[-1] = (runs[-1][0], b)
+        pause = (a - moves[-1][1]) / fps if moves else np.inf
+        if pause <= 0.12 or (pause <= 0.5 and np.ptp(x[moves[-1][1]:a], axis=0).max() > zone):
+            moves[-1] = (moves[-1][0], b)
         else:
-            runs.append((a, b))
-    runs = [(a, b) for a, b in runs if np.ptp(x[max(0, a - 2):b + 2], axis=0).max() > 1.25 * zone]
-    return _trimmed(x, runs, zone, fps)
+            moves.append((a, b))
+    moves = [(a, b) for a, b in moves if np.ptp(x[max(0, a - 2):b + 2], axis=0).max() > 1.25 * zone]
+    return _trimmed(x, moves, zone, fps)
 
 
-def _trimmed(x: Array, runs: list[tuple[int, int]], zone: float, fps: float) -> list[tuple[int, int]]:
-    """Runs without the slow drift that leads up to a movement or follows it."""
+def _trimmed(x: Array, moves: list[tuple[int, int]], zone: float, fps: float) -> list[tuple[int, int]]:
+    """Movements without the slow drift that leads up to a movement or follows it."""
     out = []
-    for i, (a, b) in enumerate(runs):
-        before = runs[i - 1][1] if i else 0
-        after = runs[i + 1][0] if i + 1 < len(runs) else len(x)
+    for i, (a, b) in enumerate(moves):
+        before = moves[i - 1][1] if i else 0
+        after = moves[i + 1][0] if i + 1 < len(moves) else len(x)
         if a > before or a == 0:
             rest = x[before:a] if a > before else x[:3]
             a = a + _lead(x[a:b], np.median(rest, axis=0), zone, fps)
@@ -310,8 +300,8 @@ def _meant(x: Array, zone: float, fps: float) -> Array:
     """One region's channels ``x (T, C)`` without motion that stays within ``zone``."""
     if zone <= 0.0 or not np.any(x):
         return x
-    runs = _moving(x, zone, fps)
-    bounds = [(a, b) for a, b in zip([0, *(b for _, b in runs)], [*(a for a, _ in runs), len(x)], strict=True)]
+    moves = _moving(x, zone, fps)
+    bounds = [(a, b) for a, b in zip([0, *(b for _, b in moves)], [*(a for a, _ in moves), len(x)], strict=True)]
     levels = np.zeros((len(bounds), x.shape[1]))
     for i, (a, b) in enumerate(bounds):
         # a pause of no frames takes the value where two movements meet
@@ -321,7 +311,7 @@ def _meant(x: Array, zone: float, fps: float) -> Array:
     out = np.empty_like(x)
     for i, (a, b) in enumerate(bounds):
         out[a:b] = levels[i]
-    for i, (a, b) in enumerate(runs):
+    for i, (a, b) in enumerate(moves):
         before, after = levels[i] - x[a], levels[i + 1] - x[b - 1]
         ramp = np.linspace(0.0, 1.0, b - a)[:, None]
         out[a:b] = x[a:b] + before * (1.0 - ramp) + after * ramp
@@ -335,7 +325,7 @@ def _without_blinks(expr: Array, fps: float) -> None:
     lids = expr[:, _BLINK]
     both = lids.min(axis=1)
     reach = max(1, round(0.2 * fps))
-    for a, b in _runs(both > 0.04):
+    for a, b in runs(both > 0.04):
         if (b - a) / fps > 0.5 or (both[a:b].max() < 0.4 and a > 0 and b < len(expr)):
             continue
         # from the lowest point before to the lowest point after, the nearest one of each; a blink that

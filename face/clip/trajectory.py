@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .channels import JAW_SCALE
 from .sequence import FaceSequence
 
 FloatArray = NDArray[np.float32]
@@ -71,3 +72,8 @@ def transition_clip(source: FaceSequence, expr: ArrayLike, pose: ArrayLike, fram
              for name in ("neck_pose", "eyes_pose", "translation")}
     return FaceSequence(expr=path[:, :e], rotation=path[:, e:e + 3], jaw_pose=path[:, e + 3:], shape=source.shape,
                         valid=np.ones(frames, np.bool_), head=source.head, fps=source.fps, **still)
+
+
+def state(clip: FaceSequence) -> NDArray[np.float64]:
+    """``(T, E + 3)`` expression and jaw, scaled so that 1 is about a full action."""
+    return np.concatenate([clip.expr, clip.jaw_pose / JAW_SCALE], axis=1).astype(np.float64)

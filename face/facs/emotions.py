@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .timeline import runs
+from ..clip.curves import runs
 from .vocabulary import EMOTIONS
 
 Array = NDArray[np.float32]

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clip.channels import EXPR_NAMES
+from ..clip.rotation import rigid, rotation_matrices, rotation_vector
 from ..clip.sequence import FaceSequence
-from ..head.lbs import rotation_matrices
 from ..head.model import HeadModel
-from ..head.probe import HeadProbe, Neutral, forward, probe_for, rigid, rotation_vector
+from ..head.probe import HeadProbe, Neutral, forward, probe_for
 from .unmix import unmix
 
 Array = NDArray[np.float32]
@@ -104,10 +104,6 @@ class Signals:
 
     def __len__(self) -> int:
         return int(self.head.shape[0])
-
-    def amount(self, name: str) -> Array:
-        """(T,) amount of one blend shape."""
-        return self.amounts[:, EXPR_NAMES.index(name)]
 
     @cached_property
     def intensity(self) -> dict[str, Array]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..clip.curves import runs
+
 Array = NDArray[np.float32]
 
 # A minimum-jerk movement (Flash & Hogan 1985, https://doi.org/10.1523/JNEUROSCI.05-07-01688.1985)
@@ -56,12 +58,6 @@ class Oscillation:
     @property
     def cycles(self) -> int:
         return max(1, self.swings // 2)
-
-
-def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Half-open index ranges in which ``mask (T,)`` is true."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def hysteresis(signal: Array, on: float, off: float, min_frames: int = 1) -> list[tuple[int, int]]:

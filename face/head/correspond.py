@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial import cKDTree
 
+from ..clip.rotation import Similarity, similarity
 from .model import IBUG, HeadModel
 from .surface import (
     EYE_LEFT,
@@ -28,18 +29,13 @@ from .surface import (
     Floats,
     Ints,
     Placed,
-    Similarity,
     Surface,
-    closest_on_triangles,
     ibug,
     jaw_side,
     labels,
-    similarity,
     sphere,
     vertex_normals,
 )
-
-__all__ = ["CACHE", "Correspondence", "closest_on_triangles", "correspondence", "similarity", "surface_of"]
 
 _CONTROLS = 700
 """Most skin points that steer the warp."""

@@ -12,33 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-JOINTS = 5
-PARENTS = (-1, 0, 1, 1, 1)
+from ..clip.channels import PARENTS
+from ..clip.rotation import rotation_matrices
+
+JOINTS = len(PARENTS)
 WORKING_SET = 80000  # vertices posed at once; keeps the blended matrices in cache-sized pieces
-
-
-def rotation_matrices(axis_angle: np.ndarray) -> np.ndarray:
-    """Rodrigues' formula: ``(..., 3)`` axis-angle in radians to ``(..., 3, 3)`` matrices."""
-    aa = np.asarray(axis_angle)
-    x, y, z = aa[..., 0], aa[..., 1], aa[..., 2]
-    sq = x * x + y * y + z * z
-    angle = np.sqrt(sq)
-    small = sq < 1e-8
-    safe = np.where(small, 1.0, angle)
-    # Taylor series below 1e-4 rad, where the quotients lose digits.
-    a = np.where(small, 1.0 - sq / 6.0, np.sin(safe) / safe)
-    b = np.where(small, 0.5 - sq / 24.0, (1.0 - np.cos(safe)) / (safe * safe))
-    out = np.empty((*aa.shape[:-1], 3, 3), aa.dtype)
-    out[..., 0, 0] = 1 - b * (y * y + z * z)
-    out[..., 0, 1] = b * x * y - a * z
-    out[..., 0, 2] = b * x * z + a * y
-    out[..., 1, 0] = b * x * y + a * z
-    out[..., 1, 1] = 1 - b * (x * x + z * z)
-    out[..., 1, 2] = b * y * z - a * x
-    out[..., 2, 0] = b * x * z - a * y
-    out[..., 2, 1] = b * y * z + a * x
-    out[..., 2, 2] = 1 - b * (x * x + y * y)
-    return out
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from importlib import resources
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
+from ..clip.channels import MOTION_FIELDS
 from ..clip.sequence import FaceSequence, HeadRef
 from .file import check_head, content_hash, read_head_fields, write_head
 from .lbs import Skin
@@ -29,40 +30,39 @@ def _default_head() -> HeadModel:
         return HeadModel.load(path)
 
 
-def _frames(what: str, value: Any, width: int, frames: int | None) -> np.ndarray | None:
-    """``(T, width)`` float32 of an argument given as ``(T, width)`` or ``(width,)``."""
-    if value is None:
-        return None
-    array = np.asarray(value, np.float32)
-    if array.ndim == 1:
-        array = array[None]
-    if array.ndim != 2 or array.shape[1] != width:
-        raise ValueError(f"{what} has shape {np.shape(value)}, needed (T, {width})")
-    if frames is not None and len(array) not in (1, frames):
-        raise ValueError(f"{what} has {len(array)} frames, other arguments have {frames}")
-    return array
+class Pose(TypedDict, total=False):
+    """Arguments of :meth:`HeadModel.vertices` beside the expression."""
+
+    rotation: np.ndarray | None
+    neck_pose: np.ndarray | None
+    jaw_pose: np.ndarray | None
+    eyes_pose: np.ndarray | None
+    translation: np.ndarray | None
+    shape: np.ndarray | None
 
 
-def pose_arguments(
-    n_expr: int, n_shape: int, expr: Any, rotation: Any, neck_pose: Any, jaw_pose: Any, eyes_pose: Any,
-    translation: Any, shape: Any,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def pose_arguments(head: HeadModel, given: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Check and fill the arguments of ``vertices``: shape (S,), expr (T,E), pose (T,5,3), translation (T,3)."""
-    given = {"expr": (expr, n_expr), "rotation": (rotation, 3), "neck_pose": (neck_pose, 3),
-             "jaw_pose": (jaw_pose, 3), "eyes_pose": (eyes_pose, 6), "translation": (translation, 3)}
-    lengths = [1 if np.ndim(v) == 1 else len(v) for v, _ in given.values() if v is not None and np.ndim(v)]
-    frames = max(lengths, default=1)
+    widths = {"expr": head.n_expr, **MOTION_FIELDS}
+    if unknown := given.keys() - {"shape", *widths}:
+        raise TypeError(f"unknown head parameters {', '.join(sorted(unknown))}; known: {', '.join(widths)}, shape")
+    arrays = {name: np.atleast_2d(np.asarray(given[name], np.float32)) for name in widths if given.get(name) is not None}
+    frames = max((len(a) for a in arrays.values()), default=1)
     full: dict[str, np.ndarray] = {}
-    for name, (value, width) in given.items():
-        array = _frames(name, value, width, frames)
-        full[name] = (np.zeros((frames, width), np.float32) if array is None
-                      else np.broadcast_to(array, (frames, width)))
-    s = np.zeros(n_shape, np.float32) if shape is None else np.asarray(shape, np.float32)
+    for name, width in widths.items():
+        array = arrays.get(name, np.zeros((1, width), np.float32))
+        if array.ndim != 2 or array.shape[1] != width:
+            raise ValueError(f"{name} has shape {np.shape(given[name])}, needed (T, {width})")
+        if len(array) not in (1, frames):
+            raise ValueError(f"{name} has {len(array)} frames, other arguments have {frames}")
+        full[name] = np.broadcast_to(array, (frames, width))
+    shape = given.get("shape")
+    s = np.zeros(head.n_shape, np.float32) if shape is None else np.asarray(shape, np.float32)
     if s.shape == (0,):  # a clip without identity is of the average head
-        s = np.zeros(n_shape, np.float32)
-    if s.shape != (n_shape,):
-        raise ValueError(f"shape has shape {s.shape}, needed ({n_shape},)")
-    pose = np.concatenate([full["rotation"], full["neck_pose"], full["jaw_pose"], full["eyes_pose"]], 1)
+        s = np.zeros(head.n_shape, np.float32)
+    if s.shape != (head.n_shape,):
+        raise ValueError(f"shape has shape {s.shape}, needed ({head.n_shape},)")
+    pose = np.concatenate([full[name] for name in ("rotation", "neck_pose", "jaw_pose", "eyes_pose")], 1)
     return s, full["expr"], pose.reshape(frames, 5, 3), full["translation"]
 
 
@@ -187,7 +187,7 @@ class HeadModel:
 
     def joints(self, shape: np.ndarray | None = None) -> np.ndarray:
         """(5, 3) m: rest-pose joints of an identity ``(S,)`` (None: the average)."""
-        s = pose_arguments(self.n_expr, self.n_shape, None, None, None, None, None, None, shape)[0]
+        s = pose_arguments(self, {"shape": shape})[0]
         return self._skin.joints + (s @ self._skin.joint_basis[: self.n_shape]).reshape(5, 3)
 
     def vertices(
@@ -209,8 +209,9 @@ class HeadModel:
         Raises:
             ValueError: when an argument has the wrong shape.
         """
-        return self._skin.pose(*pose_arguments(
-            self.n_expr, self.n_shape, expr, rotation, neck_pose, jaw_pose, eyes_pose, translation, shape))
+        return self._skin.pose(*pose_arguments(self, {
+            "expr": expr, "rotation": rotation, "neck_pose": neck_pose, "jaw_pose": jaw_pose, "eyes_pose": eyes_pose,
+            "translation": translation, "shape": shape}))
 
     def sequence_vertices(self, seq: FaceSequence, frames: Any = slice(None)) -> np.ndarray:
         """(T, V, 3) m of some frames of a clip (all of them); refuses a clip of another head."""
@@ -246,19 +247,13 @@ class HeadModel:
         needed, where = np.unique(corners, return_inverse=True)
         return self.subset(needed), where.reshape(corners.shape)
 
-    def landmark_positions(
-        self, expr: np.ndarray | None = None, rotation: np.ndarray | None = None,
-        neck_pose: np.ndarray | None = None, jaw_pose: np.ndarray | None = None,
-        eyes_pose: np.ndarray | None = None, translation: np.ndarray | None = None,
-        shape: np.ndarray | None = None,
-    ) -> np.ndarray:
+    def landmark_positions(self, expr: np.ndarray | None = None, **pose: Unpack[Pose]) -> np.ndarray:
         """(T, L, 3) landmarks from parameters, evaluating only the vertices they hang on.
 
         Equals ``landmarks(vertices(...))``; about twenty times faster.  Arguments as in :meth:`vertices`.
         """
         subset, where = self._landmark_subset
-        verts = subset.vertices(expr, rotation, neck_pose, jaw_pose, eyes_pose, translation, shape)
-        return np.einsum("tlkc,lk->tlc", verts[:, where], self.lmk_bary)
+        return np.einsum("tlkc,lk->tlc", subset.vertices(expr, **pose)[:, where], self.lmk_bary)
 
     def sequence_landmarks(self, seq: FaceSequence) -> np.ndarray:
         """(T, L, 3) m landmarks of a clip; refuses a clip of another head."""
@@ -275,12 +270,6 @@ class HeadSubset:
     """(N,) which vertices."""
     skin: Skin
 
-    def vertices(
-        self, expr: np.ndarray | None = None, rotation: np.ndarray | None = None,
-        neck_pose: np.ndarray | None = None, jaw_pose: np.ndarray | None = None,
-        eyes_pose: np.ndarray | None = None, translation: np.ndarray | None = None,
-        shape: np.ndarray | None = None,
-    ) -> np.ndarray:
+    def vertices(self, expr: np.ndarray | None = None, **pose: Unpack[Pose]) -> np.ndarray:
         """(T, N, 3) m; arguments as in :meth:`HeadModel.vertices`."""
-        return self.skin.pose(*pose_arguments(
-            self.head.n_expr, self.head.n_shape, expr, rotation, neck_pose, jaw_pose, eyes_pose, translation, shape))
+        return self.skin.pose(*pose_arguments(self.head, {"expr": expr, **pose}))

@@ -222,20 +222,6 @@ def _spread(points: Array, candidates: NDArray[np.int64], count: int) -> NDArray
     return candidates[chosen]
 
 
-def rigid(points: Array, reference: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Best rotation (T, 3, 3) and translation (T, 3) that bring ``reference (N, 3)`` to ``points (T, N, 3)``.
-
-    Kabsch, "A solution for the best rotation to relate two sets of vectors", Acta Cryst. A32,
-    1976, https://doi.org/10.1107/S0567739476001873.
-    """
-    p, r = points.astype(np.float64), reference.astype(np.float64)
-    mp, mr = p.mean(axis=1), r.mean(axis=0)
-    u, _, vt = np.linalg.svd(np.einsum("tni,nj->tij", p - mp[:, None], r - mr))
-    u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
-    rot = u @ vt
-    return rot, mp - rot @ mr
-
-
 def forward(points: Array, reference: Array) -> Array:
     """(T, 3) unit vectors: where +z points after the motion of ``reference (N, 3)`` to ``points (T, N, 3)``.
 
@@ -244,14 +230,3 @@ def forward(points: Array, reference: Array) -> Array:
     middle = reference - reference.mean(axis=0)
     ahead = (points - points.mean(axis=1, keepdims=True)).transpose(0, 2, 1) @ np.linalg.pinv(middle).T[:, 2]
     return ahead / np.linalg.norm(ahead, axis=1, keepdims=True)
-
-
-def rotation_vector(rot: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Axis-angle (T, 3), rad, of rotation matrices (T, 3, 3) below half a turn."""
-    skew = (
-        np.stack([rot[:, 2, 1] - rot[:, 1, 2], rot[:, 0, 2] - rot[:, 2, 0], rot[:, 1, 0] - rot[:, 0, 1]], axis=1) / 2
-    )
-    sine = np.linalg.norm(skew, axis=1)
-    cosine = (np.trace(rot, axis1=1, axis2=2) - 1) / 2
-    angle = np.arctan2(sine, cosine)
-    return skew * np.where(sine > 1e-9, angle / np.maximum(sine, 1e-9), 1.0)[:, None]

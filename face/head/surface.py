@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from .model import IBUG, HeadModel
-from .probe import rigid
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -22,38 +20,6 @@ _LIPS = 0.03
 """m that being on the other lip counts for."""
 _MOUTH = 0.012
 """m around the line between the lips within which the two sides are kept apart."""
-
-
-@dataclass(frozen=True)
-class Similarity:
-    """``x -> scale * rotation @ x + translation``."""
-
-    scale: float
-    rotation: Floats
-    translation: Floats
-
-    def __call__(self, points: np.ndarray) -> Floats:
-        """Apply to ``(..., 3)`` points."""
-        return np.asarray(self.scale * (np.asarray(points, np.float64) @ self.rotation.T) + self.translation)
-
-
-def similarity(points: np.ndarray, reference: np.ndarray) -> Similarity:
-    """The least-squares similarity that takes ``points (N, 3)`` to ``reference (N, 3)``.
-
-    Umeyama, "Least-squares estimation of transformation parameters between two point patterns", TPAMI 13(4), 1991,
-    https://doi.org/10.1109/34.88573.
-    """
-    p, r = np.asarray(points, np.float64), np.asarray(reference, np.float64)
-    rot = motion(p, r)[0]
-    a, b = p - p.mean(0), r - r.mean(0)
-    scale = float((b * (a @ rot.T)).sum() / max(float((a * a).sum()), 1e-12))
-    return Similarity(scale, rot, r.mean(0) - scale * (rot @ p.mean(0)))
-
-
-def motion(points: Any, moved: Any) -> tuple[Floats, Floats]:
-    """Rotation (3, 3) and translation (3,) that take ``points (N, 3)`` to ``moved (N, 3)``, least squares."""
-    rot, trans = rigid(moved[None], points)
-    return rot[0], trans[0]
 
 
 def sphere(points: np.ndarray) -> tuple[Floats, float, float]:

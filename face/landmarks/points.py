@@ -225,37 +225,6 @@ def lip_aperture(points: Floats) -> Floats:
     return np.mean(gaps, axis=0) / interocular(p)
 
 
-def mouth_width(points: Floats) -> Floats:
-    """(T,) distance between the outer lip corners, as a share of ``interocular``.
-
-    Raises:
-        ValueError: another shape.
-    """
-    p = _points(points)
-    return np.linalg.norm(p[:, 61] - p[:, 291], axis=-1) / interocular(p)
-
-
-def iris_offset(points: Floats) -> Floats:
-    """(T,2,2) iris centres of the left and the right eye from the middle of the eye's corners, in the eye's own axes.
-
-    First number: along the line from the subject's right corner to the left one (positive: the subject looks to
-    their left); second: across it, positive upwards; both as a share of ``interocular``.
-
-    Raises:
-        ValueError: another shape.
-    """
-    p = _points(points)
-    scale = interocular(p)[:, None]
-    out = []
-    for iris, right, left in ((473, 362, 263), (468, 33, 133)):
-        along = p[:, left] - p[:, right]
-        along = along / np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-9)
-        up = np.stack([along[:, 1], -along[:, 0]], -1)
-        off = p[:, iris] - (p[:, left] + p[:, right]) / 2
-        out.append(np.stack([(off * along).sum(-1), (off * up).sum(-1)], -1) / scale)
-    return np.stack(out, 1)
-
-
 # -- blendshape scores as a prior ------------------------------------------------------------------------------------
 
 _SHORT = 8

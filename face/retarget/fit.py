@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
 from ..clip.channels import EXPR_NAMES
+from ..clip.rotation import rotation_matrices
 from ..head.correspond import correspondence
-from ..head.lbs import rotation_matrices
 from ..head.model import HeadModel
 from ..head.probe import _spread as spread
 

@@ -7,15 +7,18 @@ zero at rest, so the result is as smooth as the clip, and the same clip always g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass as settings
 
+from ...common.config import SETTINGS
+from ..clip.rotation import rotation_matrices
 from ..clip.sequence import FaceSequence
-from ..head.lbs import rotation_matrices
 from ..head.model import HeadModel
 from .fit import (
     REGIONS,
@@ -36,29 +39,25 @@ _SHOWN = 48
 """Frames of a clip that a report looks at."""
 
 
-@dataclass(frozen=True)
+Trust = Annotated[float, Field(ge=0, le=1e6)]
+Positive = Annotated[float, Field(gt=0, le=1e3)]
+
+
+@settings(frozen=True, config=SETTINGS)
 class RetargetConfig:
     """How expression is solved."""
 
-    trust: float = 3.0
+    trust: Trust = 3.0
     """How much the mapping by name counts against the geometry between two heads with ARKit's names: 0 is geometry
     alone, 100 nearly names alone (docs/retarget.md has both errors for several values)."""
-    ridge: float = 3e-4
+    ridge: Positive = 3e-4
     """Pull towards 0 on columns without a namesake, m a unit."""
-    limit: float = 4.0
+    limit: Positive = 4.0
     """Largest coefficient on a head without ARKit names."""
-    jaw_trust: float = 0.3
+    jaw_trust: Trust = 0.3
     """How much the ratio of the two ``jawOpen`` angles counts against where the chin goes."""
-    identity_ridge: float = 1e-3
+    identity_ridge: Positive = 1e-3
     """Pull towards the average face when an identity is carried over, m a unit."""
-
-    def __post_init__(self) -> None:
-        for name in ("trust", "jaw_trust"):
-            if not 0 <= getattr(self, name) <= 1e6:
-                raise ValueError(f"{name} is {getattr(self, name)}; allowed: 0 or more")
-        for name in ("ridge", "limit", "identity_ridge"):
-            if not 0 < getattr(self, name) <= 1e3:
-                raise ValueError(f"{name} is {getattr(self, name)}; allowed: more than 0")
 
 
 @dataclass(frozen=True)
@@ -138,14 +137,6 @@ class Retargeting:
         return seq.replace(expr=expr, jaw_pose=self.jaws(seq.jaw_pose).astype(np.float32), shape=shape,
                            translation=self._place(seq, shape), head=self.b.ref)
 
-    def apply_many(self, clips: Iterable[FaceSequence], identity: str | np.ndarray = "fit",
-                   progress: Callable[[int], None] | None = None) -> Iterator[FaceSequence]:
-        """Every clip on head ``b``, one after the other; ``progress`` is called with the number done."""
-        for done, clip in enumerate(clips, 1):
-            yield self.apply(clip, identity)
-            if progress:
-                progress(done)
-
     def _identity(self, shape: np.ndarray, identity: str | np.ndarray) -> NDArray[np.float32]:
         if isinstance(identity, str):
             if identity not in IDENTITIES:
@@ -198,19 +189,5 @@ class Retargeting:
         """
         done = self.apply(seq, "average") if done is None else done
         frames = np.unique(np.linspace(0, len(seq) - 1, min(len(seq), _SHOWN)).round().astype(np.int64))
-        error = np.linalg.norm(self.pair.carried(self._moves(seq, frames, True)) - self._moves(done, frames, False), axis=-1)
-        return Report(by_region(error, self.pair.region), len(frames))
-
-    @cached_property
-    def calibration(self) -> Report:
-        """The same over single motions: every expression column at 1, and the jaw at 10 and 20 degrees."""
-        columns = len(self.a.expr_names)
-        seq = FaceSequence.rest(columns + 2, self.a.ref, n_expr=columns, n_shape=self.a.n_shape)
-        expr, jaw = np.zeros_like(seq.expr), np.zeros_like(seq.jaw_pose)
-        expr[np.arange(columns), np.arange(columns)] = 1
-        jaw[columns:, 0] = np.radians([10.0, 20.0])
-        seq = seq.replace(expr=expr, jaw_pose=jaw)
-        frames = np.arange(len(seq))
-        done = self.apply(seq, "average")
         error = np.linalg.norm(self.pair.carried(self._moves(seq, frames, True)) - self._moves(done, frames, False), axis=-1)
         return Report(by_region(error, self.pair.region), len(frames))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from facelm.data_gen.fit.points import PointModel
-from facelm.face.head.lbs import rotation_matrices
+from facelm.face.clip.rotation import rotation_matrices
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import embedding_for
 from renders import Seen, clip_poses, draw_and_detect

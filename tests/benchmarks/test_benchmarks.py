@@ -14,9 +14,9 @@ from facelm.benchmarks.fit_scores import geometry, grouped, match_actions, rigid
 from facelm.benchmarks.report import Counts, markdown, plain
 from facelm.data_gen.performer.sampler import sample_script
 from facelm.data_gen.video.footage import FootageConfig, prepare
+from facelm.face.clip.rotation import rotation_matrices
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.measure import measure
-from facelm.face.head.lbs import rotation_matrices
 from facelm.face.head.model import HeadModel
 
 

@@ -19,6 +19,7 @@ from facelm.eval.metrics import (
 )
 from facelm.eval.reconstruction import evaluate_tokenizer, matches
 from facelm.eval.retrieval import TfIdf
+from facelm.face.clip.normalise import Normalised
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.clip.spontaneous import filter_idle
 from facelm.face.facs.measure import MeasuredAction, measure
@@ -250,9 +251,9 @@ def test_an_evaluation_needs_items(items: list[Item], tokenizer: FaceTokenizer) 
 class Lossless(FaceTokenizer):
     """Remembers the clip: what a tokenizer without loss would report."""
 
-    def encode(self, seq: FaceSequence, *, filtered: bool = False) -> MotionTokens:
-        self.last = seq
-        return super().encode(seq, filtered=filtered)
+    def encode(self, clip: FaceSequence | Normalised) -> MotionTokens:
+        self.last = clip.seq if isinstance(clip, Normalised) else clip
+        return super().encode(clip)
 
     def decode(self, ids, head=None, shape=None, idle_seed=None) -> FaceSequence:  # noqa: ANN001
         return self.last
@@ -264,7 +265,7 @@ def test_a_lossless_tokenizer_has_no_error_and_an_untrained_one_does(tokenizer: 
     report = evaluate_tokenizer(lossless, clips[:6])
     assert max(report.mm.values()) == report.head_deg == report.gaze_deg == report.onset_error == 0
     assert report.jitter == report.action_recall == report.action_precision == 1
-    steps = [tokenizer.encode(c, filtered=True) for c in clips[:6]]
+    steps = [tokenizer.encode(Normalised(c)) for c in clips[:6]]
     assert report.tokens_per_second == pytest.approx(sum(len(t.ids) for t in steps) / sum(c.seconds for c in clips[:6]))
     worse = evaluate_tokenizer(tokenizer, clips[:6])
     assert min(worse.mm.values()) > 0 and worse.action_recall < 0.9

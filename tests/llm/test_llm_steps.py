@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from facelm.agent.pipeline import weights_dir
+from facelm.face.clip.normalise import Normalised
 from facelm.llm.examples import perform_example, read_clips
 from facelm.llm.generate import MotionLM
 from facelm.llm.model import CARD, read_card
@@ -37,7 +38,7 @@ def test_a_step_of_other_length_gives_right_durations(frames, clips, tmp_path):
     free, = lm.perform(["smile"], max_seconds=1.6)
     assert 0 < lm.seconds(free) <= 1.6 + 1e-9
 
-    encoded = tokenizer.encode(clips[0], filtered=True)
+    encoded = tokenizer.encode(Normalised(clips[0]))
     clip = read_clips_of(encoded.ids, tokenizer, tmp_path)
     config = type(DATA)(seconds=1.0, max_tokens=2000)
     example = perform_example(model.template, clip, config, np.random.default_rng(0))

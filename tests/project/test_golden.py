@@ -29,6 +29,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from facelm import FaceLM, FaceSequence, FaceTokenizer, HeadModel, measure  # noqa: E402
+from facelm.face.clip.normalise import Normalised
 from PIL import Image  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,7 +110,7 @@ def rounded(values: np.ndarray, digits: int = 4) -> list[float]:
 # -- what is frozen ---------------------------------------------------------------------
 def told_as_tokens(clip: FaceSequence, tokenizer: FaceTokenizer) -> dict[str, Any]:
     """A clip in few numbers: its length, its motion tokens, and the mean of what the tokens round off."""
-    return {"frames": len(clip), "fps": clip.fps, "ids": tokenizer.encode(clip, filtered=True).ids.tolist(),
+    return {"frames": len(clip), "fps": clip.fps, "ids": tokenizer.encode(Normalised(clip)).ids.tolist(),
             "expr": round(float(clip.expr.mean()), 5), "neck": rounded(clip.neck_pose.mean(axis=0)),
             "eyes": rounded(clip.eyes_pose.mean(axis=0))}
 

@@ -11,6 +11,7 @@ from facelm.agent.pipeline import FaceLM
 from facelm.data_gen.performer.transitions import Stage, TransitionSpec, perform_transition
 from facelm.data_gen.text.transition_text import parse_instruction
 from facelm.face.clip.channels import EXPR_NAMES
+from facelm.face.clip.normalise import Normalised
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.poses import POSE_CHANNELS
 from facelm.face.head.model import HeadModel
@@ -44,7 +45,7 @@ class PerformingLM:
             steps = max(1, round((length or clip.seconds) / 0.16))
             clip = clip.slice(0, min(len(clip), 4 * steps))
             tail = clip.slice(len(clip) - 1)
-            out.append(self.tokenizer.encode(clip.concat(*[tail] * (4 * steps - len(clip))), filtered=True).ids)
+            out.append(self.tokenizer.encode(Normalised(clip.concat(*[tail] * (4 * steps - len(clip))))).ids)
         return out
 
     def choose_transitions(self, instructions: Sequence[str], candidates: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...clip.channels import EXPR_NAMES
+from ...clip.rotation import similarity
 from ...head.model import HeadModel
-from ...head.surface import EYE_LEFT, EYE_RIGHT, LOWER_TEETH, TONGUE, UPPER_TEETH, ibug, labels, similarity
+from ...head.surface import EYE_LEFT, EYE_RIGHT, LOWER_TEETH, TONGUE, UPPER_TEETH, ibug, labels
 from .ict_rig import OwnParts, Rig
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from ...clip.rotation import rigid, rotation_matrices
 from ...head.correspond import Correspondence
-from ...head.lbs import rotation_matrices
 from ...head.model import HeadModel
-from ...head.surface import motion, sphere
+from ...head.surface import sphere
 
 if TYPE_CHECKING:
     from .ict import IctFile
@@ -89,8 +89,9 @@ def own_parts(file: IctFile) -> OwnParts:
         if eye and 0.008 < radius < 0.022 and off < 0.05 * radius:
             out[eye] |= own
             continue
-        rot, trans = motion(p, p + opened[own])
-        off = float(np.linalg.norm(p @ rot.T + trans - p - opened[own], axis=1).max())
+        turn, moved = rigid((p + opened[own])[None], p)
+        rot = turn[0]
+        off = float(np.linalg.norm(p @ rot.T + moved[0] - p - opened[own], axis=1).max())
         angle = np.arctan2(rot[2, 1], rot[1, 1])
         if np.linalg.norm(opened[own], axis=1).max() < 1e-4:
             out["upper"] |= own
@@ -106,7 +107,7 @@ def _jaw(file: IctFile, own: OwnParts) -> tuple[Floats, float]:
     opened = file.shapes["jawOpen"]
     if own.lower.any():
         p = file.v[own.lower]
-        rot, trans = motion(p, p + opened[own.lower])
+        rot = rigid((p + opened[own.lower])[None], p)[0][0]
         angle = float(np.arctan2(rot[2, 1], rot[1, 1]))
     else:
         # Skin stretches, so its own rotation says little; with the teeth's angle known, the axis is where a turn
@@ -279,7 +280,7 @@ def _gaze_correctives(file: IctFile, own: OwnParts, posedirs: Floats, angles: di
             angles[name] = known[name]
             if eye.any() and np.linalg.norm(file.shapes[name][eye], axis=1).max() > 1e-4:
                 p = file.v[eye]
-                q = motion(p, p + file.shapes[name][eye])[0]
+                q = rigid((p + file.shapes[name][eye])[None], p)[0][0]
                 angles[name] = float(np.arctan2(q[2, 1], q[1, 1]) if name[7:9] in ("Up", "Do")
                                      else np.arctan2(q[0, 2], q[0, 0]))
         pairs = ((names[1], names[0], 7), (names[3], names[2], 2) if label == "Left" else (names[2], names[3], 2))

@@ -21,7 +21,6 @@ import build_fakes  # noqa: E402
 from build_fakes import build, contents  # noqa: E402
 from facelm.data_gen.corpus import build as building  # noqa: E402
 from facelm.data_gen.corpus import stages  # noqa: E402
-from facelm.data_gen.corpus.pipeline.pieces import pieces  # noqa: E402
 from facelm.data_gen.corpus.plan import plan  # noqa: E402
 from facelm.data_gen.corpus.recipe import (  # noqa: E402
     PackStage,
@@ -36,6 +35,7 @@ from facelm.data_gen.corpus.splits import split_of  # noqa: E402
 from facelm.data_gen.corpus.synth import MOTION, iter_corpus, load_clip, read_manifest  # noqa: E402
 from facelm.data_gen.performer.animator import perform  # noqa: E402
 from facelm.data_gen.video.footage import FootageConfig  # noqa: E402
+from facelm.face.clip.windows import windows  # noqa: E402
 from facelm.face.facs.script import Event, Script  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -249,10 +249,10 @@ def test_the_suite_can_be_acted(tmp_path: Path) -> None:
 
 def test_long_videos_are_cut_at_rest() -> None:
     clip = perform(Script(12.0, (Event("smile", 0.5, 0.4, 3.0, 0.4), Event("turn_left", 6.0, 0.4, 4.0, 0.4))))
-    found = pieces(clip, 1.0, 8.0)
+    found = windows(clip, 1.0, 8.0)
     assert [p.stop for p in found[:-1]] == [p.start for p in found[1:]] and found[-1].stop == len(clip)
     assert 4.3 <= found[0].stop / clip.fps <= 6.1  # between the smile and the turn
     lost = clip.valid.copy()
     lost[100:140] = False
-    assert [(p.start, p.stop) for p in pieces(clip.replace(valid=lost), 1.0, 8.0)] == [(0, 100), (140, 300)]
-    assert pieces(clip.slice(0, 20), 1.0, 8.0) == []
+    assert [(p.start, p.stop) for p in windows(clip.replace(valid=lost), 1.0, 8.0)] == [(0, 100), (140, 300)]
+    assert windows(clip.slice(0, 20), 1.0, 8.0) == []

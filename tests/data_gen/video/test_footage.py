@@ -12,9 +12,9 @@ from facelm.benchmarks.fit_truth import truth_detections
 from facelm.data_gen.performer.sampler import sample_script
 from facelm.data_gen.video.footage import FootageConfig, film, load_footage, prepare, sidecar_path, truth_path
 from facelm.data_gen.video.scene import SceneRenderer, Sensor
+from facelm.face.clip.rotation import rotation_matrices
 from facelm.face.facs.measure import measure
 from facelm.face.facs.script import Event, Script
-from facelm.face.head.lbs import rotation_matrices
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import embedding_for
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from facelm.face.clip.rotation import similarity
 from facelm.face.head.correspond import Correspondence, correspondence
 from facelm.face.head.model import HeadModel
-from facelm.face.head.surface import SKIN, closest_on_triangles, ibug, labels, similarity
+from facelm.face.head.surface import SKIN, closest_on_triangles, ibug, labels
 from head_variants import another, real_ict, renumbered
 
 

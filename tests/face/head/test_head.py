@@ -13,9 +13,9 @@ import pytest
 import torch
 from facelm.face.clip import arrays as reading
 from facelm.face.clip.channels import EXPR_NAMES
+from facelm.face.clip.rotation import rotation_matrices
 from facelm.face.head.layer import HeadLayer
 from facelm.face.head.layer import rotation_matrices as torch_rotations
-from facelm.face.head.lbs import rotation_matrices
 from facelm.face.head.model import PART_NAMES, HeadModel
 from facelm.face.io.heads.flame_layout import export_flame_layout
 

@@ -97,15 +97,10 @@ def test_apertures_follow_the_face() -> None:
     assert lids.shape == (2, 2) and lids[1, 0] < 0.35 * lids[0, 0] and abs(lids[1, 1] - lids[0, 1]) < 0.02
     lips = mp.lip_aperture(both)
     assert lips[0] < 0.03 and lips[1] > 0.15
-    assert mp.mouth_width(both)[1] > 1.02 * mp.mouth_width(both)[0]
     assert 100 < mp.interocular(rest)[0] < 240
-    left = mp.iris_offset(pixels(at(eyes_pose=np.array([0, 0.3, 0, 0, 0.3, 0], np.float32))))
-    up = mp.iris_offset(pixels(at(eyes_pose=np.array([-0.3, 0, 0, -0.3, 0, 0], np.float32))))
-    assert (left[0, :, 0] - mp.iris_offset(rest)[0, :, 0] > 0.02).all()
-    assert (up[0, :, 1] - mp.iris_offset(rest)[0, :, 1] > 0.02).all()
     # sizes and turns of the picture do not count
     turn = np.array([[0.8, -0.6], [0.6, 0.8]])
-    for measure in (mp.lid_aperture, mp.lip_aperture, mp.mouth_width, mp.iris_offset):
+    for measure in (mp.lid_aperture, mp.lip_aperture):
         assert np.allclose(measure(both), measure(3 * both @ turn.T + 7), atol=1e-6)
     gone = np.full((1, 478, 2), np.nan)
     assert np.isnan(mp.lid_aperture(gone)).all() and np.isnan(mp.lip_aperture(gone)).all()

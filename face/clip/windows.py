@@ -1,4 +1,4 @@
-"""Where a fitted video is cut into clips: at frames without a fit, and at rest where it is too long."""
+"""Where a fitted video is cut into windows: at frames without a fit, and at rest where it is too long."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ....face.clip.canonical import bridge, orientation
-from ....face.clip.sequence import FaceSequence
-from ....face.facs.timeline import runs
-from ...performer.transitions import JAW_SCALE
+from .canonical import bridge, orientation
+from .channels import JAW_SCALE
+from .curves import runs
+from .sequence import FaceSequence
 
 
 @dataclass(frozen=True)
-class Piece:
+class Window:
     """Frames ``start`` to ``stop`` (half open) of a fitted video."""
 
     start: int
     stop: int
 
 
-def pieces(seq: FaceSequence, min_seconds: float, max_seconds: float, gap: float = 0.5) -> list[Piece]:
-    """The clips of a fitted video.
+def windows(seq: FaceSequence, min_seconds: float, max_seconds: float, gap: float = 0.5) -> list[Window]:
+    """The windows of a fitted video.
 
     Args:
-        seq: the fit; gaps up to ``gap`` seconds do not interrupt a clip.
+        seq: the fit; gaps up to ``gap`` seconds do not interrupt a window.
         min_seconds: shorter stretches are left out.
         max_seconds: longer ones are cut at their quietest moment, so that no movement is torn where that can be.
 
@@ -42,10 +42,10 @@ def pieces(seq: FaceSequence, min_seconds: float, max_seconds: float, gap: float
             if high <= low:
                 low, high = start + longest // 2, start + longest
             cut = low + int(np.argmin(restless[low:high]))
-            out.append(Piece(start, cut))
+            out.append(Window(start, cut))
             start = cut
-        out.append(Piece(start, stop))
-    return [p for p in out if p.stop - p.start >= shortest]
+        out.append(Window(start, stop))
+    return [w for w in out if w.stop - w.start >= shortest]
 
 
 def _restlessness(seq: FaceSequence) -> NDArray[np.float64]:
