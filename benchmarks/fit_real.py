@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from itertools import chain, count, islice
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ from ..face.facs.measure import measure
 from ..face.facs.script import Script
 from ..face.facs.timeline import hysteresis
 from ..face.head.model import HeadModel
-from ..face.io.media import ffmpeg_exe, probe, read_frames
+from ..face.io.media import probe, read_frames
+from ..face.io.video import write_mp4
 from ..face.landmarks.points import embedding_for, interocular, lid_aperture
 from .fit_truth import embedded_points
 from .report import Counts, Row, Tables, seconds
@@ -125,7 +127,7 @@ def fit_real(videos: tuple[Path, ...]) -> Tables:
 
 # -- speed and memory -------------------------------------------------------------------
 def _speed_clip(folder: Path, frames: int) -> Path:
-    """A performance at the size of text-to-video clips; longer ones repeat it (copied, not encoded again)."""
+    """A performance at the size of text-to-video clips; longer ones repeat it."""
     folder.mkdir(parents=True, exist_ok=True)
     base = folder / f"speed_{SPEED_FRAMES}.mp4"
     if not base.is_file():
@@ -136,9 +138,9 @@ def _speed_clip(folder: Path, frames: int) -> Path:
         return base
     long = folder / f"speed_{frames}.mp4"
     if not long.is_file():
-        loops = -(-frames // SPEED_FRAMES) - 1
-        subprocess.run([ffmpeg_exe(), "-v", "error", "-y", "-stream_loop", str(loops), "-i", str(base), "-c", "copy",
-                        "-frames:v", str(frames), str(long)], check=True)
+        info = probe(base)
+        repeated = islice(chain.from_iterable(read_frames(info) for _ in count()), frames)
+        write_mp4(repeated, long, (info.width, info.height), info.fps, frames)
     return long
 
 

@@ -1,7 +1,7 @@
 """Landmarks of one face in every frame of a clip: MediaPipe's 478 points, 52 blendshapes and head pose.
 
-Decoding, detection and tracking overlap: ffmpeg decodes in its own process, MediaPipe works in threads outside
-Python's lock, one picture each, and the tracker takes their results in order.
+Decoding, detection and tracking overlap: ffmpeg's libraries and MediaPipe work in threads outside Python's lock, MediaPipe on one
+picture each, and the tracker takes their results in order.
 """
 
 from __future__ import annotations

@@ -1,22 +1,29 @@
 """Pictures out of anything that holds them: a video, an image, a folder of frames.
 
-Video is decoded by the ffmpeg binary that ``imageio-ffmpeg`` ships, frame by frame through a pipe, so that an hour
-takes as much memory as a second. What a file is, its content decides, never its suffix.
+Video is decoded by ffmpeg's libraries (PyAV) frame by frame, so that an hour takes as much memory as a second. What a
+file is, its content decides, never its suffix.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO
 
+import av
+import av.filter
 import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -35,7 +42,7 @@ _RATES = (Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 100
           Fraction(50), Fraction(60000, 1001), Fraction(60))
 _MAX_FPS = 240.0
 # containers that hold one recording; playlists, which name other files, are not among them
-_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,gif,apng,webp_anim,h264,hevc,"
+_FORMATS = ("mov,mp4,3gp,3g2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,gif,apng,h264,hevc,"
             "m4v,ivf,obu,mxf,nut,yuv4mpegpipe,dv,rm,wtv,mjpeg,mp3,wav,flac,aac,aiff,caf,ac3,amr,w64,au")
 
 
@@ -131,7 +138,11 @@ def _probe_image(path: Path, fps: float) -> MediaInfo | None:
     if found is None or (found[0] not in _STILL and found[3] == 1 and found[0] != "GIF"):
         return None
     name, width, height, frames, turned = found
-    if frames > 1 and name in ("GIF", "PNG", "WEBP"):
+    if frames > 1 and name == "WEBP":
+        times = np.array([frame.time for frame in _webp_frames(path)])
+        rate, variable, frames = _rate(times, frames, 0.0)
+        return MediaInfo(path, "video", width, height, rate, frames, "webp_anim", _rate_notes(rate, variable), (), variable)
+    if frames > 1 and name in ("GIF", "PNG"):
         return None  # an animation: ffmpeg's business
     notes = ("turned upright as its EXIF says",) if turned else ()
     return MediaInfo(path, "image", width, height, fps, 1, name.lower(), notes, (path,))
@@ -163,92 +174,83 @@ def _probe_folder(path: Path, fps: float) -> MediaInfo:
 
 
 # -- video -------------------------------------------------------------------------------
-def ffmpeg_exe() -> str:
-    """The ffmpeg program.
-
-    Raises:
-        RuntimeError: ``imageio-ffmpeg`` has none for this machine.
-    """
-    import imageio_ffmpeg
-
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """A local file and its first video stream that is no cover picture; nothing that the file names is opened."""
     try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as error:
-        raise RuntimeError("no ffmpeg program: pip install --force-reinstall imageio-ffmpeg, or set "
-                           "IMAGEIO_FFMPEG_EXE to one") from error
+        container = av.open(f"file:{path.resolve()}", metadata_errors="replace",
+                            container_options={"protocol_whitelist": "file", "format_whitelist": _FORMATS})
+    except (av.FFmpegError, ValueError) as error:
+        with path.open("rb") as file:
+            begins_as_mp4 = file.read(12)[4:8] in (b"ftyp", b"mdat", b"wide", b"free", b"skip", b"moov")
+        raise ValueError(f"{path}: a truncated video: its index, which stands at the end, is missing; copy or record it again"
+                         if begins_as_mp4 else f"{path}: not a video or picture that can be read") from error
+    with container:
+        stream = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
+        if stream is None:
+            lacks = "sound only, no picture" if container.streams.audio else "no video stream"
+            raise ValueError(f"{path}: {lacks} in this file")
+        yield container, stream
 
 
-def _input(path: Path) -> list[str]:
-    """Arguments that open a local file and nothing else, whatever its name or content says."""
-    return ["-protocol_whitelist", "file,pipe", "-format_whitelist", _FORMATS, "-i", f"file:{path.resolve()}"]
-
-
-def _run(arguments: list[str], path: Path, seconds: float = 120.0) -> tuple[str, str]:
-    """(stdout, stderr) of ffmpeg."""
-    command = [ffmpeg_exe(), "-hide_banner", "-nostdin", *arguments]
+def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """The packets of a stream up to where the file ends, be it early; the last, empty one flushes the decoder."""
+    packets = container.demux(stream)
     try:
-        done = subprocess.run(command, capture_output=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ValueError(f"{path}: ffmpeg gave no answer within {seconds:g} s; the file may be damaged") from error
-    return done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+        yield from packets
+    except av.FFmpegError:
+        return
 
 
-_SQUARE = "scale=w='max(1,round(iw*sar))':h=ih,setsar=1"
+def _decoded(packet: Packet[VideoStream]) -> list[VideoFrame]:
+    """The frames that a packet completes; a damaged packet completes none."""
+    try:
+        return packet.decode()
+    except av.FFmpegError:
+        return []
 
 
 def _probe_video(path: Path) -> MediaInfo:
-    listing = ["-frames:v", str(_LIST_SOME)] if path.stat().st_size > _LIST_ALL else []
-    # one picture through the decoder gives the true size; the packets' times give the rate
-    out, log = _run([*_input(path), "-map", "0:V:0", "-vf", _SQUARE, "-frames:v", "1", "-f", "framecrc",
-                     "-pix_fmt", "rgb24", "-"], path)
-    if "Input #0" not in log:
-        with path.open("rb") as file:
-            begins_as_mp4 = file.read(12)[4:8] in (b"ftyp", b"mdat", b"wide", b"free", b"skip", b"moov")
-        raise ValueError(f"{path}: {_why(log) if begins_as_mp4 else _NOTHING}")
-    stream = re.search(r"Stream #0:\d+.*?: Video: (\w+)(.*)", log)
-    video = "\n".join(line for line in log.split("Output #0")[0].splitlines() if "attached pic" not in line)
-    if "Video: " not in video:
-        raise ValueError(f"{path}: {'sound only, no picture' if 'Audio: ' in log else 'no video stream'} in this file")
-    size = re.search(r"^#dimensions 0: (\d+)x(\d+)", out, re.M)
-    if size is None or not re.search(r"^0,", out, re.M):
-        raise ValueError(f"{path}: a video without a single readable frame ({_why(log)})")
-    # -map takes the first stream that is not a cover picture: its line is the one that says so
-    line = next(x for x in video.splitlines() if "Video: " in x)
-    codec = re.search(r"Video: (\w+)", line)
+    most = _LIST_SOME if path.stat().st_size > _LIST_ALL else None
+    first: VideoFrame | None = None
+    stamps: list[int | None] = []
+    cut = False
+    with _opened(path) as (container, stream):
+        # one picture through the decoder gives the true size; the packets' times give the rate
+        for packet in _packets(container, stream):
+            first = first or next(iter(_decoded(packet)), None)
+            if packet.size and not packet.is_discard:
+                stamps.append(packet.pts if packet.pts is not None else packet.dts)
+                cut |= packet.is_corrupt
+            if most and first and len(stamps) >= most:
+                break
+        if first is None:
+            raise ValueError(f"{path}: a video without a single readable frame")
+        codec = stream.codec.canonical_name
+        unit = float(stream.time_base or 1)
+        times = np.unique([t * unit for t in stamps if t is not None])
+        rate, variable, frames = _rate(times, len(stamps), float(stream.average_rate or stream.guessed_rate or 0))
+        stated = (container.duration or 0) / av.time_base * rate
+        seekable = container.format.name.startswith(("mov", "matroska")) and not variable
+        pixel = stream.sample_aspect_ratio or Fraction(1)
     notes: list[str] = []
-    if re.search(r"rotation of -?(?!0\.00)[\d.]+ degrees", log):
+    width, height = first.width, first.height
+    if first.rotation % 360:
         notes.append("turned upright as its rotation metadata says")
-    if (sar := re.search(r"SAR (\d+):(\d+)", line)) and sar[1] != sar[2] and sar[1] != "0":
-        notes.append(f"pixels made square (they are {sar[1]}:{sar[2]})")
-    packets, complaint = _run([*_input(path), "-map", "0:V:0", "-c", "copy", *listing, "-f", "framecrc", "-"], path)
-    declared = re.search(r"([\d.]+)(k?) fps", line)
-    nominal = float(declared[1]) * (1000 if declared[2] else 1) if declared else 0.0
-    rate, variable, frames = _rate(packets, nominal)
-    length = re.search(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", log)
-    stated = (int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3])) * rate if length else 0.0
-    if listing:
+        if first.rotation % 180 == 90:
+            width, height, pixel = height, width, 1 / pixel
+    if pixel != 1:
+        notes.append(f"pixels made square (they are {pixel.numerator}:{pixel.denominator})")
+    if most:
         frames = max(frames, round(stated))
-    elif re.search(r"partial file|truncat|Error reading|File ended prematurely", complaint, re.I) or frames < 0.9 * stated - 2:
+    elif cut or frames < 0.9 * stated - 2:
         notes.append(f"the file is incomplete: about {frames} of {max(frames, round(stated))} frames are there")
-    if variable:
-        notes.append(f"variable frame rate: frames repeated or left out to give {rate:g} fps")
-    container = re.search(r"Input #0, (\S+),", log)
-    return MediaInfo(path, "video", int(size[1]), int(size[2]), rate, max(1, frames),
-                     codec[1] if codec else str(stream[1] if stream else ""), tuple(notes), (), variable,
-                     bool(container and container[1].startswith(("mov", "matroska"))) and not variable)
+    return MediaInfo(path, "video", max(1, round(width * pixel)), height, rate, max(1, frames), codec,
+                     (*notes, *_rate_notes(rate, variable)), (), variable, seekable)
 
 
-_NOTHING = "not a video or picture that can be read"
-
-
-def _why(log: str) -> str:
-    """ffmpeg's complaint in plain words."""
-    if "moov atom not found" in log:
-        return "a truncated video: its index, which stands at the end, is missing; copy or record it again"
-    if "not on whitelist" in log.lower() or "Invalid data found" in log:
-        return _NOTHING
-    lines = [re.sub(r"^\[[^]]*\]\s*", "", x).strip() for x in log.splitlines() if x.strip()]
-    return lines[-1][:160] if lines else "ffmpeg could not read it"
+def _rate_notes(rate: float, variable: bool) -> tuple[str, ...]:
+    return (f"variable frame rate: frames repeated or left out to give {rate:g} fps",) if variable else ()
 
 
 def _snap(fps: float, within: float) -> float:
@@ -257,21 +259,17 @@ def _snap(fps: float, within: float) -> float:
     return float(near) if abs(float(near) - fps) <= within * fps else round(fps, 3)
 
 
-def _rate(packets: str, nominal: float) -> tuple[float, bool, int]:
-    """(constant rate, whether the file's own varies, frames at that rate) from ffmpeg's list of packets.
+def _rate(times: NDArray[np.float64], packets: int, nominal: float) -> tuple[float, bool, int]:
+    """(constant rate, whether the file's own varies, frames at that rate) from the times of the packets, s.
 
     A rate is constant when every frame lies within half a frame of its place on the even grid.
     """
-    base = re.search(r"^#tb 0: (\d+)/(\d+)", packets, re.M)
-    unit = int(base[1]) / int(base[2]) if base else 1.0
-    rows = re.findall(r"^0,\s*-?\d+,\s*(-?\d+),\s*(\d+),", packets, re.M)
-    times = np.unique(np.array([int(pts) for pts, _ in rows], np.int64)) * unit
     n = len(times)
     nominal = nominal if 0 < nominal <= _MAX_FPS else 0.0
     if n < 3:
-        return _snap(nominal, 0.0005) if nominal else STILL_FPS, False, max(n, len(rows))
+        return _snap(nominal, 0.0005) if nominal else STILL_FPS, False, max(n, packets)
     even = (n - 1) / (times[-1] - times[0])
-    # the file's own figure has two decimals; the times of a short file in whole milliseconds have fewer
+    # the times of a short file in whole milliseconds give the rate less exactly than the file's own figure
     rate = _snap(nominal if nominal and abs(nominal - even) < 0.01 * even else even, 0.0005)
     drift = np.abs(times - times[0] - np.arange(n) / rate)
     if drift.max() < 0.5 / rate and rate <= _MAX_FPS:
@@ -346,52 +344,72 @@ def read_picture(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.
 def _decode(
     info: MediaInfo, size: tuple[int, int], start: int, stop: int | None, fps: float | None
 ) -> Iterator[NDArray[np.uint8]]:
-    width, height = size
-    chain: list[str] = []
-    before: list[str] = []
-    if info.variable:
-        chain.append(f"fps={Fraction(info.fps).limit_denominator(100000)}")
+    rates = [info.fps] if info.variable else []
     if fps is not None and fps != info.fps:
-        chain.append(f"fps={Fraction(fps).limit_denominator(100000)}")
-        info = replace(info, fps=fps, seekable=False)
-    skip = start
-    if start and info.seekable:
-        # half a frame early: rounding may not lose the frame, and the one before it is over by then
-        before, skip = ["-ss", f"{(start - 0.5) / info.fps:.6f}"], 0
-    if skip or stop is not None:
-        end = "" if stop is None else f":end_frame={stop - (start - skip)}"
-        chain.append(f"trim=start_frame={skip}{end}")
-    flags = "area" if width < info.width else "bilinear"
-    chain += [f"scale={width}:{height}:flags={flags}", "setsar=1"]
-    command = [ffmpeg_exe(), "-hide_banner", "-nostdin", "-v", "error", *before, *_input(info.path), "-map", "0:V:0",
-               "-vf", ",".join(chain), "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
-    with tempfile.TemporaryFile() as errors:  # a file, not a pipe: nobody reads it while frames flow
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, bufsize=0)
-        assert process.stdout is not None
-        got = 0
-        try:
-            while stop is None or got < stop - start:
-                frame = np.empty((height, width, 3), np.uint8)
-                if not _fill(process.stdout, frame):
-                    break
-                got += 1
+        rates.append(fps)
+    filters = [("fps", str(Fraction(rate).limit_denominator(100000))) for rate in rates]
+    seek = start if info.seekable and not rates else 0
+    if start > seek:
+        filters.append(("trim", f"start_frame={start}"))
+    filters += [("scale", f"{size[0]}:{size[1]}:flags={'area' if size[0] < info.width else 'bilinear'}"), ("format", "rgb24")]
+    got = False
+    frames = _webp_frames(info.path) if info.codec == "webp_anim" else _video_frames(info, seek)
+    for picture in islice(_filtered(frames, filters), None if stop is None else stop - start):
+        got = True
+        yield picture
+    if not got and start == 0 and stop != 0:
+        raise ValueError(f"{info.path}: no frame could be decoded")
+
+
+def _video_frames(info: MediaInfo, start: int) -> Iterator[VideoFrame]:
+    with _opened(info.path) as (container, stream):
+        stream.thread_type = "AUTO"
+        unit, begin = stream.time_base or Fraction(1), -math.inf
+        if start:
+            # half a frame early: rounding may not lose the frame, and the one before it is over by then
+            begin = float((stream.start_time or 0) * unit) + (start - 0.5) / info.fps
+            container.seek(math.floor(begin / unit), stream=stream)
+        for k, frame in enumerate(f for packet in _packets(container, stream) for f in _decoded(packet)):
+            if frame.pts is None:  # a bare stream, without a container, states no times
+                frame.pts = round(k / info.fps / unit)
+            if frame.pts * unit >= begin:
                 yield frame
-        finally:
-            process.kill()
-            process.stdout.close()
-            process.wait()
-        if got == 0 and start == 0 and stop != 0:
-            errors.seek(0)
-            raise ValueError(f"{info.path}: no frame could be decoded ({_why(errors.read().decode('utf-8', 'replace'))})")
 
 
-def _fill(pipe: IO[bytes], frame: NDArray[np.uint8]) -> bool:
-    """Read one whole frame; False at the end, where the rest of a cut-off frame is dropped."""
-    view = frame.reshape(-1).data
-    at = 0
-    while at < len(view):
-        n = pipe.readinto(view[at:])  # type: ignore[attr-defined]
-        if not n:
-            return False
-        at += n
-    return True
+def _webp_frames(path: Path) -> Iterator[VideoFrame]:
+    """The frames of an animated WebP, which ffmpeg's libraries do not decode."""
+    with Image.open(path) as image:
+        at = 0
+        for k in range(getattr(image, "n_frames", 1)):
+            image.seek(k)
+            frame = VideoFrame.from_image(image.convert("RGB"))
+            frame.pts, frame.time_base = at, Fraction(1, 1000)
+            yield frame
+            at += int(image.info["duration"])
+
+
+def _filtered(frames: Iterator[VideoFrame], filters: list[tuple[str, str]]) -> Iterator[NDArray[np.uint8]]:
+    """Frames turned upright and put through ffmpeg's filters (https://ffmpeg.org/ffmpeg-filters.html)."""
+    graph: av.filter.Graph | None = None
+    for frame in chain(frames, [None]):
+        if graph is None:
+            if frame is None:
+                return
+            graph = av.filter.Graph()
+            source = (f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base={frame.time_base}"
+                      f":colorspace={int(frame.colorspace)}:range={int(frame.color_range)}")
+            nodes = [("buffer", source), *_turn(frame.rotation % 360), *filters, ("buffersink", None)]
+            graph.link_nodes(*(graph.add(name, value) for name, value in nodes)).configure()
+        try:
+            graph.vpush(frame)
+            while True:
+                yield np.array(graph.vpull().to_ndarray())  # a copy: ffmpeg may share the memory
+        except (BlockingIOError, EOFError):
+            continue
+
+
+def _turn(degrees: int) -> list[tuple[str, str | None]]:
+    """ffmpeg's filters that turn a picture counterclockwise."""
+    if degrees in (90, 270):
+        return [("transpose", "cclock" if degrees == 90 else "clock")]
+    return [("rotate", f"-{degrees}*PI/180")] if degrees else []

@@ -6,8 +6,10 @@ Every writer works on a hidden file beside the target and renames it when it is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -43,32 +45,30 @@ def write_mp4(
         title: stored as the file's title.
         progress: called with (done, total).
         quality: x264's constant rate factor; 18 is visually lossless, higher is smaller.
-    """
-    import imageio_ffmpeg
 
-    even = (size[0] + size[0] % 2, size[1] + size[1] % 2)
-    extra = ["-crf", str(quality), "-preset", "veryfast", "-movflags", "+faststart",
-             "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
-             "-vf", "scale=out_color_matrix=bt709"]
-    if title:
-        extra += ["-metadata", f"title={title}"]
-    with atomic_file(path) as partial:
-        writer = imageio_ffmpeg.write_frames(
-            str(partial), even, fps=fps, codec="libx264", pix_fmt_in="rgb24",
-            pix_fmt_out="yuv420p", quality=None, macro_block_size=2, output_params=extra,
-            ffmpeg_log_level="error",
-        )
-        writer.send(None)
-        try:
-            for done, picture in enumerate(pictures, 1):
-                pad = ((0, even[1] - picture.shape[0]), (0, even[0] - picture.shape[1]), (0, 0))
-                writer.send(np.ascontiguousarray(np.pad(picture, pad, mode="edge")))
-                if progress:
-                    progress(done, total)
-        finally:
-            writer.close()
-        if not partial.is_file() or partial.stat().st_size == 0:
-            raise RuntimeError(f"ffmpeg wrote nothing to {path}; it may lack libx264")
+    Raises:
+        ValueError: no pictures.
+    """
+    width, height = size[0] + size[0] % 2, size[1] + size[1] % 2
+    bt709 = 1  # the number of BT.709 among ffmpeg's colour spaces, primaries and transfer curves
+    front = {"movflags": "+faststart"}
+    with atomic_file(path) as partial, av.open(str(partial), "w", format="mp4", container_options=front) as out:
+        if title:
+            out.metadata["title"] = title
+        rate = Fraction(fps).limit_denominator(100000)
+        stream = out.add_stream("libx264", rate=rate, options={"crf": str(quality), "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.colorspace = stream.color_primaries = stream.color_trc = bt709
+        done = 0
+        for done, picture in enumerate(pictures, 1):
+            pad = ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0))
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.pad(picture, pad, mode="edge")))
+            out.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709", interpolation="BICUBIC")))
+            if progress:
+                progress(done, total)
+        if not done:
+            raise ValueError("no frames to write")
+        out.mux(stream.encode(None))
     return Path(path)
 
 

@@ -1,25 +1,44 @@
-"""Whatever a user hands in: every kind of good and bad video, image and folder, made here with ffmpeg."""
+"""Whatever a user hands in: every kind of good and bad video, image and folder, made here with ffmpeg's libraries."""
 
 from __future__ import annotations
 
-import subprocess
+import os
+import struct
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from facelm.face.io.media import ffmpeg_exe, natural_key, probe, read_frames
+from facelm.face.io.media import natural_key, probe, read_frames
 from PIL import Image
 
 
-def ffmpeg(*arguments: str | Path) -> None:
-    *options, out = map(str, arguments)
-    subprocess.run([ffmpeg_exe(), "-v", "error", "-y", *options, "-threads", "1", out], check=True, capture_output=True)
+def make(path: Path, source: str = "testsrc=s=160x120:r=25:d=2", codec: str = "libx264", *, pixels: str = "yuv420p",
+         keep: Callable[[int], bool] = lambda k: True, aspect: int = 1, **container: str) -> Path:
+    """A video of ffmpeg's test pictures, of which those are kept whose number pleases ``keep``."""
+    options = {"libx264": {"preset": "ultrafast", "g": "240"}, "libvpx": {"deadline": "realtime"}}.get(codec, {})
+    with av.open(source, format="lavfi") as pictures, av.open(str(path), "w", container_options=container) as out:
+        shown = pictures.streams.video[0]
+        stream = out.add_stream(codec, rate=shown.average_rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = shown.width, shown.height, pixels
+        stream.sample_aspect_ratio = aspect
+        out.start_encoding()
+        for k, frame in enumerate(pictures.decode(video=0)):
+            if keep(k):
+                out.mux(stream.encode(frame.reformat(format=pixels)))
+        out.mux(stream.encode(None))
+    return path
 
 
-def make(path: Path, source: str = "testsrc=s=160x120:r=25:d=2", *options: str | Path) -> Path:
-    ffmpeg("-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", *(options or ("-c:v", "libx264", "-preset", "ultrafast")), path)
+def sound(path: Path, codec: str) -> Path:
+    with av.open("sine=d=1", format="lavfi") as tone, av.open(str(path), "w") as out:
+        stream = out.add_stream(codec, rate=44100)
+        for frame in tone.decode(audio=0):
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
     return path
 
 
@@ -55,10 +74,23 @@ def test_a_range_equals_the_same_part_of_the_whole(clip: Path) -> None:
             read_frames(info, start=start, stop=stop)
 
 
-def test_stopping_early_ends_ffmpeg(clip: Path) -> None:
-    frames = read_frames(probe(clip))
-    next(frames)
-    frames.close()  # type: ignore[attr-defined]  # would hang or leak the process otherwise
+def open_files(path: Path) -> int:
+    """How often this process has a file open."""
+    links = [Path("/proc/self/fd", n) for n in os.listdir("/proc/self/fd")]
+    return sum(link.is_symlink() and os.path.realpath(link) == str(path.resolve()) for link in links)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="reads the kernel's list of open files")
+def test_stopping_early_closes_the_file(clip: Path) -> None:
+    info = probe(clip)
+    assert open_files(clip) == 0
+    frames = read_frames(info)
+    first = next(frames)
+    assert open_files(clip) == 1
+    frames.close()  # type: ignore[attr-defined]
+    assert open_files(clip) == 0
+    first[:] = 0  # the frame is the caller's own
+    assert next(read_frames(info)).any()
 
 
 def test_smaller_frames_and_another_rate(clip: Path) -> None:
@@ -72,15 +104,26 @@ def test_smaller_frames_and_another_rate(clip: Path) -> None:
         read_frames(info, fps=0)
 
 
-@pytest.mark.parametrize(("name", "options"), [
-    ("clip.webm", ("-c:v", "libvpx", "-deadline", "realtime")), ("clip.avi", ("-c:v", "mpeg4")),
-    ("clip.mkv", ("-c:v", "libx264", "-preset", "ultrafast")), ("clip.mov", ("-c:v", "mjpeg")),
-    ("clip.gif", ("-c:v", "gif", "-pix_fmt", "rgb8")),
+@pytest.mark.parametrize(("name", "codec", "pixels"), [
+    ("clip.webm", "libvpx", "yuv420p"), ("clip.avi", "mpeg4", "yuv420p"), ("clip.mkv", "libx264", "yuv420p"),
+    ("clip.mov", "mjpeg", "yuvj420p"), ("clip.gif", "gif", "rgb8"), ("clip.mpg", "mpeg1video", "yuv420p"),
+    ("clip.h264", "libx264", "yuv420p"),
 ])
-def test_containers(folder: Path, name: str, options: tuple[str, ...]) -> None:
-    info = probe(make(folder / name, "testsrc=s=96x80:r=20:d=1", *options))
-    assert (info.width, info.height, info.fps) == (96, 80, 20.0), info
-    assert len(list(read_frames(info))) == 20 == info.frames
+def test_containers(folder: Path, name: str, codec: str, pixels: str) -> None:
+    info = probe(make(folder / f"of_{name}", "testsrc=s=96x80:r=25:d=0.8", codec, pixels=pixels))
+    assert (info.width, info.height, info.fps, info.frames) == (96, 80, 25.0, 20), info
+    assert len(list(read_frames(info))) == 20
+    # a delay of 4 hundredths of a second is all that a GIF can say of 25 fps
+    assert len(list(read_frames(info, fps=12.5, start=2))) == 8
+
+
+def test_an_animated_webp(folder: Path) -> None:
+    pictures = [Image.new("RGB", (96, 80), (20 * k, 0, 0)) for k in range(10)]
+    pictures[0].save(folder / "moves.webp", save_all=True, append_images=pictures[1:], duration=50, lossless=True)
+    info = probe(folder / "moves.webp")
+    assert (info.kind, info.width, info.height, info.fps, info.frames) == ("video", 96, 80, 20.0, 10)
+    assert [int(f[0, 0, 0]) for f in read_frames(info)] == [20 * k for k in range(10)]
+    assert [int(f[0, 0, 0]) for f in read_frames(info, start=3, stop=5)] == [60, 80]
 
 
 def test_a_wrong_suffix_does_not_matter(clip: Path, folder: Path) -> None:
@@ -101,8 +144,10 @@ def test_a_name_that_looks_like_an_address_is_a_file(clip: Path, folder: Path, m
 
 
 def test_rotated_metadata_is_applied(clip: Path, folder: Path) -> None:
-    turned = folder / "turned.mp4"
-    ffmpeg("-display_rotation", "90", "-i", clip, "-c", "copy", turned)
+    turned, data = folder / "turned.mp4", clip.read_bytes()
+    one, upright = 1 << 16, struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    at = data.rindex(upright)  # the track's matrix; the movie's stands before it
+    turned.write_bytes(data[:at] + struct.pack(">9i", 0, -one, 0, one, 0, 0, 0, 0, 1 << 30) + data[at + len(upright):])
     info = probe(turned)
     assert (info.width, info.height) == (120, 160) and "turned upright" in info.notes[0]
     upright, source = next(read_frames(info)), next(read_frames(probe(clip)))
@@ -111,16 +156,14 @@ def test_rotated_metadata_is_applied(clip: Path, folder: Path) -> None:
 
 
 def test_pixels_are_made_square(folder: Path) -> None:
-    info = probe(make(folder / "sar.mp4", "testsrc=s=160x120:r=25:d=0.2", "-vf", "setsar=2/1", "-c:v", "libx264"))
+    info = probe(make(folder / "sar.mp4", "testsrc=s=160x120:r=25:d=0.2", aspect=2))
     assert (info.width, info.height) == (320, 120) and "square" in info.notes[0]
     assert next(read_frames(info)).shape == (120, 320, 3)
 
 
 def test_a_variable_frame_rate_becomes_constant(folder: Path) -> None:
-    path = folder / "vfr.mkv"
     # 30 fps for a second, then every third frame only: as a webcam in the dark
-    ffmpeg("-f", "lavfi", "-i", "testsrc=s=96x80:r=30:d=3", "-vf", "select='lt(n,30)+not(mod(n,3))'", "-fps_mode", "vfr",
-           "-c:v", "libx264", "-preset", "ultrafast", path)
+    path = make(folder / "vfr.mkv", "testsrc=s=96x80:r=30:d=3", keep=lambda k: k < 30 or k % 3 == 0)
     info = probe(path)
     assert info.variable and "variable frame rate" in info.notes[0]
     frames = list(read_frames(info))
@@ -138,7 +181,7 @@ def test_ntsc_rates_are_exact(folder: Path) -> None:
 
 
 def test_8k_frames_stream_in_little_memory(folder: Path) -> None:
-    path = make(folder / "8k.mp4", "color=c=gray:s=7680x4320:r=25:d=0.12", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p")
+    path = make(folder / "8k.mp4", "color=c=gray:s=7680x4320:r=25:d=0.12", "mjpeg", pixels="yuvj420p")
     info = probe(path)
     assert (info.width, info.height, info.frames) == (7680, 4320, 3)
     tracemalloc.start()
@@ -149,7 +192,7 @@ def test_8k_frames_stream_in_little_memory(folder: Path) -> None:
 
 
 def test_an_hour_is_probed_in_a_moment(folder: Path) -> None:
-    path = make(folder / "hour.mp4", "color=c=gray:s=96x80:r=1:d=3600", "-c:v", "libx264", "-preset", "ultrafast", "-g", "240")
+    path = make(folder / "hour.mp4", "color=c=gray:s=96x80:r=1:d=3600")
     start = time.perf_counter()
     info = probe(path)
     assert info.frames == 3600 and info.duration == 3600 and time.perf_counter() - start < 30
@@ -239,21 +282,18 @@ def test_not_a_media_file(tmp_path: Path, content: bytes) -> None:
 
 
 def test_sound_only(folder: Path) -> None:
-    ffmpeg("-f", "lavfi", "-i", "sine=d=1", folder / "sound.m4a")
-    one_line(folder / "sound.m4a", "sound only")
-    ffmpeg("-f", "lavfi", "-i", "sine=d=1", folder / "sound.wav")
-    one_line(folder / "sound.wav", "sound only")
+    one_line(sound(folder / "sound.m4a", "aac"), "sound only")
+    one_line(sound(folder / "sound.wav", "pcm_s16le"), "sound only")
 
 
 def test_too_small(folder: Path) -> None:
-    one_line(make(folder / "tiny.avi", "color=s=1x1:r=25:d=0.2", "-c:v", "rawvideo"), "1x1 pixels; sides of 64")
+    one_line(make(folder / "tiny.avi", "color=s=1x1:r=25:d=0.2", "rawvideo"), "1x1 pixels; sides of 64")
     Image.new("RGB", (1, 1)).save(folder / "tiny.png")
     one_line(folder / "tiny.png", "1x1 pixels")
 
 
 def test_zero_frames(folder: Path) -> None:
-    path = folder / "zero.mkv"
-    ffmpeg("-f", "lavfi", "-i", "testsrc=s=96x80:r=25:d=1", "-frames:v", "0", "-c:v", "libx264", path)
+    path = make(folder / "zero.mkv", "testsrc=s=96x80:r=25:d=1", keep=lambda k: False)
     one_line(path, "without a single readable frame|no video stream|not a video")
 
 
@@ -261,8 +301,7 @@ def test_truncated(clip: Path, folder: Path) -> None:
     data = clip.read_bytes()
     (folder / "cut.mp4").write_bytes(data[:len(data) // 2])  # the index stands at the end of this one
     one_line(folder / "cut.mp4", "truncated")
-    fast = make(folder / "fast.mp4", "testsrc=s=160x120:r=25:d=4", "-c:v", "libx264", "-preset", "ultrafast",
-                "-movflags", "+faststart")
+    fast = make(folder / "fast.mp4", "testsrc=s=160x120:r=25:d=4", movflags="+faststart")
     part = folder / "part.mp4"
     part.write_bytes(fast.read_bytes()[:fast.stat().st_size * 6 // 10])
     info = probe(part)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.head.model import HeadModel
 from facelm.face.io.rendering import render
+from facelm.face.io.video import write_mp4
 from facelm.face.render import raster
 from facelm.face.render.camera import Camera, portrait
 from facelm.face.render.render import Renderer, contact_sheet, key_frames, render_frames
@@ -207,17 +209,24 @@ def test_png_is_a_sheet_with_title_and_timeline(head: HeadModel, tmp_path: Path)
 
 
 def test_mp4_has_the_frames_rate_and_pixels(head: HeadModel, tmp_path: Path) -> None:
-    iio = pytest.importorskip("imageio_ffmpeg")
     seq = clip(head, 12, neck_pose=[0, 0.2, 0])
     path = render(seq, tmp_path / "x.mp4", head, size=(65, 49), title="a title")
-    reader = iio.read_frames(str(path))
-    meta = next(reader)
-    frames = [np.frombuffer(f, np.uint8).reshape(50, 66, 3) for f in reader]
-    assert meta["codec"] == "h264" and "yuv420p" in meta["pix_fmt"] and meta["fps"] == 25 and len(frames) == 12
+    data = path.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")  # the index at the front: players start at once
+    with av.open(str(path)) as film:
+        stream = film.streams.video[0]
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+        colours = {stream.colorspace, stream.color_primaries, stream.color_trc}
+        assert film.metadata["title"] == "a title" and stream.codec.name == "h264" and stream.pix_fmt == "yuv420p"
+        assert stream.average_rate == 25 and len(frames) == 12 and frames[0].shape == (50, 66, 3) and colours == {1}  # BT.709
     wanted = next(iter(render_frames(seq, head, (65, 49))))
     assert np.abs(frames[3][:49, :65].astype(int) - wanted).mean() < 4
     slow = render(seq, tmp_path / "slow.mp4", head, size=64, fps=10)
-    assert next(iio.read_frames(str(slow)))["fps"] == 10
+    with av.open(str(slow)) as film:
+        assert film.streams.video[0].average_rate == 10
+    with pytest.raises(ValueError, match="no frames"):
+        write_mp4([], tmp_path / "none.mp4", (64, 64), 25.0, 0)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["slow.mp4", "x.mp4"]
 
 
 def test_gif_keeps_the_duration(head: HeadModel, tmp_path: Path) -> None:
