@@ -38,7 +38,7 @@ def text_of(thing: Any) -> str:
 def signature(name: str, thing: Any) -> str:
     """A call as it is written, without the modules of types."""
     text = str(inspect.signature(thing)).replace("self, ", "").replace("(self)", "()").replace("'", "")
-    return f"{name}{text}"
+    return name + re.sub(r"<function (\w+) at 0x\w+>", r"\1", text)
 
 
 def members(cls: type) -> list[tuple[str, Any]]:
