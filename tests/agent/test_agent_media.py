@@ -60,7 +60,7 @@ def fitted(monkeypatch: pytest.MonkeyPatch, seq: FaceSequence, ok: bool = True) 
     def fit_media(path, head=None, *, face=None, progress=None, **rest):  # type: ignore[no-untyped-def]
         calls.append((str(path), face))
         if progress:
-            progress(len(seq, "detect"), len(seq))
+            progress(len(seq), len(seq), "detect")
         return SimpleNamespace(seq=seq, quality=SimpleNamespace(ok=ok, reasons=() if ok else ("blurred",)))
 
     monkeypatch.setattr(fit, "fit_media", fit_media)
