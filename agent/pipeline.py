@@ -81,7 +81,7 @@ class FaceLM:
     # -- words to motion ----------------------------------------------------------------
     def generate_many(self, prompts: Sequence[str], seconds: float | Sequence[float | None] | None = None, seed: int = 0,
                       idle: bool = True, temperature: float = 0.5, shape: np.ndarray | None = None,
-                      progress: Progress = silent, candidates: int | None = None) -> list[FaceSequence]:
+                      progress: Progress | None = None, candidates: int | None = None) -> list[FaceSequence]:
         """Perform several prompts, batched.
 
         Args:
@@ -107,7 +107,8 @@ class FaceLM:
         """Perform one prompt; see :meth:`generate_many`."""
         return self.generate_many([prompt], seconds, seed, idle, temperature, shape, candidates=candidates)[0]
 
-    def perform(self, asked: GenerateRequest, shape: np.ndarray | None = None, progress: Progress = silent) -> list[FaceSequence]:
+    def perform(self, asked: GenerateRequest, shape: np.ndarray | None = None,
+                progress: Progress | None = None) -> list[FaceSequence]:
         """Perform the prompts of a checked request; see :meth:`generate_many`."""
         prompts, sampling, tries = asked.prompts, asked.sampling, asked.sampling.tries
         written: list[np.ndarray] = []
@@ -120,7 +121,7 @@ class FaceLM:
                                    temperature=sampling.temperature)
             written += best_of(self.lm, part, [made[i:i + tries] for i in range(0, len(made), tries)]) if tries > 1 else made
             log.debug("performed %d of %d prompts, each the best of %d", len(written), len(prompts), tries)
-            progress(len(written), len(prompts))
+            (progress or silent)(len(written), len(prompts))
         clips = []
         for i, (ids, value) in enumerate(zip(written, asked.seconds, strict=True)):
             clip = self.tokenizer.decode(ids, head=self.head, shape=shape)
@@ -133,7 +134,7 @@ class FaceLM:
     def transition_many(self, instructions: Sequence[str], sources: Sequence[FaceSequence | None] | None = None,
                         seconds: float | Sequence[float | None] | None = None, via: str | None = None, curve: str = "learned",
                         seed: int = 0, idle: bool = False, candidates: int | None = None,
-                        progress: Progress = silent, at: float | Sequence[float | None] | None = None,
+                        progress: Progress | None = None, at: float | Sequence[float | None] | None = None,
                         temperature: float | None = None) -> list[Transition]:
         """Take faces through the named expressions ("Turn this face from anger to happiness"), batched.
 
@@ -170,11 +171,12 @@ class FaceLM:
 
     def carry_out(self, asked: Sequence[Instruction], sources: Sequence[FaceSequence | None], sampling: Sampling,
                   curve: str = "learned", times: Sequence[float | None] | None = None,
-                  progress: Progress = silent) -> list[Transition]:
+                  progress: Progress | None = None) -> list[Transition]:
         """Carry out checked instructions; see :meth:`transition_many`."""
         check_curve(curve)
         frames = [source_frame(c, self.head, t) for c, t in zip(sources, times or [None] * len(asked), strict=True)]
-        return perform(Writer(self.tokenizer, self.lm, self.head), asked, frames, sampling, curve, progress)
+        return perform(Writer(self.tokenizer, self.lm, self.head), asked, frames, sampling, curve,
+                       progress or silent)
 
     # -- motion to words ----------------------------------------------------------------
     def describe_many(self, clips: Sequence[FaceSequence]) -> list[str]:

@@ -20,6 +20,8 @@ T = TypeVar("T")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
+LARGEST = 100_000
+"""Values of a config file; aliases of aliases would otherwise fill the memory."""
 SETTINGS = ConfigDict(extra="forbid", allow_inf_nan=False)
 """For ``@pydantic.dataclasses.dataclass(frozen=True, config=SETTINGS)``: no unknown entries, finite numbers."""
 
@@ -79,7 +81,10 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"no such config file: {path}")
     try:
-        raw = _numbers(yaml.safe_load(path.read_text(encoding="utf-8")))
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if _values(raw, {}) > LARGEST:
+            raise ValueError(f"it holds more than {LARGEST:,} values")
+        raw = _numbers(raw)
     except (yaml.YAMLError, ValueError) as err:  # a ValueError: not UTF-8, an impossible date or number
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(err).split())}") from err
     except RecursionError as err:
@@ -90,6 +95,14 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise ValueError(f"{path} must be a mapping of names to values, not {type(raw).__name__}")
     base = raw.pop("base", None)
     return raw if base is None else merge(_read(path.parent / str(base), (*seen, path)), raw)
+
+
+def _values(value: Any, known: dict[int, int]) -> int:
+    """How many values there are with aliases written out, found without writing them out."""
+    if id(value) not in known:
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        known[id(value)] = 1 + sum(_values(v, known) for v in inner)
+    return known[id(value)]
 
 
 def _numbers(value: Any) -> Any:
