@@ -194,12 +194,13 @@ def transition_speed(tries: int = 10, i2fet: Path | None = None, weights: Path |
         timed(f"language model, from a source, {curve}",
               lambda i, curve=curve: agent.transition(texts[i], source, length, curve=curve))
     if i2fet:
-        from ..agent.transition import baseline_transition
+        from ..agent.requests import transition_request
+        from ..cli.baseline import baseline_transition
         from ..eval.baselines.i2fet.train import TrainedI2FET
 
         start = time.perf_counter()
         model = TrainedI2FET.load(i2fet)
         rows.append({"what": "loading I2FET", "cold_s": time.perf_counter() - start})
-        timed("I2FET and FET", lambda i: baseline_transition(model, texts[i], source, seconds=length, seed=i))
+        timed("I2FET and FET", lambda i: baseline_transition(model, transition_request(texts[i], length), source, seed=i))
     return {f"transitions of {round(length * 25)} frames, {torch.get_num_threads()} threads of {os.cpu_count()} cores, "
             f"load {os.getloadavg()[0]:.2f}": rows}

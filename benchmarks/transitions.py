@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..agent.transition import steady
+from ..agent.transition import smooth
 from ..agent.transition_curves import retime
 from ..data_gen.performer.transitions import (
     Plan,
@@ -84,7 +84,7 @@ def transition_dynamics(clips: int = 100, seed: int = 0, model: bool = False, we
     tokenizer = FaceTokenizer.from_pretrained(weights_dir(weights) / "tokenizer")
     decoded = [tokenizer.decode(tokenizer.encode(Normalised(c))).slice(0, len(c)) for c in performed]
     found["animator, decoded from tokens"] = [(c, transition_keys(c, 2)) for c in decoded]
-    found["the same, smoothed"] = [(c, transition_keys(c, 2)) for c in map(steady, decoded)]
+    found["the same, smoothed"] = [(c, transition_keys(c, 2)) for c in map(smooth, decoded)]
     if model:
         agent, rng = FaceLM.from_pretrained(weights), np.random.default_rng(seed)
         texts = [word_plan(plan, rng) for plan, _ in asked]

@@ -91,6 +91,12 @@ def evaluate(what: Literal["language", "transitions"] = "language", /, *, out: O
         out, count, language, transitions, model)
 
 
+def stages() -> Any:
+    """Progress bars for an evaluation, which names the stage first or last."""
+    show = bars()
+    return lambda *said: show(*said) if isinstance(said[0], int) else show(said[1], said[2], said[0])
+
+
 def of_language(out: str | None, count: int | None, options: Language, others: Transitions, model: Model) -> Result:
     """Words to motion and back, on the test split."""
     from ..data_gen.corpus.synth import read_manifest
@@ -110,9 +116,8 @@ def of_language(out: str | None, count: int | None, options: Language, others: T
     else:
         items, known = (fresh_items(n, split, options.seed, agent.head)
                         for n, split in ((count or ITEMS, "test"), (KNOWN, "train")))
-    show = bars()
     report = run(agent, items, known, options.only, options.seed, options.temperature,
-                 lambda stage, done, of: show(done, of, stage), options.candidates)
+                 stages(), options.candidates)
     if target:
         write_json(ready(target), report.to_dict(), indent=1)
     return Report(report)
@@ -135,8 +140,7 @@ def of_transitions(out: str | None, count: int | None, others: Language, options
                                  repeats=options.repeats, tables=tables)
     if out:
         output_folder(out)
-    show = bars()
-    report = run(settings, tools.load_agent(model) if options.lm else None, lambda stage, done, of: show(done, of, stage))
+    report = run(settings, tools.load_agent(model) if options.lm else None, stages())
     if out:
         report.save(out)
     return Report(report)
