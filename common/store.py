@@ -46,6 +46,7 @@ class Record:
 
     @property
     def ok(self) -> bool:
+        """Whether it did not fail."""
         return not self.reason
 
     @property
@@ -54,6 +55,7 @@ class Record:
         return digest([self.data, self.files, self.reason])
 
     def to_json(self) -> str:
+        """One line of canonical JSON."""
         return canonical_json({"id": self.id, "stage": self.stage, "key": self.key, "data": self.data,
                                "files": self.files, "reason": self.reason}) + "\n"
 

@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ...common.files import canonical_json, write_lines, write_text
-from ...common.store import Store, log
+from ...common.store import Store, log, sweep
 from ..fit.detect import landmarker_model
 from ..prompts.suite import Attributes, Prompt
 from ..video.t2v import render_videos
@@ -168,6 +168,7 @@ def _claim_truth(truth: Path, source: Path) -> None:
         raise ValueError(f"--truth-out {truth}: give a folder of its own")
     check_folder(truth, mark, "corpus of commanded motion")
     mark.parent.mkdir(parents=True, exist_ok=True)
+    sweep(truth, ".*.part*", "*/.*.part*")
     write_text(mark, '{"format": "facelm-build-truth", "version": 1}\n')
 
 

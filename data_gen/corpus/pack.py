@@ -126,6 +126,7 @@ class Target:
 
     @property
     def tar(self) -> bool:
+        """Whether tar files are written as well."""
         return self.recipe.pack.webdataset and not self.true
 
 

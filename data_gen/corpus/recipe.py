@@ -119,7 +119,7 @@ class SplitStage:
 
     rule: Literal["auto", "structure", "source"] = "auto"
     """structure: by what the true script holds (splits.py); source: by a hash of the video or prompt, so that
-    no source is in two splits; auto: structure for the performer, source otherwise."""
+    no source is in two splits; auto: structure for the backend performer, source otherwise."""
     group: Literal["file", "folder"] = "file"
     """Backend videos: file, or folder where each folder holds one person."""
     val: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05

@@ -69,25 +69,29 @@ class ChatEndpoint:
 
     @property
     def name(self) -> str:
+        """See :attr:`Backend.name`."""
         return f"chat:{self.model}:{self.temperature:g}:{self.max_tokens}"
 
     @cached_property
     def _client(self) -> Any:
         openai = require("openai", "rewrite", "an endpoint is asked through the client openai")
         return openai.OpenAI(
-            base_url=self.url, api_key=os.environ.get(self.key_env, "none") if self.key_env else "none",
-            timeout=self.timeout, max_retries=self.retries,
+            base_url=self.url, api_key=os.environ[self.key_env] if self.key_env else "none", timeout=self.timeout,
+            max_retries=self.retries,
             http_client=openai.DefaultHttpxClient(follow_redirects=False))  # a redirect would carry the key to another host
 
     def complete(self, messages: Sequence[Message], seed: int) -> str:
         """See :meth:`Backend.complete`."""
-        client, why = self._client, ""
+        client, openai, why = self._client, require("openai", "rewrite"), ""
+        # only the key that was named goes out, not what the client would take from the environment by itself
+        left_out = ["OpenAI-Organization", "OpenAI-Project", *([] if self.key_env else ["Authorization"])]
         for _ in range(self.retries + 1):  # for malformed replies; the client itself repeats what failed on the way
             try:
                 reply = client.chat.completions.create(model=self.model, messages=list(messages), temperature=self.temperature,
-                                                       max_tokens=self.max_tokens, seed=seed)
+                                                       max_tokens=self.max_tokens, seed=seed,
+                                                       extra_headers=dict.fromkeys(left_out, openai.Omit()))
                 content = reply.choices[0].message.content
-            except require("openai", "rewrite").OpenAIError as err:
+            except openai.OpenAIError as err:
                 raise BackendError(f"{self.url} gives no usable reply ({' '.join(str(err).split())[:300]})") from err
             except (ValueError, AttributeError, LookupError, TypeError, RecursionError) as err:  # not a chat completion
                 why = f"the reply is no chat completion: {type(err).__name__}"
@@ -116,6 +120,7 @@ class LocalModel:
 
     @property
     def name(self) -> str:
+        """See :attr:`Backend.name`."""
         return f"local:{Path(self.path).resolve().name}:{self.temperature:g}:{self.max_tokens}"
 
     @cached_property

@@ -1,7 +1,7 @@
 """Does a rewritten sentence still say the same? Read back, word by word.
 
 The reader knows the phrases of data_gen/text/lexicon.py. What it does not know it cannot check, so
-every word of a rewrite must belong to such a phrase, stand in the original outside of one, or be
+every word of a rewrite must belong to such a phrase, be in the original outside of one, or be
 a plain English word that says nothing about a face.
 """
 

@@ -1,4 +1,4 @@
-"""What a filmed performer looks like and where the camera stands: drawn from a seed, made to vary.
+"""What a filmed head looks like and where the camera stands: drawn from a seed, made to vary.
 
 Ranges are choices, not statistics: they span what a webcam, a telephone and a text-to-video model
 show of a single face, so that a fitter that holds on them holds on such clips.
@@ -224,7 +224,8 @@ class SceneRenderer(Renderer):
     """A :class:`Renderer` that stands at the origin and takes a scene's lights and background."""
 
     def __init__(self, head: HeadModel, placement: Placement, scene: Scene) -> None:
-        """
+        """Prepare the renderer.
+
         Args:
             head: what is drawn.
             placement: gives the camera and the ball that the key light's shadow covers.

@@ -97,6 +97,7 @@ class Summary:
     first_error: str = ""
 
     def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
         return asdict(self)
 
 

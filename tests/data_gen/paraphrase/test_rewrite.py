@@ -194,6 +194,10 @@ def test_a_good_reply_replaces_the_caption(serve, monkeypatch) -> None:  # type:
     assert server.headers[0]["authorization"] == "Bearer secret" and server.headers[0]["path"] == "/v1/chat/completions"
     assert server.requests[0]["model"] == "tiny" and server.requests[0]["messages"][-1]["content"] == SAID
     assert "secret" not in repr(rewriter.backend)
+    monkeypatch.setenv("OPENAI_API_KEY", "another secret")
+    monkeypatch.setenv("OPENAI_ORG_ID", "mine")
+    assert endpoint(server).complete([{"role": "user", "content": "x"}], 0)
+    assert "secret" not in str(server.headers[1]) and not {"authorization", "openai-organization"} & set(server.headers[1])
 
 
 def test_an_inventing_reply_is_told_what_is_wrong_and_then_the_original_stays(serve) -> None:  # type: ignore[no-untyped-def]
