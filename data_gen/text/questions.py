@@ -74,7 +74,7 @@ def as_facts(measurement: Any) -> list[dict[str, Any]]:
     return out
 
 
-class _Asker:
+class _Questioner:
     def __init__(self, script: Script, facts: Sequence[Fact] | None, rng: np.random.Generator, split: str) -> None:
         held = split == "test" and bool(rng.random() < HELD_OUT_SHARE)
         self.script, self.facts, self.groups = script, facts, groups(script)
@@ -89,6 +89,7 @@ class _Asker:
     def _plain(event: Event) -> Event:
         return replace(event, intensity=0.7, cycles=0)
 
+    # a question names no strength or count, so that it gives no answer away
     def do(self, event: Event, form: str = "base") -> str:
         return self.s.clause(self._plain(event), form, parts=False).text
 
@@ -298,7 +299,7 @@ def questions(script: Script, facts: Sequence[Fact] | None, rng: np.random.Gener
     out: dict[str, QA] = {}
     paraphrases: dict[str, QA] = {}
     asked: Counter[tuple[str, ...]] = Counter()
-    for qa in _Asker(script, facts, rng, split).draw() if n else ():
+    for qa in _Questioner(script, facts, rng, split).draw() if n else ():
         # One question a fact, and no more denials than there are things to affirm.
         fact = ("absent",) if qa.kind == "absent" else (qa.kind, qa.answer, *_named(qa))
         most = max(1, len(script.events)) if qa.kind == "absent" else 1
