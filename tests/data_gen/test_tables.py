@@ -21,7 +21,7 @@ class Words:
 
 @pytest.mark.parametrize(("text", "said"), [
     ("words: [yes, maybe]", "words.0 is True"), ("words: [once, 2]", "words.1 is 2"), ("words: once", "words is 'once'"),
-    ("word: [once]", "unknown entry 'word'"), ("{}", "words is missing")])
+    ("words: [once]\nword: [twice]", "unknown entry 'word'"), ("{}", "words is missing")])
 def test_values_that_are_no_words_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
     (tmp_path / "a.yaml").write_text(text)
     monkeypatch.setattr("facelm.data_gen.tables.files", lambda package: tmp_path)
