@@ -155,10 +155,12 @@ class Speaker:
             word = (words[0] if self.canonical else self.pick(words)) if words else ""
             text, said = text.replace("{v}", word).replace("{q}", word), True
         if entry := LEXICON.get(event.name):
-            adjectives = {"slight": entry.slight_adj, "strong": entry.strong_adj}
-            for slot, words in (("{a}", adjectives), ("{d}", {"slight": ("slightly",), "strong": ("strongly",)})):
+            graded: dict[str, dict[str, tuple[str, ...]]] = {
+                "{a}": {"slight": entry.slight_adj, "strong": entry.strong_adj},
+                "{d}": {"slight": ("slightly",), "strong": ("strongly",)}}
+            for slot in graded:
                 if slot in text:
-                    options = words.get(strength, ())
+                    options = graded[slot].get(strength, ())
                     text, said = text.replace(slot, self.pick(options) if options else ""), True
         text = " ".join(text.replace("{p}", self.voice.possessive).split())
         if "{an}" in text:
