@@ -54,11 +54,16 @@ class Performing(Protocol):
     """What the animator needs of a head; a HeadModel has it."""
 
     @property
-    def ref(self) -> HeadRef: ...
+    def ref(self) -> HeadRef:
+        """Which head it is."""
+
     @property
-    def n_shape(self) -> int: ...
+    def n_shape(self) -> int:
+        """Number of identity coefficients."""
+
     @property
-    def expr_names(self) -> tuple[str, ...]: ...
+    def expr_names(self) -> tuple[str, ...]:
+        """Names of the expression columns."""
 
 
 @cache

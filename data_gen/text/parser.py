@@ -61,6 +61,7 @@ class TextFacts:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """What is named, in the order of time."""
         return tuple(m.name for m in self.mentions)
 
 
