@@ -1,4 +1,4 @@
-"""The performer: a performance script becomes facial motion.
+"""The procedural animator: a performance script becomes facial motion.
 
 Only what is commanded is performed; the idle layer (face/clip/spontaneous.py) is added afterwards or
 left out. Between events the face is exactly at rest, and one action at one strength always
@@ -22,7 +22,7 @@ from ...face.facs.poses import ACTION_POSES, EMOTION_POSES, POSE_CHANNELS
 from ...face.facs.script import Event, Script
 from ...face.facs.vocabulary import ACTION
 from ...face.head.model import HeadModel
-from .dynamics import BLINK, RATES, WINK, envelope, minimum_jerk, strokes
+from .dynamics import BLINK, RATES, WINK, minimum_jerk, stroke, strokes
 from .speech import speak, syllables
 
 FPS = 25.0
@@ -51,14 +51,19 @@ class _Part:
 
 
 class Performing(Protocol):
-    """What the performer needs of a head; a HeadModel has it."""
+    """What the animator needs of a head; a HeadModel has it."""
 
     @property
-    def ref(self) -> HeadRef: ...
+    def ref(self) -> HeadRef:
+        """Which head it is."""
+
     @property
-    def n_shape(self) -> int: ...
+    def n_shape(self) -> int:
+        """Number of identity coefficients."""
+
     @property
-    def expr_names(self) -> tuple[str, ...]: ...
+    def expr_names(self) -> tuple[str, ...]:
+        """Names of the expression columns."""
 
 
 @cache
@@ -106,7 +111,7 @@ def realise(motion: dict[str, NDArray[np.float64]], frames: int, head: Performin
     model = _default_head() if head is None else head
     missing = [n for n in EXPR_NAMES if n not in model.expr_names]
     if missing:
-        raise ValueError(f"the head {model.ref} has no expression columns {', '.join(missing[:4])}...; the performer "
+        raise ValueError(f"the head {model.ref} has no expression columns {', '.join(missing[:4])}...; the animator "
                          "needs ARKit names: perform on the default head, then facelm retarget")
     identity = np.zeros(model.n_shape, np.float32)
     if shape is not None:
@@ -114,7 +119,17 @@ def realise(motion: dict[str, NDArray[np.float64]], frames: int, head: Performin
             raise ValueError(f"shape has {len(shape)} identity coefficients; the head {model.ref} has {model.n_shape}")
         identity[: len(shape)] = shape
     columns = {n: i for i, n in enumerate(model.expr_names)}
-    return _sequence(motion, columns, model.ref, identity, fps, frames)
+    rest = FaceSequence.rest(frames, model.ref, n_expr=len(columns), fps=fps)
+    expr, jaw, neck, eyes = (np.zeros_like(a) for a in (rest.expr, rest.jaw_pose, rest.neck_pose, rest.eyes_pose))
+    for name, curve in motion.items():
+        if name in columns:
+            expr[:, columns[name]] = curve
+        elif name.startswith("gaze"):
+            axis = 0 if name == "gaze_pitch" else 1
+            eyes[:, axis] = eyes[:, 3 + axis] = curve
+        else:
+            (jaw if name.startswith("jaw") else neck)[:, "xyz".index(name[-1])] = curve
+    return replace(rest, expr=expr, jaw_pose=jaw, neck_pose=neck, eyes_pose=eyes, shape=identity)
 
 
 def channels(script: Script, fps: float = FPS) -> dict[str, NDArray[np.float64]]:
@@ -201,9 +216,9 @@ def _parts(script: Script, index: int, level: float, t: NDArray[np.float64]) -> 
         return [_Part(track, pose, _repeated(event, *_cycle_count(event, script.seconds), t))]
     rise = event.rise if event.name in _BLINKS else event.rise / script.style.tempo
     release = _release(script, index)
-    curve = envelope(t, event.start, rise, 0.0, None)
+    curve = stroke(t, event.start, rise)
     if release is not None:
-        curve = curve - envelope(t, *release, 0.0, None)
+        curve = curve - stroke(t, *release)
     return [_Part(track, pose, curve)]
 
 
@@ -291,18 +306,3 @@ def _couple_lids(out: dict[str, NDArray[np.float64]]) -> None:
             for name, share in ((wide, 1.0), (f"eyeSquint{side}", 0.7)):
                 if name in out:
                     out[name] = out[name] * (1.0 - share * np.minimum(out[blink], 1.0))
-
-
-def _sequence(motion: dict[str, NDArray[np.float64]], columns: dict[str, int], ref: HeadRef,
-              identity: NDArray[np.float32], fps: float, frames: int) -> FaceSequence:
-    rest = FaceSequence.rest(frames, ref, n_expr=len(columns), fps=fps)
-    expr, jaw, neck, eyes = (np.zeros_like(a) for a in (rest.expr, rest.jaw_pose, rest.neck_pose, rest.eyes_pose))
-    for name, curve in motion.items():
-        if name in columns:
-            expr[:, columns[name]] = curve
-        elif name.startswith("gaze"):
-            axis = 0 if name == "gaze_pitch" else 1
-            eyes[:, axis] = eyes[:, 3 + axis] = curve
-        else:
-            (jaw if name.startswith("jaw") else neck)[:, "xyz".index(name[-1])] = curve
-    return replace(rest, expr=expr, jaw_pose=jaw, neck_pose=neck, eyes_pose=eyes, shape=identity)

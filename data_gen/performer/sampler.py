@@ -278,13 +278,12 @@ def sample_style(rng: np.random.Generator) -> Style:
     )
 
 
-def sample_script(rng: np.random.Generator, *, max_events: int = 4, config: SamplerConfig | None = None,
+def sample_script(rng: np.random.Generator, *, config: SamplerConfig | None = None,
                   required: tuple[str, ...] = ()) -> Script:
     """Draw a script.
 
     Args:
         rng: source of randomness; the same state gives the same script.
-        max_events: most events, 1 to 4 (ignored when ``config`` is given).
         config: distribution; None is the default one.
         required: names that the script begins with, in this order (coverage of a pair, tests).
 
@@ -294,7 +293,7 @@ def sample_script(rng: np.random.Generator, *, max_events: int = 4, config: Samp
     Raises:
         ValueError: unknown required names, or more of them than events are allowed.
     """
-    cfg = config or SamplerConfig(max_events=max_events)
+    cfg = config or SamplerConfig()
     if len(required) > cfg.max_events or any(n not in NAMES for n in required):
         raise ValueError(f"required is {required}; allowed: up to {cfg.max_events} of {', '.join(NAMES)}")
     while True:

@@ -26,7 +26,7 @@ def tokens(text: str) -> frozenset[str]:
 
 
 class Deduplicator:
-    """Remembers texts, about 2 kB each. ``near``: least overlap of a near duplicate; above 1 looks for exact ones only."""
+    """Texts seen so far, about 2 kB each. ``near``: least overlap of a near duplicate; above 1 looks for exact ones only."""
 
     def __init__(self, near: float = 0.9) -> None:
         self.near = near
@@ -56,7 +56,7 @@ class Deduplicator:
         return len(words & there) >= self.near * len(words | there)
 
     def add(self, text: str) -> str:
-        """Look at the next text: ``new`` (and from now on remembered), ``exact`` or ``near``."""
+        """Look at the next text: ``new`` (and from now on kept), ``exact`` or ``near``."""
         words = sorted({self._id(w) for w in tokens(text)})
         packed = np.array(words, np.uint32).tobytes()
         if packed in self._texts:

@@ -5,7 +5,7 @@ motion, with identity and speaking style varied; TDMM-LM, https://arxiv.org/abs/
 extended with facial actions, gaze, light and background.
 
 Each rule is a symmetric statement about two factors, so that factors can be drawn in any order and
-the balance report can tell a designed dependence from an accidental one.
+the balance report can separate a designed dependence from an accidental one.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class Design:
         self.config, self.seed = config, seed
         # a block of few values is cheaper to shuffle when it holds each of them several times
         self.slots: dict[str, tuple[str, ...]] = {
-            f: tuple(getattr(config, f)) * -(-_BLOCK // len(getattr(config, f))) for f in DRAWN}
+            f: getattr(config, f) * -(-_BLOCK // len(getattr(config, f))) for f in DRAWN}
         self._allowed: dict[tuple[str | None, ...], tuple[str, ...]] = {}
         if NONE in config.emotion:
             self.slots["word"] = (*self.slots["word"], NONE)
@@ -144,26 +144,25 @@ class Design:
                 raise ValueError(f"cross: {len(plan):,} combinations up to {factor}; allowed: 2,000,000; cross fewer factors")
         return tuple(plan)
 
-    def _block(self, name: str, slots: tuple[str, ...], at: int) -> str:
-        """The value of position ``at`` in an endless row of shuffled blocks."""
-        block, place = divmod(at, len(slots))
-        return slots[_shuffled(self.seed, self._stream[name], block, len(slots))[place]]
+    def _turn(self, name: str, size: int, at: int) -> int:
+        """What stands at position ``at`` of an endless row of shuffled blocks of ``range(size)``."""
+        block, place = divmod(at, size)
+        return _shuffled(self.seed, self._stream[name], block, size)[place]
 
     def _word(self, index: int, emotion: str) -> str:
         """Every word of an emotion equally often: its n-th use takes the n-th word of shuffled blocks."""
-        slots = self.slots["emotion"]
+        slots, words = self.slots["emotion"], self._words[emotion]
         block, place = divmod(index, len(slots))
         order = _shuffled(self.seed, self._stream["emotion"], block, len(slots))
         here = sum(slots[k] == emotion for k in order[:place])
-        return self._block(emotion, self._words[emotion], block * slots.count(emotion) + here)
+        return words[self._turn(emotion, len(words), block * slots.count(emotion) + here)]
 
     def values(self, index: int, rng: np.random.Generator | None = None) -> dict[str, str]:
         """The factor values of candidate ``index``; ``rng`` is the candidate's own, at its start."""
         rng = rng or np.random.default_rng([self.seed, 2, index])
         settled: dict[str, str] = {}
         if self.plan:
-            block, place = divmod(index, len(self.plan))
-            settled.update(self.plan[_shuffled(self.seed, self._stream["cross"], block, len(self.plan))[place]])
+            settled.update(self.plan[self._turn("cross", len(self.plan), index)])
             if "word" in settled:
                 word = settled["word"]
                 settled["emotion"] = NONE if word == NONE else WORDS[word].emotion
@@ -172,28 +171,32 @@ class Design:
                 settled[factor] = self._draw(factor, index, settled, rng)
         return settled
 
+    def _slots(self, factor: str, settled: Mapping[str, str]) -> tuple[str, ...]:
+        return self._words[settled["emotion"]] if factor == "word" else self.slots[factor]
+
     def _draw(self, factor: str, index: int, settled: dict[str, str], rng: np.random.Generator) -> str:
-        slots = self._words[settled["emotion"]] if factor == "word" else self.slots[factor]
         if self.config.mode != "sampled":
-            even = factor == "word" and "emotion" not in self.config.cross and "word" not in self.config.cross
-            value = self._word(index, settled["emotion"]) if even else self._block(factor, slots, index) \
-                if factor != "word" else slots[int(rng.integers(len(slots)))]
+            slots = self._slots(factor, settled)
+            if factor != "word":
+                value = slots[self._turn(factor, len(slots), index)]
+            elif {"emotion", "word"} & {*self.config.cross}:
+                value = slots[int(rng.integers(len(slots)))]
+            else:
+                value = self._word(index, settled["emotion"])
             if admissible(factor, value, settled):
                 return value
-        allowed = self.allowed(factor, settled, slots)
+        allowed = self.allowed(factor, settled)
         if not allowed:
             have = ", ".join(f"{k} {v}" for k, v in settled.items() if v != NONE)
             raise ValueError(f"no value of {factor} fits {have}; add values to {factor} (for most factors: none)")
         return allowed[int(rng.integers(len(allowed)))]
 
-    def allowed(self, factor: str, settled: Mapping[str, str], slots: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    def allowed(self, factor: str, settled: Mapping[str, str]) -> tuple[str, ...]:
         """The slots of ``factor`` that fit what is settled; a value stands there as often as it is drawn."""
         key = (factor, *(settled.get(f) for f in LINKED[factor]))
         found = self._allowed.get(key)
         if found is None:
-            if slots is None:
-                slots = self._words[settled["emotion"]] if factor == "word" else self.slots[factor]
-            found = tuple(v for v in slots if admissible(factor, v, settled))
+            found = tuple(v for v in self._slots(factor, settled) if admissible(factor, v, settled))
             if len(self._allowed) < 200_000:
                 self._allowed[key] = found
         return found

@@ -2,12 +2,13 @@
 
 A caption names every event of its script once, in an order that the words state, and says
 nothing that is not so: strengths, counts, sides and durations come from the script. The
-property test reads every caption back with parse_text.py.
+property test reads every caption back with parser.py.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 
 import numpy as np
 from pydantic.dataclasses import dataclass
@@ -19,9 +20,9 @@ from .lexicon import COUNTABLE, EMOTION_NOUNS, FACS, UNGRADED
 from .phrasing import COMMAND, Clause, Speaker, Voice
 from .relations import Group, canonical_order, groups, rests_at_end
 
-REGISTERS: tuple[str, ...] = ("command", "plain", "director", "clinical", "timed")
 SHARES: dict[str, float] = {"command": 0.34, "plain": 0.42, "director": 0.07, "clinical": 0.09, "timed": 0.08}
 """How often each register is drawn; the long ones are the minority."""
+REGISTERS: tuple[str, ...] = tuple(SHARES)
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 HELD_OUT_SHARE = 1 / 3
 """Share of the test captions that prefer held-out phrases."""
@@ -39,8 +40,8 @@ _TABLE = read_table(__package__, "words/captions.yaml", _Captions)
 _WAYS = _TABLE.ways
 
 
-class _Teller:
-    """Joins worded events into sentences; remembers who was the subject last."""
+class _Story:
+    """Worded events joined into sentences, which need a subject where it changes."""
 
     def __init__(self, speaker: Speaker, form: str) -> None:
         self.s, self.form = speaker, form
@@ -87,19 +88,16 @@ class _Teller:
         s = self.s
         if s.chance(0.5):
             events.reverse()
-        main, rest = events[0], events[1:]
-        if len(rest) > 1:
-            start = self.say(main)
-            return f"{start} while " + ", ".join(self.doing(e) for e in rest[:-1]) + f" and {self.doing(rest[-1])}"
-        other = rest[0]
+        main, other, *more = events
+        if more:
+            start, *doing = self.say(main), *(self.doing(e) for e in events[1:])
+            return f"{start} while {', '.join(doing[:-1])} and {doing[-1]}"
         ways = ["while", "while", "same", "with"]
         ways += ["as"] if self.form == "third" else []
         ways += ["simultaneously"] * 2 if s.held_out else []
         way = s.pick(ways)
-        if way == "with" and other.name not in COUNTABLE and other.name != "talking":
-            noun = s.noun(other)
-            if noun:
-                return f"{self.say(main)} with {noun}"
+        if way == "with" and other.name not in COUNTABLE and other.name != "talking" and (noun := s.noun(other)):
+            return f"{self.say(main)} with {noun}"
         if way == "as":
             return f"{self.say(main)} as {self.with_subject(other)}"
         if way == "same":
@@ -111,11 +109,9 @@ class _Teller:
     def after(self, group: Group, before: Group, last: bool) -> str:
         """Connective and clause for a group that follows another."""
         s, single = self.s, len(group.events) == 1
-        if group.relation == "into" and s.chance(0.4):
-            noun = s.noun(group.events[0])
-            if noun:
-                self.last = "whole"
-                return f", {s.pick(_WAYS['into'])} {noun}"
+        if group.relation == "into" and s.chance(0.4) and (noun := s.noun(group.events[0])):
+            self.last = "whole"
+            return f", {s.pick(_WAYS['into'])} {noun}"
         holdable = len(before.events) == 1 and not before.events[0].cycles
         if group.relation == "during" and s.chance(0.7):
             if holdable and single and self.form == "third" and s.chance(0.4):
@@ -151,17 +147,15 @@ class _Teller:
 
     def story(self, script: Script) -> str:
         """All groups in one or more sentences, without the final period."""
-        parts = groups(script)
-        s = self.s
-        singles = all(len(g.events) == 1 for g in parts)
-        if len(parts) == 2 and singles and parts[1].relation == "then" and s.chance(0.12):
+        parts, s = groups(script), self.s
+        if len(parts) == 2 and all(len(g.events) == 1 for g in parts):
             a, b = parts[0].events[0], parts[1].events[0]
-            if s.chance(0.5):
-                lead = self.s.clause(a, "ger", parts=False).text
-                return f"after {lead}, {_lower(self.say(b, parts=False))}"
-            return f"{self.say(b, parts=False)} after {self.doing(a)}"
-        if len(parts) == 2 and singles and parts[1].relation == "into" and s.chance(0.6):
-            return self._transition(parts[0].events[0], parts[1].events[0])
+            if parts[1].relation == "then" and s.chance(0.12):
+                if s.chance(0.5):
+                    return f"after {self.doing(a)}, {_lower(self.say(b, parts=False))}"
+                return f"{self.say(b, parts=False)} after {self.doing(a)}"
+            if parts[1].relation == "into" and s.chance(0.6):
+                return self._transition(a, b)
         text = self.group(parts[0])
         for i, g in enumerate(parts[1:], start=1):
             text += self.after(g, parts[i - 1], i == len(parts) - 1)
@@ -182,7 +176,7 @@ def _lower(text: str) -> str:
 
 
 def _upper(text: str) -> str:
-    """Capitals at the begin of sentences, and only there."""
+    """Capitals at the beginning of sentences, and only there."""
     text = re.sub(r"(?<![.] )\b(She|He|They|It|The|A|Someone)\b", lambda m: m[0].lower(), text)
     return re.sub(r"(^|[.] )([a-z])", lambda m: m[1] + m[2].upper(), text)
 
@@ -199,7 +193,7 @@ def _plain(script: Script, rng: np.random.Generator, held: bool) -> str:
     if not script.events:
         v = speaker.voice
         return f"{v.first} {'stay' if v.plural else 'stays'} neutral."
-    return _upper(_Teller(speaker, "third").story(script)) + "."
+    return _upper(_Story(speaker, "third").story(script)) + "."
 
 
 def _command(script: Script, rng: np.random.Generator, held: bool) -> str:
@@ -217,11 +211,11 @@ def _command(script: Script, rng: np.random.Generator, held: bool) -> str:
     if roll > 0.9:
         possessive, *whom = _TABLE.objects[script.subject]
         speaker.voice = Voice("", "", possessive)
-        text = _Teller(speaker, "imp").story(script)
+        text = _Story(speaker, "imp").story(script)
         if text.startswith(("let ", "turn this", "take the", "bring the", "after ")):
             return _upper(text) + "."
         return f"{speaker.pick(('Make', 'Have'))} {speaker.pick(whom)} {text}."
-    text = _Teller(speaker, "imp").story(script)
+    text = _Story(speaker, "imp").story(script)
     return _upper(text) + "." if ". " in text or speaker.chance(0.5) else text
 
 
@@ -229,14 +223,14 @@ def _director(script: Script, rng: np.random.Generator, held: bool) -> str:
     speaker = Speaker(rng, COMMAND, held_out=held, tempo=0.35)
     if not script.events:
         return speaker.pick(_WAYS["director_nothing"])
-    teller = _Teller(speaker, "imp")
+    story = _Story(speaker, "imp")
     steps = [speaker.pick(_WAYS["begin"])]
     parts = groups(script)
     for i, g in enumerate(parts):
         event, single = g.events[0], len(g.events) == 1
         later = parts[i + 1].relation if i + 1 < len(parts) else ""
         noun = speaker.noun(event) if single and event.name not in COUNTABLE and speaker.chance(0.4) else None
-        text = speaker.pick(_WAYS["appear"]).format(noun) if noun else teller.group(g)
+        text = speaker.pick(_WAYS["appear"]).format(noun) if noun else story.group(g)
         if g.relation == "during":
             text = speaker.pick(_WAYS["over"]) + text
         elif i and speaker.chance(0.7):
@@ -295,14 +289,10 @@ def _clinical(script: Script, rng: np.random.Generator, held: bool) -> str:
     return _upper(text) + ("." if speaker.chance(0.6) else "")
 
 
-def _time(seconds: float) -> str:
-    return f"{seconds:.1f}"
-
-
 def _timed(script: Script, rng: np.random.Generator, held: bool) -> str:
     voice = _voice(script, rng)
     speaker = Speaker(rng, voice, held_out=held, mark=0.75, tempo=0.0)
-    total = _time(script.seconds)
+    total = f"{script.seconds:.1f}"
     if not script.events:
         return f"For {total} s {_lower(voice.first)} {'stay' if voice.plural else 'stays'} neutral."
     style = speaker.pick(_WAYS["timed"])
@@ -310,7 +300,7 @@ def _timed(script: Script, rng: np.random.Generator, held: bool) -> str:
     if style in ("list", "after"):
         speaker.voice = COMMAND
     for i, e in enumerate(script.events):
-        start, end = _time(e.start), _time(e.end(script.seconds))
+        start, end = f"{e.start:.1f}", f"{e.end(script.seconds):.1f}"
         if style in ("list", "after"):
             text = speaker.clause(e, "imp").text
             items.append(f"{start} s: {text}" if style == "list" else f"{text} at {start} s")
@@ -331,12 +321,8 @@ _WRITERS = {"plain": _plain, "command": _command, "director": _director, "clinic
 
 def draw_register(rng: np.random.Generator) -> str:
     """One of REGISTERS, by SHARES."""
-    roll, total = rng.random(), 0.0
-    for name, share in SHARES.items():
-        total += share
-        if roll < total:
-            return name
-    return "plain"
+    roll = rng.random()
+    return next((name for name, upto in zip(SHARES, accumulate(SHARES.values()), strict=True) if roll < upto), "plain")
 
 
 def caption(script: Script, rng: np.random.Generator, register: str | None = None, split: str = "train") -> str:

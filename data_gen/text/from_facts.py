@@ -247,8 +247,7 @@ def _salience(e: Event, seconds: float) -> float:
     return weight * strength * min(max(length, 0.5), 4.0) ** 0.5 * (1.0 + 0.1 * max(e.cycles - 1, 0))
 
 
-def explain(m: Measurement, seconds: float, *, subject: str = "person", seed: int = 0,
-            config: FactsConfig | None = None) -> Explained:
+def explain(m: Measurement, seconds: float, *, subject: str = "person", config: FactsConfig | None = None) -> Explained:
     """The short script that explains a measured clip, and what it leaves out.
 
     Emotion segments whose whole prototype was measured become emotion events; actions that an
@@ -259,7 +258,6 @@ def explain(m: Measurement, seconds: float, *, subject: str = "person", seed: in
         m: what was measured.
         seconds: length of the clip.
         subject: woman | man | person; only the words change with it.
-        seed: the script's seed.
         config: limits; None is the default.
 
     Returns:
@@ -291,7 +289,7 @@ def explain(m: Measurement, seconds: float, *, subject: str = "person", seed: in
     left = tuple(a for a in own if id(a) not in said)
     names = {"neutral", *(e.name for e in kept)}
     unsaid = tuple(dict.fromkeys(s.name for s in m.emotion.timeline if s.name not in names))
-    return Explained(Script(round(seconds, 3), tuple(kept), subject, seed=seed), left, unsaid)
+    return Explained(Script(round(seconds, 3), tuple(kept), subject), left, unsaid)
 
 
 # -- text -------------------------------------------------------------------------------

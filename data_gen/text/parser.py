@@ -57,10 +57,11 @@ class TextFacts:
 
     mentions: tuple[Mention, ...]
     groups: tuple[tuple[str, ...], ...]
-    """Names in the order of time; those of one group are at the same time, as far as the words tell."""
+    """Names in the order of time; those of one group are at the same time, as far as the words say."""
 
     @property
     def names(self) -> tuple[str, ...]:
+        """What is named, in the order of time."""
         return tuple(m.name for m in self.mentions)
 
 

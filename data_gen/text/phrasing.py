@@ -72,6 +72,17 @@ def _first_few(options: tuple[Phrase, ...]) -> tuple[Phrase, ...]:
     return tuple(dict.fromkeys(plain))
 
 
+def _counted(text: str, count: int) -> str:
+    """"a nod" as "two nods"; the text itself when it has no such noun."""
+    return _COUNTED.sub(lambda m: f"{NUMBERS[count]} {m[1] or ''}{m[2]}{m[3]}s", text)
+
+
+def _inflect(verb: str, form: str, plural: bool) -> str:
+    if form == "ger":
+        return gerund(verb)
+    return third(verb) if form == "third" and not plural else verb
+
+
 class Speaker:
     """Words events with one source of randomness.
 
@@ -91,9 +102,11 @@ class Speaker:
         self.mark, self.tempo, self.canonical = mark, tempo, canonical
 
     def pick(self, options: Sequence[T]) -> T:
+        """One of several, all as likely."""
         return options[int(self.rng.integers(len(options)))]
 
     def chance(self, p: float) -> bool:
+        """True with probability ``p``."""
         return bool(self.rng.random() < p)
 
     # -- words --------------------------------------------------------------------------
@@ -101,8 +114,7 @@ class Speaker:
         """A phrase of one of ``kinds``, or None when the lexicon has none."""
         level = "medium" if event.name in UNGRADED else level_of(event.intensity)
         if self.canonical:
-            options = _choices(event.name, level, kinds, False)
-            few = _first_few(options)
+            few = _first_few(_choices(event.name, level, kinds, False))
             return self.pick(few[: self.canonical]) if few else None
         if self.held_out and self.chance(0.75) and (held := _choices(event.name, level, kinds, True)):
             return self.pick(held)
@@ -142,17 +154,17 @@ class Speaker:
             words = [w for w in table[strength or "medium"] if "{an}" not in text or " " not in w]
             word = (words[0] if self.canonical else self.pick(words)) if words else ""
             text, said = text.replace("{v}", word).replace("{q}", word), True
-        entry = LEXICON.get(event.name)
-        if "{a}" in text and entry:
-            options = {"slight": entry.slight_adj, "strong": entry.strong_adj}.get(strength, ())
-            text, said = text.replace("{a}", self.pick(options) if options else ""), True
-        if "{d}" in text and entry:
-            options = {"slight": ("slightly",), "strong": ("strongly",)}.get(strength, ())
-            text, said = text.replace("{d}", self.pick(options) if options else ""), True
+        if entry := LEXICON.get(event.name):
+            graded: dict[str, dict[str, tuple[str, ...]]] = {
+                "{a}": {"slight": entry.slight_adj, "strong": entry.strong_adj},
+                "{d}": {"slight": ("slightly",), "strong": ("strongly",)}}
+            for slot in graded:
+                if slot in text:
+                    options = graded[slot].get(strength, ())
+                    text, said = text.replace(slot, self.pick(options) if options else ""), True
         text = " ".join(text.replace("{p}", self.voice.possessive).split())
         if "{an}" in text:
-            at = text.index("{an}") + 5
-            text = text.replace("{an}", article(text[at:]))
+            text = text.replace("{an}", article(text.partition("{an} ")[2]))
         return re.sub(r"\ba (?=[aeiou])", "an ", text), said
 
     def _adverb(self, event: Event, strength: str) -> str:
@@ -160,7 +172,7 @@ class Speaker:
         options = {"slight": entry.slight, "strong": entry.strong}.get(strength, ()) if entry else ()
         if not options:
             return ""
-        return {"slight": options[0], "strong": options[0]}[strength] if self.canonical else self.pick(options)
+        return options[0] if self.canonical else self.pick(options)
 
     # -- clauses ------------------------------------------------------------------------
     def clause(self, event: Event, form: str, *, parts: bool = True, plural: bool = False) -> Clause:
@@ -177,10 +189,9 @@ class Speaker:
         assert phrase is not None, event.name
         strength, count = self._strength(event, phrase), self._count(event)
         tempo = "" if strength else self._tempo(event)
-        verb, rest = phrase.head, phrase.rest
+        rest = phrase.rest
         if count > 1 and _COUNTED.search(rest):
-            rest = _COUNTED.sub(lambda m: f"{NUMBERS[count]} {m[1] or ''}{m[2]}{m[3]}s", rest)
-            count = 0
+            rest, count = _counted(rest, count), 0
         rest, said = self._fill(rest, event, strength)
         adverb = "" if said or not strength else self._adverb(event, strength)
         before = ""
@@ -191,19 +202,11 @@ class Speaker:
         if tempo and not before and self.chance(0.5):
             before, tempo = tempo, ""
         own = phrase.kind == "part"
-        if own:
-            many = phrase.part.endswith(PLURAL_PARTS)
-            verb = {"ger": gerund(verb)}.get(form, verb if many or form != "third" else third(verb))
-        else:
-            verb = {"ger": gerund(verb), "third": verb if plural else third(verb)}.get(form, verb)
+        verb = _inflect(phrase.head, form, phrase.part.endswith(PLURAL_PARTS) if own else plural)
         words = [before, verb, rest, adverb, tempo, COUNTS[count] if count else ""]
         text = " ".join(w for w in words if w)
         if own:
-            text = f"{self.voice.possessive} {phrase.part} {text}"
-            if form == "imp":
-                text = f"let {text}"
-            elif form == "ger":
-                text = f"with {text}"
+            text = {"imp": "let ", "ger": "with "}.get(form, "") + f"{self.voice.possessive} {phrase.part} {text}"
         return Clause(text, own)
 
     def noun(self, event: Event) -> str | None:
@@ -213,10 +216,9 @@ class Speaker:
             return None
         strength, count, text = self._strength(event, phrase), self._count(event), phrase.head
         if event.cycles > 1 and event.name in COUNTABLE:
-            count = count or event.cycles  # "a nod" would say one
             if not _COUNTED.search(text):
                 return None
-            text = _COUNTED.sub(lambda m: f"{NUMBERS[count]} {m[1] or ''}{m[2]}{m[3]}s", text)
+            text = _counted(text, count or event.cycles)  # "a nod" would say one
         return self._fill(text, event, strength)[0]
 
     def emotion_pair(self, a: Event, b: Event) -> tuple[str, str]:

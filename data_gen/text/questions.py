@@ -74,7 +74,9 @@ def as_facts(measurement: Any) -> list[dict[str, Any]]:
     return out
 
 
-class _Asker:
+class _Questioner:
+    """Draws questions on one clip."""
+
     def __init__(self, script: Script, facts: Sequence[Fact] | None, rng: np.random.Generator, split: str) -> None:
         held = split == "test" and bool(rng.random() < HELD_OUT_SHARE)
         self.script, self.facts, self.groups = script, facts, groups(script)
@@ -90,13 +92,16 @@ class _Asker:
         return replace(event, intensity=0.7, cycles=0)
 
     def do(self, event: Event, form: str = "base") -> str:
+        """The action as a verb, without strength and count, which would give answers away."""
         return self.s.clause(self._plain(event), form, parts=False).text
 
     def answer(self, event: Event, form: str = "third") -> str:
+        """The same in the one wording of answers."""
         return self.short.clause(self._plain(event), form, parts=False).text
 
     @staticmethod
     def label(event: Event) -> str:
+        """The event as a noun."""
         text = LABELS[event.name]
         return text if event.is_emotion else f"the {text}"
 
@@ -106,6 +111,7 @@ class _Asker:
         return min(near, key=lambda f: abs(f["onset"] - event.start)) if near else None
 
     def some(self, events: Sequence[Event]) -> Event | None:
+        """One of the events, if there are any."""
         return self.s.pick(events) if events else None
 
     def ask(self, key: str, **slots: str) -> str:
@@ -261,6 +267,7 @@ class _Asker:
         return QA(self.ask("duration"), f"{self.script.seconds:.1f} s.", "duration")
 
     def draw(self) -> Iterator[QA]:
+        """Questions in random order; some come again."""
         makers: dict[str, Callable[[], QA | None]] = {k: getattr(self, k) for k in KINDS}
         weights = np.array(list(_TABLE.kinds.values()))
         once = ("what", "count", "duration", "emotion")
@@ -298,7 +305,7 @@ def questions(script: Script, facts: Sequence[Fact] | None, rng: np.random.Gener
     out: dict[str, QA] = {}
     paraphrases: dict[str, QA] = {}
     asked: Counter[tuple[str, ...]] = Counter()
-    for qa in _Asker(script, facts, rng, split).draw() if n else ():
+    for qa in _Questioner(script, facts, rng, split).draw() if n else ():
         # One question a fact, and no more denials than there are things to affirm.
         fact = ("absent",) if qa.kind == "absent" else (qa.kind, qa.answer, *_named(qa))
         most = max(1, len(script.events)) if qa.kind == "absent" else 1

@@ -237,7 +237,7 @@ def test_attributes_json(suite: list[Prompt]) -> None:
 
 
 # -- scripts ------------------------------------------------------------------------------------
-def test_the_performer_can_perform_every_prompt(suite: list[Prompt]) -> None:
+def test_every_prompt_can_be_performed(suite: list[Prompt]) -> None:
     for k, p in enumerate(suite[:600]):
         a, script = p.attributes, script_for(p.attributes, k)
         assert script == script_for(a, k) and 2.4 <= script.seconds <= 4.0 and script.subject == a.gender
