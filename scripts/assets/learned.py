@@ -17,7 +17,7 @@ import torch
 from facelm.data_gen.fit.config import FitConfig
 from facelm.data_gen.fit.detect import Detections
 from facelm.data_gen.fit.landmarker import Landmarker, landmarker_model
-from facelm.data_gen.fit.opinion import what_was_found
+from facelm.data_gen.fit.learned_prior import prior_inputs
 from facelm.data_gen.fit.solve import solve_landmarks
 from facelm.data_gen.performer.sampler import NAMES, sample_script
 from facelm.data_gen.video.footage import FootageConfig, Take, prepare
@@ -128,7 +128,7 @@ def sample_of(job: tuple[int, int]) -> Sample | None:
         return None
     seen = Detections(points[..., :2].copy(), points[..., 2].copy(), scores, poses, valid, side, side, FPS)
     s = solve_landmarks(seen, head, FitConfig())
-    return Sample(what_was_found(s.energy, s.observed, s.person, s.pose, s.good), truth_of(take.truth))
+    return Sample(prior_inputs(s.energy, s.observed, s.person, s.pose, s.good), truth_of(take.truth))
 
 
 def samples(scripted: int, at_random: int, workers: int) -> tuple[list[Sample], list[Sample]]:
