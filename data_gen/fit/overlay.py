@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ...common.progress import Progress, silent
-from ...face.clip.sequence import FaceSequence
 from ...face.head.model import HeadModel
 from ...face.io import video
 from ...face.io.media import MediaInfo, read_frames
