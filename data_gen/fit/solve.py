@@ -31,7 +31,7 @@ from .points import PointModel
 Array = NDArray[np.float32]
 
 _VIEW = 35.0
-"""Degrees that the larger side of a picture is taken to show before the fit knows better."""
+"""Degrees that the larger side of a picture is taken to show before its focal length is fitted."""
 _RIGID = ("nose", "forehead", "eye_left", "eye_right", "cheeks", "oval")
 _DEPTH_SHARE, _DEPTH_BIAS, _POINTS_BIAS = 0.7, 0.0342, -0.0182
 """Of the pitch, see ``_level``; biases in rad on the default head."""
@@ -288,7 +288,7 @@ def _shows_rest(good: NDArray[np.bool_], fps: float) -> bool:
 
 
 def _level(energy: Energy, seen: Observed, pose: Pose, spatial: Pose, person: Person) -> tuple[Pose, Person]:
-    """The constant part of the pitch, which a flat picture hardly tells from a longer or shorter face.
+    """The constant part of the pitch, which a flat picture hardly separates from a longer or shorter face.
 
     The detector's depth has information on it, with an error of its own. Over 24 rendered clips (other ones than the
     benchmark's) the points' pitch was off by 3.2 degrees rms, the depth's by 2.8, and this mixture of both by 1.7. What
