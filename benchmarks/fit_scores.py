@@ -153,7 +153,7 @@ def geometry(true: FaceSequence, camera: PinholeCamera, found: FaceSequence, fit
              use: NDArray[np.bool_]) -> Geometry:
     """Compare two clips of one head; ``use (T,)`` says which frames count."""
     at = np.flatnonzero(use)
-    t, f = _part(true, at), _part(found, at)
+    t, f = (s.replace(**s.parameters(at), valid=s.valid[at]) for s in (true, found))
     rot_t, rot_f = orientation(t), orientation(f)
     gap = rot_f * rot_t.inv()
     angle = np.degrees(gap.magnitude())
@@ -177,11 +177,6 @@ def geometry(true: FaceSequence, camera: PinholeCamera, found: FaceSequence, fit
         gaze=float(np.degrees(_gaze_angle(t, f).mean())), focal=fitted.focal / camera.focal - 1,
         depth=float((middle[1] / middle[0]).mean() - 1),
         jitter=_jitter(verts_f[:, soft], at), jitter_true=_jitter(verts_t[:, soft], at))
-
-
-def _part(seq: FaceSequence, at: NDArray[np.int64]) -> FaceSequence:
-    names = ("expr", "rotation", "neck_pose", "jaw_pose", "eyes_pose", "translation", "valid")
-    return seq.replace(**{n: getattr(seq, n)[at] for n in names})
 
 
 def orientation(seq: FaceSequence) -> Rotation:

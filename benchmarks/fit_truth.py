@@ -30,7 +30,7 @@ def truth_detections(footage: Footage, embedding: Embedding, noise_px: float = 1
     """What a perfect detector with ``noise_px`` of white noise would have seen of a filmed performance.
 
     Points that the embedding lacks are NaN. Depth is relative, in pixels, negative towards the
-    camera, as MediaPipe's. Blendshapes are NaN: the landmarks must tell all. Pose is the true one,
+    camera, as MediaPipe's. Blendshapes are NaN: the landmarks are all there is. Pose is the true one,
     in centimetres as MediaPipe's, without the origin of its canonical face.
 
     Args:

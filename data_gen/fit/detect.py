@@ -1,25 +1,29 @@
 """Landmarks of one face in every frame of a clip: MediaPipe's 478 points, 52 blendshapes and head pose.
 
-Decoding, detection and tracking overlap: ffmpeg's libraries and MediaPipe work in threads outside Python's lock, MediaPipe on one
-picture each, and the tracker takes their results in order.
+Decoding, detection and tracking overlap: the decoder and MediaPipe work in threads outside Python's lock, MediaPipe on
+one picture each, and the tracker takes their results in order.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common.files import atomic_file
+from ...common.progress import Progress, silent
 from ...face.clip.channels import ARKIT_52
 from ...face.io.media import MediaInfo, read_frames
-from .landmarker import POINTS, Crew, Landmarker, landmarker_model, model_sha256
+from .landmarker import POINTS, Landmarker, landmarker_model, model_sha256
 from .tracks import Scene, Track, Tracker, jump_cuts, scene
 
 __all__ = ["Detections", "TrackEvent", "detect", "detect_frames", "landmarker_model"]
@@ -33,8 +37,7 @@ _AHEAD = 4
 """Pictures waiting for each thread; more would only take memory."""
 _BRIEF = 0.02
 """Share of the longest track below which another one is taken for a false alarm."""
-
-Progress = Callable[[int, int], None]
+_ARRAYS = ("points", "depth", "blendshapes", "pose", "valid", "boxes")
 
 
 @dataclass(frozen=True)
@@ -97,18 +100,14 @@ class Detections:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one npz file; it appears when it is complete."""
-        from ...common.files import atomic_file
-
         path = Path(path)
         if path.suffix != ".npz":
             raise ValueError(f"{path.name!r}: detections are saved as .npz")
         with atomic_file(path) as partial, partial.open("wb") as file:
             np.savez_compressed(
-                file, format=np.array(FORMAT), points=self.points, depth=self.depth, blendshapes=self.blendshapes,
-                pose=self.pose, valid=self.valid, size=np.array([self.width, self.height]), fps=np.array(self.fps),
+                file, format=FORMAT, size=[self.width, self.height], fps=self.fps, faces_seen=self.faces_seen, model=self.model,
                 event_kind=np.array([EVENTS.index(e.kind) for e in self.events], np.int64),
-                event_frame=np.array([e.frame for e in self.events], np.int64),
-                faces_seen=np.array(self.faces_seen), model=np.array(self.model), boxes=self.boxes)
+                event_frame=np.array([e.frame for e in self.events], np.int64), **{k: getattr(self, k) for k in _ARRAYS})
         return path
 
     @classmethod
@@ -129,12 +128,10 @@ class Detections:
                 found = str(npz["format"]) if "format" in npz else "another kind of npz"
                 if found != FORMAT:
                     raise ValueError(f"{path}: {found}; {FORMAT} wanted")
-                size = npz["size"]
-                return cls(
-                    npz["points"], npz["depth"], npz["blendshapes"], npz["pose"], npz["valid"], int(size[0]), int(size[1]),
-                    float(npz["fps"]), tuple(TrackEvent(EVENTS[k], int(f)) for k, f in
-                                             zip(npz["event_kind"], npz["event_frame"], strict=True)),
-                    int(npz["faces_seen"]), str(npz["model"]), npz["boxes"])
+                events = zip(npz["event_kind"], npz["event_frame"], strict=True)
+                return cls(**{k: npz[k] for k in _ARRAYS}, width=int(npz["size"][0]), height=int(npz["size"][1]),
+                           fps=float(npz["fps"]), events=tuple(TrackEvent(EVENTS[k], int(f)) for k, f in events),
+                           faces_seen=int(npz["faces_seen"]), model=str(npz["model"]))
         except (OSError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: not a readable file of detections ({error})") from error
 
@@ -142,7 +139,7 @@ class Detections:
 # -- detection ---------------------------------------------------------------------------
 def detect(
     info: MediaInfo, *, face: int | None = None, model: str | os.PathLike[str] | None = None,
-    max_side: int | None = None, progress: Progress | None = None,
+    max_side: int | None = None, progress: Progress = silent,
 ) -> Detections:
     """Find and follow one face through a video, an image or a folder of frames.
 
@@ -165,7 +162,7 @@ def detect(
 
 def detect_frames(
     frames: Iterable[NDArray[np.uint8]], width: int, height: int, fps: float, *, face: int | None = None,
-    model: str | os.PathLike[str] | None = None, progress: Progress | None = None, total: int | None = None,
+    model: str | os.PathLike[str] | None = None, progress: Progress = silent, total: int | None = None,
     name: str = "the frames",
 ) -> Detections:
     """As ``detect``, of pictures (H,W,3) uint8 RGB that may be smaller than the ``width`` x ``height`` they stand for."""
@@ -175,24 +172,32 @@ def detect_frames(
     tracker = Tracker(max(1, round(fps)))
     for done, now in enumerate(_scenes(frames, file), 1):
         tracker.add(now)
-        if progress:
-            progress(done, max(total or done, done))
+        progress(done, max(total or done, done))
     return _of_track(tracker, face, width, height, fps, model_sha256(file), name)
 
 
-def _workers() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, 8))
+def cores(most: int) -> int:
+    """Cores that this process may use, at most ``most``."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(count, most))
 
 
 def _scenes(frames: Iterable[NDArray[np.uint8]], model: Path) -> Iterator[Scene]:
-    """Every picture looked at, in order, on all cores, with a bounded number in memory."""
-    crew = Crew(model, MAX_FACES, 0.5)
-    threads = _workers()
+    """The scene of every picture, in order, on all cores, with a bounded number in memory."""
+    threads, made, lock = cores(8), [], threading.Lock()
+    idle: SimpleQueue[Landmarker] = SimpleQueue()
 
     def look(picture: NDArray[np.uint8]) -> Scene:
-        task: Landmarker = crew.mine()
-        return scene(picture, task.look(picture))
+        try:
+            task = idle.get_nowait()
+        except Empty:  # there are never more of them than threads
+            with lock:  # one at a time: making one redirects stderr
+                task = Landmarker(model, MAX_FACES)
+                made.append(task)
+        try:
+            return scene(picture, task.look(picture))
+        finally:
+            idle.put(task)
 
     waiting: deque[Future[Scene]] = deque()
     pool = ThreadPoolExecutor(threads, "landmarks")
@@ -204,10 +209,9 @@ def _scenes(frames: Iterable[NDArray[np.uint8]], model: Path) -> Iterator[Scene]
         while waiting:
             yield waiting.popleft().result()
     finally:
-        for future in waiting:
-            future.cancel()
-        pool.shutdown(wait=True)
-        crew.close()
+        pool.shutdown(wait=True, cancel_futures=True)
+        for task in made:
+            task.close()
 
 
 def _of_track(

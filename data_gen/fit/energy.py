@@ -1,14 +1,14 @@
 """What the fit minimises, as normal equations: residuals, their derivatives, priors and smoothness.
 
 Every frame has ``P = 13 + E + K`` unknowns: rotation (3, applied on the left of the current one), position (3),
-jaw (3), pitch and yaw of each eye (4), expression (E), and the detector's K habits (face/landmarks/response.py). A
+jaw (3), pitch and yaw of each eye (4), expression (E), and the detector's K bias modes (face/landmarks/response.py). A
 clip's equations are block-banded: frames meet only through second differences, so a whole window is one banded
 Cholesky solve.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,9 @@ Array = NDArray[np.float32]
 
 ROT, POS, JAW, EYES, EXPR = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 13), 13
 LIDS = tuple(i for i, n in enumerate(EXPR_NAMES) if n.startswith("eyeBlink"))
-_SHY: dict[str, float] = {"browInnerUp": 0.5, "cheekPuff": 1.5, "mouthPucker": 0.5, "noseSneerLeft": 0.5, "noseSneerRight": 0.5,
+_FAINT: dict[str, float] = {"browInnerUp": 0.5, "cheekPuff": 1.5, "mouthPucker": 0.5, "noseSneerLeft": 0.5, "noseSneerRight": 0.5,
                           "eyeSquintLeft": 0.3, "eyeSquintRight": 0.3, "mouthUpperUpLeft": 0.3, "mouthUpperUpRight": 0.3}
-"""Shapes that move few points by little, or that the detector answers by half: the same prior would shrink them most."""
+"""Shapes that move few points by little, or that the detector shows by half: the same prior would shrink them most."""
 _JAW_RANGE = ((-0.03, 0.55), (-0.15, 0.15), (-0.08, 0.08))
 _GAZE_LIMIT = 0.7
 
@@ -47,8 +47,8 @@ class Observed:
         scale: ``(T,)`` px a metre at the face.
         open: ``(T, 2)`` in 0..1, how far the left and the right eye show their iris.
         expr: ``(T, E)`` what the detector's blend shapes say, and ``expr_sigma (E,)``; inf where they say nothing.
-        told: ``(T, 7 + E)`` jaw, eyes and expression as a second opinion has them (opinion.py), and ``told_weight``, their
-            inverse variances; None: there is none.
+        prior: ``(T, 7 + E)`` mean of the learned prior on jaw, eyes and expression (learned_prior.py), and
+            ``prior_weight``, its inverse variances; None: there is none.
     """
 
     points: Array
@@ -57,17 +57,16 @@ class Observed:
     open: Array
     expr: Array
     expr_sigma: Array
-    told: Array | None = None
-    told_weight: Array | None = None
+    prior: Array | None = None
+    prior_weight: Array | None = None
 
     def __len__(self) -> int:
         return len(self.points)
 
     def part(self, index: NDArray[np.int64] | slice) -> Observed:
         """Some of the frames."""
-        told, weight = (None if a is None else a[index] for a in (self.told, self.told_weight))
-        return Observed(self.points[index], self.seen[index], self.scale[index], self.open[index], self.expr[index],
-                        self.expr_sigma, told, weight)
+        parts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "expr_sigma"}
+        return replace(self, **{name: None if value is None else value[index] for name, value in parts.items()})
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Pose:
 
     Attributes:
         rot: ``(T, 3, 3)``; pos: ``(T, 3)`` m, where the head's pivot is, camera frame.
-        jaw: ``(T, 3)`` rad; eyes: ``(T, 6)`` rad, left then right; expr: ``(T, E + K)``, expression then habits.
+        jaw: ``(T, 3)`` rad; eyes: ``(T, 6)`` rad, left then right; expr: ``(T, E + K)``, expression then bias modes.
     """
 
     rot: Array
@@ -87,7 +86,7 @@ class Pose:
 
     def part(self, index: NDArray[np.int64] | slice) -> Pose:
         """Some of the frames."""
-        return Pose(self.rot[index], self.pos[index], self.jaw[index], self.eyes[index], self.expr[index])
+        return Pose(*(getattr(self, f.name)[index] for f in fields(self)))
 
     def moved(self, step: NDArray[np.float64]) -> Pose:
         """After a step ``(T, P)``, limited to what stays within the linearisation."""
@@ -151,8 +150,7 @@ class Energy:
         self.bounded = named
         """ARKit-like columns live in 0..1; those of a statistical head do not."""
         self.lids = np.array(LIDS if named else (), np.int64)
-
-        self.belief = _belief(config, model.n_expr, named)
+        self.precision = _precision(config, model.n_expr, named)
 
     # -- residuals -----------------------------------------------------------------------------
     def residuals(self, seen: Observed, pose: Pose, person: Person) -> Array:
@@ -215,7 +213,7 @@ class Energy:
         far = (residual**2).sum(-1) / (k * self.sigma) ** 2
         weight = np.where(seen.seen, self.weight / (1 + far) ** 2, 0.0).astype(np.float32)
         shows = seen.open**2
-        for side, points in enumerate(self.irises):  # behind a closed lid the detector moves the iris with it
+        for side, points in enumerate(self.irises):  # behind a closed lid the detected iris moves with it
             weight[:, points] *= shows[:, side, None]
         gap_far = (gap**2).sum(-1) * self.triple_weight * 2 / k**2 / 4
         gap_weight = np.where(both, self.triple_weight / (1 + gap_far) ** 2, 0.0).astype(np.float32)
@@ -248,7 +246,7 @@ class Energy:
         return Equations(hessian, gradient, residual, jt @ q, shared, shared_gradient)
 
     def _priors(self, seen: Observed, pose: Pose, hessian: Array, gradient: Array) -> None:
-        """Quadratic beliefs on single unknowns; added in place."""
+        """Quadratic priors on single unknowns; added in place."""
         p = self.config.priors
         at = np.arange(hessian.shape[1])
         stiff = np.zeros((len(seen), len(at)), np.float32)
@@ -273,17 +271,17 @@ class Energy:
         add(EYES, eyes, p.gaze)
         n = self.model.n_expr
         expr, shown = slice(EXPR, EXPR + n), pose.expr[:, :n]
-        hessian[:, expr, expr] += self.belief
-        pull[:, expr] -= shown @ self.belief
+        hessian[:, expr, expr] += self.precision
+        pull[:, expr] -= shown @ self.precision
         add(slice(EXPR + n, None), pose.expr[:, n:], p.habits)
         if self.bounded:
             limit(expr, shown, 0.0, 1.0, p.limits)
         if p.blendshapes > 0:
             add(expr, shown - seen.expr[:, :n], np.where(np.isfinite(seen.expr_sigma), seen.expr_sigma * p.blendshapes, 1e6))
-        if seen.told is not None and seen.told_weight is not None:
+        if seen.prior is not None and seen.prior_weight is not None:
             own = slice(JAW.start, EXPR + n)
-            stiff[:, own] += seen.told_weight
-            pull[:, own] -= (np.concatenate([pose.jaw, eyes, shown], 1) - seen.told) * seen.told_weight
+            stiff[:, own] += seen.prior_weight
+            pull[:, own] -= (np.concatenate([pose.jaw, eyes, shown], 1) - seen.prior) * seen.prior_weight
         hessian[:, at, at] += stiff
         gradient += pull
         # both eyes look the same way
@@ -324,7 +322,7 @@ class Energy:
         return out
 
 
-def _belief(config: FitConfig, size: int, named: bool) -> Array:
+def _precision(config: FitConfig, size: int, named: bool) -> Array:
     """``(E, E)`` inverse covariance of the expression: single columns, and actions that move several together."""
     p = config.priors
     if not named:  # the columns of a statistical head are in standard deviations, and independent
@@ -338,7 +336,7 @@ def _belief(config: FitConfig, size: int, named: bool) -> Array:
     scale = np.sqrt(np.diag(common))
     correlation = (1 - p.together) * np.eye(size) + p.together * common / np.outer(scale, scale)
     sigma = np.full(size, p.expression)
-    for name, gain in _SHY.items():
+    for name, gain in _FAINT.items():
         sigma[EXPR_INDEX[name]] *= p.shy ** gain
     sigma[list(LIDS)] = p.blink
     out = np.linalg.inv(correlation * np.outer(sigma, sigma))

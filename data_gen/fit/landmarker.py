@@ -1,4 +1,4 @@
-"""MediaPipe's face landmarker: where its model file is, and threads that run it on pictures.
+"""MediaPipe's face landmarker: where its model file is, and running it on pictures.
 
 The model (face detector, 478-point face mesh with irises, 52 blendshapes) is described in Kartynnik et al., "Real-time
 Facial Surface Geometry from Monocular Video on Mobile GPUs", 2019, https://arxiv.org/abs/1907.06724, and Grishchenko
@@ -8,22 +8,22 @@ et al., "Blendshapes GHUM", 2023, https://arxiv.org/abs/2309.05782.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sys
 import tempfile
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common.files import file_digest
+from ...common.optional import require
 from ...face.clip.channels import ARKIT_52
 
 MODEL_NAME = "face_landmarker.task"
@@ -77,14 +77,14 @@ def landmarker_model(path: str | os.PathLike[str] | None = None) -> Path:
 
 
 @cache
-def _sha256(path: str, size: int, changed: int) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def _sha256(path: Path, size: int, changed: int) -> str:
+    return file_digest(path)
 
 
 def model_sha256(path: Path) -> str:
-    """sha256 of a model file, in hex."""
+    """sha256 of a model file, in hex; read again when the file's size or time has changed."""
     stat = path.stat()
-    return _sha256(str(path), stat.st_size, stat.st_mtime_ns)
+    return _sha256(path, stat.st_size, stat.st_mtime_ns)
 
 
 def check_bundle(path: Path) -> None:
@@ -126,14 +126,14 @@ def _quiet() -> Iterator[None]:
                         os.write(2, f"{line}\n".encode())
 
 
-def _missing(error: BaseException) -> ImportError:
+def _missing(error: ImportError | OSError) -> ImportError:
     """What to install for a failed import or a shared library that does not load."""
-    text = str(error)
+    text = f"{error} {error.__cause__ or ''}"
     for library, package in _SYSTEM.items():
         if library in text:
             return ImportError(f"MediaPipe needs the system library {library}: apt-get install libegl1 libgles2"
                                f"{'' if package in ('libegl1', 'libgles2') else ' ' + package}")
-    return ImportError(f"finding faces needs MediaPipe 1.2 or later: pip install 'facelm[fit]' ({text[:120]})")
+    return error if isinstance(error, ImportError) else ImportError(f"MediaPipe cannot be loaded: {text[:120]}")
 
 
 @cache
@@ -147,11 +147,10 @@ def _mediapipe() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         with _quiet():
-            import mediapipe
-            from mediapipe.tasks.python import vision  # noqa: F401
+            require("mediapipe.tasks.python.vision", "fit", "finding faces needs MediaPipe 1.2 or later")
+            return import_module("mediapipe")
     except (ImportError, OSError) as error:
         raise _missing(error) from error
-    return mediapipe
 
 
 @dataclass(frozen=True)
@@ -198,9 +197,9 @@ def tiles(width: int, height: int) -> list[tuple[int, int, int]]:
 class Landmarker:
     """MediaPipe's face landmarker on single pictures.
 
-    Every picture is looked at by itself. MediaPipe's video mode for one face smooths over time, which delays and
+    Every picture is processed by itself. MediaPipe's video mode for one face smooths over time, which delays and
     flattens blinks, and for more faces it gives the same as this; and pictures that do not depend on each other can be
-    looked at on several cores with the same bytes as on one.
+    processed on several cores with the same bytes as on one.
     """
 
     def __init__(self, model: Path, faces: int = 4, confidence: float = 0.5) -> None:
@@ -215,10 +214,9 @@ class Landmarker:
             ValueError: MediaPipe does not take the model file.
         """
         self._mp = _mediapipe()
-        from mediapipe.tasks.python import BaseOptions, vision
-
+        vision, base_options = self._mp.tasks.vision, self._mp.tasks.BaseOptions
         options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_buffer=model.read_bytes()), running_mode=vision.RunningMode.IMAGE,
+            base_options=base_options(model_asset_buffer=model.read_bytes()), running_mode=vision.RunningMode.IMAGE,
             num_faces=faces, min_face_detection_confidence=confidence, output_face_blendshapes=True,
             output_facial_transformation_matrixes=True)
         self._faces = faces
@@ -276,26 +274,3 @@ class Landmarker:
         """Free MediaPipe's graph."""
         with _quiet():
             self._task.close()
-
-
-class Crew:
-    """One landmarker a thread."""
-
-    def __init__(self, model: Path, faces: int, confidence: float) -> None:
-        self._make = lambda: Landmarker(model, faces, confidence)
-        self._local = threading.local()
-        self._all: list[Landmarker] = []
-        self._lock = threading.Lock()
-
-    def mine(self) -> Landmarker:
-        """The calling thread's landmarker, made at the first call."""
-        if not hasattr(self._local, "task"):
-            with self._lock:  # one at a time: making one redirects stderr
-                self._local.task = self._make()
-                self._all.append(self._local.task)
-        task: Landmarker = self._local.task
-        return task
-
-    def close(self) -> None:
-        for task in self._all:
-            task.close()

@@ -1,31 +1,30 @@
-"""Is the fit right? The input, the fitted head over it, and the points, side by side.
+"""The input, the fitted head over it, and the points, side by side, to check a fit by eye.
 
-As a video, frame by frame in constant memory, or as one picture of a clip's most telling frames.
+As a video, frame by frame in constant memory, or as one picture of a clip's key frames.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ...face.clip.sequence import FaceSequence
+from ...common.progress import Progress, silent
 from ...face.head.model import HeadModel
 from ...face.io import video
 from ...face.io.media import MediaInfo, read_frames
 from ...face.landmarks.points import REGIONS, embedding_for
 from ...face.render.camera import Camera, PinholeCamera
 from ...face.render.render import Renderer, key_frames
-from .detect import Detections
-
-Progress = Callable[[int, int], None]
+from .detect import cores
+from .fit import FitResult
 
 PANELS: tuple[str, ...] = ("input", "fitted head", "points: white detected, coloured fitted")
 PANEL_SIDE = 640
@@ -41,31 +40,7 @@ _COLOURS: dict[str, tuple[int, int, int]] = {
     "nose": (96, 232, 96), "lips_outer": (255, 72, 88), "lips_inner": (255, 150, 160), "cheeks": (170, 150, 255),
     "chin": (64, 216, 176),
 }
-_CHUNK = 16
 _GAP = 4
-
-
-class Shown(Protocol):
-    """What an overlay needs of a fit; ``fit.FitResult`` has it."""
-
-    @property
-    def seq(self) -> FaceSequence:
-        """In the camera's frame."""
-    @property
-    def camera(self) -> PinholeCamera:
-        """At the full size of the picture."""
-    @property
-    def detections(self) -> Detections:
-        """Detected points."""
-    @property
-    def info(self) -> MediaInfo | None:
-        """The input."""
-    @property
-    def points(self) -> NDArray[np.floating]:
-        """(T,L,2) px, the fitted head's points."""
-    @property
-    def index(self) -> NDArray[np.integer]:
-        """(L,) which of MediaPipe's points they are."""
 
 
 @dataclass(frozen=True)
@@ -92,22 +67,6 @@ def render_camera(camera: PinholeCamera, vertices: NDArray[np.floating]) -> Came
     distance = max(0.05, float(-np.median(flat[:, 2])))
     reach = float(np.quantile(np.linalg.norm(flat + np.array([0.0, 0.0, distance]), axis=1), 0.999))
     return Camera((0.0, 0.0, -distance), distance, float(np.clip(camera.fov, 1.0, 120.0)), max(0.05, reach * 1.05))
-
-
-class _Painter:
-    """Draws the fitted head over pictures of one size; one a thread."""
-
-    def __init__(self, head: HeadModel, camera: Camera, size: tuple[int, int], draws: Renderer | None = None) -> None:
-        self.renderer = Renderer(head, camera, size, look=draws.look if draws else None)
-        # the neck's end and the shoulders belong to the body, which the picture shows better
-        keep = (head.weights[:, 0] < 0.5)[head.faces].all(1)
-        self._faces = np.array(head.faces[keep], np.int32)
-
-    def over(self, picture: NDArray[np.uint8], vertices: NDArray[np.floating]) -> NDArray[np.uint8]:
-        """``picture`` (H,W,3) with the head of ``vertices`` (V,3) laid over it."""
-        drawn = self.renderer.draw(vertices)
-        cover = np.float32(ALPHA) * self.renderer.cover(vertices, self._faces)[..., None]
-        return (picture + cover * (drawn.astype(np.float32) - picture)).round().astype(np.uint8)
 
 
 def draw_points(
@@ -150,34 +109,36 @@ def region_colours(index: NDArray[np.integer], head: HeadModel) -> NDArray[np.ui
 class _Overlay:
     """Three panels for any frame of a fit."""
 
-    def __init__(self, result: Shown, head: HeadModel, view: _View) -> None:
+    def __init__(self, result: FitResult, head: HeadModel, view: _View) -> None:
         self._result, self._head, self._view = result, head, view
         self._colours = region_colours(result.index, head)
         sample = np.unique(np.linspace(0, len(result.seq) - 1, min(24, len(result.seq))).astype(int))
         camera = render_camera(result.camera, head.sequence_vertices(result.seq, sample))
-        first = _Painter(head, camera, view.size)
-        self._painters = [first, *(_Painter(head, camera, view.size, first.renderer) for _ in range(_threads() - 1))]
+        first = Renderer(head, camera, view.size)
+        self._renderers = [first, *(Renderer(head, camera, view.size, look=first.look) for _ in range(cores(4) - 1))]
+        # the neck's end and the shoulders belong to the body, which the picture shows better
+        self._faces = np.array(head.faces[(head.weights[:, 0] < 0.5)[head.faces].all(1)], np.int32)
 
     def frames(self, pictures: Iterator[NDArray[np.uint8]], frames: NDArray[np.integer]) -> Iterator[NDArray[np.uint8]]:
-        """The panels of ``frames`` whose input is ``pictures``, in order."""
-        crew = self._painters
-        with ThreadPoolExecutor(len(crew)) as pool:
-            for start in range(0, len(frames), _CHUNK):
-                chunk = frames[start:start + _CHUNK]
-                vertices = self._head.sequence_vertices(self._result.seq, chunk)
-                for k in range(0, len(chunk), len(crew)):
-                    some = [(f, p) for f, p in zip(chunk[k:k + len(crew)], pictures, strict=False)]
-                    yield from pool.map(self._compose, crew[:len(some)], [int(f) for f, _ in some],
-                                        [p for _, p in some], vertices[k:k + len(some)])
-                    if len(some) < min(len(crew), len(chunk) - k):
-                        return
+        """The panels of ``frames`` whose input is ``pictures``, in order, one thread a renderer."""
+        pairs = zip(frames.tolist(), pictures, strict=False)
+        with ThreadPoolExecutor(len(self._renderers)) as pool:
+            while some := list(islice(pairs, len(self._renderers))):
+                vertices = self._head.sequence_vertices(self._result.seq, [frame for frame, _ in some])
+                yield from pool.map(self._compose, self._renderers, *zip(*some, strict=True), vertices)
+
+    def _covered(self, renderer: Renderer, picture: NDArray[np.uint8], vertices: NDArray[np.floating]) -> NDArray[np.uint8]:
+        """``picture`` (H,W,3) with the head of ``vertices`` (V,3) laid over it."""
+        drawn = renderer.draw(vertices)
+        cover = np.float32(ALPHA) * renderer.cover(vertices, self._faces)[..., None]
+        return (picture + cover * (drawn.astype(np.float32) - picture)).round().astype(np.uint8)
 
     def _compose(
-        self, painter: _Painter, frame: int, picture: NDArray[np.uint8], vertices: NDArray[np.floating]
+        self, renderer: Renderer, frame: int, picture: NDArray[np.uint8], vertices: NDArray[np.floating]
     ) -> NDArray[np.uint8]:
         result, view = self._result, self._view
         trusted = bool(result.seq.valid[frame])
-        mesh = painter.over(picture, vertices) if trusted else picture.copy()
+        mesh = self._covered(renderer, picture, vertices) if trusted else picture.copy()
         points = picture.copy()
         seen = result.detections.points[frame] * view.scale
         fitted = np.asarray(result.points[frame], np.float64) * view.scale
@@ -192,11 +153,6 @@ class _Overlay:
             parts += [panel[y0:y1, x0:x1], np.full((y1 - y0, _GAP, 3), 20, np.uint8)]
         row = np.concatenate(parts[:-1], 1)
         return row if trusted else _labelled(row, "no trusted fit in this frame", (x1 - x0 + _GAP, 4))
-
-
-def _threads() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, 4))
 
 
 def _labelled(picture: NDArray[np.uint8], text: str, place: tuple[int, int]) -> NDArray[np.uint8]:
@@ -220,7 +176,7 @@ def _view(info: MediaInfo, side: int) -> _View:
     return _View(size[0] / info.width, size, (0, 0, *size))
 
 
-def _close_view(result: Shown, info: MediaInfo, side: int) -> _View:
+def _close_view(result: FitResult, info: MediaInfo, side: int) -> _View:
     """The part of the picture in which the face is, over the whole clip, at a scale that makes it ``side`` px."""
     points = np.asarray(result.points, np.float64).reshape(-1, 2)
     points = points[np.isfinite(points).all(1)]
@@ -249,8 +205,8 @@ def _picture_of(info: MediaInfo, frame: int, size: tuple[int, int]) -> NDArray[n
     return picture
 
 
-def sheet(result: Shown, head: HeadModel | None = None, frames: int = SHEET_FRAMES) -> NDArray[np.uint8]:
-    """A clip's most telling frames below each other, close to the face: input, fitted head, points.
+def sheet(result: FitResult, head: HeadModel | None = None, frames: int = SHEET_FRAMES) -> NDArray[np.uint8]:
+    """A clip's key frames below each other, close to the face: input, fitted head, points.
 
     Args:
         result: the fit.
@@ -265,9 +221,9 @@ def sheet(result: Shown, head: HeadModel | None = None, frames: int = SHEET_FRAM
     """
     info, head = _checked(result, head)
     known = np.flatnonzero(result.seq.valid)
-    part = result.seq.replace(valid=result.seq.valid) if not len(known) else _only(result.seq, known)
-    chosen = np.array(key_frames(part, frames))
-    chosen = known[chosen] if len(known) else chosen
+    known = known if len(known) else np.arange(len(result.seq))
+    part = result.seq.replace(**result.seq.parameters(known), valid=result.seq.valid[known])
+    chosen = known[key_frames(part, frames)]
     view = _close_view(result, info, SHEET_PANEL if len(chosen) > 1 else PANEL_SIDE)
     overlay = _Overlay(result, head, view)
     rows = []
@@ -278,13 +234,7 @@ def sheet(result: Shown, head: HeadModel | None = None, frames: int = SHEET_FRAM
     return _titled(np.concatenate(rows[:-1]), view.crop[2] - view.crop[0])
 
 
-def _only(seq: FaceSequence, frames: NDArray[np.integer]) -> FaceSequence:
-    return seq.replace(expr=seq.expr[frames], rotation=seq.rotation[frames], neck_pose=seq.neck_pose[frames],
-                       jaw_pose=seq.jaw_pose[frames], eyes_pose=seq.eyes_pose[frames],
-                       translation=seq.translation[frames], valid=seq.valid[frames])
-
-
-def _checked(result: Shown, head: HeadModel | None) -> tuple[MediaInfo, HeadModel]:
+def _checked(result: FitResult, head: HeadModel | None) -> tuple[MediaInfo, HeadModel]:
     if result.info is None:
         raise ValueError("this fit does not know its video; fit the file itself to see an overlay")
     head = head or HeadModel.default()
@@ -295,8 +245,8 @@ def _checked(result: Shown, head: HeadModel | None) -> tuple[MediaInfo, HeadMode
 
 
 def write_overlay(
-    result: Shown, path: str | os.PathLike[str], head: HeadModel | None = None, *, side: int = PANEL_SIDE,
-    progress: Progress | None = None,
+    result: FitResult, path: str | os.PathLike[str], head: HeadModel | None = None, *, side: int = PANEL_SIDE,
+    progress: Progress = silent,
 ) -> Path:
     """Write a fit beside its input: ``.mp4`` every frame, ``.png`` a sheet of key frames close to the face.
 

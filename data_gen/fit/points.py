@@ -23,6 +23,12 @@ _STEP = 1e-2
 """Step of the central differences in joint angles, rad."""
 
 
+def view_angles(rot: Array) -> NDArray[np.floating]:
+    """``(T, 2)`` rad: pitch and yaw of heads turned by ``rot (T, 3, 3)``."""
+    ahead = rot[:, :, 2]
+    return np.stack([-np.arcsin(np.clip(ahead[:, 1], -1, 1)), np.arctan2(ahead[:, 0], ahead[:, 2])], 1)
+
+
 @dataclass(frozen=True)
 class Posed:
     """Points in the head's own frame (global rotation and translation left out).
@@ -48,7 +54,7 @@ class PointModel:
     Args:
         head: any head.
         embedding: where the L points lie on it.
-        response: what the detector adds to that; None: it sees the mesh as it is.
+        response: the detector's bias on that; None: exact points.
     """
 
     def __init__(self, head: HeadModel, embedding: Embedding, response: Response | None) -> None:
@@ -69,18 +75,18 @@ class PointModel:
         basis = mix(skin.basis)
         self.shape_basis, self.expr_basis = basis[: self.n_shape], basis[self.n_shape:]
         self.response = response
-        self.n_habits = 0
+        self.n_bias = 0
         """Columns after the expression's: the detector's own, fitted along and thrown away."""
-        if response is not None:  # a detector's answer to a shape is as good as a shape
+        if response is not None:  # a detector's response to a shape is as good as a shape
             self.template[:, :2] += response.mean
             self.shape_basis[..., :2] += response.shape
             self.expr_basis[..., :2] += response.expr
-            habits = np.pad(response.habits, ((0, 0), (0, 0), (0, 1)))
-            self.expr_basis = np.concatenate([self.expr_basis, habits])
-            self.n_habits = len(habits)
+            bias = np.pad(response.habits, ((0, 0), (0, 0), (0, 1)))
+            self.expr_basis = np.concatenate([self.expr_basis, bias])
+            self.n_bias = len(bias)
             self.angle_response = np.concatenate([response.jaw, response.gaze]).reshape(5, -1)
             self.view_response = response.view.reshape(2, -1)
-        self.n_columns = self.n_expr + self.n_habits
+        self.n_columns = self.n_expr + self.n_bias
         self.expr_by_point = np.ascontiguousarray(self.expr_basis.transpose(1, 2, 0))
         """(L, 3, E + K)"""
         self.shape_by_point = np.ascontiguousarray(self.shape_basis.transpose(1, 2, 0))
@@ -168,9 +174,7 @@ class PointModel:
         """Points ``(T, L, 3)`` with what the detector adds because of the view ``rot (T, 3, 3)``."""
         if self.response is None:
             return at
-        ahead = rot[:, :, 2]
-        view = np.stack([-np.arcsin(np.clip(ahead[:, 1], -1, 1)), np.arctan2(ahead[:, 0], ahead[:, 2])], 1)
-        view = np.clip(view, -0.6, 0.6).astype(np.float32)  # measured up to about half a radian
+        view = np.clip(view_angles(rot), -0.6, 0.6).astype(np.float32)  # measured up to about half a radian
         out = at.copy()
         out[..., :2] += (view @ self.view_response).reshape(len(at), -1, 2)
         return out

@@ -8,13 +8,13 @@ differences tie frames together, and a window of frames is one banded linear sys
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
+from ...common.progress import Progress, silent
 from ...face.clip.channels import ARKIT_52, EXPR_NAMES
 from ...face.clip.sequence import FaceSequence
 from ...face.head.model import HeadModel
@@ -25,14 +25,13 @@ from ...face.render.camera import PinholeCamera
 from .config import FitConfig
 from .detect import Detections
 from .energy import EXPR, Energy, Observed, Person, Pose, solve_window
-from .opinion import what_was_found, with_opinion
+from .learned_prior import prior_inputs, with_prior
 from .points import PointModel
 
 Array = NDArray[np.float32]
-Progress = Callable[[int, int], None]
 
 _VIEW = 35.0
-"""Degrees that the larger side of a picture is taken to show before the fit knows better."""
+"""Degrees that the larger side of a picture is taken to show before its focal length is fitted."""
 _RIGID = ("nose", "forehead", "eye_left", "eye_right", "cheeks", "oval")
 _DEPTH_SHARE, _DEPTH_BIAS, _POINTS_BIAS = 0.7, 0.0342, -0.0182
 """Of the pitch, see ``_level``; biases in rad on the default head."""
@@ -77,7 +76,7 @@ class Solved:
 
 
 def fit_landmarks(seen: Detections, head: HeadModel | None = None, config: FitConfig | None = None,
-                  camera: PinholeCamera | None = None, progress: Progress | None = None) -> Fitted:
+                  camera: PinholeCamera | None = None, progress: Progress = silent) -> Fitted:
     """Fit a head to the landmarks of a clip.
 
     Args:
@@ -93,17 +92,17 @@ def fit_landmarks(seen: Detections, head: HeadModel | None = None, config: FitCo
     head, config = head or HeadModel.default(), config or FitConfig()
     first = solve_landmarks(seen, head, config, camera, progress)
     good, energy, observed, person, pose = first.good, first.energy, first.observed, first.person, first.pose
-    opinion = opinion_for(head, energy.model.embedding) if config.detector and config.priors.opinion > 0 else None
-    if opinion is not None and _tells_rest(good, seen.fps):
-        found = what_was_found(energy, observed, person, pose, good)
-        observed = with_opinion(opinion, found, observed, config.priors.opinion, config.priors.opinion_gaze)
-        pose = _all_frames(energy, observed, person, pose, seen.fps, config.opinion_steps, None)
+    prior = opinion_for(head, energy.model.embedding) if config.detector and config.priors.opinion > 0 else None
+    if prior is not None and _shows_rest(good, seen.fps):
+        found = prior_inputs(energy, observed, person, pose, good)
+        observed = with_prior(prior, found, observed, config.priors.opinion, config.priors.opinion_gaze)
+        pose = _all_frames(energy, observed, person, pose, seen.fps, config.opinion_steps)
     return _result(seen, good, energy.model, energy, observed, person, pose, np.asarray(energy.model.embedding.index, np.int64))
 
 
 def solve_landmarks(seen: Detections, head: HeadModel, config: FitConfig, camera: PinholeCamera | None = None,
-                    progress: Progress | None = None) -> Solved:
-    """The fit before any second opinion; arguments as of :func:`fit_landmarks`.
+                    progress: Progress = silent) -> Solved:
+    """The fit without the learned prior; arguments as of :func:`fit_landmarks`.
 
     Raises:
         ValueError: no frame with a face.
@@ -151,14 +150,14 @@ def _begin(seen: Detections, good: NDArray[np.bool_], model: PointModel, focal: 
     rot, pos, scale = _bridge(rot, pos, scale, good)
     expr = np.zeros((frames, model.n_columns), np.float32)
     sigma = np.full(model.n_expr, np.inf, np.float32)
-    believed = np.zeros((frames, model.n_expr), np.float32)
+    assumed = np.zeros((frames, model.n_expr), np.float32)
     jaw = np.zeros((frames, 3), np.float32)
     if model.head.expr_names == EXPR_NAMES and np.isfinite(seen.blendshapes[good]).all():
         prior = blendshape_prior(np.where(good[:, None], seen.blendshapes, 0))
-        believed, sigma = np.where(good[:, None], prior.expr, 0).astype(np.float32), prior.expr_sigma.astype(np.float32)
+        assumed, sigma = np.where(good[:, None], prior.expr, 0).astype(np.float32), prior.expr_sigma.astype(np.float32)
         jaw = np.where(good[:, None], prior.jaw, 0).astype(np.float32)
     pose = Pose(rot, pos, jaw, np.zeros((frames, 6), np.float32), expr)
-    return Observed(points, has, scale, _openness(seen, good), believed, sigma), pose
+    return Observed(points, has, scale, _openness(seen, good), assumed, sigma), pose
 
 
 def _openness(seen: Detections, good: NDArray[np.bool_]) -> Array:
@@ -195,7 +194,7 @@ def _bridge(rot: Array, pos: Array, scale: Array, good: NDArray[np.bool_]) -> tu
 
 
 def _key_frames(observed: Observed, pose: Pose, good: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
-    """Frames that tell identity and focal length best: quiet faces, and views that differ most."""
+    """Frames that show identity and focal length best: quiet faces, and views that differ most."""
     known = np.flatnonzero(good)
     if len(known) <= count:
         return known
@@ -255,10 +254,10 @@ def _at_rest(energy: Energy, observed: Observed, person: Person, start: Pose, go
 
     What each coefficient does not fall below in a clip is taken for the face's own, up to ``priors.look``, except
     where the detector's blend shapes are sure of an expression that is held (a smile from beginning to end, closed
-    eyes). Clips under a second tell nothing of rest and are left as they are.
+    eyes). Clips under a second show nothing of rest and are left as they are.
     """
     known = np.flatnonzero(good)
-    if not energy.bounded or not _tells_rest(good, seen.fps):
+    if not energy.bounded or not _shows_rest(good, seen.fps):
         return person
     pick = known[np.unique(np.linspace(0, len(known) - 1, min(len(known), _SAMPLE)).astype(int))]
     part, pose = observed.part(pick), start.part(pick)
@@ -275,7 +274,7 @@ def _at_rest(energy: Energy, observed: Observed, person: Person, start: Pose, go
             k = EXPR_NAMES.index(name)
             rest[k] = min(rest[k], max(0.0, rest[k] - max(held, 0.0) / (1 - sure)))
     look = np.tensordot(rest.astype(np.float32), energy.model.expr_basis, 1)
-    # nobody's jaw rests to one side; where the points say so, it is how they answer this face
+    # nobody's jaw rests to one side; where the points say so, it is their bias on this face
     joints, shape = energy.model.joints(person.shape), energy.model.neutral(person.shape)
     aside = np.array([[0.0, 0.0, 0.0], [0.0, *np.median(pose.jaw[:, 1:], 0)]], np.float32)
     still, ahead = np.zeros((2, energy.model.n_columns), np.float32), np.zeros((2, 6), np.float32)
@@ -284,14 +283,14 @@ def _at_rest(energy: Energy, observed: Observed, person: Person, start: Pose, go
     return replace(person, offset=(person.offset + look).astype(np.float32))
 
 
-def _tells_rest(good: NDArray[np.bool_], fps: float) -> bool:
+def _shows_rest(good: NDArray[np.bool_], fps: float) -> bool:
     return int(good.sum()) >= max(_LEAST_REST, round(fps))
 
 
 def _level(energy: Energy, seen: Observed, pose: Pose, spatial: Pose, person: Person) -> tuple[Pose, Person]:
-    """The constant part of the pitch, which a flat picture hardly tells from a longer or shorter face.
+    """The constant part of the pitch, which a flat picture hardly separates from a longer or shorter face.
 
-    The detector's depth knows something of it, with an error of its own. Over 24 rendered clips (other ones than the
+    The detector's depth has information on it, with an error of its own. Over 24 rendered clips (other ones than the
     benchmark's) the points' pitch was off by 3.2 degrees rms, the depth's by 2.8, and this mixture of both by 1.7. What
     the points lose by it goes to the person's offsets.
     """
@@ -319,7 +318,7 @@ def _offsets(energy: Energy, seen: Observed, pose: Pose, person: Person) -> Arra
 
 
 def _all_frames(energy: Energy, observed: Observed, person: Person, start: Pose, fps: float, steps: int,
-                progress: Progress | None) -> Pose:
+                progress: Progress = silent) -> Pose:
     """Every frame, in windows that overlap and are faded into each other."""
     frames, config = len(observed), energy.config
     stiff = energy.stiffness(fps)
@@ -341,8 +340,7 @@ def _all_frames(energy: Energy, observed: Observed, person: Person, start: Pose,
             if float(np.abs(step[:, EXPR:]).max(initial=0)) < 2e-3:
                 break
         done.append(pose)
-        if progress:
-            progress(high, frames)
+        progress(high, frames)
     return _joined(done, edges)
 
 
@@ -350,7 +348,7 @@ def _windows(frames: int, window: int, overlap: int) -> list[tuple[int, int]]:
     out, low = [], 0
     while True:
         high = min(low + window, frames)
-        if frames - high < overlap:  # no tail too short to be told anything
+        if frames - high < overlap:  # no tail too short for a solve of its own
             high = frames
         out.append((low, high))
         if high == frames:

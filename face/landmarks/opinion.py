@@ -3,7 +3,7 @@
 The detector's answer to a face is not linear, and neither is what a fit makes of it. ``scripts/assets/build.py prior``
 films the default head with known parameters, fits each clip without an opinion, and trains a network from what the
 fit found, and could not explain, to the truth. The fit then believes it as far as it was right on clips held out
-(data_gen/fit/opinion.py).
+(data_gen/fit/learned_prior.py).
 """
 
 from __future__ import annotations

@@ -61,9 +61,8 @@ def align(shapes: np.ndarray, template: np.ndarray, frame: np.ndarray) -> np.nda
     return out
 
 
-def components(assembly: Assembly, template: np.ndarray, frame: np.ndarray, mirror: np.ndarray, count: int,
-               ) -> tuple[np.ndarray, dict[str, float]]:
-    """(V,3,count) m, each scaled so that the samples have unit variance along it; and a report."""
+def _samples(assembly: Assembly) -> tuple[np.ndarray, np.ndarray]:
+    """Targets (K, V*3) m and how much of each a random face has (SAMPLES, K)."""
     base, rng = assembly.base, np.random.default_rng(SEED)
     columns: list[np.ndarray] = []
 
@@ -110,7 +109,14 @@ def components(assembly: Assembly, template: np.ndarray, frame: np.ndarray, mirr
                 row[plus] = min(t, 1)
             elif minus >= 0:
                 row[minus] = min(-t, 1)
-    n = len(template)
+    return basis, mix
+
+
+def components(assembly: Assembly, template: np.ndarray, frame: np.ndarray, mirror: np.ndarray, count: int,
+               ) -> tuple[np.ndarray, dict[str, float]]:
+    """(V,3,count) m, each scaled so that the samples have unit variance along it; and a report."""
+    basis, mix = _samples(assembly)
+    n, columns = len(template), len(basis)
     centred = mix @ basis
     del basis
     shapes = align((centred - centred.mean(0)).reshape(SAMPLES, n, 3), template, frame)
@@ -130,6 +136,6 @@ def components(assembly: Assembly, template: np.ndarray, frame: np.ndarray, mirr
         if direction[np.argmax(np.abs(direction).max(1))].sum() < 0:
             direction = -direction
         out[:, :, k] = direction
-    report = {"identity_targets": float(len(columns)), "identity_samples": float(SAMPLES),
+    report = {"identity_targets": float(columns), "identity_samples": float(SAMPLES),
               "identity_variance_kept": float(values[order].sum() / values.clip(0).sum())}
     return out, report

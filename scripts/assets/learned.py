@@ -17,7 +17,7 @@ import torch
 from facelm.data_gen.fit.config import FitConfig
 from facelm.data_gen.fit.detect import Detections
 from facelm.data_gen.fit.landmarker import Landmarker, landmarker_model
-from facelm.data_gen.fit.opinion import what_was_found
+from facelm.data_gen.fit.learned_prior import prior_inputs
 from facelm.data_gen.fit.solve import solve_landmarks
 from facelm.data_gen.performer.sampler import NAMES, sample_script
 from facelm.data_gen.video.footage import FootageConfig, Take, prepare
@@ -128,7 +128,7 @@ def sample_of(job: tuple[int, int]) -> Sample | None:
         return None
     seen = Detections(points[..., :2].copy(), points[..., 2].copy(), scores, poses, valid, side, side, FPS)
     s = solve_landmarks(seen, head, FitConfig())
-    return Sample(what_was_found(s.energy, s.observed, s.person, s.pose, s.good), truth_of(take.truth))
+    return Sample(prior_inputs(s.energy, s.observed, s.person, s.pose, s.good), truth_of(take.truth))
 
 
 def samples(scripted: int, at_random: int, workers: int) -> tuple[list[Sample], list[Sample]]:
@@ -188,8 +188,8 @@ def _network(x: torch.Tensor, y: torch.Tensor, seed: int) -> list[np.ndarray]:
     for _ in tqdm(range(EPOCHS), desc=f"network {seed}", unit="epoch"):
         for rows in torch.randperm(len(x)).split(BATCH):
             seen = x[rows] + NOISE * torch.randn(len(rows), x.shape[1])
-            told = out(nn.functional.dropout(nn.functional.silu(hidden(seen)), DROP)) + linear(seen)
-            loss = ((told - y[rows]) ** 2).clamp(max=25).mean()
+            predicted = out(nn.functional.dropout(nn.functional.silu(hidden(seen)), DROP)) + linear(seen)
+            loss = ((predicted - y[rows]) ** 2).clamp(max=25).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -200,10 +200,10 @@ def _network(x: torch.Tensor, y: torch.Tensor, seed: int) -> list[np.ndarray]:
 
 def errors(prior: Opinion, samples: list[Sample]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(O,) rms error of the prior, of the fit that it saw, and rms size of the truth, on clips held out."""
-    told = np.concatenate([prior.read(s.found)[0][s.found.known] for s in samples])
+    predicted = np.concatenate([prior.read(s.found)[0][s.found.known] for s in samples])
     fit = np.concatenate([np.concatenate([s.found.expr, s.found.jaw, s.found.gaze], 1)[s.found.known] for s in samples])
     truth = np.concatenate([s.truth[s.found.known] for s in samples])
-    return tuple(np.sqrt((d**2).mean(0)) for d in (told - truth, fit - truth, truth))  # type: ignore[return-value]
+    return tuple(np.sqrt((d**2).mean(0)) for d in (predicted - truth, fit - truth, truth))  # type: ignore[return-value]
 
 
 def build(scripted: list[Sample], at_random: list[Sample]) -> dict[str, Any]:

@@ -182,70 +182,31 @@ def jaw_contour(surface: Surface, allowed: np.ndarray, origin: np.ndarray) -> li
     return out
 
 
+Spot = tuple[int, np.ndarray]
+"""A face and barycentric coordinates on it."""
+
+
 def landmarks(assembly: Assembly, loops: Loops, v: np.ndarray, faces: np.ndarray, origin: np.ndarray,
               ) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Names, faces (L,) and barycentric coordinates (L,3): 68 iBUG points, then the extras."""
-    at = assembly.slices()
-    surface = Surface(v, faces)
-    index = head_index(assembly)
+    at, index, surface = assembly.slices(), head_index(assembly), Surface(v, faces)
     skin_faces = np.where((faces < at["skin"].stop).all(1))[0]
-    marks: dict[str, tuple[int, np.ndarray]] = {}
 
-    def dm(x: float, y: float) -> tuple[int, np.ndarray]:
+    def dm(x: float, y: float) -> Spot:
         return surface.front(x * SCALE - origin[0], y * SCALE - origin[1], skin_faces)
 
-    # Jaw outline: the front of the head, without the ears and the neck.
-    height = plane_side((v + origin) / SCALE)
-    dmv = (v + origin) / SCALE
-    under = np.interp(dmv[:, 1], [6.2, 6.30, 6.45, 6.7, 7.4], [1.24, 1.20, 0.80, 0.42, 0.40])
-    ear = (dmv[:, 1] > 6.7) & (dmv[:, 2] < 0.56)
-    ok = (dmv[:, 2] > under) & ~ear & (height > 0.4)
-    allowed = skin_faces[ok[faces[skin_faces]].all(1)]
-    left = jaw_contour(surface, allowed, origin)
-    for k, (f, b) in enumerate(left):
-        marks[f"ibug_{16 - k:02d}"] = (f, b)
-        p = b @ v[faces[f]]
-        marks[f"ibug_{k:02d}"] = surface.front(-p[0], p[1], allowed) if k < 8 else (f, b)
-
-    brow_t = (0.0, 0.25, 0.5, 0.75, 1.0)
+    marks = _outline(surface, skin_faces, origin)
     t = np.linspace(0, 1, len(BROW_LINE))
-    for k, u in enumerate(brow_t):
+    for k, u in enumerate((0.0, 0.25, 0.5, 0.75, 1.0)):
         x, y = np.interp(u, t, BROW_LINE[:, 0]), np.interp(u, t, BROW_LINE[:, 1])
         marks[f"ibug_{22 + k}"] = dm(x, y)
         marks[f"ibug_{21 - k}"] = dm(-x, y)
-
     for k, y in enumerate((7.36, 7.24, 7.12)):
         marks[f"ibug_{27 + k}"] = dm(0.0, y)
     marks["ibug_30"] = surface.vertex(int(index[5054]))
     for k, (x, y) in enumerate(((-0.135, 6.895), (-0.07, 6.875), (0.0, 6.872), (0.07, 6.875), (0.135, 6.895))):
         marks[f"ibug_{31 + k}"] = dm(x, y)
-
-    for side, order in (("left", (42, 43, 44, 45, 46, 47)), ("right", (39, 38, 37, 36, 41, 40))):
-        ring = [int(index[b]) for b in rings(assembly, loops, side)["margin"]]
-        upper, lower = lid_arcs(ring, v, skip_corners=False)
-        inner, outer = (0.0, 1.0) if side == "left" else (1.0, 0.0)
-        third = 0.33 if side == "left" else 0.67
-        for mark, arc, u in zip(order, (upper, upper, upper, upper, lower, lower),
-                                (inner, third, 1 - third, outer, 1 - third, third), strict=True):
-            marks[f"ibug_{mark}"] = arc_point(surface, arc, u)
-
-    def mouth(seed: int) -> tuple[list[int], list[int]]:
-        loop = [int(index[b]) for b in loops.ring(seed, 38, assembly.adult)]
-        one, two = lid_arcs(loop, v, skip_corners=False)
-        # The seeds lie on the upper lip; lips that touch cannot be told apart by height.
-        return (one, two) if int(index[seed]) in one else (two, one)
-
-    top, bottom = mouth(MOUTH_LOOPS["outer"])
-    for mark, u in zip(range(48, 55), (0.0, 0.19, 0.375, 0.5, 0.625, 0.81, 1.0), strict=True):
-        marks[f"ibug_{mark}"] = arc_point(surface, top, u)
-    for mark, u in zip(range(55, 60), (0.80, 0.64, 0.5, 0.36, 0.20), strict=True):
-        marks[f"ibug_{mark}"] = arc_point(surface, bottom, u)
-    top = mouth(520)[0]
-    bottom = mouth(537)[1]
-    for mark, u in zip(range(60, 65), (0.0, 0.28, 0.5, 0.72, 1.0), strict=True):
-        marks[f"ibug_{mark}"] = arc_point(surface, top, u)
-    for mark, u in zip(range(65, 68), (0.72, 0.5, 0.28), strict=True):
-        marks[f"ibug_{mark}"] = arc_point(surface, bottom, u)
+    marks |= _eyes_and_mouth(assembly, loops, surface)
 
     for side, sign in (("right", -1), ("left", 1)):
         marks[f"cheek_{side}"] = dm(sign * 0.46, 6.98)
@@ -264,6 +225,68 @@ def landmarks(assembly: Assembly, loops: Loops, v: np.ndarray, faces: np.ndarray
     return (names, np.array([marks[k][0] for k in names]), np.array([marks[k][1] for k in names], float))
 
 
+def _outline(surface: Surface, skin_faces: np.ndarray, origin: np.ndarray) -> dict[str, Spot]:
+    """The jaw's outline: the front of the head, without the ears and the neck."""
+    v, faces = surface.v, surface.faces
+    dmv = (v + origin) / SCALE
+    under = np.interp(dmv[:, 1], [6.2, 6.30, 6.45, 6.7, 7.4], [1.24, 1.20, 0.80, 0.42, 0.40])
+    ear = (dmv[:, 1] > 6.7) & (dmv[:, 2] < 0.56)
+    ok = (dmv[:, 2] > under) & ~ear & (plane_side(dmv) > 0.4)
+    allowed = skin_faces[ok[faces[skin_faces]].all(1)]
+    marks = {}
+    for k, (f, b) in enumerate(jaw_contour(surface, allowed, origin)):
+        marks[f"ibug_{16 - k:02d}"] = (f, b)
+        p = b @ v[faces[f]]
+        marks[f"ibug_{k:02d}"] = surface.front(-p[0], p[1], allowed) if k < 8 else (f, b)
+    return marks
+
+
+def _eyes_and_mouth(assembly: Assembly, loops: Loops, surface: Surface) -> dict[str, Spot]:
+    """Points on the edges of lids and lips, at fractions of their width."""
+    index, v, marks = head_index(assembly), surface.v, {}
+    for side, order in (("left", (42, 43, 44, 45, 46, 47)), ("right", (39, 38, 37, 36, 41, 40))):
+        ring = [int(index[b]) for b in rings(assembly, loops, side)["margin"]]
+        upper, lower = lid_arcs(ring, v, skip_corners=False)
+        inner, outer = (0.0, 1.0) if side == "left" else (1.0, 0.0)
+        third = 0.33 if side == "left" else 0.67
+        for mark, arc, u in zip(order, (upper, upper, upper, upper, lower, lower),
+                                (inner, third, 1 - third, outer, 1 - third, third), strict=True):
+            marks[f"ibug_{mark}"] = arc_point(surface, arc, u)
+
+    def mouth(seed: int) -> tuple[list[int], list[int]]:
+        loop = [int(index[b]) for b in loops.ring(seed, 38, assembly.adult)]
+        one, two = lid_arcs(loop, v, skip_corners=False)
+        # The seeds lie on the upper lip; lips that touch cannot be told apart by height.
+        return (one, two) if int(index[seed]) in one else (two, one)
+
+    top, bottom = mouth(MOUTH_LOOPS["outer"])
+    for first, arc, fractions in ((48, top, (0.0, 0.19, 0.375, 0.5, 0.625, 0.81, 1.0)),
+                                  (55, bottom, (0.80, 0.64, 0.5, 0.36, 0.20)),
+                                  (60, mouth(520)[0], (0.0, 0.28, 0.5, 0.72, 1.0)), (65, mouth(537)[1], (0.72, 0.5, 0.28))):
+        for k, u in enumerate(fractions):
+            marks[f"ibug_{first + k}"] = arc_point(surface, arc, u)
+    return marks
+
+
+def _mouth_bag(assembly: Assembly, loops: Loops, faces: np.ndarray, lip_ids: set[int]) -> set[int]:
+    """The bag of the mouth: every vertex behind the innermost lip ring."""
+    index = head_index(assembly)
+    around: dict[int, set[int]] = {}
+    for tri in faces[(faces < assembly.slices()["skin"].stop).all(1)].tolist():
+        for i in range(3):
+            around.setdefault(tri[i], set()).update((tri[(i + 1) % 3], tri[(i + 2) % 3]))
+    inside = {int(index[b]) for b in loops.ring(MOUTH_LOOPS["back"], 38, assembly.adult)}
+    queue = list(inside)
+    while queue:
+        for b in around[queue.pop()]:
+            if b not in inside and b not in lip_ids:
+                inside.add(b)
+                queue.append(b)
+    if len(inside) > 900:
+        raise ValueError("the mouth bag's flood leaked: not the hm08 mesh")
+    return inside
+
+
 def regions(assembly: Assembly, loops: Loops, v: np.ndarray, faces: np.ndarray, origin: np.ndarray,
             weights: np.ndarray, gums: dict[str, np.ndarray], part_names: tuple[str, ...],
             ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
@@ -277,21 +300,7 @@ def regions(assembly: Assembly, loops: Loops, v: np.ndarray, faces: np.ndarray, 
 
     lip_ids = {int(index[b]) for s in LIP_SEEDS for b in loops.ring(s, 38, assembly.adult)}
     lips = np.isin(np.arange(n), sorted(lip_ids))
-    # The bag of the mouth: everything behind the innermost lip ring.
-    around: dict[int, set[int]] = {}
-    for tri in faces[(faces < at["skin"].stop).all(1)].tolist():
-        for i in range(3):
-            around.setdefault(tri[i], set()).update((tri[(i + 1) % 3], tri[(i + 2) % 3]))
-    inside = {int(index[b]) for b in loops.ring(MOUTH_LOOPS["back"], 38, assembly.adult)}
-    queue = list(inside)
-    while queue:
-        for b in around[queue.pop()]:
-            if b not in inside and b not in lip_ids:
-                inside.add(b)
-                queue.append(b)
-    if len(inside) > 900:
-        raise ValueError("the mouth bag's flood leaked: not the hm08 mesh")
-    mouth_inside = np.isin(np.arange(n), sorted(inside))
+    mouth_inside = np.isin(np.arange(n), sorted(_mouth_bag(assembly, loops, faces, lip_ids)))
     face_skin = skin & ~mouth_inside
 
     def reach(*names: str, share: float = 0.4) -> np.ndarray:

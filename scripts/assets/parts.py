@@ -148,8 +148,21 @@ def ball_faces() -> np.ndarray:
     return np.array(faces)
 
 
-def teeth(base: BaseMesh, adult: np.ndarray, group: str, upper: bool) -> tuple[Patch, np.ndarray]:
-    """A row of separate-looking teeth with gum along MakeHuman's tooth helper; (patch, gum flag per vertex)."""
+@dataclass(frozen=True)
+class Arch:
+    """A row of teeth seen from below: the curve that their outer faces follow, and their heights along it, dm."""
+
+    ids: np.ndarray  # base vertices of the helper
+    mid_z: float
+    outer: np.ndarray  # (17,3)
+    length: np.ndarray  # (17,) along the curve
+    edges: np.ndarray  # (15,) where one tooth ends and the next begins
+    tip_y: np.ndarray
+    root_y: np.ndarray
+
+
+def dental_arch(base: BaseMesh, adult: np.ndarray, group: str, upper: bool) -> Arch:
+    """Read the arch off MakeHuman's tooth helper, made symmetric."""
     ids = np.unique(base.groups[group])
     pts = adult[ids]
     # The helper is a strip of 17 columns; a column is the set of vertices at one arc position.
@@ -168,14 +181,22 @@ def teeth(base: BaseMesh, adult: np.ndarray, group: str, upper: bool) -> tuple[P
     tip_y = np.array([adult[c][:, 1].min() if upper else adult[c][:, 1].max() for c in columns])
     root_y = np.array([adult[c][:, 1].max() if upper else adult[c][:, 1].min() for c in columns])
     tip_y, root_y = (tip_y + tip_y[::-1]) / 2, (root_y + root_y[::-1]) / 2
+    return Arch(ids, mid_z, outer, length, edges, tip_y, root_y)
+
+
+def teeth(base: BaseMesh, adult: np.ndarray, group: str, upper: bool) -> tuple[Patch, np.ndarray]:
+    """A row of separate-looking teeth with gum along MakeHuman's tooth helper; (patch, gum flag per vertex)."""
+    arch = dental_arch(base, adult, group, upper)
+    ids, mid_z, outer, length, edges = arch.ids, arch.mid_z, arch.outer, arch.length, arch.edges
+    teeth_count = len(edges) - 1
     sign = -1.0 if upper else 1.0  # direction from root to tip
     # rows: (fraction of the way from root to tip, inward depth dm, bulge share, gum?)
     rows = ((0.00, 0.030, 0.0, True), (0.02, 0.004, 0.0, True), (0.40, -0.004, 0.15, True), (0.46, 0.004, 0.6, False),
             (0.70, 0.000, 1.0, False), (0.90, 0.004, 1.0, False), (1.0, 0.020, 0.8, False), (0.85, 0.050, 0.0, False))
     index, weight, offset, gum = [], [], [], []
     count = 0
-    for t in range(len(widths)):
-        for c in range(TOOTH_COLUMNS + (1 if t == len(widths) - 1 else 0)):
+    for t in range(teeth_count):
+        for c in range(TOOTH_COLUMNS + (1 if t == teeth_count - 1 else 0)):
             u = c / TOOTH_COLUMNS
             s = edges[t] + u * (edges[t + 1] - edges[t])
             x = np.interp(s, length, outer[:, 0])
@@ -187,9 +208,9 @@ def teeth(base: BaseMesh, adult: np.ndarray, group: str, upper: bool) -> tuple[P
             inward = np.array([tangent[2], 0, -tangent[0]])
             if inward @ np.array([x, 0, z - mid_z]) > 0:
                 inward = -inward
-            ytip, yroot = np.interp(s, length, tip_y), np.interp(s, length, root_y)
+            ytip, yroot = np.interp(s, length, arch.tip_y), np.interp(s, length, arch.root_y)
             bulge = 1 - (2 * u - 1) ** 4  # flat face, quick fall into the gap between two teeth
-            tooth = min(t, len(widths) - 1 - t)
+            tooth = min(t, teeth_count - 1 - t)
             # canines reach a little further, upper lateral incisors a little less
             canine = {4: 0.004, 5: -0.004 if upper else 0.0}.get(tooth, 0.0)
             round_tip = -0.009 * (1 - bulge)

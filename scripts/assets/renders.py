@@ -90,7 +90,7 @@ def random_poses(head: HeadModel, n: int, rng: np.random.Generator) -> Poses:
 def clip_poses(head: HeadModel, clips: int, rng: np.random.Generator, frames: int = 15) -> Poses:
     """Clips of one identity and one view each: performed scripts and, every third, random channels one to three at once.
 
-    A performed script moves channels together as faces do; the random ones tell the channels apart.
+    A performed script moves channels together as faces do; the random ones separate the channels.
     """
     rows: dict[str, list[np.ndarray]] = {k: [] for k in ("shape", "expr", "jaw", "eyes", "rotation", "fov", "clip")}
     for c in range(clips):

@@ -19,7 +19,7 @@ from renders import Seen, clip_poses, draw_and_detect
 STIFF = ("nose", "forehead", "eye_left", "eye_right", "cheeks")
 RIDGE_MOTION, RIDGE_SHAPE = 0.5, 30.0
 """Found on the held-out clips: 0.1 to 3 and 10 to 100 are as good to 3 %."""
-HABITS = 20
+MODES = 20
 """Ways in which the points err together; a fifth of these explain half of what the regression leaves, all of them 87 %."""
 STEP = 2e-6
 """The file keeps multiples of this, m."""
@@ -100,15 +100,15 @@ def build(clips: int, size: int, seed: int) -> dict[str, np.ndarray]:
           f"rest {rms(rest2):.2f} -> {rms(rest2 - mean):.2f} (mean) -> {rms(rest2 - mean - who2 @ identity):.2f} (identity)")
     points, e = model.n_points, head.n_expr
     _, spread, axes = np.linalg.svd(y - x @ motion, full_matrices=False)
-    habits = axes[:HABITS] * (spread[:HABITS, None] / np.sqrt(len(y)))
-    unit = axes[:HABITS]
+    modes = axes[:MODES] * (spread[:MODES, None] / np.sqrt(len(y)))
+    unit = axes[:MODES]
     fine = left - left @ unit.T @ unit
-    print(f"{HABITS} habits: {rms(left):.2f} -> {rms(fine):.2f}")
+    print(f"{MODES} modes: {rms(left):.2f} -> {rms(fine):.2f}")
     sigma = np.sqrt((fine.reshape(-1, points, 2) ** 2).mean((0, 2)))
     parts = motion.reshape(-1, points, 2)
     arrays = {"mean": mean.reshape(points, 2), "shape": identity.reshape(-1, points, 2), "expr": parts[:e],
               "jaw": parts[e:e + 3], "gaze": parts[e + 3:e + 5], "view": parts[e + 5:],
-              "habits": habits.reshape(-1, points, 2), "sigma": sigma}
+              "habits": modes.reshape(-1, points, 2), "sigma": sigma}
     packed = {k: np.clip(np.round(v / STEP), -32767, 32767).astype(np.int16) for k, v in arrays.items()}
     return {"step": np.float64(STEP), "head_sha256": np.array(head.sha256), "index": model.embedding.index.astype(np.int16),
             **packed}

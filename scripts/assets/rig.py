@@ -53,37 +53,14 @@ def unit(assembly: Assembly, name: str) -> np.ndarray:
 
 def fit(assembly: Assembly, v: np.ndarray, origin: np.ndarray) -> Rig:
     """``v`` (V,3) m is the centred template; ``origin`` (3) m was subtracted from the mesh's own frame."""
-    base, at = assembly.base, assembly.slices()
-    n = len(v)
-    report: dict[str, float] = {}
-    angles: dict[str, float] = {}
-
+    at = assembly.slices()
     # Jaw joint: the jawOpen shape moves the lower teeth by an exact rotation; its axis is the joint.
     low = at["teeth_lower"]
     opened = unit(assembly, "jawOpen")
     r, t = rigid(v[low], v[low] + opened[low])
-    theta = float(np.arctan2(r[2, 1], r[1, 1]))
     jaw = np.zeros(3)
     jaw[1:] = np.linalg.solve((np.eye(3) - r)[1:, 1:], t[1:])
-    angles["jawOpen"] = theta
-
-    # Joint positions and their regressors.
-    skin = np.arange(at["skin"].start, at["skin"].stop)
     height = plane_side((v + origin) / SCALE)
-    reg = np.zeros((5, n))
-    edge = skin[height[skin] < 1e-4]
-    reg[0] = regress(v, edge, v[edge].mean(0) * np.array([0, 1, 1]))
-    neck_ring = skin[(height[skin] > 0.05) & (height[skin] < 0.45)]
-    neck = np.array([0.0, 5.92, 0.12]) * SCALE - origin
-    reg[1] = regress(v, neck_ring, neck)
-    beside = skin[(np.hypot(v[skin, 1] - jaw[1], v[skin, 2] - jaw[2]) < 0.03) & (np.abs(v[skin, 0]) > 0.05)]
-    reg[2] = regress(v, beside, jaw)
-    # Two rings of the ball on either side of its equator, weighted so that their mean is the centre.
-    front, back = np.cos(np.radians(EYE_RINGS[-2])), -np.cos(np.radians(EYE_RINGS[-1]))
-    for joint, name in ((3, "eye_left"), (4, "eye_right")):
-        first = at[name].start + 1 + (len(EYE_RINGS) - 2) * EYE_SECTORS
-        reg[joint, first:first + EYE_SECTORS] = back / (front + back) / EYE_SECTORS
-        reg[joint, first + EYE_SECTORS:first + 2 * EYE_SECTORS] = front / (front + back) / EYE_SECTORS
 
     # Skinning: how far each vertex follows the jaw is read off the jawOpen shape.
     turn = (v - jaw) @ (r - np.eye(3)).T
@@ -92,16 +69,38 @@ def fit(assembly: Assembly, v: np.ndarray, origin: np.ndarray) -> Rig:
     w_jaw[w_jaw < 2e-3] = 0
     w_jaw[low] = 1
     w_jaw[at["teeth_upper"]] = 0
-    w_jaw[at["tongue"]] = np.clip(w_jaw[at["tongue"]], 0, 1)
     w_neck = np.maximum(smoothstep(height, 0.10, 0.70), w_jaw)
-    weights = np.zeros((n, 5))
-    weights[:, 0] = 1 - w_neck
-    weights[:, 1] = w_neck - w_jaw
-    weights[:, 2] = w_jaw
+    weights = np.stack([1 - w_neck, w_neck - w_jaw, w_jaw, 0 * w_jaw, 0 * w_jaw], 1)
     for joint, name in ((3, "eye_left"), (4, "eye_right")):
         weights[at[name]] = np.eye(5)[joint]
+    rig = Rig(_regressor(at, v, origin, height, jaw), weights, np.zeros((len(v), 3, 36)), {}, {})
+    _jaw_correctives(assembly, rig, v, jaw, r)
+    _lid_correctives(assembly, rig)
+    return rig
 
-    posedirs = np.zeros((n, 3, 36))
+
+def _regressor(at: dict[str, slice], v: np.ndarray, origin: np.ndarray, height: np.ndarray, jaw: np.ndarray) -> np.ndarray:
+    """(5,V) the joints' positions as weighted vertices: global, neck, jaw, left and right eye."""
+    skin = np.arange(at["skin"].start, at["skin"].stop)
+    reg = np.zeros((5, len(v)))
+    edge = skin[height[skin] < 1e-4]
+    reg[0] = regress(v, edge, v[edge].mean(0) * np.array([0, 1, 1]))
+    neck_ring = skin[(height[skin] > 0.05) & (height[skin] < 0.45)]
+    reg[1] = regress(v, neck_ring, np.array([0.0, 5.92, 0.12]) * SCALE - origin)
+    beside = skin[(np.hypot(v[skin, 1] - jaw[1], v[skin, 2] - jaw[2]) < 0.03) & (np.abs(v[skin, 0]) > 0.05)]
+    reg[2] = regress(v, beside, jaw)
+    # Two rings of the ball on either side of its equator, weighted so that their mean is the centre.
+    front, back = np.cos(np.radians(EYE_RINGS[-2])), -np.cos(np.radians(EYE_RINGS[-1]))
+    for joint, name in ((3, "eye_left"), (4, "eye_right")):
+        first = at[name].start + 1 + (len(EYE_RINGS) - 2) * EYE_SECTORS
+        reg[joint, first:first + EYE_SECTORS] = back / (front + back) / EYE_SECTORS
+        reg[joint, first + EYE_SECTORS:first + 2 * EYE_SECTORS] = front / (front + back) / EYE_SECTORS
+    return reg
+
+
+def _jaw_correctives(assembly: Assembly, rig: Rig, v: np.ndarray, jaw: np.ndarray, r: np.ndarray) -> None:
+    """Fill in the jaw's pose correctives and angles, and measure how well the ARKit jaw shapes are met."""
+    at, w_jaw, posedirs, angles, report = assembly.slices(), rig.weights[:, 2], rig.posedirs, rig.angles, rig.report
 
     def before_skinning(rot: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Corrective (V,3) in the rest pose that makes the skinned mesh hit ``goal``; and the uncorrected mesh."""
@@ -116,20 +115,19 @@ def fit(assembly: Assembly, v: np.ndarray, origin: np.ndarray) -> Rig:
             p[at[name]] = 0
         return p
 
-    def error(a: np.ndarray, b: np.ndarray, moving: np.ndarray) -> float:
-        return float(np.linalg.norm(a - b, axis=1)[moving].mean() * 1000)
-
-    # jawOpen: a rotation about +x; the corrective rides on R21 = sin(angle).
-    goal = v + opened
-    moving = np.linalg.norm(opened, axis=1) > 1e-4
-    p, plain = before_skinning(r, goal)
-    p = tidy(p)
-    posedirs[:, :, 9 + 7] = p / np.sin(theta)
-    report["jaw_open_error_mm_skinning_only"] = error(plain, goal, moving)
-
     def posed(rot: np.ndarray) -> np.ndarray:
         shape = v + np.einsum("vck,k->vc", posedirs[:, :, 9:18], (rot - np.eye(3)).ravel())
         return shape + w_jaw[:, None] * ((shape - jaw) @ (rot - np.eye(3)).T)
+
+    def error(a: np.ndarray, shape: np.ndarray, moved: np.ndarray) -> float:
+        return float(np.linalg.norm(a - (v + shape), axis=1)[np.linalg.norm(moved, axis=1) > 1e-4].mean() * 1000)
+
+    # jawOpen: a rotation about +x; the corrective rides on R21 = sin(angle).
+    opened = unit(assembly, "jawOpen")
+    theta = angles["jawOpen"] = float(np.arctan2(r[2, 1], r[1, 1]))
+    p, plain = before_skinning(r, v + opened)
+    posedirs[:, :, 9 + 7] = tidy(p) / np.sin(theta)
+    report["jaw_open_error_mm_skinning_only"] = error(plain, opened, opened)
 
     # jawLeft/jawRight: about +y, odd part only (the even part would grow with the square of the angle).
     left, right = unit(assembly, "jawLeft"), unit(assembly, "jawRight")
@@ -140,22 +138,21 @@ def fit(assembly: Assembly, v: np.ndarray, origin: np.ndarray) -> Rig:
     p_left, plain_left = before_skinning(rotation(1, side), v + left)
     p_right, _ = before_skinning(rotation(1, -side), v + right)
     posedirs[:, :, 9 + 2] = tidy((p_left - p_right) / 2) / np.sin(side)
-    moving_side = np.linalg.norm(left, axis=1) > 1e-4
-    report["jaw_left_error_mm_skinning_only"] = error(plain_left, v + left, moving_side)
-
-    report["jaw_open_error_mm"] = error(posed(rotation(0, theta)), goal, moving)
-    report["jaw_half_open_error_mm"] = error(posed(rotation(0, theta / 2)), v + opened / 2, moving)
+    report["jaw_left_error_mm_skinning_only"] = error(plain_left, left, left)
+    report["jaw_open_error_mm"] = error(posed(rotation(0, theta)), opened, opened)
+    report["jaw_half_open_error_mm"] = error(posed(rotation(0, theta / 2)), opened / 2, opened)
     # The pack's jawLeft also slides the jaw forward, exactly along its own jawForward shape.
     forward = unit(assembly, "jawForward")
-    slide = (left + right) / 2
-    share = float((slide * forward).sum() / (forward * forward).sum())
-    report["jaw_side_forward_share"] = share
+    share = report["jaw_side_forward_share"] = float((((left + right) / 2) * forward).sum() / (forward * forward).sum())
     for name, shape, angle in (("left", left, side), ("right", right, -side)):
         plain = posed(rotation(1, angle))
-        report[f"jaw_{name}_error_mm_joint_only"] = error(plain, v + shape, moving_side)
-        report[f"jaw_{name}_error_mm"] = error(plain + share * forward, v + shape, moving_side)
+        report[f"jaw_{name}_error_mm_joint_only"] = error(plain, shape, left)
+        report[f"jaw_{name}_error_mm"] = error(plain + share * forward, shape, left)
 
-    # Lids follow the gaze: odd in pitch on R21, odd in yaw on R02.
+
+def _lid_correctives(assembly: Assembly, rig: Rig) -> None:
+    """Lids follow the gaze: odd in pitch on R21, odd in yaw on R02."""
+    base, at = assembly.base, assembly.slices()
     for joint, name, label, out in ((3, "eye_left", "Left", 1.0), (4, "eye_right", "Right", -1.0)):
         ring = assembly.eye(name)
         start = base.vertices[ring]  # the pack was made on the base mesh, where the eyes are round
@@ -164,7 +161,7 @@ def fit(assembly: Assembly, v: np.ndarray, origin: np.ndarray) -> Rig:
             d = base.target(f"{FACE_UNITS}/eyeLook{way}{label}.target")
             q, _ = rigid(start, start + d[ring])
             turned[way] = float(np.arctan2(q[2, 1], q[1, 1]) if way in ("Up", "Down") else np.arctan2(q[0, 2], q[0, 0]))
-            angles[f"eyeLook{way}{label}"] = turned[way]
+            rig.angles[f"eyeLook{way}{label}"] = turned[way]
         lid = {way: unit(assembly, f"eyeLook{way}{label}") for way in turned}
         block = 9 * (joint - 1)
         for (a, b), column in ((("Down", "Up"), 7), ((("Out", "In") if out > 0 else ("In", "Out")), 2)):
@@ -172,9 +169,8 @@ def fit(assembly: Assembly, v: np.ndarray, origin: np.ndarray) -> Rig:
             p = (lid[a] * sa + lid[b] * sb) / (sa * sa + sb * sb)
             p[np.linalg.norm(p, axis=1) * max(abs(sa), abs(sb)) < NEGLIGIBLE] = 0
             p[at["eye_left"]] = p[at["eye_right"]] = 0
-            posedirs[:, :, block + column] = p
+            rig.posedirs[:, :, block + column] = p
             got = np.concatenate([p * sa - lid[a], p * sb - lid[b]])
             far = np.linalg.norm(np.concatenate([lid[a], lid[b]]), axis=1) > 1e-4
-            report[f"lid_{'pitch' if column == 7 else 'yaw'}_{label.lower()}_error_mm"] = float(
+            rig.report[f"lid_{'pitch' if column == 7 else 'yaw'}_{label.lower()}_error_mm"] = float(
                 np.linalg.norm(got, axis=1)[far].mean() * 1000)
-    return Rig(reg, weights, posedirs, angles, report)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import importlib.metadata
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -66,15 +66,7 @@ def test_another_file_in_the_known_place_is_refused(tmp_path: Path, monkeypatch:
 
 def test_missing_parts_name_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "libegl1 libgles2" in str(lm._missing(OSError("libEGL.so.1: cannot open shared object file")))
-    assert "facelm[fit]" in str(lm._missing(ImportError("No module named 'mediapipe'")))
-    real = builtins.__import__
-
-    def refuse(name: str, *rest: object, **more: object) -> object:
-        if name.startswith("mediapipe"):
-            raise ImportError("No module named 'mediapipe'")
-        return real(name, *rest, **more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
     with pytest.raises(ImportError, match=r"pip install 'facelm\[fit\]'"):
         lm._mediapipe.__wrapped__()
 

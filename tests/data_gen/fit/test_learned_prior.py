@@ -1,4 +1,4 @@
-"""The second opinion on MediaPipe's points: its symmetry, its doubts, and that the fit listens to it."""
+"""The learned prior on what a fit finds: its symmetry, its weight far from its training set, and that the fit follows it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from facelm.data_gen.fit.config import FitConfig
 from facelm.data_gen.fit.energy import EXPR, Energy, Observed, Person, Pose
-from facelm.data_gen.fit.opinion import what_was_found, with_opinion
+from facelm.data_gen.fit.learned_prior import prior_inputs, with_prior
 from facelm.data_gen.fit.points import PointModel
 from facelm.data_gen.fit.solve import _all_frames
 from facelm.face.clip.channels import EXPR_INDEX, EXPR_NAMES
@@ -22,40 +22,40 @@ EMBEDDING = embedding_for(HEAD)
 
 
 @pytest.fixture(scope="module")
-def opinion() -> Opinion:
+def prior() -> Opinion:
     found = opinion_for(HEAD, EMBEDDING)
     assert found is not None
     return found
 
 
-def random_found(opinion: Opinion, frames: int, size: float = 1.0) -> Found:
+def random_found(prior: Opinion, frames: int, size: float = 1.0) -> Found:
     rng = np.random.default_rng(3)
     draw = lambda *shape, by: rng.normal(0, by * size, (frames, *shape)).astype(np.float32)  # noqa: E731
     return Found(np.abs(draw(len(EXPR_NAMES), by=0.1)), draw(3, by=0.02), draw(2, by=0.1),
-                 draw(len(opinion.other), 2, by=0.0003), draw(2, by=0.1), np.ones((frames, 2), np.float32),
+                 draw(len(prior.other), 2, by=0.0003), draw(2, by=0.1), np.ones((frames, 2), np.float32),
                  np.arange(frames) != 2)
 
 
-def test_a_face_and_its_mirror_image_are_read_alike(opinion: Opinion) -> None:
+def test_a_face_and_its_mirror_image_are_read_alike(prior: Opinion) -> None:
     assert MIRRORED[EXPR_INDEX["mouthLeft"]] == EXPR_INDEX["mouthRight"]
     assert MIRRORED[EXPR_INDEX["jawForward"]] == EXPR_INDEX["jawForward"]
-    found = random_found(opinion, 20)
-    told, _ = opinion.read(found)
-    back, _ = opinion.read(found.mirrored(opinion.other))
-    assert told.shape == (20, OUTPUTS) and np.isfinite(told).all()
+    found = random_found(prior, 20)
+    read, _ = prior.read(found)
+    back, _ = prior.read(found.mirrored(prior.other))
+    assert read.shape == (20, OUTPUTS) and np.isfinite(read).all()
     n = len(EXPR_NAMES)
-    assert told[:, :n].min() >= 0 and told[:, :n].max() <= 1
-    assert np.allclose(told[:, :n], back[:, MIRRORED], atol=1e-5)
-    assert np.allclose(told[:, n:], back[:, n:] * [1, -1, -1, 1, -1], atol=1e-5)
+    assert read[:, :n].min() >= 0 and read[:, :n].max() <= 1
+    assert np.allclose(read[:, :n], back[:, MIRRORED], atol=1e-5)
+    assert np.allclose(read[:, n:], back[:, n:] * [1, -1, -1, 1, -1], atol=1e-5)
 
 
-def test_a_face_unlike_those_learned_from_is_believed_less(opinion: Opinion) -> None:
-    rest = replace(random_found(opinion, 20, 0.1), beyond=np.zeros((20, len(opinion.other), 2), np.float32))
-    assert opinion.read(rest)[1].min() == 1.0
-    assert opinion.read(random_found(opinion, 20, 30))[1].max() < 0.5
+def test_a_face_unlike_the_training_set_has_less_weight(prior: Opinion) -> None:
+    rest = replace(random_found(prior, 20, 0.1), beyond=np.zeros((20, len(prior.other), 2), np.float32))
+    assert prior.read(rest)[1].min() == 1.0
+    assert prior.read(random_found(prior, 20, 30))[1].max() < 0.5
 
 
-def test_the_fit_follows_the_opinion_as_far_as_it_is_believed(opinion: Opinion) -> None:
+def test_the_fit_follows_the_prior_as_far_as_its_weight(prior: Opinion) -> None:
     model = PointModel(HEAD, EMBEDDING, response_for(HEAD, EMBEDDING))
     energy, frames, e = Energy(model, FitConfig(), 1200.0), 20, len(EXPR_NAMES)
     person = Person(np.zeros(model.n_shape, np.float32), np.zeros((model.n_points, 3), np.float32), float(np.log(1200)))
@@ -68,16 +68,16 @@ def test_the_fit_follows_the_opinion_as_far_as_it_is_believed(opinion: Opinion) 
     shown = energy.residuals(seen, pose, person)
     seen = replace(seen, points=-shown * seen.scale[:, None, None])  # the head at rest, seen exactly
     good = np.ones(frames, bool)
-    found = what_was_found(energy, seen, person, pose, good)
+    found = prior_inputs(energy, seen, person, pose, good)
     assert np.abs(found.beyond).max() < 1e-6
     smile, n = EXPR_INDEX["mouthSmileLeft"], len(EXPR_NAMES)
-    sure = replace(opinion, bias=opinion.bias + np.eye(OUTPUTS, dtype=np.float32)[smile] * 3)
+    sure = replace(prior, bias=prior.bias + np.eye(OUTPUTS, dtype=np.float32)[smile] * 3)
     reached = []
     for factor in (100.0, 0.05):
-        told = with_opinion(sure, found, seen, factor)
-        assert told.told is not None and told.told.shape == (frames, 7 + n) and told.part(slice(0, 4)).told is not None
-        assert np.allclose(told.told[:, 7:], sure.read(found)[0][:, :n])
-        after = _all_frames(energy, told, person, pose, 25.0, 4, None)
+        read = with_prior(sure, found, seen, factor)
+        assert read.prior is not None and read.prior.shape == (frames, 7 + n) and read.part(slice(0, 4)).prior is not None
+        assert np.allclose(read.prior[:, 7:], sure.read(found)[0][:, :n])
+        after = _all_frames(energy, read, person, pose, 25.0, 4)
         reached.append(float(after.expr[:, smile].mean()))
     assert reached[0] < 0.1 < 0.6 < reached[1]
     assert EXPR + n <= EXPR + model.n_columns
