@@ -46,8 +46,6 @@ class MotionGrammar:
             ValueError: a choice that is not allowed.
         """
         for index, (state, choice) in enumerate(zip(self._states, chosen, strict=True)):
-            if state is None:
-                continue
-            if not 0 <= choice <= self.layout.n_symbols or not state.allowed()[choice]:
-                raise ValueError(f"motion {index}: symbol {choice} is not allowed here: {state.explain()}")
-            self._states[index] = None if choice == self.layout.n_symbols else state.advance(int(choice))
+            if state is not None:
+                ends = choice == self.layout.n_symbols and state.may_end
+                self._states[index] = None if ends else state.take(int(choice))

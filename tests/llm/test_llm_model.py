@@ -255,7 +255,7 @@ def test_random_choices_are_always_a_motion_of_the_asked_length(seed):
 
 def test_the_grammar_refuses_an_illegal_choice():
     grammar = MotionGrammar(LAYOUT, [3], 125)
-    with pytest.raises(ValueError, match="not allowed"):
+    with pytest.raises(ValueError, match="breaks the motion grammar"):
         grammar.advance([LAYOUT.n_symbols])
 
 
