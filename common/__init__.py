@@ -1,1 +1,1 @@
-"""Lowest floor: configuration, files, progress and optional dependencies; imports nothing of facelm."""
+"""Lowest floor: configuration, files, store, progress, training loop, optional dependencies; imports nothing of facelm."""

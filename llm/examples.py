@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -265,7 +265,7 @@ class Stream:
         stage = max(i for i, (first, _) in enumerate(self._stages) if first <= k or i == 0)
         first, pool = self._stages[stage]
         epoch, place = divmod(max(0, k - first), len(pool))
-        clip = self.clips[pool[self._order(stage, epoch, len(pool))[place]]]
+        clip = self.clips[pool[_order(self.seed, stage, epoch, len(pool))[place]]]
         rng, config = np.random.default_rng([self.seed, 1, k]), self.config
         plain = config.perform + config.understand
         if config.transition and rng.random() < config.transition / (plain + config.transition):
@@ -274,16 +274,6 @@ class Stream:
             make = perform_example if rng.random() < config.perform / plain else understand_example
         encoded = make(self.template, clip, config, rng)
         return encoded if len(encoded.ids) <= config.max_tokens else None
-
-    def _order(self, stage: int, epoch: int, size: int) -> NDArray[np.int64]:
-        if (stage, epoch) not in self._orders:
-            self._orders.clear()  # one epoch's order is all that is ever needed again
-            self._orders[stage, epoch] = np.random.default_rng([self.seed, 0, stage, epoch]).permutation(size)
-        return self._orders[stage, epoch]
-
-    @cached_property
-    def _orders(self) -> dict[tuple[int, int], NDArray[np.int64]]:
-        return {}
 
     def window(self, number: int) -> list[list[Encoded]]:
         """The batches of one window, each of sequences of like length, in random order."""
@@ -305,6 +295,11 @@ class Stream:
             for index in range(skip, len(window)):
                 yield collate(self.template, window[index]), Position(number, index + 1)
             number, skip = number + 1, 0
+
+
+@lru_cache(maxsize=2)  # of one epoch, and of the next while a window lies across both
+def _order(seed: int, stage: int, epoch: int, size: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, 0, stage, epoch]).permutation(size)
 
 
 def by_length(examples: Sequence[Encoded], budget: int) -> list[list[Encoded]]:

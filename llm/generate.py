@@ -2,7 +2,8 @@
 
 ``MotionLM`` merges the adapter into the base, pads a batch on the left, and decodes with a
 key-value cache. In a motion span only the motion rows are scored (a few hundred products
-instead of the whole vocabulary) and the grammar masks what may not follow.
+instead of the whole vocabulary) and the grammar of ``tokenizer/changes.py`` masks what may not follow.
+A grammar on text would be a trap: a model spells ``<m3>`` out of ordinary pieces.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .grammar import MotionGrammar
+from ..tokenizer.changes import GrammarState
 from .model import MotionModel, load_model
 from .prompts import DESCRIBE, INSTRUCTION, Turn, perform_prompt
 from .rerank import best_of
@@ -149,7 +150,7 @@ class MotionLM:
         most = layout.steps_of(max_seconds)
 
         def work(part: list[list[int]], at: list[int]) -> list[NDArray[np.int32]]:
-            return self._motions(part, MotionGrammar(layout, [steps[i] for i in at], most), sampling, [seeds[i] for i in at])
+            return self._motions(part, [layout.start(steps[i], most) for i in at], sampling, [seeds[i] for i in at])
 
         return self._in_batches(lines, work)
 
@@ -181,8 +182,8 @@ class MotionLM:
         if int(logits.argmax()) != self.vocabulary.n_text:
             return Reply(text=self._texts([ids], Sampling(0.0), [0], 120)[0])
         steps = None if seconds is None else layout.steps_of(seconds)
-        grammar = MotionGrammar(layout, [steps], layout.steps_of(MAX_SECONDS))
-        return Reply(motion=self._motions([[*ids, self.vocabulary.begin]], grammar, sampling, [(sampling.seed, 0)])[0])
+        state = layout.start(steps, layout.steps_of(MAX_SECONDS))
+        return Reply(motion=self._motions([[*ids, self.vocabulary.begin]], [state], sampling, [(sampling.seed, 0)])[0])
 
     def seconds(self, symbols: Symbols) -> float:
         """Length of a motion in seconds."""
@@ -212,29 +213,27 @@ class MotionLM:
         return cache.step(ids.to(device)), cache
 
     @torch.inference_mode()
-    def _motions(self, lines: list[list[int]], grammar: MotionGrammar, sampling: Sampling,
+    def _motions(self, lines: list[list[int]], states: list[GrammarState], sampling: Sampling,
                  seeds: Sequence[tuple[int, int]]) -> list[NDArray[np.int32]]:
+        """Motions after ``lines``, each from a state of the grammar, which also ends those of free length."""
         draws = [np.random.default_rng(pair) for pair in seeds]
         hidden, cache = self._prefill(lines)
-        end = self.vocabulary.layout.n_symbols
+        end, first = self.vocabulary.layout.n_symbols, self.vocabulary.first_symbol
         out: list[list[int]] = [[] for _ in lines]
         alive = np.arange(len(lines))  # rows of the cache that still write
-        while True:
-            mask = grammar.allowed()
-            # a motion of free length could go on for ever only through max_steps, which the grammar counts
+        while len(alive):
             logits = self.model.motion_logits(hidden).cpu().numpy()
-            chosen = np.full(len(lines), end)
-            for row, place in enumerate(alive):
-                chosen[place] = _choose(np.where(mask[place], logits[row], -np.inf), sampling, draws[place])
-                if chosen[place] != end:
-                    out[place].append(int(chosen[place]))
-            grammar.advance(chosen.tolist())
-            still = chosen[alive] != end
-            if not still.any():
-                return [np.array(line, np.int32) for line in out]
+            masked = [np.where(states[place].allowed(), row, -np.inf) for place, row in zip(alive, logits, strict=True)]
+            chosen = np.array([_choose(row, sampling, draws[place]) for place, row in zip(alive, masked, strict=True)])
+            for place, symbol in zip(alive, chosen, strict=True):
+                if symbol != end:
+                    out[place].append(int(symbol))
+                    states[place] = states[place].advance(int(symbol))
+            still = chosen != end
             alive = cache.keep(alive, still)
-            tokens = torch.from_numpy(chosen[alive] + self.vocabulary.first_symbol)[:, None]
-            hidden = cache.step(tokens.to(hidden.device))
+            if len(alive):
+                hidden = cache.step(torch.from_numpy(chosen[still] + first)[:, None].to(hidden.device))
+        return [np.array(line, np.int32) for line in out]
 
     @torch.inference_mode()
     def _texts(self, lines: list[list[int]], sampling: Sampling, places: Sequence[int], max_tokens: int) -> list[str]:
@@ -253,9 +252,9 @@ class MotionLM:
             still = chosen != self.template.stop
             for place, token in zip(alive[still], chosen[still], strict=True):
                 out[place].append(int(token))
-            if not still.any():
-                break
             alive = cache.keep(alive, still)
+            if not len(alive):
+                break
             hidden = cache.step(torch.from_numpy(chosen[still])[:, None].to(hidden.device))
         return [str(self.template.tokenizer.decode(line)).strip() for line in out]
 
@@ -293,7 +292,7 @@ class _Cache:
 
     def keep(self, alive: NDArray[np.int64], still: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Drop the sequences that have ended; those of ``alive`` that have not."""
-        if not still.all():
+        if still.any() and not still.all():
             rows = torch.from_numpy(np.flatnonzero(still)).to(self.real.device)
             self.real = self.real[rows]
             self.cache.batch_select_indices(rows)

@@ -55,8 +55,13 @@ class Turn:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of a conversation, ``kinds`` (0, 1, 2) of the loss for predicting each id from those before
-    it, and for each motion answer its (first symbol position, exact steps or None)."""
+    """Token ids of a conversation.
+
+    Attributes:
+        ids: the tokens.
+        kinds: kind of the loss for predicting each id from those before it: ``NONE``, ``TEXT`` or ``MOTION``.
+        answers: for each motion answer, the position of its first symbol and its exact steps or None.
+    """
 
     ids: list[int]
     kinds: list[int]

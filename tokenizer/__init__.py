@@ -1,1 +1,1 @@
-
+"""The motion tokenizer: clips as symbols and back; imports face and common."""

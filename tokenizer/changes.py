@@ -58,26 +58,22 @@ class ChangeLayout:
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
+        """First symbol of each stream, and the number of codes."""
         return tuple(int(x) for x in np.concatenate([[0], np.cumsum(self.stream_sizes)]))
 
     @property
     def n_codes(self) -> int:
+        """Number of codes, which is the first time-step symbol."""
         return self.offsets[-1]
 
     @property
     def n_symbols(self) -> int:
+        """Number of codes and time steps."""
         return self.n_codes + self.max_step
 
     @cached_property
     def _stream_of(self) -> NDArray[np.int64]:
         return np.repeat(np.arange(len(self.stream_sizes)), self.stream_sizes)
-
-    def name(self, symbol: int) -> str:
-        """Readable form of a symbol, for reports: ``s2:17`` or ``+3``."""
-        if symbol >= self.n_codes:
-            return f"+{symbol - self.n_codes + 1}"
-        stream = int(self._stream_of[symbol])
-        return f"s{stream}:{symbol - self.offsets[stream]}"
 
     def steps(self, symbols: NDArray[np.integer]) -> int:
         """Length of a line of symbols in steps."""
@@ -123,20 +119,20 @@ class ChangeLayout:
         """``(N,)`` symbols -> ``(T, K)`` codes.
 
         Raises:
-            ValueError: a line that breaks the grammar, with the position and the reason.
+            ValueError: a line that breaks the grammar, with the place and the reason.
         """
         state = self.start()
-        rows: list[np.ndarray] = []
-        position = -1
-        for position, raw in enumerate(symbols):
+        rows: list[tuple[int, ...]] = []
+        for raw in symbols:
             symbol = int(raw)
-            if not 0 <= symbol < self.n_symbols or not state.allowed()[symbol]:
-                raise ValueError(f"symbol {symbol} at position {position} breaks the motion grammar: {state.explain()}")
-            if symbol >= self.n_codes:
-                rows.extend([np.array(state.codes)] * (symbol - self.n_codes + 1))
-            state = state.advance(symbol)
+            try:
+                after = state.take(symbol)
+            except ValueError as error:
+                raise ValueError(f"after {state.elapsed} steps: {error}") from error
+            rows += [state.codes] * (after.elapsed - state.elapsed)
+            state = after
         if not state.may_end:
-            raise ValueError(f"the motion stops after {position + 1} symbols without a closing time step")
+            raise ValueError(f"the motion stops after {state.elapsed} steps without a closing time step")
         return np.array(rows, np.int64)
 
     # -- grammar ----------------------------------------------------------------------
@@ -168,6 +164,7 @@ class GrammarState:
 
     @property
     def may_end(self) -> bool:
+        """Whether the motion may stop here."""
         return self.last_step > 0 and (self.duration is None or self.elapsed == self.duration)
 
     def allowed(self) -> NDArray[np.bool_]:
@@ -202,8 +199,18 @@ class GrammarState:
         codes[stream] = symbol - layout.offsets[stream]
         return replace(self, codes=tuple(codes), last_stream=stream, last_step=0)
 
+    def take(self, symbol: int) -> GrammarState:
+        """The state after ``symbol``.
+
+        Raises:
+            ValueError: it is not allowed here.
+        """
+        if not 0 <= symbol < self.layout.n_symbols or not self.allowed()[symbol]:
+            raise ValueError(f"symbol {symbol} breaks the motion grammar: {self.explain()}")
+        return self.advance(symbol)
+
     def explain(self) -> str:
-        """One sentence on what may come next."""
+        """What may come next."""
         if self.limit - self.elapsed <= 0:
             return f"the motion has its {self.limit} steps and must end"
         if 0 < self.last_step < self.layout.max_step:

@@ -1,11 +1,10 @@
-"""FaceTokenizer: the only face of the tokenizer to the rest of facelm."""
+"""FaceTokenizer: all that the rest of facelm uses of the tokenizer."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ..common.config import parse
+from ..common.files import atomic_file, write_json
 from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.spontaneous import add_idle, filter_idle
@@ -69,6 +69,7 @@ class FaceTokenizer:
     # -- sizes --------------------------------------------------------------------------
     @property
     def n_symbols(self) -> int:
+        """Size of the alphabet."""
         return self.layout.n_symbols
 
     @property
@@ -83,6 +84,7 @@ class FaceTokenizer:
 
     @property
     def step_seconds(self) -> float:
+        """Duration of a step."""
         return self.layout.step_seconds
 
     @cached_property
@@ -107,7 +109,7 @@ class FaceTokenizer:
             steps = [-(-len(features[i]) // step) for i in part]
             # padding repeats the last frame (as the convolutions' own padding does); beyond the
             # clip's last step it is cut off again
-            x = np.stack([np.pad(features[i], ((0, max(steps) * step - len(features[i])), (0, 0)), mode="edge") for i in part])
+            x = np.stack([_padded(features[i], max(steps) * step) for i in part])
             codes = self.model.encode(torch.from_numpy(x)).numpy()
             for i, n, row in zip(part, steps, codes, strict=True):
                 out[i] = np.stack([self._to_kept[s][row[:n, s]] for s in range(row.shape[1])], axis=1)
@@ -157,12 +159,9 @@ class FaceTokenizer:
 
     def _nearest(self, stream: int) -> NDArray[np.int64]:
         """For each code of the model, the position among the kept codes of the nearest one."""
-        group = first = 0
-        while stream >= first + len(self.model.sizes[group]):
-            first += len(self.model.sizes[group])
-            group += 1
+        group, stage = [(g, i) for g, sizes in enumerate(self.model.sizes) for i in range(len(sizes))][stream]
         every = torch.zeros(self.model.code_sizes[stream], len(self.model.sizes[group]), dtype=torch.long)
-        every[:, stream - first] = torch.arange(len(every))
+        every[:, stage] = torch.arange(len(every))
         points = self.model.points(group, every).numpy()
         distance = ((points[:, None] - points[self.kept[stream]][None]) ** 2).sum(-1)
         return distance.argmin(1)
@@ -178,13 +177,11 @@ class FaceTokenizer:
         folder.mkdir(parents=True, exist_ok=True)
         weights = {k: v.half().contiguous() if v.is_floating_point() else v.contiguous()
                    for k, v in self.model.state_dict().items()}
-        config = {"format": FORMAT, "version": FORMAT_VERSION, "model": asdict(self.config),
-                  "kept": [k.tolist() for k in self.kept], "head_sha256": self.head_sha256, "info": info}
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as part:
-            save_file(weights, Path(part, "model.safetensors"))
-            Path(part, "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-            for name in ("model.safetensors", "config.json"):
-                os.replace(Path(part, name), folder / name)
+        with atomic_file(folder / "model.safetensors") as partial:
+            save_file(weights, partial)
+        write_json(folder / "config.json", {
+            "format": FORMAT, "version": FORMAT_VERSION, "model": asdict(self.config), "kept": [k.tolist() for k in self.kept],
+            "head_sha256": self.head_sha256, "info": info}, indent=1)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> FaceTokenizer:
@@ -213,15 +210,22 @@ class FaceTokenizer:
             raise ValueError(f"{folder} does not hold a usable motion tokenizer: {' '.join(str(err).split())[:300]}") from err
 
 
+def _padded(x: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """``(frames, F)``, the last row repeated."""
+    return np.pad(x, ((0, frames - len(x)), (0, 0)), mode="edge")
+
+
 def find_kept(model: MotionVQVAE, features: list[NDArray[np.float32]], share: float = 0.99) -> tuple[NDArray[np.int64], ...]:
-    """The codes that become vocabulary: for each stream, the most frequent non-resting ones that
-    cover ``share`` of all *written* codes (a code is written when its stream changes)."""
+    """The codes that become vocabulary.
+
+    For each stream, the most frequent non-resting ones that cover ``share`` of all *written* codes (a code is written when
+    its stream changes).
+    """
     counts = [np.zeros(n, np.int64) for n in model.code_sizes]
     rest = model.rest_codes().numpy()
     step = model.config.frames_per_step
     for x in features:
-        x = np.pad(x, ((0, -len(x) % step), (0, 0)), mode="edge")
-        codes = model.encode(torch.from_numpy(x)[None])[0].numpy()
+        codes = model.encode(torch.from_numpy(_padded(x, -(-len(x) // step) * step))[None])[0].numpy()
         for s in range(codes.shape[1]):
             before = np.concatenate([[rest[s]], codes[:-1, s]])
             np.add.at(counts[s], codes[before != codes[:, s], s], 1)

@@ -9,6 +9,7 @@ Identity and translation are not motion that words ask for and are not tokenized
 
 from __future__ import annotations
 
+from itertools import accumulate
 from math import radians
 
 import numpy as np
@@ -25,11 +26,8 @@ ANGLE_SCALE: dict[str, float] = {
 }
 
 FEATURE_NAMES: tuple[str, ...] = tuple(n for s in STREAMS for n in (*s.expr, *s.pose))
-STREAM_SLICES: dict[str, slice] = {}
-_at = 0
-for _stream in STREAMS:
-    STREAM_SLICES[_stream.name] = slice(_at, _at + _stream.width)
-    _at += _stream.width
+_ENDS = list(accumulate(s.width for s in STREAMS))
+STREAM_SLICES: dict[str, slice] = {s.name: slice(end - s.width, end) for s, end in zip(STREAMS, _ENDS, strict=True)}
 N_FEATURES = len(FEATURE_NAMES)
 
 _EXPR_AT = np.array([i for i, n in enumerate(FEATURE_NAMES) if n in EXPR_INDEX])

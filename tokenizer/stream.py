@@ -56,14 +56,10 @@ class MotionStream:
         Raises:
             ValueError: the symbol breaks the motion grammar, or the stream is finished.
         """
-        layout = self._layout
         if self._finished:
             raise ValueError("this stream is finished; open a new one with tokenizer.stream()")
-        if not 0 <= symbol < layout.n_symbols or not self._state.allowed()[symbol]:
-            raise ValueError(f"symbol {symbol} breaks the motion grammar: {self._state.explain()}")
-        if symbol >= layout.n_codes:
-            self._codes.extend([self._state.codes] * (symbol - layout.n_codes + 1))
-        self._state = self._state.advance(symbol)
+        before, self._state = self._state, self._state.take(symbol)
+        self._codes += [before.codes] * (self._state.elapsed - before.elapsed)
         return self._emit(len(self._codes) - CONTEXT)
 
     def finish(self) -> FaceSequence | None:

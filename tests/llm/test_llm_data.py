@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from facelm.llm.config import DataConfig, load_config, parse_config
-from facelm.llm.examples import Position, Stream, collate, legal_masks, prepare_tokens, read_clips
+from facelm.llm.examples import Position, Stream, _order, collate, legal_masks, prepare_tokens, read_clips
 from facelm.llm.prompts import DESCRIBE, MOTION, NONE, TEXT, Template, Turn
 from facelm.llm.vocabulary import MotionVocabulary
 from hypothesis import given, settings
@@ -105,8 +105,8 @@ def test_stream_goes_on_where_it_stopped(template):
 def test_an_epoch_uses_every_clip_once_and_easy_ones_come_first(template):
     clips = tiny_clips(30)
     stream = Stream(clips, template, DATA, 0)
-    used = np.concatenate([stream._order(0, 0, len(clips))])
-    assert sorted(used.tolist()) == list(range(30))
+    used = [clips[i].clip_id for i in _order(stream.seed, 0, 0, len(clips))]
+    assert sorted(used) == sorted(c.clip_id for c in clips)
     easy = Stream(clips, template, DataConfig(easy_examples=50), 0)
     counts = [[clips[i].n_events for i in pool] for _, pool in easy._stages]
     assert [max(c) for c in counts] == [1, 2, 3]

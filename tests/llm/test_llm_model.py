@@ -14,7 +14,6 @@ from facelm.llm.base import _converted, find_base, keep_layers, load_base
 from facelm.llm.config import OptimConfig
 from facelm.llm.examples import Stream, collate, prepare_tokens
 from facelm.llm.generate import MotionLM, Sampling
-from facelm.llm.grammar import MotionGrammar
 from facelm.llm.lora import LoraConfig, LoraLinear
 from facelm.llm.model import ADAPTER, CARD, MotionModel, load_model, read_adapter
 from facelm.llm.prompts import Turn
@@ -229,34 +228,6 @@ def test_schedules():
         values = [learning_rate_factor(config, x / 100, 10 * x) for x in range(101)]
         assert values[0] == pytest.approx(0.1) and max(values) <= 1 and values[-1] == pytest.approx(0.1)
         assert all(a >= b - 1e-9 for a, b in zip(values[1:], values[2:], strict=False))
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_random_choices_are_always_a_motion_of_the_asked_length(seed):
-    rng = np.random.default_rng(seed)
-    durations = [None, 1, 7, 23, None]
-    grammar = MotionGrammar(LAYOUT, durations, max_steps=15)
-    written: list[list[int]] = [[] for _ in durations]
-    finished = np.zeros(len(durations), bool)
-    while not finished.all():
-        mask = grammar.allowed()
-        assert mask.any(1).all()
-        chosen = [int(rng.choice(np.flatnonzero(row))) for row in mask]
-        for line, choice, done in zip(written, chosen, finished, strict=True):
-            if not done and choice < LAYOUT.n_symbols:
-                line.append(choice)
-        grammar.advance(chosen)
-        finished |= np.array(chosen) == LAYOUT.n_symbols
-    for line, duration in zip(written, durations, strict=True):
-        steps = len(LAYOUT.decode(line))
-        assert steps == duration if duration else 1 <= steps <= 15
-        assert np.array_equal(LAYOUT.encode(LAYOUT.decode(line)), line)
-
-
-def test_the_grammar_refuses_an_illegal_choice():
-    grammar = MotionGrammar(LAYOUT, [3], 125)
-    with pytest.raises(ValueError, match="not allowed"):
-        grammar.advance([LAYOUT.n_symbols])
 
 
 @pytest.fixture(scope="module")
