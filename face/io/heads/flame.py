@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ....common.files import file_digest
+from ...clip.channels import PARENTS
 from ...head.file import FORMAT, MAX_VERTICES
 from ...head.model import IBUG, PART_NAMES, HeadModel
 from .checks import indices, numbers
@@ -26,7 +27,6 @@ FLAME_VERTICES, FLAME_FACES = 5023, 9976
 FLAME_SHAPE, FLAME_COLUMNS = 300, 400
 """Identity columns, and all columns, of every public FLAME file."""
 KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
-PARENTS = (-1, 0, 1, 1, 1)
 EYELIDS = ("eyelid_left", "eyelid_right")
 """Names of the two extra expression columns that ``eyelids`` adds."""
 EDITIONS: tuple[tuple[str, str, str], ...] = (
@@ -137,7 +137,8 @@ def _flame(where: Path, content: dict[Any, Any], landmarks: Source | None, masks
     return HeadModel(
         name="flame" if (n, len(faces)) == (FLAME_VERTICES, FLAME_FACES) else "flame_layout", edition=found.name,
         v_template=v, faces=faces, shapedirs=shapedirs, posedirs=posedirs.reshape(n, 3, 36), J_regressor=regressor,
-        weights=weights, n_shape=FLAME_SHAPE, expr_names=tuple(names), lmk_names=tuple(f"ibug_{k:02d}" for k in range(len(marks.faces))),
+        weights=weights, n_shape=FLAME_SHAPE, expr_names=tuple(names),
+        lmk_names=tuple(f"ibug_{k:02d}" for k in range(len(marks.faces))),
         lmk_faces=marks.faces, lmk_bary=marks.bary, masks=regions, part=part, meta=meta)
 
 
