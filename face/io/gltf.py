@@ -23,20 +23,19 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from ...common.files import atomic_file
+from ..clip.channels import JOINTS, PARENTS
+from ..clip.sequence import FaceSequence
+from ..head.model import HeadModel
+from ..head.surface import vertex_normals
 from ..render.shading import PARTS, Appearance, Eyes, Palette, appearance, linear
 
-if TYPE_CHECKING:
-    from ..clip.sequence import FaceSequence
-    from ..head.model import HeadModel
-
-JOINT_NAMES: tuple[str, ...] = ("global", "neck", "jaw", "eye_left", "eye_right")
-JOINT_PARENTS: tuple[int, ...] = (-1, 0, 1, 1, 1)
 _FLOAT, _UINT16, _UINT32, _UINT8 = 5126, 5123, 5125, 5121
 _TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 _STILL = 1e-6
@@ -70,8 +69,7 @@ class _Buffer:
         self.accessors.append(entry)
         return len(self.accessors) - 1
 
-    def add(self, array: np.ndarray, kind: int = _FLOAT, target: int | None = None,
-            bounds: bool = False) -> int:
+    def add(self, array: np.ndarray, kind: int = _FLOAT, target: int | None = None, bounds: bool = False) -> int:
         """An accessor over ``array`` (N,) or (N,width)."""
         dtype = {_FLOAT: "<f4", _UINT16: "<u2", _UINT32: "<u4", _UINT8: "u1"}[kind]
         a = np.ascontiguousarray(array, dtype)
@@ -142,18 +140,15 @@ def _correctives(head: HeadModel, local: Rotation, frames: int) -> tuple[np.ndar
         return np.zeros((0, v, 3)), np.zeros((frames, 0))
     scale = np.where(strength > 0, strength, 1.0)
     u, s, vt = np.linalg.svd(features * strength, full_matrices=False)
-    deltas, weights = [], []
+    deltas, weights = [np.zeros((0, v, 3))], [np.zeros((frames, 0))]
     for k in range(len(s)):
         delta = (posedirs @ (vt[k] / scale * (strength > 0))).reshape(v, 3)
         w = u[:, k] * s[k]
         peak = np.abs(w).max()
-        if peak * np.linalg.norm(delta, axis=1).max() < 1e-5:
-            continue
-        deltas.append(delta * peak)  # weights within [-1, 1], as viewers' sliders expect
-        weights.append(w / peak)
-    if not deltas:
-        return np.zeros((0, v, 3)), np.zeros((frames, 0))
-    return np.stack(deltas), np.stack(weights, 1)
+        if peak * np.linalg.norm(delta, axis=1).max() >= 1e-5:
+            deltas.append(delta[None] * peak)  # weights within [-1, 1], as viewers' sliders expect
+            weights.append(w[:, None] / peak)
+    return np.concatenate(deltas), np.concatenate(weights, 1)
 
 
 def _motion(seq: FaceSequence, head: HeadModel, every: bool) -> _Motion:
@@ -179,7 +174,7 @@ def _motion(seq: FaceSequence, head: HeadModel, every: bool) -> _Motion:
     # A_j (v - J_j) + q_j. Equal for  q_j = p_j + A_j (J_j - J_j(t)).
     world_r, place, q = np.empty((n, 5, 3, 3)), np.empty((n, 5, 3)), np.empty((n, 5, 3))
     translations = np.empty((n, 5, 3))
-    for j, parent in enumerate(JOINT_PARENTS):
+    for j, parent in enumerate(PARENTS):
         if parent < 0:
             world_r[:, j], place[:, j] = r[:, j], moved[:, j] + seq.translation
         else:
@@ -204,19 +199,13 @@ def _motion(seq: FaceSequence, head: HeadModel, every: bool) -> _Motion:
 
 
 def _normals(v: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(V,3) area-weighted unit normals."""
-    cross = np.cross(v[faces[:, 1]] - v[faces[:, 0]], v[faces[:, 2]] - v[faces[:, 0]])
-    out = np.zeros_like(v)
-    for k in range(3):
-        np.add.at(out, faces[:, k], cross)
-    length = np.linalg.norm(out, axis=1, keepdims=True)
-    return np.where(length > 1e-20, out / np.maximum(length, 1e-20), [0.0, 0.0, 1.0])
+    """(V,3) unit normals, as the format wants them also where a vertex belongs to no face."""
+    out = vertex_normals(v, faces)
+    return np.where(out.any(1, keepdims=True), out, [0.0, 0.0, 1.0])
 
 
 def _eye_texture(palette: Palette, eyes: Eyes, side: int = 256) -> bytes:
     """PNG of an eye seen from its front: the disc's radius is 90 degrees from the pupil."""
-    from PIL import Image
-
     y, x = np.mgrid[0:side, 0:side]
     x, y = (x + 0.5) / side * 2 - 1, 1 - (y + 0.5) / side * 2
     angle, phi = np.hypot(x, y) * 90.0, np.arctan2(y, x)
@@ -244,9 +233,8 @@ def _eye_uv(direction: np.ndarray) -> np.ndarray:
     return 0.5 + 0.5 * unit * angle[:, None] * [1, -1]
 
 
-def _primitives(
-    buffer: _Buffer, head: HeadModel, motion: _Motion, look: Appearance
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _primitives(buffer: _Buffer, head: HeadModel, motion: _Motion, look: Appearance
+                ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Mesh primitives and their materials, one for each part that the head has."""
     faces = np.asarray(look.faces, np.int64)
     normals = _normals(motion.base, faces)
@@ -301,9 +289,8 @@ def _primitives(
     return primitives, materials
 
 
-def _animation(
-    buffer: _Buffer, motion: _Motion, fps: float, mesh_node: int
-) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+def _animation(buffer: _Buffer, motion: _Motion, fps: float, mesh_node: int
+               ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     """The tracks that move, and the joint nodes (at the first frame where they do not)."""
     n = len(motion.weights)
     nodes: list[dict[str, Any]] = []
@@ -317,15 +304,11 @@ def _animation(
         samplers.append({"input": times[0], "output": buffer.add(values), "interpolation": "LINEAR"})
         channels.append({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}})
 
-    for j, name in enumerate(JOINT_NAMES):
-        node: dict[str, Any] = {"name": name}
-        kids = [k for k, parent in enumerate(JOINT_PARENTS) if parent == j]
-        if kids:
-            node["children"] = kids
+    for j, name in enumerate(JOINTS):
+        kids = [k for k, parent in enumerate(PARENTS) if parent == j]
         rotation, place = motion.rotations[:, j], motion.translations[:, j]
-        node["translation"] = [float(x) for x in place[0]]
-        node["rotation"] = [float(x) for x in rotation[0]]
-        nodes.append(node)
+        nodes.append({"name": name, **({"children": kids} if kids else {}),
+                      "translation": place[0].tolist(), "rotation": rotation[0].tolist()})
         if np.abs(rotation - rotation[0]).max() > _STILL:
             track(j, "rotation", rotation)
         if np.abs(place - place[0]).max() > _STILL:
@@ -371,20 +354,17 @@ def write_glb(
     path = Path(path)
     if path.suffix.lower() != ".glb":
         raise ValueError(f"cannot write {path.name!r}: the suffix must be .glb")
-    if head is None:
-        from ..head.model import HeadModel
-
-        head = HeadModel.default()
+    head = head or HeadModel.default()
     seq.require_head(head.ref)
     look = appearance(head, palette, eyes)
     motion = _motion(seq, head, all_targets)
     buffer = _Buffer()
     primitives, materials = _primitives(buffer, head, motion, look)
-    mesh_node = len(JOINT_NAMES)
+    mesh_node = len(JOINTS)
     animation, nodes = _animation(buffer, motion, seq.fps, mesh_node)
     mesh: dict[str, Any] = {"name": "head", "primitives": primitives}
     if motion.names:
-        mesh["weights"] = [float(x) for x in motion.weights[0]]
+        mesh["weights"] = motion.weights[0].tolist()
         mesh["extras"] = {"targetNames": motion.names}
     nodes.append({"name": "head", "mesh": 0, "skin": 0})
     inverse = np.tile(np.eye(4), (5, 1, 1))

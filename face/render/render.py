@@ -18,6 +18,7 @@ from ..clip.sequence import FaceSequence
 from ..head.model import HeadModel
 from .camera import Camera, check_size, portrait
 from .shading import Appearance, Eyes, Palette, appearance, linear, studio_lights
+from .sheet import lay_out
 
 _SHADOW_SIDE = 224
 _CHUNK = 32
@@ -245,8 +246,6 @@ def contact_sheet(
     Returns:
         (H,W,3) uint8 sRGB.
     """
-    from ..io import video
-
     if columns < 1:
         raise ValueError(f"columns {columns}: at least 1 wanted")
     pick = key_frames(seq, frames) if isinstance(frames, int) else sorted(int(i) for i in frames)
@@ -255,4 +254,4 @@ def contact_sheet(
         pictures.append(picture)
         progress(len(pictures), len(pick))
     times = [i / seq.fps for i in pick]
-    return video.lay_out(pictures, times, columns, title, timeline, len(seq) / seq.fps)
+    return lay_out(pictures, times, columns, title, timeline, len(seq) / seq.fps)

@@ -26,8 +26,11 @@ MEDIAPIPE_52: tuple[str, ...] = ("_neutral", *(n for n in ARKIT_52 if n != "tong
 """MediaPipe's order."""
 _MATRIX_NAMES = ("names", "blendshape_names", "blendshapeNames", "facsNames", "columns")
 _MATRIX_VALUES = ("blendshapes", "values", "weights", "weightMat", "scores", "data")
+_FRAME_KEYS = ("blendshapes", "faceBlendshapes", "face_blendshapes", "blendShapes", "categories")
 _POSES = ("facial_transformation_matrixes", "facial_transformation_matrix", "facialTransformationMatrixes",
           "transformation_matrix", "transform", "pose")
+_TIMES = {"timestamp_ms": 1e-3, "time_ms": 1e-3, "time": 1.0, "seconds": 1.0, "timestamp": 1.0}
+"""Columns of a table that hold times, and their unit, s."""
 _MEDIAPIPE_EYES = np.array([0.0, 0.0262, 0.0347])
 """m: middle of the four eye corners in MediaPipe's canonical face (canonical_face_model.obj of its repository)."""
 
@@ -204,62 +207,30 @@ def _frames(frames: list[Any]) -> Shapes | None:
     if known_names(names) < LEAST_NAMES:
         return None
     values = np.array([[s.get(n, 0.0) for n in names] if s else [np.nan] * len(names) for s in scores])
-    given = [next((f[k] for k in _POSES if k in f), None) if isinstance(f, dict) else None for f in frames]
-    poses = None
-    if any(g is not None for g in given):
-        matrices = [None if g is None else _poses(g) for g in given]
-        poses = np.stack([m[0] if m is not None else np.full((4, 4), np.nan) for m in matrices])
-        poses = None if not np.isfinite(poses).any() else poses
-    return Shapes(names, values, poses)
+    given = [next((_poses(f[k]) for k in _POSES if k in f), None) if isinstance(f, dict) else None for f in frames]
+    poses = np.stack([np.full((4, 4), np.nan) if m is None else m[0] for m in given])
+    return Shapes(names, values, poses if np.isfinite(poses).any() else None)
 
 
 def _scores(frame: Any) -> dict[str, float]:
+    """The scores of one frame: a dict of them, a list of MediaPipe's categories, or either under a usual name."""
     if isinstance(frame, dict):
-        inner = next((frame[k] for k in ("blendshapes", "faceBlendshapes", "face_blendshapes", "blendShapes", "categories")
-                      if k in frame), frame)
-        frame = inner if not isinstance(inner, dict) or "categories" not in inner else inner["categories"]
-    if isinstance(frame, list) and len(frame) == 1 and isinstance(frame[0], (dict, list)) and not _is_category(frame[0]):
-        return _scores(frame[0])
-    out: dict[str, float] = {}
-    pairs = frame.items() if isinstance(frame, dict) else [
-        (c.get("categoryName", c.get("category_name", c.get("name"))), c.get("score", c.get("value")))
-        for c in frame if isinstance(c, dict)] if isinstance(frame, list) else []
-    for name, score in pairs:
-        if isinstance(name, str) and isinstance(score, (int, float)) and not isinstance(score, bool) and arkit_name(name):
-            out[name] = float(score)
-    return out
-
-
-def _is_category(value: Any) -> bool:
-    return isinstance(value, dict) and bool({"score", "value"} & set(value))
-
-
-def number(cell: str) -> float:
-    """A cell of a CSV file; empty or unreadable ones are not a number."""
-    try:
-        return float(cell)
-    except ValueError:
-        return float("nan")
-
-
-def table_values(table: Table, width: int) -> np.ndarray:
-    """(T, width) float64; short rows are filled with values that are not a number.
-
-    Raises:
-        ValueError: no rows.
-    """
-    if not table.cells:
-        raise ValueError("the table has 0 frames; at least 1 is needed")
-    return np.array([[number(c) for c in line[:width]] + [np.nan] * (width - len(line)) for line in table.cells])
+        frame = next((frame[k] for k in _FRAME_KEYS if k in frame), frame)
+        frame = frame.get("categories", frame) if isinstance(frame, dict) else frame
+    if isinstance(frame, list):
+        first = frame[0] if frame else None
+        if len(frame) == 1 and (isinstance(first, list) or isinstance(first, dict) and not {"score", "value"} & set(first)):
+            return _scores(first)
+        frame = dict((c.get("categoryName", c.get("category_name", c.get("name"))), c.get("score", c.get("value")))
+                     for c in frame if isinstance(c, dict))
+    return {name: float(score) for name, score in (frame.items() if isinstance(frame, dict) else ())
+            if isinstance(name, str) and isinstance(score, (int, float)) and not isinstance(score, bool) and arkit_name(name)}
 
 
 def _table(table: Table) -> Shapes | None:
-    if table.header:
-        if known_names(table.header) < LEAST_NAMES:
-            return None
-        return Shapes(table.header, table_values(table, len(table.header)))
-    width = max((len(line) for line in table.cells), default=0)
-    return _bare(table_values(table, width), "", None) if width else None
+    if not table.header:
+        return _bare(table.values(), "", None)
+    return Shapes(table.header, table.values()) if known_names(table.header) >= LEAST_NAMES else None
 
 
 def arkit_channels(shapes: Shapes, content: Any, head: HeadModel) -> Channels:
@@ -284,15 +255,10 @@ def arkit_channels(shapes: Shapes, content: Any, head: HeadModel) -> Channels:
 
 def _table_fps(content: Any) -> float | None:
     """From a column of times (``time`` in seconds, ``timestamp_ms``), if it runs evenly enough."""
-    if not isinstance(content, Table) or len(content.cells) < 2:
-        return None
-    for k, name in enumerate(content.header):
-        plain = name.lower()
-        unit = 1e-3 if plain in ("timestamp_ms", "time_ms") else 1.0 if plain in ("time", "seconds", "timestamp") else None
-        if unit is None:
-            continue
-        step = np.diff([number(line[k]) if len(line) > k else np.nan for line in content.cells]) * unit
-        step = step[np.isfinite(step) & (step > 0)]
-        if len(step) and 1 <= (rate := 1 / float(np.median(step))) <= 1000:
-            return round(rate, 3)
+    if isinstance(content, Table) and len(content.cells) > 1:
+        for name, column in zip(content.header, content.values().T, strict=False):
+            step = np.diff(column) * _TIMES.get(name.lower(), np.nan)
+            step = step[np.isfinite(step) & (step > 0)]
+            if len(step) and 1 <= (rate := 1 / float(np.median(step))) <= 1000:
+                return round(rate, 3)
     return None

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..heads.safe_pickle import read_data
+from ..media import natural_key
 
 MAX_BYTES = 1 << 28
 """Of a JSON, CSV or MATLAB file."""
@@ -27,6 +28,24 @@ class Table:
 
     header: tuple[str, ...]
     cells: list[list[str]]
+
+    def values(self) -> np.ndarray:
+        """(T, W) float64, as wide as the header or the longest row; cells that hold no number are not a number.
+
+        Raises:
+            ValueError: no rows.
+        """
+        if not self.cells:
+            raise ValueError("the table has 0 frames; at least 1 is needed")
+        width = len(self.header) or max(map(len, self.cells))
+        return np.array([[_number(c) for c in line[:width]] + [np.nan] * (width - len(line)) for line in self.cells])
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")
 
 
 def open_content(path: Path) -> Any:
@@ -46,25 +65,18 @@ def open_content(path: Path) -> Any:
     with open(path, "rb") as handle:
         start = handle.read(512)
     if start.startswith(b"PK"):
-        return _torch(path) if _is_torch(path) else read_data(path)
+        return _zip(path)
     if start.startswith(b"MATLAB 5.0"):
         return _matlab(path, size)
     if start.startswith((b"MATLAB 7.3", b"\x89HDF")):
         raise ValueError(f"{path} is an HDF5 file (MATLAB 7.3); save it with -v7, or as .npz")
-    if start.startswith(b"\x93NUMPY"):
-        return read_data(path)
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text[:1] in (b"{", b"["):  # no pickle starts with these; those of protocol 0 are text as well
         return _json(path, size)
     first = text.split(b"\n", 1)[0]
     table = first.count(b",") + first.count(b";") + first.count(b"\t") >= 10 or path.suffix.lower() in (".csv", ".tsv", ".txt")
-    if table and _printable(start):
-        return _csv(path, size)
-    return read_data(path)
-
-
-def _printable(data: bytes) -> bool:
-    return not any(b < 9 or 13 < b < 32 for b in data)
+    printable = not any(b < 9 or 13 < b < 32 for b in start)
+    return _csv(path, size) if table and printable else read_data(path)
 
 
 def _limit(path: Path, size: int) -> None:
@@ -72,18 +84,17 @@ def _limit(path: Path, size: int) -> None:
         raise ValueError(f"{path} holds {size >> 20} MiB; at most {MAX_BYTES >> 20} MiB are read of this kind of file")
 
 
-def _is_torch(path: Path) -> bool:
+def _zip(path: Path) -> Any:
+    """A file of ``torch.save``, or an ``.npz``."""
     try:
         with zipfile.ZipFile(path) as box:
-            return any(n.endswith("/data.pkl") or n == "data.pkl" for n in box.namelist())
+            names, size = box.namelist(), sum(e.file_size for e in box.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as err:
         raise ValueError(f"{path} is damaged and cannot be read ({type(err).__name__}: {err})") from None
-
-
-def _torch(path: Path) -> Any:
-    with zipfile.ZipFile(path) as box:
-        if sum(e.file_size for e in box.infolist()) > 4 * MAX_BYTES:
-            raise ValueError(f"{path} unpacks to more than {4 * MAX_BYTES >> 20} MiB")
+    if not any(n.endswith("/data.pkl") or n == "data.pkl" for n in names):
+        return read_data(path)
+    if size > 4 * MAX_BYTES:
+        raise ValueError(f"{path} unpacks to more than {4 * MAX_BYTES >> 20} MiB")
     import torch
 
     try:
@@ -145,16 +156,11 @@ def _csv(path: Path, size: int) -> Table:
     return Table(tuple(lines[0]) if named else (), lines[1:] if named else lines)
 
 
-def number_in(name: str) -> tuple[Any, ...]:
-    """Sorts frame names by the numbers in them: ``frame_2`` before ``frame_10``."""
-    return tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", name))
-
-
 def _folder(path: Path) -> dict[str, Any]:
     """Frames of a folder joined: a file each, or (EMOCA) a folder each with ``exp.npy``, ``pose.npy``, ``shape.npy``."""
     if (path / "flame_param").is_dir():  # a GaussianAvatars data set
         path = path / "flame_param"
-    entries = sorted(path.iterdir(), key=lambda p: number_in(p.name))
+    entries = sorted(path.iterdir(), key=natural_key)
     if len(entries) > MAX_FOLDER:
         raise ValueError(f"{path} holds {len(entries)} files; at most {MAX_FOLDER} are read")
     if (path / "exp.npy").is_file():

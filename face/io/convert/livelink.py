@@ -19,7 +19,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ...head.model import HeadModel
-from .arkit import perform, scores_of, table_values
+from .arkit import perform, scores_of
 from .base import Channels
 from .files import Table
 
@@ -40,7 +40,7 @@ def livelink_channels(table: Table, head: HeadModel) -> Channels:
     Raises:
         ValueError: no rows, or time codes that cannot be read.
     """
-    values = table_values(table, len(table.header))
+    values = table.values()
     names = {h.lower(): k for k, h in enumerate(table.header)}
     notes: list[str] = []
     fps, frames = timing([line[names["timecode"]] if len(line) > names["timecode"] else "" for line in table.cells], notes)

@@ -7,25 +7,26 @@ belongs to facelm; the imported head stays under the licence of the download.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
+from ....common.files import file_digest
+from ...clip.channels import PARENTS
 from ...head.file import FORMAT, MAX_VERTICES
 from ...head.model import IBUG, PART_NAMES, HeadModel
+from .checks import indices, numbers
 from .flame_landmarks import Embedding68, read_embedding, read_masks
+from .ict import convert_ict
 from .safe_pickle import read_data
 
 FLAME_VERTICES, FLAME_FACES = 5023, 9976
 FLAME_SHAPE, FLAME_COLUMNS = 300, 400
 """Identity columns, and all columns, of every public FLAME file."""
 KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
-PARENTS = (-1, 0, 1, 1, 1)
 EYELIDS = ("eyelid_left", "eyelid_right")
 """Names of the two extra expression columns that ``eyelids`` adds."""
 EDITIONS: tuple[tuple[str, str, str], ...] = (
@@ -41,6 +42,9 @@ OTHER = "FLAME layout"
 NEEDS_LANDMARKS = "measure, describe, fit, retarget, and everything built on them"
 
 
+Source = str | os.PathLike[str]
+
+
 @dataclass(frozen=True)
 class _Edition:
     name: str
@@ -48,41 +52,15 @@ class _Edition:
     known_by: str
 
 
-def import_head(path: str | os.PathLike[str], landmarks: str | os.PathLike[str] | None = None,
-                masks: str | os.PathLike[str] | None = None,
-                eyelids: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
-                edition: str | None = None) -> HeadModel:
-    """Any head that facelm can take over, recognised by content: FLAME, ICT-FaceKit, or a facelm head.
+def import_head(path: Source, landmarks: Source | None = None, masks: Source | None = None,
+                eyelids: tuple[Source, Source] | None = None, edition: str | None = None) -> HeadModel:
+    """Take over a head of any known kind, recognised by content: FLAME, ICT-FaceKit, or a facelm head.
 
-    Args: as :func:`import_flame`; the others need none of them.
-
-    Raises:
-        FileNotFoundError, ValueError: no such file, or no head that is known.
-    """
-    where = Path(path)
-    content = read_data(where)
-    if not isinstance(content, dict):
-        raise ValueError(f"{where}: no head but a {type(content).__name__}; known: FLAME files (.pkl), ICT-FaceKit (.npz)")
-    given = [n for n, v in (("landmarks", landmarks), ("masks", masks), ("eyelids", eyelids), ("edition", edition)) if v]
-    if "format" in content and str(content["format"]) == FORMAT:
-        _nothing_else(where, "a facelm head", given)
-        return HeadModel.load(where)
-    if {"v_template", "faces", "expression", "expression_names"} <= set(content):
-        _nothing_else(where, "an ICT-FaceKit head", given)
-        from .ict import convert_ict
-
-        return convert_ict(where)
-    return _from_content(where, content, landmarks, masks, eyelids, edition)
-
-
-def import_flame(path: str | os.PathLike[str], landmarks: str | os.PathLike[str] | None = None,
-                 masks: str | os.PathLike[str] | None = None,
-                 eyelids: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
-                 edition: str | None = None) -> HeadModel:
-    """A FLAME file, or another head in FLAME's layout, as a HeadModel.
+    The options are for FLAME files; the others bring all they need.
 
     Args:
-        path: ``generic_model.pkl``, ``flame2023.pkl``, ``flame2023_Open.pkl``; or the same keys in an ``.npz``.
+        path: ``generic_model.pkl``, ``flame2023.pkl``, ``flame2023_Open.pkl``, or the same keys in an ``.npz``;
+            an ICT-style ``.npz``; a head file of facelm.
         landmarks: ``landmark_embedding.npy`` or ``flame_static_embedding.pkl`` (face/io/heads/flame_landmarks.py). Without it
             the head has no landmarks, and what measures or fits faces refuses it.
         masks: ``FLAME_masks.pkl``.
@@ -91,51 +69,53 @@ def import_flame(path: str | os.PathLike[str], landmarks: str | os.PathLike[str]
         edition: what to call it; default: read off the names of the file and its folder.
 
     Returns:
-        The head: ``expr_000...`` and identity columns as in the file, source and sha256 in ``meta``.
+        The head; of FLAME with columns ``expr_000...`` and identity columns as in the file, source and sha256 in ``meta``.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a FLAME file, damaged, or hostile; nothing in it is run.
+        ValueError: no head that is known, damaged, or hostile; nothing in it is run.
     """
     where = Path(path)
     content = read_data(where)
     if not isinstance(content, dict):
-        raise ValueError(f"{where}: no FLAME model but a {type(content).__name__}")
-    return _from_content(where, content, landmarks, masks, eyelids, edition)
-
-
-def _nothing_else(where: Path, what: str, given: list[str]) -> None:
+        raise ValueError(f"{where}: no head but a {type(content).__name__}; known: FLAME files (.pkl), ICT-FaceKit (.npz)")
+    kind = ("a facelm head" if str(content.get("format")) == FORMAT else
+            "an ICT-FaceKit head" if {"v_template", "faces", "expression", "expression_names"} <= set(content) else "")
+    if not kind:
+        return _flame(where, content, landmarks, masks, eyelids, edition)
+    given = [n for n, v in (("landmarks", landmarks), ("masks", masks), ("eyelids", eyelids), ("edition", edition)) if v]
     if given:
-        raise ValueError(f"{where} is {what}, which brings its own; --{given[0]} is for FLAME files")
+        raise ValueError(f"{where} is {kind}, which brings its own; --{given[0]} is for FLAME files")
+    return HeadModel.load(where) if kind == "a facelm head" else convert_ict(where)
 
 
-def _from_content(where: Path, content: dict[Any, Any], landmarks: Any, masks: Any, eyelids: Any,
-                  edition: str | None) -> HeadModel:
+def _flame(where: Path, content: dict[Any, Any], landmarks: Source | None, masks: Source | None,
+           eyelids: tuple[Source, Source] | None, edition: str | None) -> HeadModel:
     missing = [k for k in KEYS if k not in content]
     if missing:
         known = ", ".join(sorted(str(k)[:30] for k in content)[:10]) or "(none)"
         raise ValueError(f"{where}: not a FLAME model: {', '.join(missing)} missing; its keys are {known}")
     notes: list[str] = []
-    v = _numbers(where, content, "v_template")
+    v = numbers(where, content, "v_template")
     if v.ndim != 2 or v.shape[1] != 3 or not 4 <= len(v) <= MAX_VERTICES:
         raise ValueError(f"{where}: v_template has shape {v.shape}; needed (V, 3)")
     n = len(v)
-    faces = _whole(where, content, "f", n)
+    faces = indices(where, content, "f", n)
     if faces.ndim != 2 or faces.shape[1] != 3:
         raise ValueError(f"{where}: f has shape {faces.shape}; needed (F, 3)")
-    shapedirs = _numbers(where, content, "shapedirs")
+    shapedirs = numbers(where, content, "shapedirs")
     if shapedirs.shape != (n, 3, FLAME_COLUMNS):
         raise ValueError(f"{where}: shapedirs has shape {shapedirs.shape}; needed ({n}, 3, {FLAME_COLUMNS}): {FLAME_SHAPE} "
                          f"identity and {FLAME_COLUMNS - FLAME_SHAPE} expression columns. SMPL and SMPL-X bodies are no heads")
-    posedirs = _numbers(where, content, "posedirs").reshape(n, 3, -1) if _size(content["posedirs"]) == n * 108 else None
-    if posedirs is None:
-        raise ValueError(f"{where}: posedirs has {_size(content['posedirs'])} entries; needed ({n}, 3, 36)")
+    posedirs = numbers(where, content, "posedirs")
+    if posedirs.size != n * 108:
+        raise ValueError(f"{where}: posedirs has {posedirs.size} entries; needed ({n}, 3, 36)")
     _check_tree(where, content)
-    weights = _rows(where, "weights", _numbers(where, content, "weights"), (n, 5), notes)
+    weights = _rows(where, "weights", numbers(where, content, "weights"), (n, 5), notes)
     if weights.min() < -1e-3:
         raise ValueError(f"{where}: weights go down to {weights.min():.3g}; skinning weights are not negative")
     weights = _rows(where, "weights", weights.clip(0), (n, 5), notes)
-    regressor = _rows(where, "J_regressor", _numbers(where, content, "J_regressor"), (5, n), notes)
+    regressor = _rows(where, "J_regressor", numbers(where, content, "J_regressor"), (5, n), notes)
     _check_joints(where, content, regressor @ v, v, notes)
     names = [f"expr_{k:03d}" for k in range(FLAME_COLUMNS - FLAME_SHAPE)]
     if eyelids is not None:
@@ -152,37 +132,17 @@ def _from_content(where: Path, content: dict[Any, Any], landmarks: Any, masks: A
     for name in ("eyeball_left", "eyeball_right"):
         part[regions[name]] = PART_NAMES.index("eyeball")
     found = _edition(where, n, len(faces), edition)
-    meta = {"license": found.licence, "source": where.name, "source_sha256": _sha256(where), "edition_known_by": found.known_by,
-            "landmarks": marks.source, "notes": notes}
+    meta = {"license": found.licence, "source": where.name, "source_sha256": file_digest(where),
+            "edition_known_by": found.known_by, "landmarks": marks.source, "notes": notes}
     return HeadModel(
         name="flame" if (n, len(faces)) == (FLAME_VERTICES, FLAME_FACES) else "flame_layout", edition=found.name,
-        v_template=v, faces=faces, shapedirs=shapedirs, posedirs=posedirs, J_regressor=regressor, weights=weights,
-        n_shape=FLAME_SHAPE, expr_names=tuple(names), lmk_names=tuple(f"ibug_{k:02d}" for k in range(len(marks.faces))),
+        v_template=v, faces=faces, shapedirs=shapedirs, posedirs=posedirs.reshape(n, 3, 36), J_regressor=regressor,
+        weights=weights, n_shape=FLAME_SHAPE, expr_names=tuple(names),
+        lmk_names=tuple(f"ibug_{k:02d}" for k in range(len(marks.faces))),
         lmk_faces=marks.faces, lmk_bary=marks.bary, masks=regions, part=part, meta=meta)
 
 
 # -- checks ---------------------------------------------------------------------------------
-def _size(value: Any) -> int:
-    return int(np.size(value)) if isinstance(value, (np.ndarray, list)) else -1
-
-
-def _numbers(where: Path, content: dict[Any, Any], key: str) -> np.ndarray:
-    value = content[key]
-    array = value.toarray() if sparse.issparse(value) else np.asarray(value) if isinstance(value, np.ndarray) else None
-    if array is None or array.dtype.kind not in "fiu":
-        raise ValueError(f"{where}: {key} holds no array of numbers but a {type(value).__name__}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{where}: {key} holds values that are not finite")
-    return array.astype(np.float64)
-
-
-def _whole(where: Path, content: dict[Any, Any], key: str, top: int) -> np.ndarray:
-    array = _numbers(where, content, key)
-    if array.size and ((array != np.floor(array)).any() or array.min() < 0 or array.max() >= top):
-        raise ValueError(f"{where}: {key} holds {array.min():g}..{array.max():g}; needed: whole numbers in 0..{top - 1}")
-    return array.astype(np.int32)
-
-
 def _rows(where: Path, key: str, array: np.ndarray, shape: tuple[int, int], notes: list[str]) -> np.ndarray:
     """Rows that sum to 1; small rounding is undone and noted."""
     if array.shape != shape:
@@ -221,7 +181,7 @@ def _check_joints(where: Path, content: dict[Any, Any], joints: np.ndarray, v: n
             notes.append(f"J_regressor gives joints {1000 * off:.1f} mm off the J that the file stores; J_regressor is used")
 
 
-def _lid(path: str | os.PathLike[str], n: int) -> np.ndarray:
+def _lid(path: Source, n: int) -> np.ndarray:
     array = read_data(path)
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.size != n * 3 or not np.isfinite(array).all():
         raise ValueError(f"{path}: no eyelid blend shape; needed an array of shape ({n}, 3)")
@@ -240,14 +200,6 @@ def _edition(where: Path, vertices: int, faces: int, given: str | None) -> _Edit
             if word in plain:
                 return _Edition(edition, licence, f"the name {name!r}")
     return _Edition(UNKNOWN, "FLAME licence, https://flame.is.tue.mpg.de/modellicense.html", "the mesh; no name tells the year")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as handle:
-        while block := handle.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def describe_import(head: HeadModel) -> list[str]:

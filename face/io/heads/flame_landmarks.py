@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import RBFInterpolator
 
+from ...clip.rotation import similarity
 from ...head.model import IBUG, HeadModel
+from ...head.surface import closest_on_triangles
 from .safe_pickle import read_data
 
 INNER = 51
@@ -84,10 +86,6 @@ def read_embedding(path: str | os.PathLike[str], v_template: np.ndarray, faces: 
 
 def contour(inner: np.ndarray, v_template: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The 17 contour points on a mesh, from its 51 inner landmarks ``(51, 3)``: faces (17,), barycentric (17, 3)."""
-    # Imported late: correspond.py builds on HeadModel, as this module does, and loads scipy's spatial part.
-    from ...clip.rotation import similarity
-    from ...head.surface import closest_on_triangles
-
     default = HeadModel.default()
     order = [default.landmark_index(f"ibug_{k:02d}") for k in range(IBUG)]
     own = default.landmarks(default.v_template[None])[0][order].astype(np.float64)

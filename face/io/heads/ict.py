@@ -10,129 +10,18 @@ teeth and a tongue, is the default head's (CC0), placed by landmarks (face/io/he
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...clip.arrays import read_npz
-from ...clip.channels import ARKIT_52, EXPR_NAMES
+from ...clip.channels import EXPR_NAMES
 from ...head.correspond import Correspondence, correspondence
-from ...head.file import MAX_VERTICES
 from ...head.model import IBUG, PART_NAMES, HeadModel
 from ...head.surface import labels
+from .ict_file import Floats, IctFile, read_ict
 from .ict_parts import AddedParts, added_parts
 from .ict_rig import OwnParts, Rig, fit_rig, own_parts, regressor
-
-Floats = NDArray[np.float64]
-
-_KEYS = ("v_template", "faces", "expression", "expression_names", "landmarks68")
-_EYES = (0.04, 0.2)
-"""m between the outer eye corners of a believable head."""
-
-
-@dataclass(frozen=True)
-class IctFile:
-    """The arrays of an ICT file in metres, y up, facing +z, the origin as the default head's."""
-
-    v: Floats
-    """(V, 3) m."""
-    faces: NDArray[np.int32]
-    """(F, 3)."""
-    identity: Floats
-    """(S, V, 3) m a unit."""
-    shapes: dict[str, Floats]
-    """ARKit name -> (V, 3) m; sides that ARKit does not know are summed."""
-    marks: NDArray[np.int64]
-    """(68,) vertices of the iBUG points."""
-
-
-def arkit_name(name: str) -> str:
-    """ARKit's name of an ICT expression: ``browDown_L`` is ``browDownLeft``, ``browInnerUp_L`` is ``browInnerUp``.
-
-    Raises:
-        ValueError: ARKit has no such shape.
-    """
-    base, _, side = name.partition("_")
-    word = {"L": "Left", "R": "Right", "": ""}.get(side)
-    for candidate in (name, base + (word or ""), base):
-        if word is not None and candidate in ARKIT_52:
-            return candidate
-    raise ValueError(f"expression {name!r} is no ARKit shape; known: ARKit's 52 names, or split ones such as browDown_L")
-
-
-def read_ict(path: str | os.PathLike[str]) -> IctFile:
-    """Read and check an ICT-style ``.npz``: ``v_template (V,3)``, ``faces (F,3)``, ``expression (K,V,3)``,
-    ``expression_names (K,)``, ``landmarks68 (68,)`` vertex numbers, and optionally ``identity (S,V,3)``.
-
-    Raises:
-        FileNotFoundError: nothing there.
-        ValueError: arrays are missing or do not fit each other, or the head does not stand upright facing +z.
-    """
-    data = read_npz(path, "ICT-style head")
-    missing = [k for k in _KEYS if k not in data]
-    if missing:
-        raise ValueError(f"{path}: no ICT-style head, {', '.join(missing)} missing (needed: {', '.join(_KEYS)})")
-    v = _numbers(path, data, "v_template")
-    n = len(v) if v.ndim else 0
-    if v.ndim != 2 or v.shape[1] != 3 or not 100 <= n <= MAX_VERTICES:
-        raise ValueError(f"{path}: v_template has shape {v.shape}; needed (V, 3) with V from 100 to {MAX_VERTICES}")
-    names = [str(x) for x in np.atleast_1d(data["expression_names"])]
-    expression = _numbers(path, data, "expression")
-    if expression.shape != (len(names), n, 3):
-        raise ValueError(f"{path}: expression has shape {expression.shape}; needed ({len(names)}, {n}, 3), as there are "
-                         f"{len(names)} expression_names and {n} vertices")
-    identity = _numbers(path, data, "identity") if "identity" in data else np.zeros((0, n, 3))
-    if identity.ndim != 3 or identity.shape[1:] != (n, 3):
-        raise ValueError(f"{path}: identity has shape {identity.shape}; needed (S, {n}, 3)")
-    faces, marks = _whole(path, data, "faces", n), _whole(path, data, "landmarks68", n)
-    if faces.ndim != 2 or faces.shape[1] != 3 or marks.shape != (IBUG,):
-        raise ValueError(f"{path}: faces has shape {faces.shape} and landmarks68 {marks.shape}; needed (F, 3) and ({IBUG},)")
-    if len(set(np.unique(faces)) & set(marks.tolist())) < len(set(marks.tolist())):
-        raise ValueError(f"{path}: some of landmarks68 lie on vertices that no face uses")
-    scale = _scale(path, v[marks])
-    shapes: dict[str, Floats] = {}
-    for name, shape in zip(names, expression, strict=True):
-        try:
-            key = arkit_name(name)
-        except ValueError as err:
-            raise ValueError(f"{path}: {err}") from None
-        shapes[key] = shapes.get(key, 0.0) + scale * shape
-    if "jawOpen" not in shapes:
-        raise ValueError(f"{path}: there is no jawOpen expression; the jaw joint is fitted to it")
-    return IctFile(scale * v, faces.astype(np.int32), scale * identity, shapes, marks)
-
-
-def _numbers(path: object, data: dict[str, np.ndarray], key: str) -> Floats:
-    if data[key].dtype.kind not in "fiu":
-        raise ValueError(f"{path}: {key} holds {data[key].dtype}; needed: numbers")
-    out = data[key].astype(np.float64)
-    if not np.isfinite(out).all():
-        raise ValueError(f"{path}: {key} holds values that are not finite")
-    return np.asarray(out)
-
-
-def _whole(path: object, data: dict[str, np.ndarray], key: str, top: int) -> NDArray[np.int64]:
-    if data[key].dtype.kind not in "iu":
-        raise ValueError(f"{path}: {key} holds {data[key].dtype}; needed: whole numbers")
-    out = data[key].astype(np.int64)
-    if out.size and (out.min() < 0 or out.max() >= top):
-        raise ValueError(f"{path}: {key} holds {int(out.min())}..{int(out.max())}; allowed: 0..{top - 1}")
-    return out
-
-
-def _scale(path: object, marks: Floats) -> float:
-    """Metres per unit of the file (ICT uses centimetres), and a check of the axes."""
-    size = float(np.linalg.norm(marks[45] - marks[36]))
-    units = [s for s in (1.0, 0.01, 0.001) if _EYES[0] <= s * size <= _EYES[1]]
-    if not units:
-        raise ValueError(f"{path}: {size:.4g} units between the outer eye corners fit neither metres, centimetres "
-                         "nor millimetres")
-    left, up, ahead = marks[45, 0] - marks[36, 0], marks[27, 1] - marks[8, 1], marks[30, 2] - marks[[0, 16], 2].mean()
-    if min(left, up, ahead) < 0.3 * size:
-        raise ValueError(f"{path}: the landmarks do not stand upright facing +z with the subject's left at +x; "
-                         "turn the head to these axes first")
-    return units[0]
 
 
 def convert_ict(path: str | os.PathLike[str]) -> HeadModel:

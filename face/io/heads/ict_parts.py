@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +11,9 @@ from ...clip.channels import EXPR_NAMES
 from ...clip.rotation import similarity
 from ...head.model import HeadModel
 from ...head.surface import EYE_LEFT, EYE_RIGHT, LOWER_TEETH, TONGUE, UPPER_TEETH, ibug, labels
+from .ict_file import Floats, IctFile
 from .ict_rig import OwnParts, Rig
 
-if TYPE_CHECKING:
-    from .ict import IctFile
-
-Floats = NDArray[np.float64]
 _INSIDE = 0.985
 """Radius of an added eyeball as a share of its socket's."""
 _JAW_YAW = 9 + 2

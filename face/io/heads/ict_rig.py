@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +13,7 @@ from ...clip.rotation import rigid, rotation_matrices
 from ...head.correspond import Correspondence
 from ...head.model import HeadModel
 from ...head.surface import sphere
-
-if TYPE_CHECKING:
-    from .ict import IctFile
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from .ict_file import Flags, Floats, IctFile
 
 JAW_OPEN = float(np.radians(25.3))
 """Angle of ``jawOpen`` about +x: that of the rigid lower teeth of the full ICT-FaceKit, for files without teeth."""

@@ -18,9 +18,12 @@ from scipy import sparse
 
 from ....common.config import SETTINGS
 
+MAX_KEY = 16
+"""Values in a tuple that is a key."""
 MAX_DENSE = 1 << 28
 """Entries of a sparse matrix, zeros included."""
 _PLAIN = (str, bytes, int, float, bool, type(None))
+_SPARSE = frozenset({"data", "indices", "indptr", "row", "col", "coords", "_shape", "shape"})
 _TYPE = re.compile(r"[<>=|]?(?:[?bBhHiIlLqQefd]|[biuf](?:1|2|4|8)|[SUa]\d{1,6}|c8|c16)")
 
 
@@ -88,7 +91,7 @@ class Resolver:
 
     def visit(self, raw: Any) -> Any:
         if isinstance(raw, type):
-            raise ValueError(f"refused: {getattr(raw, 'name', raw)} stands as a value; only data is read")
+            return getattr(raw, "name", "")  # a class is its name
         if not isinstance(raw, (list, tuple, dict, Record)):
             self.sizes[-1] += 1
             return _keys(raw) if isinstance(raw, (set, frozenset)) else bytes(raw) if isinstance(raw, bytearray) else raw
@@ -114,20 +117,12 @@ class Resolver:
             make = maker(raw.name)
             if make is None:
                 raise ValueError(f"refused: a call of {raw.name}")
-            return make(self, raw)
+            return make(self, raw, *(self.visit(a) for a in raw.args))
         if isinstance(raw, dict):
             _keys(raw)
             return {key: self.visit(value) for key, value in raw.items()}
         values = [self.visit(value) for value in raw]
         return tuple(values) if isinstance(raw, tuple) else values
-
-    def arguments(self, call: Record, least: int, state: bool = False) -> list[Any]:
-        """The first arguments of a call that comes with nothing else (but, with ``state``, a state)."""
-        if call.keywords or call.items or call.pairs or (call.state is not None and not state):
-            raise ValueError(f"refused: {call.name} comes with more than its arguments")
-        if len(call.args) < least:
-            raise ValueError(f"damaged: {call.name} has {len(call.args)} arguments, needed {least}")
-        return [self.visit(a) for a in call.args[:least]]
 
     def count_bytes(self, size: int) -> None:
         self.bytes += size
@@ -159,7 +154,8 @@ def _counts(values: Any) -> bool:
 def _keys(keys: Any) -> Any:
     """Dict keys or set elements, checked: text, numbers, or short tuples of these."""
     for key in keys:
-        if not isinstance(key, _PLAIN) and not (isinstance(key, tuple) and all(isinstance(k, _PLAIN) for k in key)):
+        short = isinstance(key, tuple) and len(key) <= MAX_KEY and all(isinstance(k, _PLAIN) for k in key)
+        if not isinstance(key, _PLAIN) and not short:
             raise ValueError(f"refused: a key of type {type(key).__name__}; keys are text or numbers")
     return keys
 
@@ -177,74 +173,56 @@ def _folded(data: Any, shape: tuple[int, ...], fortran: bool) -> Any:
     return data
 
 
-def _array(r: Resolver, call: Record) -> Any:
-    r.arguments(call, 0, state=True)
-    if not isinstance(call.state, tuple) or len(call.state) not in (4, 5):
+# -- how each is rebuilt: from the call as recorded, and its arguments -------------------------
+def _array(r: Resolver, call: Record, *_: Any) -> Any:
+    if not isinstance(call.state, tuple):
         raise ValueError("damaged: an array without its data")
     shape, dtype, fortran, data = (r.visit(x) for x in call.state[-4:])
     return r.array(shape, dtype, data, fortran)
 
 
-def _from_buffer(r: Resolver, call: Record) -> Any:
-    data, dtype, shape, order = r.arguments(call, 4)
-    return r.array(shape, dtype, data, order == "F")
-
-
-def _scalar(r: Resolver, call: Record) -> Any:
-    dtype, data = r.arguments(call, 2)
-    return r.array((), dtype, data, False)[()]
-
-
-def _dtype(r: Resolver, call: Record) -> Any:
-    code, state = *r.arguments(call, 1, state=True), call.state
+def _dtype(r: Resolver, call: Record, code: Any, *_: Any) -> Any:
     if code in ("O", "O8", "O4", "|O"):
         return object
     if not isinstance(code, str) or not _TYPE.fullmatch(code):
         raise ValueError(f"refused: an array of type {shown(code, 40)}; plain numbers and text are read")
-    if state is None:
+    if call.state is None:
         return np.dtype(code)
-    if not isinstance(state, tuple) or len(state) < 5 or state[1] not in ("<", ">", "|", "=") or any(
-            x is not None for x in state[2:5]):
+    _, order, *record = call.state[:5]
+    if order not in ("<", ">", "|", "=") or record != [None] * 3:
         raise ValueError("refused: an array of records; plain numbers and text are read")
-    return np.dtype(code).newbyteorder(state[1])
+    return np.dtype(code).newbyteorder(order)
 
 
-def _bytes(r: Resolver, call: Record) -> bytes:
+def _bytes(r: Resolver, call: Record, value: Any = b"", code: Any = "latin-1") -> bytes:
     """``bytes()``, ``bytes(b"...")``, ``bytearray("...", "latin-1")`` and ``_codecs.encode("...", "latin1")``."""
-    args = r.arguments(call, len(call.args))
-    if args and isinstance(args[0], str) and (len(args) == 1 or args[1:] in (["latin1"], ["latin-1"])):
-        return args[0].encode("latin-1")
-    if len(args) > 1 or args and not isinstance(args[0], bytes):
+    if isinstance(value, str) and code in ("latin1", "latin-1"):
+        return value.encode("latin-1")
+    if not isinstance(value, bytes):
         raise ValueError(f"refused: {call.name} of something else than bytes")
-    return args[0] if args else b""
+    return value
 
 
-def _set(r: Resolver, call: Record) -> set[Any]:
-    values = r.visit(call.args[0]) if call.args else []
+def _set(r: Resolver, call: Record, values: Any = ()) -> set[Any]:
     if not isinstance(values, (list, tuple)):
         raise ValueError(f"refused: {call.name} of something else than a list")
     return set(_keys(values))
 
 
-def _dict(r: Resolver, call: Record) -> dict[Any, Any]:
+def _dict(r: Resolver, call: Record, *args: Any) -> dict[Any, Any]:
     """An OrderedDict (pairs as an argument in Python 2, set afterwards in Python 3) or a defaultdict."""
-    pairs = list(call.pairs)
-    for given in call.args:
-        if isinstance(given, list):
-            pairs = [(p[0], p[1]) for p in given if isinstance(p, (list, tuple)) and len(p) == 2] + pairs
-        elif not isinstance(given, type) and given is not None:
-            raise ValueError(f"refused: {call.name} of a {type(given).__name__}")
+    given = [pair for a in args if isinstance(a, list) for pair in a]
+    pairs = [*given, *((key, r.visit(value)) for key, value in call.pairs)]
     _keys(key for key, _ in pairs)
-    return {key: r.visit(value) for key, value in pairs}
+    return dict(pairs)
 
 
-def _object(r: Resolver, call: Record) -> Any:
+def _object(r: Resolver, call: Record, name: Any, *_: Any) -> Any:
     """``copy_reg._reconstructor(cls, object, None)``: how protocols 0 and 1 write objects."""
-    target = call.args[0] if call.args else None
-    make = maker(target.name) if isinstance(target, type) and issubclass(target, Record) else None
-    if target is None or make is None or make is _object:
-        raise ValueError(f"refused: an object of {shown(target, 80)}")
-    built = target()
+    make = maker(str(name))
+    if make is None or make is _object:
+        raise ValueError(f"refused: an object of {shown(name, 80)}")
+    built = type("Record", (Record,), {"name": name, "__slots__": ()})()
     built.state, built.items, built.pairs = call.state, call.items, call.pairs
     return make(r, built)
 
@@ -259,14 +237,14 @@ def _state(call: Record) -> dict[str, Any]:
     return state
 
 
-def _sparse(r: Resolver, call: Record) -> sparse.coo_matrix:
-    """A scipy matrix, checked by scipy: columns that do not add up and entries outside of it are refused."""
+def _sparse(r: Resolver, call: Record, *_: Any) -> sparse.coo_matrix:
+    """A scipy matrix; scipy checks that columns add up and that entries lie inside."""
     kind, state = call.name.rpartition(".")[2][:3], _state(call)
-    values, shape = r.visit(state.get("data")), r.visit(state.get("_shape", state.get("shape")))
-    if kind == "coo":
-        inner = r.visit(state["coords"]) if "coords" in state else (r.visit(state.get("row")), r.visit(state.get("col")))
-    else:
-        inner = (r.visit(state.get("indices")), r.visit(state.get("indptr")))
+    parts = {name: r.visit(value) for name, value in state.items() if name in _SPARSE}
+    keys = ("row", "col") if kind == "coo" else ("indices", "indptr")
+    inner = parts["coords"] if kind == "coo" and "coords" in parts else tuple(parts.get(k) for k in keys)
+    values: Any = parts.get("data")
+    shape: Any = parts.get("_shape", parts.get("shape"))
     if not isinstance(inner, tuple) or len(inner) != 2 or not all(
             isinstance(a, np.ndarray) and a.ndim == 1 and a.dtype.kind in kinds
             for a, kinds in ((values, "iuf"), (inner[0], "iu"), (inner[1], "iu"))):
@@ -283,39 +261,36 @@ def _sparse(r: Resolver, call: Record) -> sparse.coo_matrix:
     return matrix.tocoo()
 
 
-def _chumpy(r: Resolver, call: Record) -> np.ndarray:
+def _chumpy(r: Resolver, call: Record, *_: Any) -> np.ndarray:
     """A chumpy array (https://github.com/mattloper/chumpy): a leaf holds ``x``; some only reorder another one."""
-    state = _state(call)
-    kind = call.name.rpartition(".")[2]
-    if call.name == "chumpy.ch.Ch" and "x" in state:
-        return _numbers(r.visit(state["x"]), call.name)
-    if kind not in ("Select", "transpose", "Reshape", "reshape") or "a" not in state:
+    state, kind = _state(call), call.name.rpartition(".")[2]
+    leaf = call.name == "chumpy.ch.Ch" and "x" in state
+    if not leaf and (kind not in ("Select", "transpose", "Reshape", "reshape") or "a" not in state):
         raise ValueError(f"refused: {shown(call.name)} is a computation of chumpy; only its arrays and their reorderings are "
                          "read: save the model with plain arrays (np.array(x)) where chumpy is installed")
-    inner = _numbers(r.visit(state["a"]), call.name)
+    inner = _numeric(call, r.visit(state["x" if leaf else "a"]), "biuf")
+    if leaf:
+        return inner
     if kind == "transpose":
         return np.ascontiguousarray(np.transpose(inner, r.visit(state.get("axes"))))
     if kind != "Select":
         return inner.reshape(r.visit(state.get("newshape")))
-    index = np.asarray(r.visit(state.get("idxs")))
-    if index.dtype.kind not in "iu" or index.size and (index.min() < 0 or index.max() >= inner.size):
+    index = _numeric(call, r.visit(state.get("idxs")), "iu")
+    if (index < 0).any():
         raise ValueError(f"damaged: {call.name} selects what is not there")
     r.count_bytes(index.size * inner.itemsize)
     picked, shape = inner.ravel()[index], r.visit(state.get("preferred_shape"))
     return picked if shape is None else picked.reshape(shape)
 
 
-def _numbers(value: Any, name: str) -> np.ndarray:
-    if not isinstance(value, (np.ndarray, np.generic, int, float)) or np.asarray(value).dtype.kind not in "biuf":
-        raise ValueError(f"damaged: {shown(name)} holds no numbers")
+def _numeric(call: Record, value: Any, kinds: str) -> np.ndarray:
+    if not isinstance(value, (np.ndarray, np.generic, int, float)) or np.asarray(value).dtype.kind not in kinds:
+        raise ValueError(f"damaged: {shown(call.name)} holds no numbers")
     return np.asarray(value)
 
 
-def _storage(r: Resolver, call: Record) -> np.ndarray:
+def _storage(r: Resolver, call: Record, data: Any) -> np.ndarray:
     """The bytes of a torch storage as a flat array; torch's own restricted reader takes them apart."""
-    [data] = r.arguments(call, 1)
-    if not isinstance(data, bytes):
-        raise ValueError("damaged: a torch tensor without its bytes")
     import torch
 
     storage = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
@@ -325,8 +300,7 @@ def _storage(r: Resolver, call: Record) -> np.ndarray:
     return out
 
 
-def _tensor(r: Resolver, call: Record) -> np.ndarray:
-    flat, offset, size, stride = r.arguments(call, 4, state=True)
+def _tensor(r: Resolver, call: Record, flat: Any, offset: Any, size: Any, stride: Any, *_: Any) -> np.ndarray:
     if not isinstance(flat, np.ndarray) or not _counts(size) or not _counts(stride) or not _counts((offset,)):
         raise ValueError("damaged: a torch tensor without size and stride")
     import torch
@@ -336,27 +310,28 @@ def _tensor(r: Resolver, call: Record) -> np.ndarray:
 
 
 _NUMPY_CORE = r"numpy\.(?:core|_core)\."
-_Maker = Callable[[Resolver, Record], Any]
+_Maker = Callable[..., Any]
 _ALLOWED: tuple[tuple[re.Pattern[str], _Maker], ...] = tuple((re.compile(p), m) for p, m in (
     (_NUMPY_CORE + r"multiarray\._reconstruct", _array),
-    (_NUMPY_CORE + r"multiarray\.scalar", _scalar),
-    (_NUMPY_CORE + r"numeric\._frombuffer", _from_buffer),
+    (_NUMPY_CORE + r"multiarray\.scalar", lambda r, call, dtype, data: r.array((), dtype, data, False)[()]),
+    (_NUMPY_CORE + r"numeric\._frombuffer",
+     lambda r, call, data, dtype, shape, order: r.array(shape, dtype, data, order == "F")),
     (r"numpy\.dtype", _dtype),
     (r"_codecs\.encode", _bytes),
     (r"(?:__builtin__|builtins)\.(?:bytes|bytearray)", _bytes),
     (r"(?:__builtin__|builtins)\.(?:set|frozenset)", _set),
-    (r"(?:__builtin__|builtins)\.complex", lambda r, call: complex(*map(float, r.arguments(call, 2)))),
+    (r"(?:__builtin__|builtins)\.complex", lambda r, call, real, imag: complex(float(real), float(imag))),
     (r"collections\.(?:OrderedDict|defaultdict)", _dict),
     (r"(?:copy_reg|copyreg)\._reconstructor", _object),
     (r"scipy\.sparse\._?(?:csc|csr|coo)\.(?:csc|csr|coo)_(?:matrix|array)", _sparse),
     (r"chumpy(?:\.\w+)*\.\w+", _chumpy),
     (r"torch\.storage\._load_from_bytes", _storage),
     (r"torch\._utils\._rebuild_tensor(?:_v2)?", _tensor),
-    (r"torch\._utils\._rebuild_parameter", lambda r, call: r.visit(call.args[0])),
+    (r"torch\._utils\._rebuild_parameter", lambda r, call, value, *_: value),
 ))
 MARKERS = frozenset({"numpy.ndarray"} | {f"{b}.{n}" for b in ("__builtin__", "builtins")
                                           for n in ("object", "list", "dict", "int", "float", "str")})
-"""Names that files pass as arguments (of which class an array is); never a value, never called."""
+"""Names that files pass as arguments (of which class an array is); never called."""
 
 
 def maker(name: str) -> _Maker | None:

@@ -19,12 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from .pickle_values import MARKERS, PickleLimits, Record, Resolver, maker, shown
+from .pickle_values import MARKERS, MAX_KEY, PickleLimits, Record, Resolver, maker, shown
 
 MAX_NAMES = 500
 """Different classes that one file may name."""
-MAX_KEY = 16
-"""Values in a tuple that is a key."""
 _LONGEST_INT = 1024
 """Bytes of one integer."""
 _COUNT_BYTES = {pickletools.TAKEN_FROM_ARGUMENT1: 1, pickletools.TAKEN_FROM_ARGUMENT4: 4,

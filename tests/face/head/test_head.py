@@ -17,7 +17,7 @@ from facelm.face.clip.rotation import rotation_matrices
 from facelm.face.head.layer import HeadLayer
 from facelm.face.head.layer import rotation_matrices as torch_rotations
 from facelm.face.head.model import PART_NAMES, HeadModel
-from facelm.face.io.heads.flame_layout import export_flame_layout
+from flame_files import export_flame_layout
 
 ASSET = Path(__file__).parents[3] / "face" / "assets" / "head_default.npz"
 

@@ -20,8 +20,8 @@ from facelm.face.head.model import HeadModel
 from facelm.face.io.convert import FORMATS, read_parameters
 from facelm.face.io.convert.arkit import MEDIAPIPE_52, perform
 from facelm.face.io.convert.livelink import timing
-from facelm.face.io.heads.flame import EYELIDS, import_flame
-from facelm.face.io.heads.flame_layout import export_flame_layout
+from facelm.face.io.heads.flame import EYELIDS, import_head
+from flame_files import export_flame_layout
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
@@ -35,7 +35,7 @@ RNG = np.random.default_rng(0)
 def flame(tmp_path_factory: pytest.TempPathFactory) -> HeadModel:
     """The default head in FLAME's layout: 300 identity and 100 expression columns."""
     files = export_flame_layout(HeadModel.default(), tmp_path_factory.mktemp("flame") / "m.pkl")
-    return import_flame(files.model, files.landmarks)
+    return import_head(files.model, files.landmarks)
 
 
 @pytest.fixture(scope="module")

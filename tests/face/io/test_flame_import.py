@@ -16,9 +16,9 @@ import scipy.sparse as sp
 import torch
 from command import command
 from facelm.face.head.model import HeadModel
-from facelm.face.io.heads.flame import EYELIDS, describe_import, import_flame, import_head
+from facelm.face.io.heads.flame import EYELIDS, describe_import, import_head
 from facelm.face.io.heads.flame_landmarks import contour
-from facelm.face.io.heads.flame_layout import PARENT_TABLE, export_flame_layout
+from flame_files import PARENT_TABLE, export_flame_layout
 
 DATA = Path(os.environ.get("FACELM_TEST_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
 
@@ -63,7 +63,7 @@ def write(path: Path, model: dict[str, Any]) -> Path:
 
 def test_the_default_head_survives_the_round_trip(head: HeadModel, tmp_path: Path) -> None:
     files = export_flame_layout(head, tmp_path / "FLAME_NEUTRAL.pkl")
-    got = import_flame(files.model, files.landmarks)
+    got = import_head(files.model, files.landmarks)
     rng = np.random.default_rng(1)
     expr, shape = rng.uniform(0, 1, (3, head.n_expr)), rng.normal(0, 1, head.n_shape)
     pose = {k: rng.normal(0, 0.2, (3, w)) for k, w in (("rotation", 3), ("neck_pose", 3), ("jaw_pose", 3), ("eyes_pose", 6))}
@@ -84,7 +84,7 @@ def test_the_default_head_survives_the_round_trip(head: HeadModel, tmp_path: Pat
 def test_chumpy_and_sparse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: dict[str, Any], protocol: int) -> None:
     path = tmp_path / "generic_model.pkl"
     path.write_bytes(as_chumpy(monkeypatch, model, protocol))
-    got = import_flame(path)
+    got = import_head(path)
     assert np.allclose(got.v_template, model["v_template"], atol=1e-7) and got.n_shape == 300 and got.n_expr == 100
     assert np.allclose(got.shapedirs, model["shapedirs"], atol=1e-7)
     assert np.allclose(got.joints(), model["v_template"][:5], atol=1e-6)
@@ -96,7 +96,7 @@ def test_chumpy_and_sparse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode
 def test_an_npz_with_the_same_keys(tmp_path: Path, model: dict[str, Any]) -> None:
     np.savez(tmp_path / "m.npz", **{k: v.toarray() if sp.issparse(v) else v for k, v in model.items()})
     write(tmp_path / "m.pkl", model)
-    assert import_flame(tmp_path / "m.npz").sha256 == import_flame(tmp_path / "m.pkl").sha256
+    assert import_head(tmp_path / "m.npz").sha256 == import_head(tmp_path / "m.pkl").sha256
 
 
 @pytest.mark.parametrize(("name", "edition"), [
@@ -107,9 +107,9 @@ def test_editions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: dict[s
     monkeypatch.setattr("facelm.face.io.heads.flame.FLAME_FACES", 90)
     path = tmp_path / "x" / name
     path.parent.mkdir(parents=True)
-    got = import_flame(write(path, model))
+    got = import_head(write(path, model))
     assert (got.name, got.edition) == ("flame", edition)
-    assert import_flame(path, edition="mine").edition == "mine"
+    assert import_head(path, edition="mine").edition == "mine"
     assert ("CC-BY-4.0" in got.meta["license"]) == (edition == "FLAME 2023 Open")
 
 
@@ -121,7 +121,7 @@ def test_landmark_files(tmp_path: Path, model: dict[str, Any]) -> None:
     full = {"full_lmk_faces_idx": index[None], "full_lmk_bary_coords": bary[None],
             "dynamic_lmk_faces_idx": torch.zeros(79, 17, dtype=torch.long), "dynamic_lmk_bary_coords": torch.ones(79, 17, 3)}
     np.save(tmp_path / "landmark_embedding.npy", np.array(full, dtype=object), allow_pickle=True)
-    got = import_flame(path, tmp_path / "landmark_embedding.npy")
+    got = import_head(path, tmp_path / "landmark_embedding.npy")
     assert got.lmk_names == tuple(f"ibug_{k:02d}" for k in range(68))
     assert np.array_equal(got.lmk_faces, index) and np.allclose(got.lmk_bary, bary, atol=1e-6)
     bad = tmp_path / "bad.pkl"
@@ -133,7 +133,7 @@ def test_landmark_files(tmp_path: Path, model: dict[str, Any]) -> None:
                           ({"full_lmk_faces_idx": index[:60], "full_lmk_bary_coords": bary[:60]}, "60 points")):
         bad.write_bytes(pickle.dumps(content))
         with pytest.raises(ValueError, match=word):
-            import_flame(path, bad)
+            import_head(path, bad)
 
 
 def test_the_contour_on_another_head(head: HeadModel) -> None:
@@ -157,14 +157,14 @@ def test_masks_and_eyelids(tmp_path: Path, model: dict[str, Any]) -> None:
     lids = np.random.default_rng(4).normal(0, 1e-3, (2, 60, 3)).astype(np.float32)
     for side, lid in zip("lr", lids, strict=True):
         np.save(tmp_path / f"{side}_eyelid.npy", lid)
-    got = import_flame(path, masks=tmp_path / "FLAME_masks.pkl", eyelids=(tmp_path / "l_eyelid.npy", tmp_path / "r_eyelid.npy"))
+    got = import_head(path, masks=tmp_path / "FLAME_masks.pkl", eyelids=(tmp_path / "l_eyelid.npy", tmp_path / "r_eyelid.npy"))
     assert set(got.masks) == {"lips", "nose", "eyeball_left", "eyeball_right"} and got.part[10] == 1 and got.part[3] == 2
     assert got.expr_names[-2:] == EYELIDS and got.n_expr == 102 and np.allclose(got.shapedirs[:, :, 401], lids[1])
     (tmp_path / "FLAME_masks.pkl").write_bytes(pickle.dumps({"lips": np.array([60])}))
     with pytest.raises(ValueError, match="vertex 60"):
-        import_flame(path, masks=tmp_path / "FLAME_masks.pkl")
+        import_head(path, masks=tmp_path / "FLAME_masks.pkl")
     with pytest.raises(ValueError, match="eyelid"):
-        import_flame(path, eyelids=(path, path))
+        import_head(path, eyelids=(path, path))
 
 
 @pytest.mark.parametrize(("change", "word"), [
@@ -176,7 +176,7 @@ def test_masks_and_eyelids(tmp_path: Path, model: dict[str, Any]) -> None:
 def test_what_does_not_fit(tmp_path: Path, model: dict[str, Any], change: dict[str, Any], word: str) -> None:
     path = write(tmp_path / "m.pkl", model | change)
     with pytest.raises(ValueError, match=word) as caught:
-        import_flame(path)
+        import_head(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -184,10 +184,10 @@ def test_axes_units_and_keys(tmp_path: Path, model: dict[str, Any]) -> None:
     for change, word in (({"v_template": model["v_template"] * 100}, "metres"),
                          ({"v_template": model["v_template"] * [-1, 1, 1]}, "left one at")):
         with pytest.raises(ValueError, match=word):
-            import_flame(write(tmp_path / "m.pkl", model | change))
+            import_head(write(tmp_path / "m.pkl", model | change))
     del model["shapedirs"]
     with pytest.raises(ValueError, match="shapedirs missing"):
-        import_flame(write(tmp_path / "m.pkl", model))
+        import_head(write(tmp_path / "m.pkl", model))
     with pytest.raises(ValueError, match="not a FLAME model"):
         import_head(write(tmp_path / "m.pkl", {"a": 1}))
     with pytest.raises(FileNotFoundError):

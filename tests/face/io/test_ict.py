@@ -12,7 +12,8 @@ from facelm.data_gen.performer.sampler import sample_script
 from facelm.face.clip.channels import EXPR_NAMES
 from facelm.face.facs.measure import measure
 from facelm.face.head.model import HeadModel
-from facelm.face.io.heads.ict import arkit_name, convert_ict
+from facelm.face.io.heads.ict import convert_ict
+from facelm.face.io.heads.ict_file import arkit_name
 from head_variants import ict_arrays, real_ict
 
 

@@ -257,6 +257,10 @@ def test_what_the_unpickler_itself_could_be_made_to_do() -> None:
             read_data(b"\x80\x04" + use)
     with pytest.raises(ValueError, match="unfolds"):
         read_data(b"\x80\x04" + shared[:-40] + b".", PickleLimits(nodes=1000))
+    long = b"(" + b"K\x01" * 1000 + b"tq\x00"
+    for name in (b"cbuiltins\nset\n(", b"ccollections\nOrderedDict\n("):
+        with pytest.raises(ValueError, match="key"):
+            read_data(long + b"0" + name + b"]h\x00N\x86atR." if b"Ordered" in name else long + b"0" + name + b"]h\x00atR.")
     for put in (b"Nr\xff\xff\xff\x7f.", b"Np99999999999\n.", b"Np-1\n."):
         with pytest.raises(ValueError, match="memo entry"):
             read_data(put)

@@ -1,4 +1,4 @@
-"""Writes any head in FLAME's own file layout, so that tools made for FLAME can load it."""
+"""Writes any head in FLAME's own file layout, as FLAME files come and as tools made for FLAME load them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-from ...head.model import IBUG, HeadModel
+from facelm.face.head.model import IBUG, HeadModel
 
 FLAME_SHAPE, FLAME_EXPR = 300, 100
 PARENT_TABLE = np.array([[4294967295, 0, 1, 1, 1], [0, 1, 2, 3, 4]], dtype=np.uint32)
@@ -29,8 +28,8 @@ def export_flame_layout(head: HeadModel, path: str | os.PathLike[str]) -> FlameE
 
     Identity columns are padded with zeros to 300 and expression columns to 100, as in FLAME 2020.  Beside the
     model goes ``flame_static_embedding.pkl`` with landmarks 17..67 (FLAME's 51 static ones).  Both are pickles
-    of plain NumPy arrays, because that is what the readers expect (``smplx.FLAME``, DECA, VHAP); facelm itself
-    reads pickles only through ``face.safe_pickle``, which runs nothing.  Layout: https://flame.is.tue.mpg.de and https://github.com/vchoutas/smplx.
+    of plain NumPy arrays, because that is what the readers expect (``smplx.FLAME``, DECA, VHAP).
+    Layout: https://flame.is.tue.mpg.de and https://github.com/vchoutas/smplx.
 
     Args:
         head: at most 300 identity and 100 expression columns.
