@@ -89,11 +89,7 @@ def _foreign_solver(probe: HeadProbe) -> _Solver:
     """With the default head's shapes on the landmarks that both heads have."""
     source = probe_for(HeadModel.default())
     rows = np.array(
-        [
-            i
-            for i, n in enumerate(probe.names)
-            if probe.solvable[i] and n in source.index and source.solvable[source.index[n]]
-        ]
+        [i for i, n in enumerate(probe.names) if probe.solvable[i] and n in source.index and source.solvable[source.index[n]]]
     )
     weights = np.ones((len(rows), 3))
     weights[:, 2] = _DEPTH

@@ -174,9 +174,7 @@ class HeadProbe:
         found = self._jaw_maps.get(neutral.shape.tobytes())
         if found is None:
             size = 0.12
-            ends = self._jaw_part.vertices(
-                jaw_pose=size * np.concatenate([np.eye(3), -np.eye(3)]), shape=neutral.shape
-            )
+            ends = self._jaw_part.vertices(jaw_pose=size * np.concatenate([np.eye(3), -np.eye(3)]), shape=neutral.shape)
             slope = ((ends[:3] - ends[3:]) / (2 * size)).reshape(3, -1).T.astype(np.float64)
             # An expression shares in the jaw points only where the head lets it (jawForward, a PCA's chin);
             # the ridge keeps it from explaining away a rotation.
