@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clip.channels import EXPR_NAMES
+from ..head.bounded import box_least_squares
 from ..head.model import HeadModel
 from ..head.probe import HeadProbe, Neutral, probe_for
 
@@ -44,7 +45,8 @@ def unmix(probe: HeadProbe, neutral: Neutral, landmarks: Array) -> Array:
     flat: Array = moved.reshape(len(moved), -1).astype(np.float32, copy=False)
     found: Array = flat @ solver.inverse
     if solver.gram is not None:
-        found = _nonnegative(flat @ solver.basis, solver.gram, found.clip(0.0))
+        start = np.ascontiguousarray(found.clip(0.0).T)
+        found = box_least_squares(solver.gram, (flat @ solver.basis).T, start, 0.0, np.inf, sweeps=40, tolerance=0.0).T
     out = np.zeros((len(landmarks), len(EXPR_NAMES)), np.float32)
     out[:, solver.columns] = found
     return out
@@ -122,19 +124,3 @@ def _build(
         gram=gram.astype(np.float32) if nonnegative else None,
         scale=source.neutral(np.zeros(source.n_shape, np.float32)).scale,
     )
-
-
-def _nonnegative(target: Array, gram: Array, start: Array, sweeps: int = 40) -> Array:
-    """Non-negative least squares by cyclic coordinate descent, all frames at once.
-
-    Franc, Hlavac & Navara, "Sequential coordinate-wise algorithm for the non-negative least
-    squares problem", CAIP 2005, https://doi.org/10.1007/11556121_50.
-    """
-    x = np.ascontiguousarray(start.T)
-    slope = gram @ x - target.T
-    for _ in range(sweeps):
-        for k in range(len(x)):
-            new = np.maximum(x[k] - slope[k] / gram[k, k], 0.0)
-            slope += gram[:, k, None] * (new - x[k])
-            x[k] = new
-    return x.T

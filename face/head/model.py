@@ -11,7 +11,7 @@ from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from ..clip.channels import MOTION_FIELDS
+from ..clip.channels import EXPR_NAMES, MOTION_FIELDS
 from ..clip.sequence import FaceSequence, HeadRef
 from .file import check_head, content_hash, read_head_fields, write_head
 from .lbs import Skin
@@ -174,6 +174,11 @@ class HeadModel:
     @property
     def n_expr(self) -> int:
         return len(self.expr_names)
+
+    @property
+    def named(self) -> bool:
+        """True when the expression columns are ARKit shapes by name."""
+        return len(set(self.expr_names) & set(EXPR_NAMES)) >= 30
 
     # -- geometry -------------------------------------------------------------------------------
 
