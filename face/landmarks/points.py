@@ -117,11 +117,20 @@ class Embedding:
         return np.einsum("...lkc,lk->...lc", corners, self.bary)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
+def packaged(name: str) -> dict[str, NDArray] | None:
+    """The arrays of ``face/assets/NAME.npz``; None where it is not there."""
+    asset = resources.files("facelm").joinpath("face", "assets", f"{name}.npz")
+    if not asset.is_file():
+        return None
+    with resources.as_file(asset) as path, np.load(path, allow_pickle=False) as data:
+        return {key: data[key] for key in data.files}
+
+
 def _asset() -> dict[str, NDArray]:
-    path = resources.files("facelm").joinpath("face", "assets", "mediapipe_default.npz")
-    with resources.as_file(path) as file, np.load(file, allow_pickle=False) as data:
-        return {name: data[name] for name in data.files}
+    data = packaged("mediapipe_default")
+    assert data is not None
+    return data
 
 
 @lru_cache(maxsize=1)
@@ -242,7 +251,7 @@ class PriorMap:
     rest: Floats
     """(52,) mean score of resting faces; what a short clip's scores are taken above."""
     rest_limit: Floats
-    """(52,) the most that a clip's own low quantile is believed to be rest."""
+    """(52,) the most that a clip's own low quantile may count as rest."""
     quantile: float = 0.25
     """Which quantile of a clip's scores is its resting level."""
 

@@ -153,7 +153,7 @@ def eye_directions(head: HeadModel, part: np.ndarray) -> np.ndarray:
         if not own.any():
             continue
         box = v[own]
-        # not the eye joint, which is where the lids' motion wants it; vertices may crowd at the front
+        # not the eye joint, which is placed for the lids' motion; vertices may crowd at the front
         centre = sphere(box.astype(np.float64))[0].astype(np.float32)
         forward = np.array([0.0, 0.0, 1.0], np.float32)
         if f"pupil_{side}" in names:
@@ -194,9 +194,7 @@ def _lash_weight(head: HeadModel) -> np.ndarray:
     return out
 
 
-def appearance(
-    head: HeadModel, palette: Palette | None = None, eyes: Eyes | None = None
-) -> Appearance:
+def appearance(head: HeadModel, palette: Palette | None = None, eyes: Eyes | None = None) -> Appearance:
     """Colours, materials and eye directions for drawing ``head``.
 
     Args:
@@ -208,12 +206,23 @@ def appearance(
     faces = np.array(head.faces, np.int32)  # writable: numba compiles read-only arrays separately
     part = vertex_parts(head)
     v = head.v_template
-    n = len(v)
-    flat = {
-        "skin": palette.skin, "lips": palette.lips, "eyes": palette.sclera, "teeth": palette.teeth,
-        "tongue": palette.tongue, "gums": palette.gums, "mouth": palette.mouth, "brows": palette.brows,
-        "lashes": palette.lashes,
-    }
+    extra = np.zeros((len(v), 4), np.float32)
+    extra[:, :3] = eye_directions(head, part)
+    low, high = float(v[:, 1].min()), float(v[:, 1].max())
+    # the cut edge of the neck dissolves into the background
+    extra[:, 3] = np.clip((v[:, 1] - low) / (0.10 * (high - low)), 0.0, 1.0)
+    kind = np.array([MATERIALS[p] for p in PARTS], np.uint8)[part]
+    corner = kind[faces]
+    # a face on a border takes the material of skin, so that lips and skin stay one surface
+    material = np.where((corner == corner[:, :1]).all(1), corner[:, 0], corner.min(1))
+    colour = np.ascontiguousarray(_colours(head, part, palette), np.float32)
+    return Appearance(faces, material.astype(np.uint8), part, colour, extra, palette, eyes)
+
+
+def _colours(head: HeadModel, part: np.ndarray, palette: Palette) -> np.ndarray:
+    """(V,3) linear RGB of the head's parts, with cheeks, nose, lips, brows and lash lines on its skin."""
+    v, faces = head.v_template, head.faces
+    flat = vars(palette) | {"eyes": palette.sclera}
     colour = np.stack([linear(flat[p]) for p in PARTS])[part]
     # light hardly reaches the back of the mouth, less than screen-space occlusion can tell
     for name, depth in (("mouth", 0.014), ("gums", 0.02), ("tongue", 0.03)):
@@ -228,7 +237,7 @@ def appearance(
         colour[:] = colour * (1 - w) + linear(rgb) * w
 
     def mask_weight(name: str, rounds: int) -> np.ndarray:
-        w = np.zeros(n, np.float32)
+        w = np.zeros(len(v), np.float32)
         w[np.asarray(head.masks.get(name, ()), np.int64)] = 1.0
         return _spread(w, faces, rounds) if rounds else w
 
@@ -246,18 +255,7 @@ def appearance(
     elif not (part == PARTS.index("brows")).any():
         tint(0.85 * mask_weight("brows", 1), palette.brows)
     tint(0.85 * _lash_weight(head), palette.lashes)
-
-    extra = np.zeros((n, 4), np.float32)
-    extra[:, :3] = eye_directions(head, part)
-    low, high = float(v[:, 1].min()), float(v[:, 1].max())
-    # the cut edge of the neck dissolves into the background
-    extra[:, 3] = np.clip((v[:, 1] - low) / (0.10 * (high - low)), 0.0, 1.0)
-    kind = np.array([MATERIALS[p] for p in PARTS], np.uint8)[part]
-    corner = kind[faces]
-    # a face on a border takes the material of skin, so that lips and skin stay one surface
-    material = np.where((corner == corner[:, :1]).all(1), corner[:, 0], corner.min(1))
-    return Appearance(faces, material.astype(np.uint8), part,
-                      np.ascontiguousarray(colour, np.float32), extra, palette, eyes)
+    return colour
 
 
 def studio_lights() -> np.ndarray:
