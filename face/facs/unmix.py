@@ -7,6 +7,7 @@ Facial Models", Eurographics STAR 2014, https://doi.org/10.2312/egst.20141042).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,17 +69,9 @@ class _Solver:
     """Distance of the outer eye corners on the head whose shapes these are, m."""
 
 
-_SOLVERS: dict[int, tuple[HeadProbe, _Solver]] = {}
-
-
+@lru_cache(maxsize=8)
 def _solver(probe: HeadProbe) -> _Solver:
-    kept = _SOLVERS.get(id(probe))
-    if kept is None or kept[0] is not probe:
-        kept = (probe, _own_solver(probe) if probe.named else _foreign_solver(probe))
-        if len(_SOLVERS) >= 8:
-            _SOLVERS.pop(next(iter(_SOLVERS)))
-        _SOLVERS[id(probe)] = kept
-    return kept[1]
+    return _own_solver(probe) if probe.named else _foreign_solver(probe)
 
 
 def _own_solver(probe: HeadProbe) -> _Solver:

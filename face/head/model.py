@@ -71,7 +71,7 @@ class HeadModel:
     """A head: FLAME's arrays plus names, landmarks, regions and part labels.
 
     Metres and radians; y up, +z forward, the subject's left is +x.  V vertices, F faces, S identity and
-    E expression columns, L landmarks.  Arrays are read-only after construction.
+    E expression columns, L landmarks.  Arrays are read-only after construction. Heads are equal when their arrays are.
 
     Raises:
         ValueError: from the constructor when an array does not fit the others.
@@ -164,6 +164,12 @@ class HeadModel:
     def ref(self) -> HeadRef:
         """The reference that clips of this head carry."""
         return HeadRef(self.name, self.edition, self.sha256)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, HeadModel) and self.sha256 == other.sha256
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
 
     # -- sizes ----------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ in FLAME's layout works.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,17 +183,10 @@ class HeadProbe:
         return found
 
 
-_PROBES: dict[str, HeadProbe] = {}
-
-
+@lru_cache(maxsize=8)
 def probe_for(head: HeadModel) -> HeadProbe:
     """The probe of ``head``, built on first use."""
-    key = f"{head.name}/{head.edition}/{head.sha256}"
-    if key not in _PROBES:
-        if len(_PROBES) >= 8:
-            _PROBES.pop(next(iter(_PROBES)))
-        _PROBES[key] = HeadProbe(head)
-    return _PROBES[key]
+    return HeadProbe(head)
 
 
 def _quietest(moved: NDArray[np.float64], weight: Array, count: int) -> NDArray[np.int64]:
