@@ -43,7 +43,7 @@ class PrepareConfig:
     meets: Positive = 10.0
     """Gaze this close to the camera's direction looks at the camera, degrees."""
     calm: Positive = 10.0
-    """Gaze is judged while the head is this close to its resting orientation, degrees."""
+    """Gaze at rest is read while the head is this close to its resting orientation, degrees."""
     quantile: Annotated[float, Field(gt=0, le=0.5)] = 0.1
     """Share of frames in which a channel is at rest at least."""
     resting: Limit = 0.25
@@ -131,7 +131,7 @@ def _towards_camera(translation: Array) -> tuple[Rotation, Array]:
 def _gaze(clip: FaceSequence, head: Rotation, rest: Rotation, camera: Array,
           cfg: PrepareConfig) -> tuple[NDArray[np.float32], Array]:
     """Eye angles without the resting gaze where that meets the camera, and what was taken (pitch, yaw; rad)."""
-    # judged while the head rests and the eyes are open
+    # read while the head rests and the eyes are open
     calm = np.degrees((rest.inv() * head).magnitude()) < cfg.calm
     if clip.expr.shape[1] == len(EXPR_NAMES):
         lids = clip.expr[:, _LIDS].mean(axis=1)

@@ -26,7 +26,7 @@ MAX_FRAMES = 1_000_000
 MAX_WIDTH = 4096
 MAX_FPS = 1000.0
 MAX_EXPR = 10.0
-"""Largest believable expression or identity coefficient."""
+"""Largest expression or identity coefficient that is accepted."""
 MAX_METRES = 1000.0
 
 FloatArray = NDArray[np.float32]

@@ -72,15 +72,11 @@ def scores(intensity: dict[str, Array]) -> Array:
             [of("inner_brow_raise"), of("lip_corner_depress")], [of("inner_brow_raise"), of("lip_corner_depress")]
         ),
         "anger": _prototype(
-            [of("brow_lower"), of("squint"), of("lip_press")],
-            [of("brow_lower"), np.maximum(of("squint"), of("lip_press"))],
+            [of("brow_lower"), of("squint"), of("lip_press")], [of("brow_lower"), np.maximum(of("squint"), of("lip_press"))]
         ),
         "fear": _prototype([brows, of("eye_widen"), stretch], [brows, stretch]),
-        "surprise": _prototype([of("brow_raise"), of("eye_widen"), jaw], [of("brow_raise"), jaw])
-        * (1.0 - 0.5 * stretch),
-        "disgust": _prototype(
-            [of("nose_wrinkle"), of("upper_lip_raise")], [of("nose_wrinkle"), of("upper_lip_raise")]
-        ),
+        "surprise": _prototype([of("brow_raise"), of("eye_widen"), jaw], [of("brow_raise"), jaw]) * (1.0 - 0.5 * stretch),
+        "disgust": _prototype([of("nose_wrinkle"), of("upper_lip_raise")], [of("nose_wrinkle"), of("upper_lip_raise")]),
         # asymmetric style moves the two sides of an ordinary smile apart by a few percent only
         "contempt": np.where(one > 0.5 * np.maximum(left, right), one, 0.0),
     }
@@ -106,12 +102,9 @@ def estimate_emotion(intensity: dict[str, Array], fps: float) -> EmotionEstimate
     if len(kept) > 1 and kept[0][2] - kept[0][1] < shortest:
         kept = [(kept[1][0], 0, kept[1][2]), *kept[2:]]
     timeline = tuple(
-        EmotionSegment(EMOTIONS[e], a / fps, b / fps, float(np.clip(score[a:b, e].mean(), 0.0, 1.0)))
-        for e, a, b in kept
+        EmotionSegment(EMOTIONS[e], a / fps, b / fps, float(np.clip(score[a:b, e].mean(), 0.0, 1.0))) for e, a, b in kept
     )
-    weight = {
-        e: sum(float(score[a:b, e].sum()) for k, a, b in kept if k == e) for e in {k for k, _, _ in kept} if e != 0
-    }
+    weight = {e: sum(float(score[a:b, e].sum()) for k, a, b in kept if k == e) for e in {k for k, _, _ in kept} if e != 0}
     strongest = max(weight, key=lambda e: weight[e]) if weight else 0
     # a flicker of expression in a long clip does not make it that emotion
     shown = sum(b - a for k, a, b in kept if k == strongest)

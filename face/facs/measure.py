@@ -2,16 +2,20 @@
 
 ``measure`` turns a clip into a timeline of the actions of ``vocabulary.ACTIONS`` and an
 emotion estimate. It is code, not a learned model, and reads only the mesh (signals.py), so a
-generated motion is never judged by what made it.
+generated motion is never measured by what made it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass as settings
 
+from ...common.config import SETTINGS
 from ..clip.sequence import FaceSequence
 from ..head.model import HeadModel
 from .emotions import EmotionEstimate, estimate_emotion
@@ -37,22 +41,17 @@ _LEAST_SWING: dict[str, float] = {"nod": 0.3, "shake": 0.28, "talking": 0.15}
 """Smallest mean amplitude of an oscillation, share of full scale."""
 _HIDDEN_BY_LIDS = ("squint", "eye_widen")
 """A closing lid undoes these for a moment; they go on behind it."""
-_SPOKEN = (
-    "mouth_open",
-    "lip_pucker",
-    "lip_press",
-    "lip_stretch",
-    "upper_lip_raise",
-    "chin_raise",
-    "lip_corner_depress",
-)
+_SPOKEN = ("mouth_open", "lip_pucker", "lip_press", "lip_stretch", "upper_lip_raise", "chin_raise", "lip_corner_depress")
 """Mouth shapes that talking makes; inside an utterance they are no actions of their own."""
 _SUSTAINED = tuple(
     a for a in ACTIONS if a not in ("eye_close", "blink", "wink_left", "wink_right", "talking", "nod", "shake")
 )
 
 
-@dataclass(frozen=True)
+Positive = Annotated[float, Field(gt=0)]
+
+
+@settings(frozen=True, config=SETTINGS)
 class MeasureConfig:
     """Thresholds of the measurement; intensities are shares of an action's full scale."""
 
@@ -60,39 +59,26 @@ class MeasureConfig:
     """An action must reach this intensity somewhere."""
     off: float = 0.13
     """It lasts while its intensity is above this."""
-    min_seconds: float = 0.12
+    min_seconds: Positive = 0.12
     """Shortest sustained action."""
-    blink_seconds: float = 0.45
+    blink_seconds: Positive = 0.45
     """Lids that stay at least half closed for less than this blink, else the eyes are closed."""
-    nod_deg: float = 3.0
+    nod_deg: Positive = 3.0
     """Smallest swing of a nod."""
-    shake_deg: float = 4.0
+    shake_deg: Positive = 4.0
     """Smallest swing of a head shake."""
-    half_cycle: float = 0.54
+    half_cycle: Positive = 0.54
     """Longest half cycle of a nod or shake, s."""
-    talk_deg: float = 0.8
+    talk_deg: Positive = 0.8
     """Smallest swing of the jaw while talking."""
-    talk_half_cycle: float = 0.36
+    talk_half_cycle: Positive = 0.36
     """Longest half cycle of the jaw while talking, s."""
-    talk_swings: int = 5
+    talk_swings: Annotated[int, Field(ge=2)] = 5
     """Fewest swings of the jaw that are talking."""
 
     def __post_init__(self) -> None:
         if not 0.0 < self.off < self.on < 1.0:
             raise ValueError(f"thresholds are off={self.off}, on={self.on}; needed: 0 < off < on < 1")
-        for name in (
-            "min_seconds",
-            "blink_seconds",
-            "nod_deg",
-            "shake_deg",
-            "half_cycle",
-            "talk_deg",
-            "talk_half_cycle",
-        ):
-            if getattr(self, name) <= 0.0:
-                raise ValueError(f"{name} is {getattr(self, name)}; allowed: more than 0")
-        if self.talk_swings < 2:
-            raise ValueError(f"talk_swings is {self.talk_swings}; allowed: 2 or more")
 
 
 @dataclass(frozen=True)
@@ -142,18 +128,10 @@ class Measurement:
         """The object that ``facelm measure --json`` prints for the clip called ``clip``."""
         actions = []
         for a in self.actions:
-            row: dict[str, object] = {
-                "name": a.name,
-                "onset": round(a.onset, 3),
-                "apex": round(a.apex, 3),
-                "offset": round(a.offset, 3),
-                "intensity": round(a.intensity, 3),
-                "value": round(a.value, 2),
-                "unit": a.unit,
-            }
-            if a.cycles is not None:
-                row["cycles"] = a.cycles
-            actions.append(row)
+            row: dict[str, object] = {"name": a.name}
+            row |= {key: round(getattr(a, key), 3) for key in ("onset", "apex", "offset", "intensity")}
+            row |= {"value": round(a.value, 2), "unit": a.unit}
+            actions.append(row if a.cycles is None else row | {"cycles": a.cycles})
         timeline = [
             {"name": e.name, "start": round(e.start, 3), "end": round(e.end, 3), "confidence": round(e.confidence, 3)}
             for e in self.emotion.timeline
@@ -187,7 +165,7 @@ def measure(seq: FaceSequence, head: HeadModel | None = None, config: MeasureCon
 def measure_signals(signals: Signals, config: MeasureConfig | None = None) -> Measurement:
     """The timeline of already computed per-frame signals (see :func:`signals.signals_of`)."""
     cfg = config or MeasureConfig()
-    intensity = _steady_lids(signals.intensity)
+    intensity = _through_closures(signals.intensity)
     found: list[MeasuredAction] = []
     nods = _oscillations(signals, "nod", signals.head[:, 0], cfg.nod_deg, cfg.half_cycle, 2)
     # one dip is a nod only downwards, and within the time that a nod takes
@@ -197,13 +175,7 @@ def measure_signals(signals: Signals, config: MeasureConfig | None = None) -> Me
     for name, chains in (("nod", nods), ("shake", shakes), ("talking", talks)):
         found += [_cyclic(name, o, signals) for o in chains]
     found += _lids(signals, intensity, cfg)
-    covered = {
-        "look_up": nods,
-        "look_down": nods,
-        "turn_left": shakes,
-        "turn_right": shakes,
-        **dict.fromkeys(_SPOKEN, talks),
-    }
+    covered = {"look_up": nods, "look_down": nods, "turn_left": shakes, "turn_right": shakes, **dict.fromkeys(_SPOKEN, talks)}
     for name in _SUSTAINED:
         if name in signals.measurable:
             for s in _segments(name, intensity[name], signals.fps, cfg):
@@ -223,15 +195,11 @@ def _oscillations(
 
 def _segments(name: str, signal: Array, fps: float, cfg: MeasureConfig) -> list[Segment]:
     return find_segments(
-        signal,
-        fps,
-        _ON.get(name, cfg.on),
-        min(cfg.off, 0.7 * _ON.get(name, cfg.on)),
-        _MIN_SECONDS.get(name, cfg.min_seconds),
+        signal, fps, _ON.get(name, cfg.on), min(cfg.off, 0.7 * _ON.get(name, cfg.on)), _MIN_SECONDS.get(name, cfg.min_seconds)
     )
 
 
-def _steady_lids(intensity: dict[str, Array]) -> dict[str, Array]:
+def _through_closures(intensity: dict[str, Array]) -> dict[str, Array]:
     """Signals that a closing lid hides are carried over the closure."""
     shut = np.maximum(intensity["left_lid"], intensity["right_lid"]) > 0.12
     if not shut.any() or shut.all():
@@ -252,9 +220,7 @@ def _part_of(segment: Segment, chains: list[Oscillation], signal: Array, fps: fl
         inside = min(stop, o.offset + margin) - max(start, o.onset - margin)
         if inside >= 0.6 * (stop - start):
             # a shape that is held through the utterance is an action of its own
-            held = (
-                spoken and stop - start > 0.5 and float(np.quantile(signal[segment.start : segment.stop], 0.25)) > 0.3
-            )
+            held = spoken and stop - start > 0.5 and float(np.quantile(signal[segment.start : segment.stop], 0.25)) > 0.3
             if not held:
                 return True
     return False
@@ -267,9 +233,7 @@ def _lids(signals: Signals, intensity: dict[str, Array], cfg: MeasureConfig) -> 
         half = int((intensity["closure"][s.start : s.stop] > 0.5 * s.peak).sum()) / signals.fps
         out.append(_action("blink" if half < cfg.blink_seconds else "eye_close", s, intensity["closure"], signals))
     for name in ("wink_left", "wink_right"):
-        out += [
-            _action(name, s, intensity[name], signals) for s in _segments(name, intensity[name], signals.fps, cfg)
-        ]
+        out += [_action(name, s, intensity[name], signals) for s in _segments(name, intensity[name], signals.fps, cfg)]
     return out
 
 

@@ -1,7 +1,7 @@
 """A performance script: what a face is asked to do, and when.
 
-A script is the ground truth of the synthetic corpus: the performer turns it into motion,
-the caption writer into words, and the evaluation compares both with what is measured.
+A script is the ground truth of the synthetic corpus: the procedural animator turns it into
+motion, the caption writer into words, and the evaluation compares both with what is measured.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Script:
                 raise ValueError(f"script: {e.name} starts at {e.start:g} s, after the end ({self.seconds:g} s)")
 
     def expected_actions(self) -> tuple[str, ...]:
-        """Actions that a faithful performance must show, in order of their first start, once each."""
+        """Actions that a clip of this script must show, in order of their first start, once each."""
         out: list[str] = []
         for e in self.events:
             for name in EMOTION_ACTIONS[e.name] if e.is_emotion else (e.name,):

@@ -26,7 +26,9 @@ from ..clip.rotation import rigid, rotation_matrices, rotation_vector
 from ..clip.sequence import FaceSequence
 from ..head.model import HeadModel
 from ..head.probe import HeadProbe, Neutral, forward, probe_for
+from .poses import POSE_CHANNELS
 from .unmix import unmix
+from .vocabulary import ACTION
 
 Array = NDArray[np.float32]
 
@@ -55,24 +57,9 @@ _MEAN: dict[str, dict[str, float]] = {
     "lips_together": {"mouthClose": 1.0},
 }
 DEGREES: dict[str, float] = {
-    # full scale of the joint-driven actions, degrees
-    "mouth_open": 20.0,
-    "jaw_left": 9.0,
-    "jaw_right": 9.0,
-    "turn_left": 35.0,
-    "turn_right": 35.0,
-    "look_up": 20.0,
-    "look_down": 20.0,
-    "tilt_left": 18.0,
-    "tilt_right": 18.0,
-    "gaze_left": 28.0,
-    "gaze_right": 28.0,
-    "gaze_up": 20.0,
-    "gaze_down": 22.0,
-    "nod": 11.0,
-    "shake": 16.0,
-    "talking": 8.0,
-}
+    name: abs(a.pose[joint]) for name, a in ACTION.items() for joint in a.pose
+    if joint in POSE_CHANNELS and len(a.pose) == 1}
+"""Full scale of the joint-driven actions, degrees."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +120,7 @@ class Signals:
         out = {side: size * sign * self._moved((i,), 0) for side, i, sign in (("right", 48, -1.0), ("left", 54, 1.0))}
         lip, corners = size * self._moved((50, 51, 52), 1), 0.5 * (up["left"] + up["right"])
         brows = size * self._moved((17, 18, 25, 26), 1)
-        smiles = {
-            f"smile_{s}": np.maximum(found[f"smile_{s}"], np.minimum((up[s] - 2.0) / 8.0, out[s] / 6.0)) for s in up
-        }
+        smiles = {f"smile_{s}": np.maximum(found[f"smile_{s}"], np.minimum((up[s] - 2.0) / 8.0, out[s] / 6.0)) for s in up}
         return smiles | {
             "brow_raise": np.minimum(found["brow_raise"], np.maximum(brows / 2.5, 0.0)),
             "brow_lower": np.minimum(found["brow_lower"], np.maximum(-size * self._moved((19, 24), 1) / 1.5, 0.0)),

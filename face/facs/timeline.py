@@ -167,9 +167,7 @@ def turning_points(signal: Array, prominence: float) -> list[int]:
     return out
 
 
-def find_oscillations(
-    signal: Array, fps: float, prominence: float, max_half: float, min_swings: int
-) -> list[Oscillation]:
+def find_oscillations(signal: Array, fps: float, prominence: float, max_half: float, min_swings: int) -> list[Oscillation]:
     """Chains of swings that follow each other within ``max_half`` seconds.
 
     A swing's time is its half-way crossing, so that a rest before the first or after the last

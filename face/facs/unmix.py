@@ -7,11 +7,13 @@ Facial Models", Eurographics STAR 2014, https://doi.org/10.2312/egst.20141042).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..clip.channels import EXPR_NAMES
+from ..head.bounded import box_least_squares
 from ..head.model import HeadModel
 from ..head.probe import HeadProbe, Neutral, probe_for
 
@@ -44,7 +46,8 @@ def unmix(probe: HeadProbe, neutral: Neutral, landmarks: Array) -> Array:
     flat: Array = moved.reshape(len(moved), -1).astype(np.float32, copy=False)
     found: Array = flat @ solver.inverse
     if solver.gram is not None:
-        found = _nonnegative(flat @ solver.basis, solver.gram, found.clip(0.0))
+        start = np.ascontiguousarray(found.clip(0.0).T)
+        found = box_least_squares(solver.gram, (flat @ solver.basis).T, start, 0.0, np.inf, sweeps=40, tolerance=0.0).T
     out = np.zeros((len(landmarks), len(EXPR_NAMES)), np.float32)
     out[:, solver.columns] = found
     return out
@@ -66,17 +69,9 @@ class _Solver:
     """Distance of the outer eye corners on the head whose shapes these are, m."""
 
 
-_SOLVERS: dict[int, tuple[HeadProbe, _Solver]] = {}
-
-
+@lru_cache(maxsize=8)
 def _solver(probe: HeadProbe) -> _Solver:
-    kept = _SOLVERS.get(id(probe))
-    if kept is None or kept[0] is not probe:
-        kept = (probe, _own_solver(probe) if probe.named else _foreign_solver(probe))
-        if len(_SOLVERS) >= 8:
-            _SOLVERS.pop(next(iter(_SOLVERS)))
-        _SOLVERS[id(probe)] = kept
-    return kept[1]
+    return _own_solver(probe) if probe.named else _foreign_solver(probe)
 
 
 def _own_solver(probe: HeadProbe) -> _Solver:
@@ -89,11 +84,7 @@ def _foreign_solver(probe: HeadProbe) -> _Solver:
     """With the default head's shapes on the landmarks that both heads have."""
     source = probe_for(HeadModel.default())
     rows = np.array(
-        [
-            i
-            for i, n in enumerate(probe.names)
-            if probe.solvable[i] and n in source.index and source.solvable[source.index[n]]
-        ]
+        [i for i, n in enumerate(probe.names) if probe.solvable[i] and n in source.index and source.solvable[source.index[n]]]
     )
     weights = np.ones((len(rows), 3))
     weights[:, 2] = _DEPTH
@@ -126,19 +117,3 @@ def _build(
         gram=gram.astype(np.float32) if nonnegative else None,
         scale=source.neutral(np.zeros(source.n_shape, np.float32)).scale,
     )
-
-
-def _nonnegative(target: Array, gram: Array, start: Array, sweeps: int = 40) -> Array:
-    """Non-negative least squares by cyclic coordinate descent, all frames at once.
-
-    Franc, Hlavac & Navara, "Sequential coordinate-wise algorithm for the non-negative least
-    squares problem", CAIP 2005, https://doi.org/10.1007/11556121_50.
-    """
-    x = np.ascontiguousarray(start.T)
-    slope = gram @ x - target.T
-    for _ in range(sweeps):
-        for k in range(len(x)):
-            new = np.maximum(x[k] - slope[k] / gram[k, k], 0.0)
-            slope += gram[:, k, None] * (new - x[k])
-            x[k] = new
-    return x.T

@@ -11,9 +11,8 @@ same side of the lips, which the jaw joint's skinning tells apart even where the
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +44,6 @@ _REACH = (0.02, 0.014, 0.009, 0.007)
 """Skin controls further than this from their match are left out, m, one value a round."""
 _STIFF = np.r_[np.full(17, 8e-3), np.full(10, 1.5e-3), np.full(9, 5e-4), np.full(12, 5e-5), np.full(20, 5e-5)]
 """Stiffness at the landmarks: contour and brow points are set by eye and differ between heads, lids and lips do not."""
-CACHE = 6
-"""Correspondences kept in memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,32 +121,20 @@ def _unit(v: np.ndarray) -> Floats:
     return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-20))
 
 
-_SURFACES: OrderedDict[str, Surface] = OrderedDict()
-_FOUND: OrderedDict[tuple[str, str], Correspondence] = OrderedDict()
-
-
+@lru_cache(maxsize=6)
 def surface_of(head: HeadModel) -> Surface:
     """The search structure of a head; remembered."""
-    if head.sha256 not in _SURFACES:
-        while len(_SURFACES) >= CACHE:
-            _SURFACES.popitem(last=False)
-        _SURFACES[head.sha256] = Surface(head)
-    return _SURFACES[head.sha256]
+    return Surface(head)
 
 
+@lru_cache(maxsize=6)
 def correspondence(source: HeadModel, target: HeadModel) -> Correspondence:
     """The dense map from one head's surface to another's; a second or two, remembered for the last few pairs.
 
     Raises:
         ValueError: a head lacks the 68 iBUG landmarks.
     """
-    key = (source.sha256, target.sha256)
-    if key not in _FOUND:
-        found = _match(source, target)
-        while len(_FOUND) >= CACHE:
-            _FOUND.popitem(last=False)
-        _FOUND[key] = found
-    return _FOUND[key]
+    return _match(source, target)
 
 
 def _face_samples(v: np.ndarray, faces: np.ndarray, label: np.ndarray, marks: np.ndarray) -> NDArray[np.int64]:

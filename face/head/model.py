@@ -11,7 +11,7 @@ from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from ..clip.channels import MOTION_FIELDS
+from ..clip.channels import EXPR_NAMES, MOTION_FIELDS
 from ..clip.sequence import FaceSequence, HeadRef
 from .file import check_head, content_hash, read_head_fields, write_head
 from .lbs import Skin
@@ -71,7 +71,7 @@ class HeadModel:
     """A head: FLAME's arrays plus names, landmarks, regions and part labels.
 
     Metres and radians; y up, +z forward, the subject's left is +x.  V vertices, F faces, S identity and
-    E expression columns, L landmarks.  Arrays are read-only after construction.
+    E expression columns, L landmarks.  Arrays are read-only after construction. Heads are equal when their arrays are.
 
     Raises:
         ValueError: from the constructor when an array does not fit the others.
@@ -165,6 +165,12 @@ class HeadModel:
         """The reference that clips of this head carry."""
         return HeadRef(self.name, self.edition, self.sha256)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, HeadModel) and self.sha256 == other.sha256
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
     # -- sizes ----------------------------------------------------------------------------------
 
     @property
@@ -174,6 +180,11 @@ class HeadModel:
     @property
     def n_expr(self) -> int:
         return len(self.expr_names)
+
+    @property
+    def named(self) -> bool:
+        """True when the expression columns are ARKit shapes by name."""
+        return len(set(self.expr_names) & set(EXPR_NAMES)) >= 30
 
     # -- geometry -------------------------------------------------------------------------------
 

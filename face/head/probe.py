@@ -10,13 +10,13 @@ in FLAME's layout works.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clip.channels import EXPR_NAMES
 from .model import HeadModel
+from .surface import spread
 
 Array = NDArray[np.float32]
 
@@ -86,10 +86,10 @@ class HeadProbe:
         bases = np.asarray(head.shapedirs)[:, :, head.n_shape :]
         moved = np.sqrt((bases.astype(np.float64) ** 2).sum(axis=(1, 2)))
         template = np.asarray(head.v_template)
-        anchors = _spread(template, _quietest(moved, weights[:, 1], 200), N_ANCHORS)
-        jaw = _spread(template, _quietest(moved, weights[:, 2], 40), N_JAW)
+        anchors = spread(template, _quietest(moved, weights[:, 1], 200), N_ANCHORS)
+        jaw = spread(template, _quietest(moved, weights[:, 2], 40), N_JAW)
         has_eyes = min(float(weights[:, 3].max()), float(weights[:, 4].max())) > 0.9
-        eyes = [_spread(template, _quietest(moved, weights[:, k], 40), N_EYE) for k in (3, 4)] if has_eyes else []
+        eyes = [spread(template, _quietest(moved, weights[:, k], 40), N_EYE) for k in (3, 4)] if has_eyes else []
         keep, where = np.unique(np.concatenate([tri.ravel(), anchors, jaw, *eyes]), return_inverse=True)
         parts = np.split(where, np.cumsum([tri.size, len(anchors), len(jaw), *map(len, eyes)])[:-1])
         self._tri = parts[0].reshape(-1, 3)
@@ -99,6 +99,7 @@ class HeadProbe:
         self._jaw_basis = bases[jaw].reshape(-1, bases.shape[2])
         self._n_expr = bases.shape[2]
         self.n_shape: int = head.n_shape
+        self.named: bool = head.named
         mixed = (weights[tri] * self.bary[..., None]).sum(axis=1)
         self.jaw_weight: Array = mixed[:, 2].astype(np.float32)
         """(L,) how far each landmark follows the jaw joint."""
@@ -109,11 +110,6 @@ class HeadProbe:
         """(L, 3, E) landmark displacement of each expression column, m."""
         self._neutral: dict[bytes, Neutral] = {}
         self._jaw_maps: dict[bytes, Array] = {}
-
-    @property
-    def named(self) -> bool:
-        """True when the expression columns are ARKit shapes by name."""
-        return len(set(self.columns) & set(EXPR_NAMES)) >= 30
 
     @property
     def solvable(self) -> NDArray[np.bool_]:
@@ -174,9 +170,7 @@ class HeadProbe:
         found = self._jaw_maps.get(neutral.shape.tobytes())
         if found is None:
             size = 0.12
-            ends = self._jaw_part.vertices(
-                jaw_pose=size * np.concatenate([np.eye(3), -np.eye(3)]), shape=neutral.shape
-            )
+            ends = self._jaw_part.vertices(jaw_pose=size * np.concatenate([np.eye(3), -np.eye(3)]), shape=neutral.shape)
             slope = ((ends[:3] - ends[3:]) / (2 * size)).reshape(3, -1).T.astype(np.float64)
             # An expression shares in the jaw points only where the head lets it (jawForward, a PCA's chin);
             # the ridge keeps it from explaining away a rotation.
@@ -189,17 +183,10 @@ class HeadProbe:
         return found
 
 
-_PROBES: dict[str, HeadProbe] = {}
-
-
+@lru_cache(maxsize=8)
 def probe_for(head: HeadModel) -> HeadProbe:
     """The probe of ``head``, built on first use."""
-    key = f"{head.name}/{head.edition}/{head.sha256}"
-    if key not in _PROBES:
-        if len(_PROBES) >= 8:
-            _PROBES.pop(next(iter(_PROBES)))
-        _PROBES[key] = HeadProbe(head)
-    return _PROBES[key]
+    return HeadProbe(head)
 
 
 def _quietest(moved: NDArray[np.float64], weight: Array, count: int) -> NDArray[np.int64]:
@@ -209,17 +196,6 @@ def _quietest(moved: NDArray[np.float64], weight: Array, count: int) -> NDArray[
         close = np.argsort(-weight, kind="stable")[:count]
     limit = max(float(np.sort(moved[close])[min(count, len(close)) - 1]), 1e-7)
     return close[moved[close] <= limit]
-
-
-def _spread(points: Array, candidates: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Farthest-point sampling of ``count`` of the candidate vertices."""
-    at = points[candidates]
-    chosen = [int(np.argmax(((at - at.mean(axis=0)) ** 2).sum(axis=1)))]
-    distance = ((at - at[chosen[0]]) ** 2).sum(axis=1)
-    while len(chosen) < min(count, len(candidates)):
-        chosen.append(int(np.argmax(distance)))
-        distance = np.minimum(distance, ((at - at[chosen[-1]]) ** 2).sum(axis=1))
-    return candidates[chosen]
 
 
 def forward(points: Array, reference: Array) -> Array:

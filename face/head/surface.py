@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,32 @@ _LIPS = 0.03
 """m that being on the other lip counts for."""
 _MOUTH = 0.012
 """m around the line between the lips within which the two sides are kept apart."""
+
+
+def farthest(points: np.ndarray, count: int, chosen: Sequence[int]) -> list[int]:
+    """Choose ``count`` of ``points (N, C)``, each next one the farthest from those chosen before.
+
+    Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985,
+    https://doi.org/10.1016/0304-3975(85)90224-5. Ends early when every point equals one that is chosen.
+
+    Args:
+        points: to choose from.
+        count: how many.
+        chosen: the first ones.
+    """
+    out = list(chosen)
+    distance = np.min([((points - points[i]) ** 2).sum(axis=1) for i in out], axis=0)
+    while len(out) < count and distance.max() > 0:
+        out.append(int(np.argmax(distance)))
+        distance = np.minimum(distance, ((points - points[out[-1]]) ** 2).sum(axis=1))
+    return out
+
+
+def spread(points: np.ndarray, candidates: np.ndarray, count: int) -> NDArray[np.int64]:
+    """At most ``count`` of the candidate points ``(n,)``, as far apart as can be, from the outermost on."""
+    at = points[candidates]
+    first = int(np.argmax(((at - at.mean(axis=0)) ** 2).sum(axis=1)))
+    return np.asarray(candidates[farthest(at, min(count, len(candidates)), [first])], np.int64)
 
 
 def sphere(points: np.ndarray) -> tuple[Floats, float, float]:

@@ -9,7 +9,7 @@ subject's own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib import resources
 
@@ -117,11 +117,20 @@ class Embedding:
         return np.einsum("...lkc,lk->...lc", corners, self.bary)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
+def packaged(name: str) -> dict[str, NDArray] | None:
+    """The arrays of ``face/assets/NAME.npz``; None where it is not there."""
+    asset = resources.files("facelm").joinpath("face", "assets", f"{name}.npz")
+    if not asset.is_file():
+        return None
+    with resources.as_file(asset) as path, np.load(path, allow_pickle=False) as data:
+        return {key: data[key] for key in data.files}
+
+
 def _asset() -> dict[str, NDArray]:
-    path = resources.files("facelm").joinpath("face", "assets", "mediapipe_default.npz")
-    with resources.as_file(path) as file, np.load(file, allow_pickle=False) as data:
-        return {name: data[name] for name in data.files}
+    data = packaged("mediapipe_default")
+    assert data is not None
+    return data
 
 
 @lru_cache(maxsize=1)
@@ -136,37 +145,19 @@ def _default_embedding() -> Embedding:
 
 
 @lru_cache(maxsize=8)
-def _carried(key: str, head: _ByHash) -> Embedding:
-    from ..head.correspond import correspondence  # needs scipy; only other heads do
-
-    own = _default_embedding()
-    faces, bary = correspondence(HeadModel.default(), head.head).carry_points(own.faces, own.bary)
-    return Embedding(own.index, np.asarray(faces, np.int32), np.asarray(bary, np.float32), own.region, own.spread,
-                     own.bias, head.head.ref)
-
-
-@dataclass(frozen=True, eq=False)
-class _ByHash:
-    """A head as a cache key: equal when the arrays are."""
-
-    head: HeadModel
-
-    def __hash__(self) -> int:
-        return hash(self.head.sha256)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByHash) and self.head.sha256 == other.head.sha256
-
-
 def embedding_for(head: HeadModel) -> Embedding:
     """MediaPipe's points on ``head``: measured for the default head, carried over for any other.
 
     Raises:
         ValueError: a head that cannot be brought into correspondence (see face/head/correspond.py).
     """
-    if head.sha256 == HeadModel.default().sha256:
-        return _default_embedding()
-    return _carried(head.sha256, _ByHash(head))
+    own = _default_embedding()
+    if head == HeadModel.default():
+        return own
+    from ..head.correspond import correspondence  # needs scipy; only other heads do
+
+    faces, bary = correspondence(HeadModel.default(), head).carry_points(own.faces, own.bary)
+    return replace(own, faces=np.asarray(faces, np.int32), bary=np.asarray(bary, np.float32), head=head.ref)
 
 
 def mirror_index() -> NDArray[np.int64]:
@@ -242,7 +233,7 @@ class PriorMap:
     rest: Floats
     """(52,) mean score of resting faces; what a short clip's scores are taken above."""
     rest_limit: Floats
-    """(52,) the most that a clip's own low quantile is believed to be rest."""
+    """(52,) the most that a clip's own low quantile may count as rest."""
     quantile: float = 0.25
     """Which quantile of a clip's scores is its resting level."""
 

@@ -1,6 +1,6 @@
 """How MediaPipe's points answer a face: what the detector does, as against where the points lie on the mesh.
 
-A landmark detector is a regressor with habits: it closes lids less than they close, moves brows by half, bends an
+A landmark detector is a regressor with a bias: it closes lids less than they close, moves brows by half, bends an
 unusual face towards the average. ``scripts/assets/build.py response`` draws the default head with known
 parameters, runs the detector, and regresses what the points did beyond the mesh (Embedding) on what was shown. The
 result is a linear correction in the head's own x and y, small against the motion itself, that the fit adds to the
@@ -10,17 +10,15 @@ mesh before comparing.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import lru_cache
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..head.model import HeadModel
-from .points import Embedding
+from .points import Embedding, packaged
 
 Array = NDArray[np.float32]
-ASSET = "mediapipe_response.npz"
+ASSET = "mediapipe_response"
 
 
 @dataclass(frozen=True)
@@ -45,17 +43,6 @@ class Response:
     sigma: Array
 
 
-@lru_cache(maxsize=1)
-def _packaged() -> tuple[str, NDArray[np.int64], Response] | None:
-    asset = resources.files("facelm").joinpath("face", "assets", ASSET)
-    if not asset.is_file():
-        return None
-    with resources.as_file(asset) as path, np.load(path, allow_pickle=False) as data:
-        step = float(data["step"])
-        arrays = {f.name: data[f.name].astype(np.float32) * step for f in fields(Response)}
-        return str(data["head_sha256"]), data["index"].astype(np.int64), Response(**arrays)
-
-
 def response_for(head: HeadModel, embedding: Embedding) -> Response | None:
     """The detector's response on ``head`` in the order of ``embedding``; None where it was not measured.
 
@@ -64,14 +51,14 @@ def response_for(head: HeadModel, embedding: Embedding) -> Response | None:
     Raises:
         ValueError: the packaged response lacks points of the embedding (it must be built again).
     """
-    found = _packaged()
-    if found is None or found[0] != head.sha256:
+    found = packaged(ASSET)
+    if found is None or str(found["head_sha256"]) != head.sha256:
         return None
-    place = {int(p): i for i, p in enumerate(found[1])}
+    place = {int(p): i for i, p in enumerate(found["index"])}
     if lacking := [int(p) for p in embedding.index if int(p) not in place]:
-        raise ValueError(f"face/assets/{ASSET} lacks {len(lacking)} points of the embedding (first: {lacking[0]}); "
+        raise ValueError(f"face/assets/{ASSET}.npz lacks {len(lacking)} points of the embedding (first: {lacking[0]}); "
                          "rebuild it with scripts/assets/build.py response")
     order = np.array([place[int(p)] for p in embedding.index])
-    r = found[2]
-    return Response(r.mean[order], r.shape[:, order], r.expr[:, order], r.jaw[:, order], r.gaze[:, order], r.view[:, order],
-                    r.habits[:, order], r.sigma[order])
+    step = float(found["step"])
+    arrays = {f.name: found[f.name].astype(np.float32) * step for f in fields(Response)}
+    return Response(**{name: array[..., order, :] if name != "sigma" else array[order] for name, array in arrays.items()})

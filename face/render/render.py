@@ -16,6 +16,7 @@ import numpy as np
 from ...common.progress import Progress, silent
 from ..clip.sequence import FaceSequence
 from ..head.model import HeadModel
+from ..head.surface import farthest
 from .camera import Camera, check_size, portrait
 from .shading import Appearance, Eyes, Palette, appearance, linear, studio_lights
 from .sheet import lay_out
@@ -186,9 +187,8 @@ def render_frames(
 def key_frames(seq: FaceSequence, n: int) -> list[int]:
     """``n`` frames that tell the clip: spread over time, and including its extremes.
 
-    Farthest-point sampling (Gonzalez 1985, https://doi.org/10.1016/0304-3975(85)90224-5) in the
-    space of pose and time: starting with the first and the last frame, each next one is the frame
-    most unlike those chosen. Short events (a blink) are extremes and are found; where nothing
+    Farthest-point sampling in the space of pose and time: starting with the first and the last frame, each next one
+    is the frame most unlike those chosen. Short events (a blink) are extremes and are found; where nothing
     happens, time alone spreads the frames.
 
     Raises:
@@ -205,15 +205,7 @@ def key_frames(seq: FaceSequence, n: int) -> list[int]:
         expr, seq.jaw_pose / 0.25, seq.eyes_pose / 0.6, seq.neck_pose / 0.4, seq.rotation / 0.4,
         np.linspace(0.0, 1.6, len(seq))[:, None],
     ], 1)
-    chosen = [0, len(seq) - 1]
-    gap = np.minimum(*(np.linalg.norm(features - features[i], axis=1) for i in chosen))
-    while len(chosen) < n:
-        best = int(gap.argmax())
-        if best in chosen:  # nothing differs any more: fill the widest hole in time
-            best = next(i for i in range(len(seq)) if i not in chosen)
-        chosen.append(best)
-        gap = np.minimum(gap, np.linalg.norm(features - features[best], axis=1))
-    return sorted(chosen)
+    return sorted(farthest(features, n, [0, len(seq) - 1]))
 
 
 def contact_sheet(

@@ -8,12 +8,12 @@ eyeballs from the skinning weights of the eye joints).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import coo_matrix
 
-if TYPE_CHECKING:
-    from ..head.model import HeadModel
+from ..head.model import IBUG, HeadModel
+from ..head.surface import ibug, sphere
 
 SKIN, EYE, TOOTH, WET, HAIR = 0, 1, 2, 3, 4
 """Material of a face for ``raster.shade``: how light meets it. Its colour is a vertex attribute."""
@@ -112,22 +112,14 @@ def part_of(name: str) -> str:
     return "skin"
 
 
-def _edges(faces: np.ndarray) -> np.ndarray:
-    return np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-
-
 def _spread(values: np.ndarray, faces: np.ndarray, rounds: int) -> np.ndarray:
-    """Average each vertex's value with its neighbours' ``rounds`` times: softens label borders."""
-    e = _edges(faces)
-    degree = np.bincount(e.ravel(), minlength=len(values)).astype(np.float32)
+    """Average each vertex's value (V,) with its neighbours' ``rounds`` times: softens label borders."""
+    i, j = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
+    near = coo_matrix((np.ones(2 * len(i), np.float32), (np.r_[i, j], np.r_[j, i])), (len(values),) * 2).tocsr()
+    degree = np.asarray(near.sum(1)).ravel()
     out = values.astype(np.float32)
     for _ in range(rounds):
-        total = np.zeros_like(out)
-        np.add.at(total, e[:, 0], out[e[:, 1]])
-        np.add.at(total, e[:, 1], out[e[:, 0]])
-        shape = (-1,) + (1,) * (out.ndim - 1)
-        out = np.where(degree.reshape(shape) > 0,
-                       0.5 * out + 0.5 * total / np.maximum(degree, 1).reshape(shape), out)
+        out = np.where(degree > 0, 0.5 * out + 0.5 * (near @ out) / np.maximum(degree, 1), out)
     return out
 
 
@@ -147,21 +139,6 @@ def vertex_parts(head: HeadModel) -> np.ndarray:
     return out
 
 
-def _sphere(points: np.ndarray) -> np.ndarray:
-    """Least-squares sphere through (N,3) points: centre x, y, z and radius, (4,) float32.
-
-    The eye joint will not do: it is where the lids' motion wants it, and an eyeball's vertices
-    may crowd at the front.
-    """
-    p = points.astype(np.float64)
-    origin = p.mean(0)
-    q = p - origin
-    solution, *_ = np.linalg.lstsq(np.c_[2 * q, np.ones(len(q))], (q * q).sum(1), rcond=None)
-    centre = solution[:3]
-    radius = np.sqrt(max(float(solution[3] + centre @ centre), 1e-12))
-    return np.array([*(centre + origin), radius], np.float32)
-
-
 def eye_directions(head: HeadModel, part: np.ndarray) -> np.ndarray:
     """(V,3) rest-space unit directions of the eyeballs' vertices; +z is the way the eye looks.
 
@@ -176,7 +153,8 @@ def eye_directions(head: HeadModel, part: np.ndarray) -> np.ndarray:
         if not own.any():
             continue
         box = v[own]
-        centre = _sphere(box)[:3]
+        # not the eye joint, which is placed for the lids' motion; vertices may crowd at the front
+        centre = sphere(box.astype(np.float64))[0].astype(np.float32)
         forward = np.array([0.0, 0.0, 1.0], np.float32)
         if f"pupil_{side}" in names:
             k = names.index(f"pupil_{side}")
@@ -206,25 +184,17 @@ def _lash_weight(head: HeadModel) -> np.ndarray:
     The rims are iBUG landmarks 36-47; without them nothing is drawn.
     """
     out = np.zeros(len(head.v_template), np.float32)
-    names = {name: k for k, name in enumerate(head.lmk_names)}
-    if any(f"ibug_{k:02d}" not in names for k in range(36, 48)):
+    if not {f"ibug_{k:02d}" for k in range(IBUG)} <= set(head.lmk_names):
         return out
-    at = {}
-    for k in range(36, 48):
-        i = names[f"ibug_{k:02d}"]
-        at[k] = head.lmk_bary[i] @ head.v_template[head.faces[head.lmk_faces[i]]]
+    at = ibug(head)
     for start in (36, 42):
-        upper = np.stack([at[start + k] for k in (0, 1, 2, 3)])
-        lower = np.stack([at[start + k] for k in (3, 4, 5, 0)])
-        for line, strength in ((upper, 1.0), (lower, 0.45)):
+        for line, strength in ((at[start:start + 4], 1.0), (at[[start + 3, start + 4, start + 5, start]], 0.45)):
             gap = _to_line(head.v_template, line)
             out = np.maximum(out, strength * np.clip(1.6 - gap / 0.0012, 0.0, 1.0))
     return out
 
 
-def appearance(
-    head: HeadModel, palette: Palette | None = None, eyes: Eyes | None = None
-) -> Appearance:
+def appearance(head: HeadModel, palette: Palette | None = None, eyes: Eyes | None = None) -> Appearance:
     """Colours, materials and eye directions for drawing ``head``.
 
     Args:
@@ -236,12 +206,23 @@ def appearance(
     faces = np.array(head.faces, np.int32)  # writable: numba compiles read-only arrays separately
     part = vertex_parts(head)
     v = head.v_template
-    n = len(v)
-    flat = {
-        "skin": palette.skin, "lips": palette.lips, "eyes": palette.sclera, "teeth": palette.teeth,
-        "tongue": palette.tongue, "gums": palette.gums, "mouth": palette.mouth, "brows": palette.brows,
-        "lashes": palette.lashes,
-    }
+    extra = np.zeros((len(v), 4), np.float32)
+    extra[:, :3] = eye_directions(head, part)
+    low, high = float(v[:, 1].min()), float(v[:, 1].max())
+    # the cut edge of the neck dissolves into the background
+    extra[:, 3] = np.clip((v[:, 1] - low) / (0.10 * (high - low)), 0.0, 1.0)
+    kind = np.array([MATERIALS[p] for p in PARTS], np.uint8)[part]
+    corner = kind[faces]
+    # a face on a border takes the material of skin, so that lips and skin stay one surface
+    material = np.where((corner == corner[:, :1]).all(1), corner[:, 0], corner.min(1))
+    colour = np.ascontiguousarray(_colours(head, part, palette), np.float32)
+    return Appearance(faces, material.astype(np.uint8), part, colour, extra, palette, eyes)
+
+
+def _colours(head: HeadModel, part: np.ndarray, palette: Palette) -> np.ndarray:
+    """(V,3) linear RGB of the head's parts, with cheeks, nose, lips, brows and lash lines on its skin."""
+    v, faces = head.v_template, head.faces
+    flat = vars(palette) | {"eyes": palette.sclera}
     colour = np.stack([linear(flat[p]) for p in PARTS])[part]
     # light hardly reaches the back of the mouth, less than screen-space occlusion can tell
     for name, depth in (("mouth", 0.014), ("gums", 0.02), ("tongue", 0.03)):
@@ -256,7 +237,7 @@ def appearance(
         colour[:] = colour * (1 - w) + linear(rgb) * w
 
     def mask_weight(name: str, rounds: int) -> np.ndarray:
-        w = np.zeros(n, np.float32)
+        w = np.zeros(len(v), np.float32)
         w[np.asarray(head.masks.get(name, ()), np.int64)] = 1.0
         return _spread(w, faces, rounds) if rounds else w
 
@@ -274,18 +255,7 @@ def appearance(
     elif not (part == PARTS.index("brows")).any():
         tint(0.85 * mask_weight("brows", 1), palette.brows)
     tint(0.85 * _lash_weight(head), palette.lashes)
-
-    extra = np.zeros((n, 4), np.float32)
-    extra[:, :3] = eye_directions(head, part)
-    low, high = float(v[:, 1].min()), float(v[:, 1].max())
-    # the cut edge of the neck dissolves into the background
-    extra[:, 3] = np.clip((v[:, 1] - low) / (0.10 * (high - low)), 0.0, 1.0)
-    kind = np.array([MATERIALS[p] for p in PARTS], np.uint8)[part]
-    corner = kind[faces]
-    # a face on a border takes the material of skin, so that lips and skin stay one surface
-    material = np.where((corner == corner[:, :1]).all(1), corner[:, 0], corner.min(1))
-    return Appearance(faces, material.astype(np.uint8), part,
-                      np.ascontiguousarray(colour, np.float32), extra, palette, eyes)
+    return colour
 
 
 def studio_lights() -> np.ndarray:

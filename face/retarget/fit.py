@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
-from ..clip.channels import EXPR_NAMES
 from ..clip.rotation import rotation_matrices
+from ..head.bounded import box_least_squares
 from ..head.correspond import correspondence
 from ..head.model import HeadModel
-from ..head.probe import _spread as spread
+from ..head.surface import spread
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -257,11 +257,6 @@ def joint_offsets(pair: Pair, jaws: JawMap) -> Floats:
     return np.concatenate([jaw_rows, gaze_rows])
 
 
-def named(head: HeadModel) -> bool:
-    """Whether the expression columns are ARKit shapes by name."""
-    return len(set(head.expr_names) & set(EXPR_NAMES)) >= 30
-
-
 @dataclass(frozen=True, eq=False)
 class Solver:
     """Box-constrained least squares for the target's expression, all frames at once."""
@@ -287,33 +282,6 @@ class Solver:
         return x.T.astype(np.float32)
 
 
-def box_least_squares(gram: Floats, target: Floats, x: Floats, low: float, high: float, sweeps: int = 200,
-                      tolerance: float = 1e-6) -> Floats:
-    """Minimise ``x'Gx/2 - t'x`` with ``low <= x <= high`` by cyclic coordinate descent, every column a problem.
-
-    Franc, Hlavac & Navara, "Sequential coordinate-wise algorithm for the non-negative least squares problem",
-    CAIP 2005, https://doi.org/10.1007/11556121_50. The problem is strictly convex, so the answer depends on the
-    target only, and continuously.
-
-    Args:
-        gram: ``(E, E)`` positive definite; target, x: ``(E, T)``; x is the start and is overwritten.
-    """
-    slope = gram @ x - target
-    for _ in range(sweeps):
-        most = 0.0
-        for k in range(len(x)):
-            new = (x[k] - slope[k] / gram[k, k]).clip(low, high)
-            step = new - x[k]
-            largest = float(np.abs(step).max(initial=0.0))
-            if largest > 0.1 * tolerance:
-                slope += gram[:, k, None] * step
-                x[k] = new
-            most = max(most, largest)
-        if most < tolerance:
-            break
-    return x
-
-
 def solver_of(pair: Pair, offsets: Floats, trust: float, ridge: float, limit: float) -> Solver:
     """Arrange the solve.
 
@@ -327,7 +295,7 @@ def solver_of(pair: Pair, offsets: Floats, trust: float, ridge: float, limit: fl
     basis = pair.b.expression * np.sqrt(pair.weight)[:, None, None]
     flat = basis.reshape(-1, basis.shape[2])
     names_a, names_b = pair.a.head.expr_names, pair.b.head.expr_names
-    both = named(pair.a.head) and named(pair.b.head)
+    both = pair.a.head.named and pair.b.head.named
     start = np.zeros((len(names_a), len(names_b)))
     if both:
         for j, name in enumerate(names_b):
@@ -339,5 +307,5 @@ def solver_of(pair: Pair, offsets: Floats, trust: float, ridge: float, limit: fl
     moves = pair.carried(pair.a.expression.transpose(2, 0, 1))
     side = (moves * np.sqrt(pair.weight)[:, None]).reshape(len(moves), -1) @ flat
     joints = (offsets * np.sqrt(pair.weight)[:, None]).reshape(len(offsets), -1) @ flat
-    box = (0.0, 1.0) if named(pair.b.head) else (-limit, limit)
+    box = (0.0, 1.0) if pair.b.head.named else (-limit, limit)
     return Solver(gram + np.diag(pull), side + start * pull, joints, *box)

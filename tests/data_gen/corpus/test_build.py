@@ -35,8 +35,7 @@ from facelm.data_gen.corpus.splits import split_of  # noqa: E402
 from facelm.data_gen.corpus.synth import MOTION, iter_corpus, load_clip, read_manifest  # noqa: E402
 from facelm.data_gen.performer.animator import perform  # noqa: E402
 from facelm.data_gen.video.footage import FootageConfig  # noqa: E402
-from facelm.face.clip.windows import windows  # noqa: E402
-from facelm.face.facs.script import Event, Script  # noqa: E402
+from facelm.face.facs.script import Script  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 RECIPE = Recipe(clips=9, seed=3, prompts=PromptStage(max_seconds=3.0), video=VideoStage(footage=FootageConfig(size=64, fps=12.5)),
@@ -245,14 +244,3 @@ def test_the_suite_can_be_acted(tmp_path: Path) -> None:
     for row in rows(tmp_path / "c"):
         assert row["prompt"] and json.loads(row["attributes"])["gender"] and row["true_script"]
         assert json.loads(row["agreement"])["against"] == "script"
-
-
-def test_long_videos_are_cut_at_rest() -> None:
-    clip = perform(Script(12.0, (Event("smile", 0.5, 0.4, 3.0, 0.4), Event("turn_left", 6.0, 0.4, 4.0, 0.4))))
-    found = windows(clip, 1.0, 8.0)
-    assert [p.stop for p in found[:-1]] == [p.start for p in found[1:]] and found[-1].stop == len(clip)
-    assert 4.3 <= found[0].stop / clip.fps <= 6.1  # between the smile and the turn
-    lost = clip.valid.copy()
-    lost[100:140] = False
-    assert [(p.start, p.stop) for p in windows(clip.replace(valid=lost), 1.0, 8.0)] == [(0, 100), (140, 300)]
-    assert windows(clip.slice(0, 20), 1.0, 8.0) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,12 +20,10 @@ from facelm.data_gen.text.from_facts import (
 )
 from facelm.data_gen.text.parser import actions_in_text, text_facts
 from facelm.data_gen.text.questions import KINDS
-from facelm.face.clip.normalise import PrepareConfig, is_filmed, normalise
 from facelm.face.facs.emotions import EmotionEstimate, EmotionSegment
 from facelm.face.facs.measure import MeasuredAction, Measurement, measure
-from facelm.face.facs.script import Event, Script, level_of
+from facelm.face.facs.script import Script, level_of
 from facelm.face.facs.vocabulary import EMOTION_ACTIONS
-from scipy.spatial.transform import Rotation
 
 
 def action(name: str, onset: float, offset: float, intensity: float = 0.8, cycles: int | None = None) -> MeasuredAction:
@@ -181,79 +178,3 @@ def test_bad_settings_are_refused() -> None:
         texts_for(measured(), 3.0, np.random.default_rng(0), n_captions=0)
     with pytest.raises(ValueError, match="split"):
         texts_for(measured(), 3.0, np.random.default_rng(0), "dev")
-
-
-# -- resting face ---------------------------------------------------------------------------
-def filmed(script: Script, degrees: tuple[float, float, float], gaze: tuple[float, float] = (0.0, 0.0)):  # type: ignore[no-untyped-def]
-    clip = perform(script)
-    turn = Rotation.from_euler("yxz", np.radians(degrees)).as_rotvec()
-    eyes = clip.eyes_pose + np.radians([gaze[0], gaze[1], 0.0, gaze[0], gaze[1], 0.0]).astype(np.float32)
-    return clip.replace(rotation=np.tile(turn, (len(clip), 1)), translation=np.tile([0.02, 0.0, -0.7], (len(clip), 1)),
-                        eyes_pose=eyes)
-
-
-SMILE_AND_TURN = Script(5.0, (Event("smile", 0.6, 0.4, 0.6, 0.4), Event("turn_left", 2.6, 0.5, 0.6, 0.5)))
-
-
-def test_a_face_past_the_camera_is_not_turned() -> None:
-    # turned 15 degrees to its right all the time, while the eyes meet the camera
-    clip = filmed(SMILE_AND_TURN, (-15.0, 4.0, 3.0), gaze=(-4.0, 15.0))
-    raw = set(measure(clip).names)
-    assert "turn_right" in raw and "gaze_left" in raw
-    done = normalise(clip)
-    assert done.filmed and done.seq.fps == 25.0 and not done.seq.translation.any() and not done.seq.rotation.any()
-    assert done.rest_degrees[1] == pytest.approx(-15.0, abs=1.5) and done.gaze_degrees[1] == pytest.approx(15.0, abs=2.0)
-    assert names(explain(measure(done.seq), done.seq.seconds).script) == ["smile", "turn_left"]
-
-
-def test_gaze_that_is_not_at_the_camera_stays() -> None:
-    done = normalise(filmed(SMILE_AND_TURN, (0.0, 0.0, 0.0), gaze=(0.0, 25.0)))
-    assert done.gaze_degrees == (0.0, 0.0) and "gaze_left" in measure(done.seq).names
-
-
-def test_a_long_turn_away_is_a_turn_when_the_face_also_looked_ahead() -> None:
-    held = Script(4.0, (Event("turn_right", 1.2, 0.5, 1.0, 0.0, 1.0),))
-    assert "turn_right" in measure(normalise(filmed(held, (3.0, 0.0, 0.0))).seq).names
-
-
-def test_a_clip_that_was_not_filmed_keeps_its_motion() -> None:
-    clip = perform(SMILE_AND_TURN)
-    assert not is_filmed(clip)
-    done = normalise(clip)
-    assert not done.filmed and names(explain(measure(done.seq), done.seq.seconds).script) == ["smile", "turn_left"]
-    assert max(np.abs(done.seq.expr - clip.expr).max(), np.abs(done.seq.neck_pose - clip.neck_pose).max()) < 0.06
-
-
-def test_a_constant_small_expression_is_the_resting_face_and_a_large_one_is_held() -> None:
-    clip = filmed(SMILE_AND_TURN, (0.0, 0.0, 0.0))
-    low, high = clip.expr.copy(), clip.expr.copy()
-    low[:, :2] += 0.35  # browDown
-    high[:, :2] = 0.95
-    assert "brow_lower" in measure(clip.replace(expr=low)).names
-    assert "brow_lower" not in measure(normalise(clip.replace(expr=low)).seq).names
-    kept = normalise(clip.replace(expr=high))
-    assert "brow_lower" in measure(kept.seq).names and kept.seq.expr[:, 0].max() == pytest.approx(0.95, abs=1e-5)
-    short = normalise(clip.replace(expr=low).slice(0, 30))
-    assert short.resting_expression == 0.0
-
-
-def test_invalid_frames_are_bridged_and_a_picture_is_a_short_clip() -> None:
-    clip = filmed(SMILE_AND_TURN, (0.0, 0.0, 0.0))
-    valid = np.ones(len(clip), bool)
-    valid[20:26] = valid[:2] = False
-    expr = clip.expr.copy()
-    expr[~valid] = 0.9
-    done = normalise(replace(clip, expr=expr, valid=valid))
-    assert done.bridged == 8 and done.seq.valid.all() and names(explain(measure(done.seq), 5.0).script) == [
-        "smile", "turn_left"]
-    with pytest.raises(ValueError, match="no frame"):
-        normalise(replace(clip, valid=np.zeros(len(clip), bool)))
-    picture = normalise(filmed(SMILE_AND_TURN, (20.0, 0.0, 0.0)).slice(30, 31))  # smiling, turned 20 degrees to its left
-    assert picture.seq.seconds == 1.0 and set(measure(picture.seq).names) == {"smile", "turn_left"}
-
-
-def test_resting_settings_are_checked() -> None:
-    with pytest.raises(ValueError, match="quantile"):
-        PrepareConfig(quantile=0.0)
-    with pytest.raises(ValueError, match="fps"):
-        PrepareConfig(fps=0.0)

@@ -167,7 +167,7 @@ def test_what_remains_of_a_living_clip_is_close_to_what_was_commanded(seed):
     config = IdleConfig(blink_rate=0.0)
     quiet = filter_idle(add_idle(clip, seed % 97, config))
     expr, jaw, head, gaze = worst(quiet, clip)
-    assert expr < 0.2 and jaw < 2.2 and head < 3.0 and gaze < 3.5
+    assert expr < 0.2 and jaw < 2.2 and head < 3.0 and gaze < 4.0
     assert np.abs(quiet.expr - clip.expr).mean() < 0.004
 
 

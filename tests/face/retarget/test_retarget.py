@@ -14,9 +14,9 @@ from facelm.data_gen.performer.sampler import sample_script
 from facelm.face.clip.channels import EXPR_INDEX
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.measure import measure
+from facelm.face.head.bounded import box_least_squares
 from facelm.face.head.model import HeadModel
 from facelm.face.io.heads.ict import convert_ict
-from facelm.face.retarget.fit import box_least_squares
 from facelm.face.retarget.retarget import RetargetConfig, Retargeting
 from head_variants import another, real_ict, unnamed
 from scipy.optimize import lsq_linear
