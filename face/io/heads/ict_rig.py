@@ -101,7 +101,7 @@ def _jaw(file: IctFile, own: OwnParts) -> tuple[Floats, float]:
     opened = file.shapes["jawOpen"]
     if own.lower.any():
         p = file.v[own.lower]
-        rot = rigid((p + opened[own.lower])[None], p)[0][0]
+        rot, trans = (x[0] for x in rigid((p + opened[own.lower])[None], p))
         angle = float(np.arctan2(rot[2, 1], rot[1, 1]))
     else:
         # Skin stretches, so its own rotation says little; with the teeth's angle known, the axis is where a turn
