@@ -1,1 +1,1 @@
-"""Reading and writing files: video, glTF, other tools' parameters and heads. Imports the rest of face."""
+"""Files: pictures and video, glTF, heads and parameters of other tools. Imports the rest of face and common."""

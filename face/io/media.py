@@ -87,7 +87,7 @@ def _probe_image(path: Path, fps: float) -> MediaInfo | None:
     if found.frames > 1 and found.format == "WEBP":
         return probe_webp(path, *found.size)
     if found.frames > 1 and found.format in ("GIF", "PNG"):
-        return None  # an animation: ffmpeg's business
+        return None  # an animation, which is decoded as a video
     notes = ("turned upright as its EXIF says",) if found.turned else ()
     return MediaInfo(path, "image", *found.size, fps, 1, found.format.lower(), notes, (path,))
 

@@ -131,7 +131,7 @@ def finish(channels: Channels, head: HeadModel, fps: float | None) -> tuple[Face
         with np.errstate(invalid="ignore"):
             usable &= np.isfinite(array).all(1) & (np.abs(array).max(1, initial=0.0) <= limit)
     if not usable.any():
-        raise ValueError("no frame has finite and believable values")
+        raise ValueError("no frame has finite values within the limits")
     if not usable.all():
         notes.append(f"{int((~usable).sum())} of {frames} frames hold values that are not finite or absurd; they are marked "
                      "invalid and repeat their nearest neighbour")

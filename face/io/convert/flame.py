@@ -2,7 +2,7 @@
 
 All of them pose FLAME as ``face/head/lbs.py`` does (axis-angle, joints of the shaped template), in a frame with y up in which
 an unturned face looks along +z; DECA's relatives flip y and z after projecting
-(https://github.com/yfeng95/DECA/blob/master/decalib/deca.py), which is the camera's affair, so angles are kept as they are.
+(https://github.com/yfeng95/DECA/blob/master/decalib/deca.py), which concerns their camera only, so angles are kept as they are.
 Their weak-perspective camera (scale and shift of a crop) says nothing in metres: their clips stay at the origin.
 """
 

@@ -1,1 +1,1 @@
-"""Importing head files: FLAME pickles and ICT-FaceKit. Imports face/head and face/clip."""
+"""Heads of other tools: FLAME pickles and ICT-FaceKit. Imports face/head, face/clip and common."""

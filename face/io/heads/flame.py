@@ -203,7 +203,7 @@ def _edition(where: Path, vertices: int, faces: int, given: str | None) -> _Edit
 
 
 def describe_import(head: HeadModel) -> list[str]:
-    """Lines for people: what was imported and what it lacks."""
+    """Say in a few lines what was imported and what it lacks."""
     known = head.meta.get("edition_known_by", "its file")
     lines = [f"{head.name}, {head.edition} (known by {known}): {head.n_vertices} vertices, {len(head.faces)} faces, "
              f"{head.n_shape} identity and {head.n_expr} expression columns",

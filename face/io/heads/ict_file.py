@@ -19,7 +19,7 @@ Flags = NDArray[np.bool_]
 
 _KEYS = ("v_template", "faces", "expression", "expression_names", "landmarks68")
 _EYES = (0.04, 0.2)
-"""m between the outer eye corners of a believable head."""
+"""m between the outer eye corners that a head can have."""
 
 
 @dataclass(frozen=True)

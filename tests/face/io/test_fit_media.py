@@ -18,7 +18,7 @@ from PIL import Image
 
 def make(path: Path, source: str = "testsrc=s=160x120:r=25:d=2", codec: str = "libx264", *, pixels: str = "yuv420p",
          keep: Callable[[int], bool] = lambda k: True, aspect: int = 1, **container: str) -> Path:
-    """A video of ffmpeg's test pictures, of which those are kept whose number pleases ``keep``."""
+    """A video of ffmpeg's test pictures, of which ``keep`` says by number which are kept."""
     options = {"libx264": {"preset": "ultrafast", "g": "240"}, "libvpx": {"deadline": "realtime"}}.get(codec, {})
     with av.open(source, format="lavfi") as pictures, av.open(str(path), "w", container_options=container) as out:
         shown = pictures.streams.video[0]
