@@ -39,6 +39,7 @@ class FlameFormat:
 
     @property
     def needed(self) -> tuple[str, ...]:
+        """Keys that a file of this format has."""
         return tuple(k for k in (self.expr, self.rotation, self.jaw) if k) + self.others
 
 

@@ -53,8 +53,10 @@ def arkit_name(name: str) -> str:
 
 
 def read_ict(path: str | os.PathLike[str]) -> IctFile:
-    """Read and check an ICT-style ``.npz``: ``v_template (V,3)``, ``faces (F,3)``, ``expression (K,V,3)``,
-    ``expression_names (K,)``, ``landmarks68 (68,)`` vertex numbers, and optionally ``identity (S,V,3)``.
+    """Read and check an ICT-style ``.npz``.
+
+    It holds ``v_template (V,3)``, ``faces (F,3)``, ``expression (K,V,3)``, ``expression_names (K,)``, ``landmarks68 (68,)``
+    vertex numbers, and optionally ``identity (S,V,3)``.
 
     Raises:
         FileNotFoundError: nothing there.

@@ -38,6 +38,7 @@ class OwnParts:
 
     @property
     def skin(self) -> Flags:
+        """What is no loose part."""
         return ~(self.eyes[0] | self.eyes[1] | self.lower | self.upper | self.tongue)
 
 

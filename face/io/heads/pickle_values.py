@@ -50,17 +50,17 @@ def shown(text: object, longest: int = 120) -> str:
 class Record:
     """An object as the file describes it: what it would call, with what, and what it would set afterwards."""
 
-    __slots__ = ("args", "items", "keywords", "pairs", "state")
+    __slots__ = ("args", "items", "pairs", "state")
     name = ""
     args: tuple[Any, ...]
-    keywords: dict[str, Any]
     state: Any
     items: list[Any]
     pairs: list[tuple[Any, Any]]
 
-    def __new__(cls, /, *args: Any, **keywords: Any) -> Record:
+    def __new__(cls, /, *args: Any, **_: Any) -> Record:
+        """Record a call; keywords, which no data needs, are left out."""
         self = object.__new__(cls)
-        self.args, self.keywords, self.state, self.items, self.pairs = args, keywords, None, [], []
+        self.args, self.state, self.items, self.pairs = args, None, [], []
         return self
 
     def __setstate__(self, state: Any) -> None:
@@ -69,9 +69,11 @@ class Record:
         self.state = state
 
     def extend(self, values: Any) -> None:
+        """What the unpickler calls for appended items."""
         self.items.extend(values)
 
     def append(self, value: Any) -> None:
+        """The same for one item."""
         self.items.append(value)
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -90,6 +92,7 @@ class Resolver:
         self.bytes = 0
 
     def visit(self, raw: Any) -> Any:
+        """The value of one thing, with its depth and size counted."""
         if isinstance(raw, type):
             return getattr(raw, "name", "")  # a class is its name
         if not isinstance(raw, (list, tuple, dict, Record)):
@@ -113,6 +116,7 @@ class Resolver:
         return value
 
     def made(self, raw: Any) -> Any:
+        """The same, built anew."""
         if isinstance(raw, Record):
             make = maker(raw.name)
             if make is None:
@@ -125,6 +129,7 @@ class Resolver:
         return tuple(values) if isinstance(raw, tuple) else values
 
     def count_bytes(self, size: int) -> None:
+        """Add to the bytes of all arrays, which are limited."""
         self.bytes += size
         if self.bytes > self.limits.array_bytes:
             raise ValueError(f"refused: the arrays hold more than {self.limits.array_bytes >> 20} MiB")
