@@ -20,8 +20,7 @@ def embedded_points(seq: FaceSequence, embedding: Embedding, head: HeadModel | N
     seq.require_head(model.ref)
     corners = model.faces[embedding.faces]
     needed, where = np.unique(corners, return_inverse=True)
-    vertices = model.subset(needed).vertices(seq.expr, seq.rotation, seq.neck_pose, seq.jaw_pose, seq.eyes_pose,
-                                             seq.translation, seq.shape if len(seq.shape) else None)
+    vertices = model.subset(needed).vertices(**seq.parameters())
     return np.einsum("tlkc,lk->tlc", vertices[:, where.reshape(corners.shape)], embedding.bary).astype(np.float32)
 
 

@@ -79,7 +79,7 @@ def retarget(ict: Path | None = None, head: Path | None = None, clips: int = 200
     if (ict is None) == (head is None):
         raise ValueError("name one target head: --ict ICT.npz or --head HEAD.npz")
     default = HeadModel.default()
-    target = convert_ict(ict) if ict else HeadModel.load(head)
+    target = convert_ict(ict) if ict else HeadModel.load(str(head))
     some = _test_clips(clips, seed)
     frames, truth = sum(map(len, some)), [measure(c, default) for c in some]
     regions: list[Row] = []
@@ -89,9 +89,9 @@ def retarget(ict: Path | None = None, head: Path | None = None, clips: int = 200
         start = time.perf_counter()
         there, again = (Retargeting.between(a, b, config) for a, b in ((default, target), (target, default)))
         built = time.perf_counter()
-        gone = list(there.apply_many(some))
+        gone = [there.apply(c) for c in some]
         spent = time.perf_counter() - built
-        returned = list(again.apply_many(gone))
+        returned = [again.apply(c) for c in gone]
         parts = [there.report(c, g).regions for c, g in zip(some[::10], gone[::10], strict=True)]
         for name, e in _round_trip(default, some, returned).items():
             one = [p[name] for p in parts if name in p]

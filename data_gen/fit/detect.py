@@ -12,7 +12,7 @@ import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -84,19 +84,6 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.valid)
-
-    def slice(self, start: int, stop: int) -> Detections:
-        """Frames ``start`` to before ``stop``, with the events among them.
-
-        Raises:
-            ValueError: no such range.
-        """
-        if not 0 <= start <= stop <= len(self):
-            raise ValueError(f"frames {start} to {stop}: a range within 0 to {len(self)} wanted")
-        part = slice(start, stop)
-        return replace(self, points=self.points[part], depth=self.depth[part], blendshapes=self.blendshapes[part],
-                       pose=self.pose[part], valid=self.valid[part],
-                       events=tuple(TrackEvent(e.kind, e.frame - start) for e in self.events if start <= e.frame < stop))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one npz file; it appears when it is complete."""

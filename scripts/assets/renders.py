@@ -145,8 +145,8 @@ def draw_and_detect(head: HeadModel, poses: Poses, size: int, rng: np.random.Gen
     look, of_clip = None, None
     with closing(Landmarker(landmarker_model(), 1)) as landmarker:
         for i in tqdm(range(n), desc="renders", unit="picture"):
-            posed = head.vertices(poses.expr[i], poses.rotation[i], None, poses.jaw[i], poses.eyes[i], None,
-                                  poses.shape[i])[0]
+            posed = head.vertices(poses.expr[i], rotation=poses.rotation[i], jaw_pose=poses.jaw[i], eyes_pose=poses.eyes[i],
+                                  shape=poses.shape[i])[0]
             middle = (posed[head.masks["face"]].max(0) + posed[head.masks["face"]].min(0)) / 2
             reach = rng.uniform(0.125, 0.19) / math.tan(math.radians(poses.fov[i]) / 2)
             shift = np.array([*rng.uniform(-0.02, 0.02, 2), -reach]) - middle

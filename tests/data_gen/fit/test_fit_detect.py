@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from facelm.data_gen.fit import landmarker as lm
-from facelm.data_gen.fit.detect import Detections, TrackEvent, _of_track, detect_frames, landmarker_model
+from facelm.data_gen.fit.detect import Detections, _of_track, detect_frames, landmarker_model
 from facelm.data_gen.fit.landmarker import POINTS, Face, Landmarker, overlap, tiles
 from facelm.data_gen.fit.tracks import Tracker, jump_cuts, scene
 from facelm.face.clip.channels import ARKIT_52
@@ -195,16 +195,12 @@ def test_boxes_and_tiles() -> None:
 
 
 # -- the file ----------------------------------------------------------------------------
-def test_save_load_slice(tmp_path: Path) -> None:
+def test_save_and_load(tmp_path: Path) -> None:
     found = follow([shot(world(0), *([] if 4 <= k < 7 else [person(1, 80, 60)])) for k in range(12)])
     back = Detections.load(found.save(tmp_path / "d.npz"))
     for name in ("points", "depth", "blendshapes", "pose", "valid", "boxes"):
         np.testing.assert_array_equal(getattr(back, name), getattr(found, name))
     assert (back.events, back.fps, back.width, back.faces_seen, back.model) == (found.events, 25.0, W, 1, "0" * 64)
-    part = back.slice(3, 8)
-    assert len(part) == 5 and part.events == (TrackEvent("lost", 1), TrackEvent("found", 4))
-    with pytest.raises(ValueError, match="range within 0 to 12"):
-        back.slice(3, 13)
     with pytest.raises(ValueError, match="saved as .npz"):
         found.save(tmp_path / "d.txt")
     with pytest.raises(FileNotFoundError):

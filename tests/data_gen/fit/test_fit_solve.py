@@ -128,6 +128,10 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Footage, Detection
     return clip, replace(seen, blendshapes=np.full_like(seen.blendshapes, np.nan))
 
 
+def beginning(seen: Detections, frames: int) -> Detections:
+    return replace(seen, **{k: getattr(seen, k)[:frames] for k in ("points", "depth", "blendshapes", "pose", "valid")})
+
+
 def test_motion_is_recovered_from_points_with_noise(filmed: tuple[Footage, Detections], head: HeadModel) -> None:
     clip, seen = filmed
     result = fit_detections(seen, head, config=EXACT)
@@ -138,14 +142,13 @@ def test_motion_is_recovered_from_points_with_noise(filmed: tuple[Footage, Detec
     apart = np.degrees((turned[0].inv() * turned[1]).as_rotvec())
     assert np.linalg.norm(apart - np.median(apart, 0), axis=1).mean() < 1.0
     assert result.quality.ok and result.quality.reprojection < 3 and result.quality.jitter < result.quality.raw_jitter
-    shown = result.camera.project(head.landmark_positions(found.expr, found.rotation, None, found.jaw_pose, found.eyes_pose,
-                                                          found.translation, found.shape)[:, head.landmark_index("ibug_30")])
+    shown = result.camera.project(head.sequence_landmarks(found)[:, head.landmark_index("ibug_30")])
     nose = clip.camera.project(head.sequence_landmarks(true)[:, head.landmark_index("ibug_30")])
     assert np.linalg.norm(shown - nose, axis=1).mean() < 8  # px of 512: the mesh is where the face is
 
 
 def test_the_same_landmarks_give_the_same_fit(filmed: tuple[Footage, Detections], head: HeadModel) -> None:
-    first, second = (fit_landmarks(filmed[1].slice(0, 30), head) for _ in range(2))
+    first, second = (fit_landmarks(beginning(filmed[1], 30), head) for _ in range(2))
     assert np.array_equal(first.seq.expr, second.seq.expr) and first.camera == second.camera
 
 
@@ -168,7 +171,7 @@ def test_frames_without_a_face_are_bridged_and_marked(filmed: tuple[Footage, Det
 
 def test_a_known_focal_length_is_kept(filmed: tuple[Footage, Detections], head: HeadModel) -> None:
     camera = PinholeCamera(900.0, 512, 512)
-    assert fit_landmarks(filmed[1].slice(0, 20), head, camera=camera).camera.focal == pytest.approx(900.0, rel=1e-4)
+    assert fit_landmarks(beginning(filmed[1], 20), head, camera=camera).camera.focal == pytest.approx(900.0, rel=1e-4)
 
 
 def test_the_longest_shot_is_fitted(filmed: tuple[Footage, Detections], head: HeadModel) -> None:
@@ -185,7 +188,7 @@ def test_no_face_is_said(filmed: tuple[Footage, Detections]) -> None:
 
 
 def test_the_gate_says_why(filmed: tuple[Footage, Detections], head: HeadModel) -> None:
-    seen = filmed[1].slice(0, 25)
+    seen = beginning(filmed[1], 25)
     fitted = fit_landmarks(seen, head)
     quality = assess(seen, fitted, head, Gate(reprojection=0.1))
     assert not quality.ok and "reprojection" in quality.reasons[0] and "0.1" in quality.reasons[0]

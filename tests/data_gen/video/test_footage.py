@@ -99,8 +99,7 @@ def test_the_head_is_in_the_picture_and_turned_within_limits(head: HeadModel) ->
     for seed in range(24):
         take = prepare(sample_script(np.random.default_rng(seed)), FootageConfig(size=(256, 192)), seed)
         seq, camera = take.truth, take.placement.camera
-        at = camera.project(head.landmark_positions(seq.expr, seq.rotation, seq.neck_pose, seq.jaw_pose, seq.eyes_pose,
-                                                    seq.translation, seq.shape))
+        at = camera.project(head.sequence_landmarks(seq))
         assert np.isfinite(at).all()
         assert at[..., 0].min() > 0 and at[..., 0].max() < 256 and at[..., 1].min() > 0 and at[..., 1].max() < 192
         assert seq.translation[:, 2].min() > -4.0
