@@ -17,13 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from .files import atomic_file
 from .progress import Progress
+from .tensors import load_tensors, save_tensors
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = logging.getLogger(__name__)
@@ -181,16 +179,14 @@ class Run:
             return self
         file = self.folder / CHECKPOINT
         try:
-            with safe_open(file, "pt") as opened:
-                about = opened.metadata() or {}
-                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
-            key, reached = json.loads(about["key"]), Reached(**json.loads(about["reached"]))
-        except Exception as error:  # safetensors raises its own kinds for damaged files
-            raise ValueError(f"the checkpoint {file} is damaged ({type(error).__name__}); delete it") from error
+            found = load_tensors(file)
+            key, reached = json.loads(found.about["key"]), Reached(**json.loads(found.about["reached"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"the checkpoint {file} is damaged ({error}); delete it") from error
         _same(file, key, json.loads(json.dumps(self.task.key)))
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
         try:
-            for name, value in tensors.items():
+            for name, value in found.tensors.items():
                 part, _, rest = name.partition(".")
                 parts[part][rest] = value
             self.task.load_state(parts["model"])
@@ -212,9 +208,7 @@ class Run:
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in moments.items()}
         about = {"key": json.dumps(self.task.key), "reached": json.dumps(asdict(self.reached))}
         self.folder.mkdir(parents=True, exist_ok=True)
-        with atomic_file(self.folder / CHECKPOINT) as partial:
-            # clones: safetensors refuses tensors that share memory
-            save_file({name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}, partial, about)
+        save_tensors(self.folder / CHECKPOINT, tensors, about)
 
     def finish(self) -> Reached:
         """Leave the model with its best state, in evaluation mode, and remove the checkpoint."""

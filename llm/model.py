@@ -17,12 +17,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..common.config import parse
-from ..common.files import atomic_file, write_json
+from ..common.files import write_json
+from ..common.tensors import load_tensors, save_tensors
 from .attention import use_grouped_attention
 from .base import BaseModel, first_and_last, load_base
 from .lora import LoraConfig, LoraLinear, PeftLayout, add_lora, merge_lora
@@ -160,7 +159,7 @@ class MotionModel(nn.Module):
         """Take tensors of ``adapter_state``.
 
         Raises:
-            ValueError: a missing, surplus or differently shaped tensor, or one that is not finite.
+            ValueError: a missing, surplus or differently shaped tensor.
         """
         own = self.adapter_state()
         if own.keys() != state.keys():
@@ -169,8 +168,6 @@ class MotionModel(nn.Module):
         for key, target in own.items():
             if target.shape != state[key].shape:
                 raise ValueError(f"{key} has shape {tuple(state[key].shape)}; the model needs {tuple(target.shape)}")
-            if not torch.isfinite(state[key]).all():
-                raise ValueError(f"{key} holds values that are not finite; the file is damaged")
             target.copy_(state[key])
 
     def save_adapter(self, directory: str | os.PathLike[str], info: dict[str, Any] | None = None) -> None:
@@ -184,9 +181,8 @@ class MotionModel(nn.Module):
             raise ValueError("the model has no adapter to save")
         path = Path(directory)
         path.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path / ADAPTER) as partial:
-            state = {key: value.to(torch.float16).contiguous() for key, value in self.adapter_state().items()}
-            save_file(state, partial, metadata={"format": "pt"})
+        state = {key: value.to(torch.float16) for key, value in self.adapter_state().items()}
+        save_tensors(path / ADAPTER, state, {"format": "pt"})
         vocabulary, lora = self.vocabulary, self.lora
         write_json(path / PeftLayout.FILE, asdict(PeftLayout(
             self.name, lora.rank, lora.alpha, lora.rslora, sorted({name.rpartition(".")[2] for name in self.adapted}),
@@ -238,14 +234,12 @@ def read_adapter(directory: str | os.PathLike[str]) -> dict[str, Tensor]:
     Raises:
         FileNotFoundError: none there; ValueError: a damaged file.
     """
-    path = Path(directory) / ADAPTER
-    if not path.is_file():
-        raise FileNotFoundError(f"{directory} holds no {ADAPTER}; give a directory written by training")
     try:
-        with safe_open(path, "pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except Exception as error:  # safetensors raises its own kinds for damaged files
-        raise ValueError(f"{path} cannot be read ({error}); copy or download it again") from error
+        return load_tensors(Path(directory) / ADAPTER).tensors
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}; give a directory written by training") from error
+    except ValueError as error:
+        raise ValueError(f"{error}; copy or download it again") from error
 
 
 def read_card(directory: str | os.PathLike[str]) -> dict[str, Any]:

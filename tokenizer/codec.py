@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from ..common.config import parse
-from ..common.files import atomic_file, write_json
+from ..common.files import write_json
+from ..common.tensors import load_tensors, save_tensors
 from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.spontaneous import add_idle, filter_idle
@@ -175,10 +174,8 @@ class FaceTokenizer:
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {k: v.half().contiguous() if v.is_floating_point() else v.contiguous()
-                   for k, v in self.model.state_dict().items()}
-        with atomic_file(folder / "model.safetensors") as partial:
-            save_file(weights, partial)
+        weights = self.model.state_dict()
+        save_tensors(folder / "model.safetensors", {k: v.half() if v.is_floating_point() else v for k, v in weights.items()})
         write_json(folder / "config.json", {
             "format": FORMAT, "version": FORMAT_VERSION, "model": asdict(self.config), "kept": [k.tolist() for k in self.kept],
             "head_sha256": self.head_sha256, "info": info}, indent=1)
@@ -201,12 +198,10 @@ class FaceTokenizer:
             if raw["format"] != FORMAT or raw["version"] != FORMAT_VERSION:
                 raise ValueError(f"format {raw['format']} version {raw['version']}; this facelm reads {FORMAT} {FORMAT_VERSION}")
             model = MotionVQVAE(parse(TokenizerConfig, raw["model"], "model"))
-            weights = {k: v.float() if v.is_floating_point() else v for k, v in load_file(weights_path).items()}
-            model.load_state_dict(weights, strict=True)
-            if broken := [k for k, v in weights.items() if v.is_floating_point() and not v.isfinite().all()]:
-                raise ValueError(f"{broken[0]} holds values that are not finite")
+            weights = load_tensors(weights_path).tensors
+            model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()}, strict=True)
             return cls(model, tuple(np.array(k, np.int64) for k in raw["kept"]), str(raw["head_sha256"]))
-        except (KeyError, TypeError, ValueError, OverflowError, RuntimeError, MemoryError, SafetensorError) as err:
+        except (KeyError, TypeError, ValueError, OverflowError, RuntimeError, MemoryError) as err:
             raise ValueError(f"{folder} does not hold a usable motion tokenizer: {' '.join(str(err).split())[:300]}") from err
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -23,19 +23,26 @@ from .model import MotionVQVAE
 Features = NDArray[np.float32]
 
 
-@dataclass
 class VertexLoss:
-    """Vertex error in mm over lips, lids, brows and cheeks (lips and lids weighted twice).
+    """Vertex error in mm over evenly spread vertices of lips, lids, brows and cheeks (lips and lids weighted twice).
 
     TDMM-LM (arXiv 2603.16936) quantizes geometry rather than coefficients for the same reason:
     a coefficient's error says little about what is seen.
     """
 
-    layer: HeadLayer
-    weights: Tensor
-    expr_at: Tensor
-    jaw_at: Tensor
-    jaw_scale: Tensor
+    def __init__(self, head: HeadModel, per_region: int = 60) -> None:
+        chosen, weights = [], []
+        for region, weight in (("lips", 2.0), ("lids", 2.0), ("brows", 1.0), ("cheeks", 1.0)):
+            index = np.asarray(head.masks[region])
+            picked = index[np.linspace(0, len(index) - 1, min(per_region, len(index))).astype(int)]
+            chosen.append(picked)
+            weights.append(np.full(len(picked), weight))
+        self.layer = HeadLayer(head, vertex_idx=np.concatenate(chosen))
+        self.weights = torch.tensor(np.concatenate(weights) / np.mean(np.concatenate(weights)), dtype=torch.float32)
+        jaw = ("jaw_x", "jaw_y", "jaw_z")
+        self.expr_at = torch.tensor([FEATURE_NAMES.index(n) for n in EXPR_NAMES])
+        self.jaw_at = torch.tensor([FEATURE_NAMES.index(n) for n in jaw])
+        self.jaw_scale = torch.tensor([ANGLE_SCALE[n] for n in jaw], dtype=torch.float32)
 
     def vertices(self, x: Tensor) -> Tensor:
         """``(N, F)`` features -> ``(N, V', 3)`` in mm, head upright."""
@@ -46,24 +53,6 @@ class VertexLoss:
         return ((distance - dead_zone_mm).clamp(min=0) * self.weights).mean()
 
 
-def vertex_loss(head: HeadModel, per_region: int = 60) -> VertexLoss:
-    """Evenly spread vertices of the regions that move."""
-    chosen, weights = [], []
-    for region, weight in (("lips", 2.0), ("lids", 2.0), ("brows", 1.0), ("cheeks", 1.0)):
-        index = np.asarray(head.masks[region])
-        picked = index[np.linspace(0, len(index) - 1, min(per_region, len(index))).astype(int)]
-        chosen.append(picked)
-        weights.append(np.full(len(picked), weight))
-    at = {n: i for i, n in enumerate(FEATURE_NAMES)}
-    jaw = ("jaw_x", "jaw_y", "jaw_z")
-    return VertexLoss(
-        layer=HeadLayer(head, vertex_idx=np.concatenate(chosen)),
-        weights=torch.tensor(np.concatenate(weights) / np.mean(np.concatenate(weights)), dtype=torch.float32),
-        expr_at=torch.tensor([at[n] for n in EXPR_NAMES]), jaw_at=torch.tensor([at[n] for n in jaw]),
-        jaw_scale=torch.tensor([ANGLE_SCALE[n] for n in jaw], dtype=torch.float32))
-
-
-@dataclass
 class WindowSampler:
     """Draws training windows group by group.
 
@@ -72,18 +61,10 @@ class WindowSampler:
     teaches each codec several times more than a batch of whole clips.
     """
 
-    clips: Sequence[Features]
-    columns: Sequence[NDArray[np.int64]]
-    moving: Sequence[NDArray[np.int64]]
-    """For each group, the clips in which it moves."""
-
-    @classmethod
-    def of(cls, clips: Sequence[Features], columns: Sequence[NDArray[np.int64]]) -> WindowSampler:
-        moving = []
-        for cols in columns:
-            active = np.flatnonzero([np.abs(c[:, cols]).max() > 0.05 for c in clips])
-            moving.append(active if len(active) else np.arange(len(clips)))
-        return cls(clips, columns, moving)
+    def __init__(self, clips: Sequence[Features], columns: Sequence[NDArray[np.int64]]) -> None:
+        self.clips, self.columns = clips, columns
+        active = [np.flatnonzero([np.abs(c[:, cols]).max() > 0.05 for c in clips]) for cols in columns]
+        self.moving = [a if len(a) else np.arange(len(clips)) for a in active]  # for each group, the clips in which it moves
 
     def draw(self, frames: int, batch: int, rng: np.random.Generator) -> Tensor:
         """``(batch, frames, F)``; a short clip is extended by its last frame."""
@@ -125,8 +106,8 @@ class TokenizerTask(Task):
 
     def __init__(self, model: MotionVQVAE, clips: Sequence[Features], head: HeadModel, config: TokenizerTrainConfig) -> None:
         self.model, self.config = model, config
-        self.vertex = vertex_loss(head)
-        self.sampler = WindowSampler.of(clips, [c.numpy() for c in model.columns])
+        self.vertex = VertexLoss(head)
+        self.sampler = WindowSampler(clips, [c.numpy() for c in model.columns])
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4)
 
     def batches(self, reached: Reached) -> Iterator[tuple[Tensor, None]]:
