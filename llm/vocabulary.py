@@ -76,6 +76,7 @@ class MotionVocabulary:
     @classmethod
     def from_json(cls, data: dict) -> MotionVocabulary:
         """The inverse of ``to_json``; models saved before steps of other lengths were possible say nothing about theirs."""
+        n_text = int(data["n_text"])
         step = float(data.get("step_seconds", STEP_SECONDS))
         layout = ChangeLayout(tuple(data["stream_sizes"]), tuple(data["rest_codes"]), int(data["max_step"]), step)
-        return cls(int(data["n_text"]), layout)
+        return cls(n_text, layout)
