@@ -8,11 +8,12 @@ script. References: the true clip or text, the nearest training item, a random t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from ..common.progress import Progress, silent
 from ..data_gen.text.parser import text_facts
 from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
@@ -23,7 +24,8 @@ from ..face.head.model import HeadModel
 from ..tokenizer.features import to_features
 from .items import Item
 from .metrics import Counts, Detection, OrderScore, bootstrap_interval, count_actions, expand, order_score
-from .retrieval import TfIdf
+from .retrieval import nearest
+from .table import Table
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,16 @@ class Report:
 
     def table(self) -> str:
         """Plain-text tables."""
-        lines = []
+        tables = []
         for title, rows in (("Language2Motion", self.l2m), ("Motion2Language", self.m2l)):
-            if not rows:
-                continue
-            lines += [f"{title} ({self.items} test items)",
-                      f"  {'':34s}{'recall':>8s}{'precision':>11s}{'F1':>8s}{'order':>8s}{'strict':>8s}"]
-            for r in rows:
-                order = "".join(f"{v:8.3f}" if v is not None else f"{'-':>8s}" for v in (r.order, r.order_strict))
-                lines.append(f"  {r.name:34s}{r.recall:8.3f}{r.precision:11.3f}{r.f1:8.3f}{order}")
-            low, high = rows[0].f1_interval
-            lines.append(f"  95 % interval of the first row's F1: {low:.3f} to {high:.3f}")
-        return "\n".join(lines)
+            if rows:
+                cells = [(r.name, *("-" if v is None else f"{v:.3f}" for v in
+                                    (r.recall, r.precision, r.f1, r.order, r.order_strict))) for r in rows]
+                low, high = rows[0].f1_interval
+                tables.append(Table(title, f"{title} ({self.items} test items)",
+                                    ("", "recall", "precision", "F1", "order", "strict"), tuple(cells),
+                                    (f"95 % interval of the first row's F1: {low:.3f} to {high:.3f}",)).text())
+        return "\n".join(tables)
 
 
 def detections(clip: FaceSequence, head: HeadModel) -> list[Detection]:
@@ -105,11 +105,11 @@ def score_text(name: str, scripts: Sequence[Script], texts: Sequence[str], spont
     Args:
         spontaneous: the clips blink of themselves, so a text may say so.
     """
-    told = [text_facts(t).groups for t in texts]
+    named = [text_facts(t).groups for t in texts]
     counts = [count_actions(s, expand(n for g in groups for n in g), spontaneous)
-              for s, groups in zip(scripts, told, strict=True)]
+              for s, groups in zip(scripts, named, strict=True)]
     orders = []
-    for script, groups in zip(scripts, told, strict=True):
+    for script, groups in zip(scripts, named, strict=True):
         # what a text says to happen together has no order; emotions stand for their actions
         spread = [Detection(a, float(i)) for i, g in enumerate(groups) for n in g for a in sorted(expand([n]))]
         due = np.linspace(0, max(0, len(groups) - 1), len(script.events)).tolist()
@@ -130,8 +130,7 @@ def _row(name: str, counts: Sequence[Counts], orders: Sequence[OrderScore]) -> R
 
 
 def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None = None, seed: int = 0,  # noqa: ANN001
-             temperature: float = 0.5, progress: Callable[[str, int, int], None] | None = None,
-             candidates: int | None = None) -> Report:
+             temperature: float = 0.5, progress: Progress = silent, candidates: int | None = None) -> Report:
     """Evaluate a loaded :class:`facelm.agent.pipeline.FaceLM` (or anything with its
     ``generate_many``, ``describe_many``, ``head`` and ``tokenizer``).
 
@@ -139,8 +138,8 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
         items: test items.
         train: training items, for retrieval and chance.
         only: ``"l2m"`` or ``"m2l"`` for one direction.
-        seed, temperature, candidates: of the performances; ``candidates`` None is the agent's own default.
-        progress: called with (what, done, of).
+        seed, temperature, candidates: of the generated clips; ``candidates`` None is the agent's own default.
+        progress: its stages say what is generated, measured or described.
 
     Raises:
         ValueError: no items.
@@ -148,7 +147,6 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
     if not items or not train:
         raise ValueError("evaluation needs test items and training items (for retrieval and chance)")
     started = time.monotonic()
-    say = progress or (lambda what, done, of: None)
     report = Report(items=len(items), train_items=len(train), seed=seed, temperature=temperature, candidates=candidates)
     scripts = [i.script for i in items]
     rng = np.random.default_rng(seed)
@@ -156,8 +154,8 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
     if only != "m2l":
         extra = {} if candidates is None else {"candidates": candidates}
         clips = lm.generate_many([i.prompt for i in items], seed=seed, idle=False, temperature=temperature,
-                                 progress=lambda d, n: say("performing", d, n), **extra)
-        near = TfIdf([t.prompt for t in train]).nearest([i.prompt for i in items])
+                                 progress=lambda done, of: progress(done, of, "generating"), **extra)
+        near = nearest([t.prompt for t in train], [i.prompt for i in items])
         rebuilt = [lm.tokenizer.decode(lm.tokenizer.encode(Normalised(i.clip)), head=lm.head) for i in items]
         made: list[list[Detection]] = []
         for name, shown in (
@@ -170,18 +168,18 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
             found = []
             for k, clip in enumerate(shown):
                 found.append(detections(clip, lm.head))
-                say(f"measuring: {name}", k + 1, len(items))
+                progress(k + 1, len(items), f"measuring: {name}")
             made = made or found
             report.l2m.append(score_motion(name, scripts, found, [c.seconds for c in shown]))
         report.per_action = _per_action(scripts, made)
         report.examples += [{"prompt": i.prompt, "measured": ", ".join(dict.fromkeys(d.name for d in f))}
                             for i, f in list(zip(items, made, strict=True))[:10]]
     if only != "l2m":
-        say("describing", 0, len(items))
+        progress(0, len(items), "describing")
         texts = lm.describe_many([i.clip for i in items])
         idle_texts = lm.describe_many([add_idle(i.clip, seed=seed + k) for k, i in enumerate(items)])
-        say("describing", len(items), len(items))
-        near = TfIdf(_as_words(lm, [t.clip for t in train])).nearest(_as_words(lm, [i.clip for i in items]))
+        progress(len(items), len(items), "describing")
+        near = nearest(_as_words(lm, [t.clip for t in train]), _as_words(lm, [i.clip for i in items]))
         for name, words in (
             ("language model", texts),
             ("language model, clips with idle", idle_texts),

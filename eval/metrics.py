@@ -1,7 +1,7 @@
 """Scores that compare what was asked with what a face is measured to do, and what a text says.
 
 All of them rest on the geometric measurement (``face/facs/measure.py``) and on the script's facts;
-no learned model judges another.
+no learned model is used.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
-"""How faithful and how short motion tokens are: what `facelm tokenizer eval` prints."""
+"""How exact and how short motion tokens are: what `facelm tokenizer eval` prints."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from ..common.progress import Progress, silent
 from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import MeasuredAction, measure
@@ -61,7 +62,7 @@ class Reconstruction:
 
 
 def evaluate_tokenizer(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence],
-                       progress: Callable[[int, int], None] | None = None) -> Reconstruction:
+                       progress: Progress = silent) -> Reconstruction:
     """Encode and decode clips (without idle motion) and compare.
 
     The unigram bits are those of the clips' own symbol frequencies (add-one smoothed).
@@ -101,8 +102,7 @@ def evaluate_tokenizer(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence],
         missed += len(was) - len(same)
         extra += len(now) - len(same)
         onset_error += [abs(a.onset - b.onset) for a, b in same]
-        if progress:
-            progress(done + 1, len(clips))
+        progress(done + 1, len(clips))
     p = counts / counts.sum()
     entropy = float(-(p * np.log2(p)).sum())
     jitter = np.array(acceleration).mean(0)

@@ -13,10 +13,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data_gen.corpus.splits import SPLITS
+from ...data_gen.text.transition_words import TEMPLATES, instruction
 from .expressions import ExpressionSet, Skip
 
 Split = Literal["random", "subject"]
-SPLITS: tuple[str, ...] = ("train", "val", "test")
 SHARES: tuple[float, ...] = (0.81, 0.09, 0.10)
 
 
@@ -71,8 +72,6 @@ def make_tuples(data: ExpressionSet, count: int | None = None, seed: int = 0, sp
     Raises:
         ValueError: no pair at all, fewer than one sample asked for, an unknown split, or too few subjects to split.
     """
-    from ...data_gen.text.transition_text import TEMPLATES, instruction
-
     if split not in ("random", "subject"):
         raise ValueError(f"split is {split!r}; allowed: random, subject")
     if count is not None and count < 1:
@@ -83,7 +82,7 @@ def make_tuples(data: ExpressionSet, count: int | None = None, seed: int = 0, sp
     if not possible:
         raise ValueError(f"{data.title}: no subject shows two different expressions, so there is no pair to make; "
                          f"{len(data)} expressions of {len(data.subjects)} subjects were given")
-    wanted = min(possible, count if count is not None else PAPER[data.name.removeprefix("standin-")])
+    wanted = min(possible, count if count is not None else PAPER[data.name.removeprefix("surrogate-")])
     picked = rng.choice(possible, wanted, replace=False)
     first, second = first[picked], second[picked]
     template = rng.integers(0, len(TEMPLATES), wanted)
