@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -129,7 +130,7 @@ def _row(name: str, counts: Sequence[Counts], orders: Sequence[OrderScore]) -> R
         f1_interval=bootstrap_interval(counts, "f1"))
 
 
-def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None = None, seed: int = 0,  # noqa: ANN001
+def evaluate(lm: Any, items: Sequence[Item], train: Sequence[Item], only: str | None = None, seed: int = 0,
              temperature: float = 0.5, progress: Progress = silent, candidates: int | None = None) -> Report:
     """Evaluate a loaded :class:`facelm.agent.pipeline.FaceLM` (or anything with its
     ``generate_many``, ``describe_many``, ``head`` and ``tokenizer``).
@@ -148,52 +149,65 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
         raise ValueError("evaluation needs test items and training items (for retrieval and chance)")
     started = time.monotonic()
     report = Report(items=len(items), train_items=len(train), seed=seed, temperature=temperature, candidates=candidates)
-    scripts = [i.script for i in items]
     rng = np.random.default_rng(seed)
     chance = [train[int(k)] for k in rng.integers(len(train), size=len(items))]
     if only != "m2l":
-        extra = {} if candidates is None else {"candidates": candidates}
-        clips = lm.generate_many([i.prompt for i in items], seed=seed, idle=False, temperature=temperature,
-                                 progress=lambda done, of: progress(done, of, "generating"), **extra)
-        near = nearest([t.prompt for t in train], [i.prompt for i in items])
-        rebuilt = [lm.tokenizer.decode(lm.tokenizer.encode(Normalised(i.clip)), head=lm.head) for i in items]
-        made: list[list[Detection]] = []
-        for name, shown in (
-            ("language model", clips),
-            ("ground truth", [i.clip for i in items]),
-            ("ground truth through tokenizer", rebuilt),
-            ("nearest training text", [train[k].clip for k in near]),
-            ("random training clip", [c.clip for c in chance]),
-        ):
-            found = []
-            for k, clip in enumerate(shown):
-                found.append(detections(clip, lm.head))
-                progress(k + 1, len(items), f"measuring: {name}")
-            made = made or found
-            report.l2m.append(score_motion(name, scripts, found, [c.seconds for c in shown]))
-        report.per_action = _per_action(scripts, made)
-        report.examples += [{"prompt": i.prompt, "measured": ", ".join(dict.fromkeys(d.name for d in f))}
-                            for i, f in list(zip(items, made, strict=True))[:10]]
+        _to_motion(report, lm, items, train, chance, progress)
     if only != "l2m":
-        progress(0, len(items), "describing")
-        texts = lm.describe_many([i.clip for i in items])
-        idle_texts = lm.describe_many([add_idle(i.clip, seed=seed + k) for k, i in enumerate(items)])
-        progress(len(items), len(items), "describing")
-        near = nearest(_as_words(lm, [t.clip for t in train]), _as_words(lm, [i.clip for i in items]))
-        for name, words in (
-            ("language model", texts),
-            ("language model, clips with idle", idle_texts),
-            ("ground truth", [i.description for i in items]),
-            ("nearest training motion's text", [train[k].description for k in near]),
-            ("random training text", [c.description for c in chance]),
-        ):
-            report.m2l.append(score_text(name, scripts, words, spontaneous="idle" in name))
-        report.examples += [{"true": i.description, "said": t} for i, t in list(zip(items, texts, strict=True))[:10]]
+        _to_language(report, lm, items, train, chance, progress)
     report.seconds = time.monotonic() - started
     return report
 
 
-def _as_words(lm, clips: Sequence[FaceSequence]) -> list[str]:  # noqa: ANN001
+def _to_motion(report: Report, lm: Any, items: Sequence[Item], train: Sequence[Item], chance: Sequence[Item],
+               progress: Progress) -> None:
+    """Fill in the rows of Language2Motion."""
+    scripts = [i.script for i in items]
+    extra = {} if report.candidates is None else {"candidates": report.candidates}
+    clips = lm.generate_many([i.prompt for i in items], seed=report.seed, idle=False, temperature=report.temperature,
+                             progress=lambda done, of, _="": progress(done, of, "generating"), **extra)
+    near = nearest([t.prompt for t in train], [i.prompt for i in items])
+    rebuilt = [lm.tokenizer.decode(lm.tokenizer.encode(Normalised(i.clip)), head=lm.head) for i in items]
+    made: list[list[Detection]] = []
+    for name, shown in (
+        ("language model", clips),
+        ("ground truth", [i.clip for i in items]),
+        ("ground truth through tokenizer", rebuilt),
+        ("nearest training text", [train[k].clip for k in near]),
+        ("random training clip", [c.clip for c in chance]),
+    ):
+        found = []
+        for k, clip in enumerate(shown):
+            found.append(detections(clip, lm.head))
+            progress(k + 1, len(items), f"measuring: {name}")
+        made = made or found
+        report.l2m.append(score_motion(name, scripts, found, [c.seconds for c in shown]))
+    report.per_action = _per_action(scripts, made)
+    report.examples += [{"prompt": i.prompt, "measured": ", ".join(dict.fromkeys(d.name for d in f))}
+                        for i, f in list(zip(items, made, strict=True))[:10]]
+
+
+def _to_language(report: Report, lm: Any, items: Sequence[Item], train: Sequence[Item], chance: Sequence[Item],
+                 progress: Progress) -> None:
+    """Fill in the rows of Motion2Language."""
+    scripts, seed = [i.script for i in items], report.seed
+    progress(0, len(items), "describing")
+    texts = lm.describe_many([i.clip for i in items])
+    idle_texts = lm.describe_many([add_idle(i.clip, seed=seed + k) for k, i in enumerate(items)])
+    progress(len(items), len(items), "describing")
+    near = nearest(_as_words(lm, [t.clip for t in train]), _as_words(lm, [i.clip for i in items]))
+    for name, words in (
+        ("language model", texts),
+        ("language model, clips with idle", idle_texts),
+        ("ground truth", [i.description for i in items]),
+        ("nearest training motion's text", [train[k].description for k in near]),
+        ("random training text", [c.description for c in chance]),
+    ):
+        report.m2l.append(score_text(name, scripts, words, spontaneous="idle" in name))
+    report.examples += [{"true": i.description, "said": t} for i, t in list(zip(items, texts, strict=True))[:10]]
+
+
+def _as_words(lm: Any, clips: Sequence[FaceSequence]) -> list[str]:
     """Each clip's codes as words, without the pauses."""
     tokenizer = lm.tokenizer
     layout = tokenizer.layout

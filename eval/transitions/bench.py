@@ -17,10 +17,11 @@ from ...common.store import Store
 from ...face.head.model import HeadModel
 from ..baselines.i2fet.arrays import Samples
 from ..baselines.i2fet.config import Recipe
+from ..baselines.i2fet.kept_text import KeptText
+from ..baselines.i2fet.loop import fingerprint
 from ..baselines.i2fet.text import TextEncoder, text_encoder
 from ..datasets.expressions import ExpressionSet
 from ..datasets.tuples import Tuples
-from ..kept import KeptText, array_digest
 from .classifier import Classifier, Labelled, train_classifier
 from .metrics import Score, Spread, confusion, score
 from .options import TransitionRecipe
@@ -133,7 +134,7 @@ class Bench:
         self.renderer = ShapeRenderer(head, recipe.classifier.size)
         self.frames = classifier_frames(data, tuples, recipe.seed)
         self._encoder = encoder
-        self.key = array_digest(data.name, data.title, data.expr, data.pose, data.shape, data.label, tuples.first, tuples.second,
+        self.key = fingerprint(data.name, data.title, data.expr, data.pose, data.shape, data.label, tuples.first, tuples.second,
                                 tuples.split.tolist(), tuples.instructions)
         self._trained: dict[str, Any] = {}
 
@@ -174,7 +175,7 @@ class Bench:
         f, key = self.frames, f"classifier_{loss}"
         config = replace(self.recipe.classifier, loss=loss).for_pictures(len(f.train))
         if key not in self._trained:
-            folder = self.work / "models" / f"{key}_{array_digest(self.key, asdict(config), self.renderer.about, f.train, f.val)}"
+            folder = self.work / "models" / f"{key}_{fingerprint(self.key, asdict(config), self.renderer.about, f.train, f.val)}"
             self._trained[key] = train_classifier(
                 config, Labelled(self.pictures(f.train), self.data.label[f.train]),
                 Labelled(self.pictures(f.val), self.data.label[f.val]), self.data.labels, folder,
@@ -207,7 +208,7 @@ class Bench:
         """The model's folder: changes with everything that it depends on."""
         raw = config.to_dict()
         parts = ("text", "motionclip", "loss") if method == "MotionCLIP" else ("text", "ifed", "vae", "loss", "fit")
-        return f"{method}_{array_digest(self.key, self.head.sha256, self.encoder.name, [raw[p] for p in parts])}"
+        return f"{method}_{fingerprint(self.key, self.head.sha256, self.encoder.name, [raw[p] for p in parts])}"
 
     def ned(self) -> Any:
         """The neutral encoder-decoder, trained on the rows of which a neutral face is known; None where there are too few."""
@@ -219,7 +220,7 @@ class Bench:
         split[self.frames.val], split[self.frames.test] = "val", "test"
         if (split[rows] == "train").sum() < 4 or not (split[rows] == "test").any():
             return None
-        key = f"NED_{array_digest(self.key, self.head.sha256, asdict(self.base.ned), d.neutral, d.neutral_expr)}"
+        key = f"NED_{fingerprint(self.key, self.head.sha256, asdict(self.base.ned), d.neutral, d.neutral_expr)}"
         return train_ned(self.base, d.expr[rows], d.pose[rows], d.neutral_expr[d.neutral[rows]], d.neutral_pose[d.neutral[rows]],
                          self.head, split[rows], out=self.work / "models" / key,
                          progress=lambda done, of, stage="": self.progress(done, of, "training NED: epochs"))
@@ -253,7 +254,7 @@ class Bench:
             model = self.trained(method, training)
             # MotionCLIP's decoder draws nothing: its repeats would be equal
             for repeat in range(1 if method == "MotionCLIP" else repeats):
-                key = array_digest(self.key, model.key, self._classifier_digest, items.instructions, items.rows, repeat)
+                key = fingerprint(self.key, model.key, self._classifier_digest, items.instructions, items.rows, repeat)
                 kept = self.store.read("labels", f"{method}_{key}")
                 if kept is None:
                     labels = self.classify(*model.generate(items.instructions, seed=repeat), items.rows, what)
@@ -265,7 +266,7 @@ class Bench:
     def _classifier_digest(self) -> str:
         """Of what the classifier's labels depend on."""
         weights = self.classifier().model.state_dict()
-        return array_digest(self.renderer.about, *(v.detach().cpu().float().numpy() for v in weights.values()))
+        return fingerprint(self.renderer.about, *(v.detach().cpu().float().numpy() for v in weights.values()))
 
     def inference_seconds(self, method: str, instruction: str) -> float:
         """Median seconds for one instruction whose sentence is already encoded, without drawing."""

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...common.progress import Progress
 from ...data_gen.performer.transitions import (
     Plan,
     TransitionSpec,
@@ -40,6 +39,7 @@ SECONDS = 3.0
 """Asked of the language model, and FET's length: the paper's 75 frames."""
 Keyed = tuple[FaceSequence, tuple[int, ...]]
 """A clip and the frames at which its expressions are fully there."""
+_CHUNK = 8
 
 
 class Made(Protocol):
@@ -58,18 +58,16 @@ class TransitionModel(Protocol):
                         seconds: float | None = ..., seed: int = ...) -> list[Any]: ...
 
 
-def carry_out(lm: TransitionModel, instructions: Sequence[str], head: HeadModel, progress: Progress, what: str,
-              sources: Sequence[FaceSequence | None] | None = None, seconds: float | None = None, seed: int = 0,
-              chunk: int = 8) -> list[Made | None]:
+def carry_out(bench: Bench, lm: TransitionModel, instructions: Sequence[str], what: str,
+              sources: Sequence[FaceSequence] | None = None, seconds: float | None = None, seed: int = 0) -> list[Made | None]:
     """The language model's transitions; None for an instruction that it refuses (ValueError).
 
     Raises:
         ValueError: a clip of another head than the data's, or without key frames.
     """
     out: list[Made | None] = []
-    for k in range(0, len(instructions), chunk):
-        part = list(instructions[k:k + chunk])
-        given = None if sources is None else list(sources[k:k + chunk])
+    for k in range(0, len(instructions), _CHUNK):
+        part, given = instructions[k:k + _CHUNK], None if sources is None else sources[k:k + _CHUNK]
         try:
             out += lm.transition_many(part, given, seconds=seconds, seed=seed + k)
         except ValueError:  # one of them is refused: which?
@@ -78,10 +76,10 @@ def carry_out(lm: TransitionModel, instructions: Sequence[str], head: HeadModel,
                     out += lm.transition_many([text], None if given is None else [given[i]], seconds=seconds, seed=seed + k + i)
                 except ValueError:
                     out.append(None)
-        progress(len(out), len(instructions), what)
+        bench.progress(len(out), len(instructions), what)
     for made in out:
         if made is not None:
-            made.clip.require_head(head.ref, "the language model's transition")
+            made.clip.require_head(bench.head.ref, "the language model's transition")
             if not made.keys:
                 raise ValueError("a transition of the language model has no key frames")
     return out
@@ -142,8 +140,8 @@ def measured(bench: Bench, clips: Sequence[Keyed | None], items: Items,
     return means | {"emotion": float((found == items.labels[kept]).mean()), "count": float(len(rows))}
 
 
-def measure_all(bench: Bench, items: Items, lm: TransitionModel | None, lm_name: str, progress: Progress) -> tuple[
-        dict[str, dict[str, float]], dict[str, DynamicsScore]]:
+def measure_all(bench: Bench, items: Items, lm: TransitionModel | None,
+                lm_name: str) -> tuple[dict[str, dict[str, float]], dict[str, DynamicsScore]]:
     """The table on the movement, and the one on its course."""
     from ...face.clip.trajectory import anchor_frames, transition_clip
 
@@ -158,7 +156,7 @@ def measure_all(bench: Bench, items: Items, lm: TransitionModel | None, lm_name:
     quality["I2FET with FET (linear)"] = measured(bench, paths, items, sources, SECONDS, due)
     made: list[Made | None] = []
     if lm is not None:
-        made = carry_out(lm, items.instructions, bench.head, progress, f"{lm_name}: movement", sources, SECONDS)
+        made = carry_out(bench, lm, items.instructions, f"{lm_name}: movement", sources, SECONDS)
         quality[lm_name] = measured(bench, [None if m is None else (m.clip, m.keys) for m in made], items, sources, SECONDS)
     real = _animated(bench, items, sources, 0xD7)
     keyed = [(r.clip, r.keys) for r in real]

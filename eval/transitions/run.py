@@ -17,13 +17,13 @@ from ...face.clip.sequence import FaceSequence
 from ...face.head.model import HeadModel
 from ...face.render.camera import Camera, portrait
 from ...face.render.render import Renderer
+from ..baselines.i2fet.loop import fingerprint
 from ..baselines.i2fet.text import TextEncoder
 from ..datasets.expressions import ExpressionSet
 from ..datasets.load import load_dataset
 from ..datasets.tuples import make_tuples
-from ..kept import array_digest
 from ..table import Table
-from .bench import Bench, Entry, Items
+from .bench import Bench, Entry, Items, frames_of
 from .classifier import rotation_study
 from .figures import FigureData, draw
 from .images import Likeness, likeness
@@ -119,7 +119,7 @@ def run(options: TransitionOptions, lm: TransitionModel | None = None, progress:
     recipe = replace(recipe, items=options.items or recipe.items, repeats=options.repeats or recipe.repeats)
     data = load_data(options, head, progress)
     tuples = make_tuples(data, recipe.tuples or None, recipe.seed, recipe.split)  # type: ignore[arg-type]
-    work = options.work / "transitions" / array_digest(data.name, data.expr, data.pose, data.label, head.sha256)
+    work = options.work / "transitions" / fingerprint(data.name, data.expr, data.pose, data.label, head.sha256)
     work.mkdir(parents=True, exist_ok=True)
     bench = Bench(recipe, base, data, tuples, head, work, progress, encoder)
     wanted = options.wanted
@@ -148,21 +148,19 @@ def run(options: TransitionOptions, lm: TransitionModel | None = None, progress:
     if set(wanted) & {"quality", "dynamics"}:
         items = bench.items(recipe.quality)
         results.sizes["quality"] = len(items)
-        results.quality, results.dynamics = measure_all(bench, items, lm, options.lm_name, bench.progress)
+        results.quality, results.dynamics = measure_all(bench, items, lm, options.lm_name)
     settings = {**asdict(options), "recipe": asdict(recipe), "baselines": base.to_dict(), "wanted": wanted}
     for name in ("work", "root", "expressions"):
         settings[name] = None if settings[name] is None else Path(settings[name]).name
-    notes = [_leak(bench), *data.notes]
+    notes = [_overlap(bench), *data.notes]
     return TransitionReport(results, build(results, wanted), figures, settings, time.monotonic() - started, notes)
 
 
-def _leak(bench: Bench) -> str:
+def _overlap(bench: Bench) -> str:
     """How far the test's frames are known to training."""
-    t, f = bench.tuples, bench.frames
-    test = np.unique(np.concatenate([t.first[t.rows("test")], t.second[t.rows("test")]]))
-    seen = float(np.isin(test, f.train).mean())
-    taught = np.unique(np.concatenate([t.first[t.rows("train")], t.second[t.rows("train")]]))
-    shared = float(np.isin(test, taught).mean())
+    test = frames_of(bench.tuples, "test")
+    seen = float(np.isin(test, bench.frames.train).mean())
+    shared = float(np.isin(test, frames_of(bench.tuples, "train")).mean())
     return (f"Split: {bench.recipe.split}. Of the test samples' frames {100 * shared:.0f} % are also in training samples and "
             f"{100 * seen:.0f} % trained the classifier; Table X is measured on records that it was not trained on.")
 
@@ -193,10 +191,10 @@ def language_model(bench: Bench, lm: TransitionModel, items: Items, name: str) -
     found, failed, first = [], 0, np.zeros(0)
     for repeat in range(bench.recipe.repeats):
         if repeat:  # does it sample at all? A batch tells; further repeats would else be the same
-            probe = carry_out(lm, items.first(8).instructions, bench.head, bench.progress, name, seed=1000 * repeat)
+            probe = carry_out(bench, lm, items.first(8).instructions, name, seed=1000 * repeat)
             if np.array_equal(endpoints(probe, bench.head.n_expr)[0], first[:len(probe)]):
                 break
-        made = carry_out(lm, items.instructions, bench.head, bench.progress, name, seed=1000 * repeat)
+        made = carry_out(bench, lm, items.instructions, name, seed=1000 * repeat)
         expr, pose, refused = endpoints(made, bench.head.n_expr)
         first = first if repeat else expr
         labels = bench.classify(expr, pose, items.rows, name)
@@ -258,7 +256,7 @@ def _rendered(bench: Bench, lm: TransitionModel | None, results: Results, figure
     for method, name in (("full", "I2FET"), ("MotionCLIP", "MotionCLIP")):
         made[name] = bench.trained(method).generate(items.instructions, seed=0)
     if lm is not None:
-        clips = carry_out(lm, items.instructions, bench.head, bench.progress, f"{results.lm_name}: faces")
+        clips = carry_out(bench, lm, items.instructions, f"{results.lm_name}: faces")
         expr, pose, refused = endpoints(clips, bench.head.n_expr)
         if refused.any():
             results.missing["pictures"] = f"{int(refused.sum())} refused instructions are drawn at rest"

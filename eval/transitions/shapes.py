@@ -24,7 +24,7 @@ from ...common.store import Store
 from ...face.head.layer import HeadLayer
 from ...face.head.model import HeadModel
 from ...face.render.shading import PARTS, vertex_parts
-from ..kept import array_digest
+from ..baselines.i2fet.loop import fingerprint
 
 Pictures = NDArray[np.uint8]
 
@@ -177,7 +177,7 @@ class ShapeRenderer:
 
 def cached(renderer: ShapeRenderer, faces: Faces, store: Store, progress: Progress = silent) -> Pictures:
     """:meth:`ShapeRenderer.draw`, kept in a store under a digest of everything the pixels depend on."""
-    name = array_digest(renderer.about, faces.expr, faces.pose, faces.shape)
+    name = fingerprint(renderer.about, faces.expr, faces.pose, faces.shape)
     kept = store.read("shapes", name)
     if kept is None or not store.has_files(kept):
         with store.scratch("shapes", name) as folder:

@@ -86,7 +86,7 @@ def train_ned(config: Recipe, expr: ArrayLike, pose: ArrayLike, neutral_expr: Ar
     if len(ne) != len(e) or names.shape != (len(e),):
         raise ValueError(f"there are {len(e)} expressions, {len(ne)} neutral faces and {names.shape} splits; as many are needed")
     device = device_of(config.ned.fit)
-    key = fingerprint([config.to_dict()["ned"], head.sha256], [e, p, ne, np_, names])
+    key = fingerprint([config.to_dict()["ned"], head.sha256], e, p, ne, np_, names)
     train, val = (torch.from_numpy(np.flatnonzero(names == part)).to(device) for part in ("train", "val"))
     faces, goals = ([torch.from_numpy(a).to(device) for a in pair] for pair in ((e, p), (ne, np_)))
 

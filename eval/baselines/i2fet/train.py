@@ -108,7 +108,7 @@ def train_i2fet(config: Recipe, samples: Samples, head: HeadModel, out: str | os
         ValueError: wrong shapes or values, another run's folder.
     """
     data = check_arrays(samples, head, device_of(config.fit))
-    key = fingerprint([config.to_dict()[s] for s in ("text", "ifed", "vae", "loss", "fit")] + [head.sha256], data.values())
+    key = fingerprint([config.to_dict()[s] for s in ("text", "ifed", "vae", "loss", "fit")] + [head.sha256], *data.values())
     sizes = {"n_expr": head.n_expr, "text_dim": data.features.shape[-1], "m": data.expr.shape[1]}
 
     def prepare(model: I2FET) -> Losses:

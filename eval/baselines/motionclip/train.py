@@ -85,7 +85,7 @@ def train_motionclip(config: Recipe, samples: Samples, head: HeadModel, out: str
     data = check_arrays(samples, head, device_of(settings.fit))
     if data.expr.shape[1] != 2:
         raise ValueError(f"MotionCLIP needs pairs of expressions, not {data.expr.shape[1]} each")
-    key = fingerprint([config.to_dict()[s] for s in ("text", "motionclip", "loss")] + [head.sha256], data.values())
+    key = fingerprint([config.to_dict()[s] for s in ("text", "motionclip", "loss")] + [head.sha256], *data.values())
     sentences = pooled(data.features, data.mask, config.text.pool)
     sizes = {"n_expr": head.n_expr, "text_dim": sentences.shape[-1]}
 

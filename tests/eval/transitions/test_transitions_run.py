@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from facelm.common.store import Store
+from facelm.eval.baselines.i2fet.kept_text import KeptText
 from facelm.eval.datasets.tuples import make_tuples
-from facelm.eval.kept import KeptText
 from facelm.eval.transitions.bench import VARIANTS, classifier_frames
 from facelm.eval.transitions.options import RECIPES, TransitionOptions, tables_of
 from facelm.eval.transitions.run import run

@@ -1,28 +1,16 @@
-"""What an evaluation makes once and finds again: digests of arrays, and text features in a store."""
+"""Text features that are kept in a store."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
 import torch
 
-from ..common.files import canonical_json
-from ..common.store import Store
-from .baselines.i2fet.text import TextEncoder
-
-
-def array_digest(*parts: object) -> str:
-    """Short hash (hex) of plain values and arrays."""
-    out = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            out.update(f"{part.dtype}{part.shape}".encode() + np.ascontiguousarray(part).tobytes())
-        else:
-            out.update(canonical_json(part).encode())
-    return out.hexdigest()[:16]
+from ....common.store import Store
+from .loop import fingerprint
+from .text import TextEncoder
 
 
 class KeptText:
@@ -37,7 +25,7 @@ class KeptText:
     _STAGE, _FILE = "text", "features.npz"
 
     def __init__(self, make: Callable[[], TextEncoder], store: Store, key: object) -> None:
-        self._make, self._store, self._key = make, store, array_digest(key)
+        self._make, self._store, self._key = make, store, fingerprint(key)
         record = store.read(self._STAGE, self._key)
         if record is not None and store.has_files(record):
             about = record.data
