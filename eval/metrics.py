@@ -114,7 +114,7 @@ def event_onsets(script: Script, detections: Sequence[Detection],
 
 
 def order_score(script: Script, detections: Sequence[Detection], due: Sequence[float] | None = None) -> OrderScore | None:
-    """Are the events of a script performed in its order? None when it has no order to keep.
+    """Are the events of a script in its order? None when it has no order to keep.
 
     Args:
         due: see :func:`event_onsets`.

@@ -239,7 +239,7 @@ def assemble(rows: Sequence[Row], skipped: Sequence[Skip], *, name: str, title: 
         if row.rest is not None and id(row.rest) not in rests:
             rests[id(row.rest)] = len(faces)
             faces.append(row.rest)
-    lonely = [Skip(s, "a single expression: no pair can be made") for s in sorted({r.subject for r in rows} - with_pairs(
+    alone = [Skip(s, "a single expression: no pair can be made") for s in sorted({r.subject for r in rows} - with_pairs(
         (r.subject, r.emotion) for r in rows))]
     width = rows[0].frame.expr.shape[0]
     return ExpressionSet(
@@ -252,7 +252,7 @@ def assemble(rows: Sequence[Row], skipped: Sequence[Skip], *, name: str, title: 
         neutral_expr=np.array([f.expr for f in faces], np.float32).reshape(-1, width),
         neutral_pose=np.array([f.pose for f in faces], np.float32).reshape(-1, 6),
         image=np.array([r.image for r in rows]), record=np.array([r.record for r in rows]),
-        skipped=(*skipped, *lonely), notes=tuple(notes), settings=settings or {})
+        skipped=(*skipped, *alone), notes=tuple(notes), settings=settings or {})
 
 
 def with_pairs(shown: Iterable[tuple[str, str]]) -> set[str]:

@@ -93,7 +93,7 @@ def frames_of(tuples: Tuples, split: str) -> Ints:
 
 
 def classifier_frames(data: ExpressionSet, tuples: Tuples, seed: int) -> Frames:
-    """Which frames teach the classifier, choose its epoch, and test it.
+    """Which frames train the classifier, choose its epoch, and test it.
 
     Of the frames of training samples, whole records (a record's frames are nearly equal) are held out: a tenth of each
     emotion's records for validation and a tenth for the test. With a split by subject the samples' own split decides.

@@ -18,7 +18,6 @@ from ...data_gen.performer.transitions import (
     transition_keys,
 )
 from ...face.clip.sequence import FaceSequence
-from ...face.head.model import HeadModel
 from ..datasets.expressions import Pose, frame_pose
 from .bench import Bench, Items
 from .quality import (

@@ -90,7 +90,7 @@ class Results:
 
     @property
     def like(self) -> str:
-        """The paper's data set that this one is or stands for."""
+        """The paper's data set that this one is, or is a surrogate of."""
         return self.name.removeprefix("surrogate-")
 
     def about(self, *more: str) -> str:

@@ -92,7 +92,7 @@ class Act:
 
 def act(person: Person, acts: tuple[Act, ...], seconds: float, fps: float, rng: np.random.Generator, head: HeadModel,
         variation: Variation, more: tuple[Event, ...] = (), idle: IdleConfig | None = None) -> FaceSequence:
-    """A person's performance, not yet before a camera.
+    """A person's animated clip, before it is placed in a camera's frame.
 
     Args:
         person: who.
@@ -141,10 +141,10 @@ def act(person: Person, acts: tuple[Act, ...], seconds: float, fps: float, rng: 
 
 
 def filmed(clip: FaceSequence, head: HeadModel, placement: Placement, sway: Array | None = None) -> FaceSequence:
-    """The performance in the camera's frame: turned as a whole, its resting middle at the placement's centre.
+    """The clip in the camera's frame: turned as a whole, its resting middle at the placement's centre.
 
     Args:
-        clip: the performance. head: its head. placement: camera and place.
+        clip: as animated. head: its head. placement: camera and place.
         sway: (T, 3) metres of slow movement; None for none.
     """
     middle, _ = head_frame(head, clip.shape)
