@@ -24,7 +24,7 @@ from ..datasets.expressions import ExpressionSet
 from ..datasets.tuples import Tuples
 from .classifier import Classifier, Labelled, train_classifier
 from .metrics import Score, Spread, confusion, score
-from .options import TransitionRecipe
+from .options import Loss, TransitionRecipe
 from .shapes import Faces, Pictures, ShapeRenderer, cached
 
 Ints = NDArray[np.int64]
@@ -170,7 +170,7 @@ class Bench:
         return cached(self.renderer, Faces(self.data.expr, self.data.pose, self.data.shape), self.store, self.progress)
 
     # -- models -------------------------------------------------------------------------
-    def classifier(self, loss: str = "rfl") -> Classifier:
+    def classifier(self, loss: Loss = "rfl") -> Classifier:
         """The trained classifier with this loss."""
         f, key = self.frames, f"classifier_{loss}"
         config = replace(self.recipe.classifier, loss=loss).for_pictures(len(f.train))
@@ -257,7 +257,8 @@ class Bench:
                 key = fingerprint(self.key, model.key, self._classifier_digest, items.instructions, items.rows, repeat)
                 kept = self.store.read("labels", f"{method}_{key}")
                 if kept is None:
-                    labels = self.classify(*model.generate(items.instructions, seed=repeat), items.rows, what)
+                    expr, pose = model.generate(items.instructions, seed=repeat)
+                    labels = self.classify(expr, pose, items.rows, what)
                     kept = self.store.commit("labels", f"{method}_{key}", key, {"labels": labels.tolist()}, None)
                 found.append(np.array(kept.data["labels"], np.int64))
         return self.entry(found, items, self.recipe.retrainings)

@@ -175,7 +175,10 @@ class ClassifierTask(Task):
         return Losses(focal_loss(self.model(pixel_values=_input(shown)).logits, targets, gamma, self.weights))
 
     def rate(self, share: float, step: int) -> float:
-        return cosine(share) if self.config.schedule == "cosine" else 1.0
+        if self.config.schedule == "constant":
+            return 1.0
+        epoch, k = divmod(step, self.steps)  # by the pictures seen: an epoch's last step may be smaller than the others
+        return cosine((epoch + k * self.config.batch / len(self.targets)) / self.config.epochs)
 
     def validate(self) -> dict[str, float]:
         if not len(self.val.label):

@@ -29,6 +29,10 @@ def tables_of(data: str) -> tuple[str, ...]:
     return tuple(t for t in TABLES if t not in other)
 
 
+Loss = Literal["ce", "rfl"]
+"""Of the classifier: cross entropy, or reweighted focal loss."""
+
+
 @dataclass(frozen=True, config=SETTINGS)
 class ClassifierConfig:
     """Backbone, loss and training. The defaults are the CPU recipe."""
@@ -42,8 +46,7 @@ class ClassifierConfig:
     depths: tuple[PositiveInt, ...] = (1, 1, 1, 1)
     """Blocks of the stages; ResNet-101 is 3, 4, 23, 3 with bottlenecks."""
     layer: Literal["basic", "bottleneck"] = "basic"
-    loss: Literal["ce", "rfl"] = "rfl"
-    """Cross entropy, or reweighted focal loss."""
+    loss: Loss = "rfl"
     beta: Annotated[float, Field(ge=0, lt=1)] = 0.999
     """Of the effective number; 0 gives every class the same weight, near 1 the inverse of its count."""
     gamma: NonNegativeFloat = 2.0

@@ -7,7 +7,7 @@ import os
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from .figures import FigureData, draw
 from .images import Likeness, likeness
 from .metrics import separation
 from .movement import TransitionModel, carry_out, endpoints, measure_all
-from .options import TransitionOptions, load_recipe
+from .options import Loss, TransitionOptions, load_recipe
 from .tables import Results, build, paper
 
 
@@ -142,7 +142,7 @@ def run(options: TransitionOptions, lm: TransitionModel | None = None, progress:
         results.sizes["classifier_test"] = len(test)
         if len(test):
             results.rotation = {loss: rotation_study(bench.classifier(loss), bench.pictures(test), data.label[test])
-                                for loss in ("ce", "rfl")}
+                                for loss in get_args(Loss)}
         else:
             results.missing["X"] = "too few records to hold some out for the classifier's test"
     if set(wanted) & {"quality", "dynamics"}:
