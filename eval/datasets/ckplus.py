@@ -48,13 +48,9 @@ def find_folders(root: Path) -> tuple[Path | None, Path]:
 
 def _holding(root: Path, names: tuple[str, ...]) -> Path | None:
     """The folder under ``root``, at most two levels of ``names`` down, that holds folders of subjects."""
-    level = [root]
-    for _ in range(3):
-        for folder in level:
-            if folder.name in names and any(p.is_dir() and _SUBJECT.fullmatch(p.name) for p in folder.iterdir()):
-                return folder
-        level = [folder / n for folder in level for n in names if (folder / n).is_dir()]
-    return None
+    places = [root, *(root / a for a in names), *(root / a / b for a in names for b in names)]
+    return next((p for p in places if p.name in names and p.is_dir() and any(
+        s.is_dir() and _SUBJECT.fullmatch(s.name) for s in p.iterdir())), None)
 
 
 def read_label(folder: Path) -> str:

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import gmean
-from sklearn.metrics import accuracy_score, confusion_matrix, recall_score, silhouette_score
+
+from ...common.optional import require
+
+measures = require("sklearn.metrics", "eval", "the scores of transitions need scikit-learn")
 
 Ints = NDArray[np.integer[Any]]
 
@@ -46,7 +49,7 @@ class Score:
 
 def accuracy(true: Ints, found: Ints) -> float:
     """Share of equal labels (Acc1)."""
-    return float(accuracy_score(np.ravel(true), np.ravel(found)))
+    return float(measures.accuracy_score(np.ravel(true), np.ravel(found)))
 
 
 def pair_accuracy(true: Ints, found: Ints) -> float:
@@ -63,12 +66,12 @@ def pair_accuracy(true: Ints, found: Ints) -> float:
 
 def confusion(true: Ints, found: Ints, classes: int) -> NDArray[np.int64]:
     """``(C, C)`` counts: row is the label that was asked for, column the one that was found; -1 found is in no column."""
-    return confusion_matrix(np.ravel(true), np.ravel(found), labels=np.arange(classes))
+    return measures.confusion_matrix(np.ravel(true), np.ravel(found), labels=np.arange(classes))
 
 
 def recalls(true: Ints, found: Ints, classes: int) -> NDArray[np.float64]:
     """``(C,)`` share of each class that is recognised; NaN for a class that was never asked for."""
-    return recall_score(np.ravel(true), np.ravel(found), labels=np.arange(classes), average=None, zero_division=np.nan)
+    return measures.recall_score(np.ravel(true), np.ravel(found), labels=np.arange(classes), average=None, zero_division=np.nan)
 
 
 def g_mean(true: Ints, found: Ints, classes: int) -> float:
@@ -116,4 +119,4 @@ def separation(latents: NDArray[np.floating[Any]], label: Ints) -> float:
     """
     if not 2 <= len(np.unique(label)) < len(label):
         return math.nan
-    return float(silhouette_score(np.asarray(latents, np.float64), np.asarray(label)))
+    return float(measures.silhouette_score(np.asarray(latents, np.float64), np.asarray(label)))
