@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ..common.progress import Progress, silent
+from ..face.clip.canonical import orientation
 from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import MeasuredAction, measure
@@ -94,8 +94,8 @@ def evaluate_tokenizer(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence],
             region_error[r].append(float(np.linalg.norm(a[:, idx] - b[:, idx], axis=-1).mean(1).sum()))
         if len(clip) > 2:
             acceleration.append([np.abs(np.diff(x[:, local["lips"]], 2, axis=0)).mean() for x in (a, b)])
-        head_deg.append(_angle(_turn(clip), _turn(again)))
-        gaze_deg.append(_angle(clip.eyes_pose[:, :3], again.eyes_pose[:, :3]))
+        head_deg.append(_angle(orientation(clip), orientation(again)))
+        gaze_deg.append(_angle(*(Rotation.from_rotvec(c.eyes_pose[:, :3]) for c in (clip, again))))
         was, now = (measure(c, head).actions for c in (clip, again))
         same = matches(was, now)
         hits += len(same)
@@ -128,10 +128,6 @@ def matches(was: Sequence[MeasuredAction], now: Sequence[MeasuredAction]) -> lis
     return out
 
 
-def _turn(clip: FaceSequence) -> NDArray[np.float64]:
-    return (Rotation.from_rotvec(clip.rotation) * Rotation.from_rotvec(clip.neck_pose)).as_rotvec()
-
-
-def _angle(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+def _angle(a: Rotation, b: Rotation) -> float:
     """Sum over frames of the angle between two rotations, in degrees."""
-    return float(np.degrees((Rotation.from_rotvec(a).inv() * Rotation.from_rotvec(b)).magnitude()).sum())
+    return float(np.degrees((a.inv() * b).magnitude()).sum())

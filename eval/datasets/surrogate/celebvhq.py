@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ....common.progress import Progress
+from ....data_gen.video.footage import in_camera
 from ....data_gen.video.scene import Scene, draw_background, draw_lights, head_frame, place
-from ....face.clip.sequence import FaceSequence
 from ....face.clip.spontaneous import IdleConfig
 from ....face.facs.script import Event
 from ....face.head.model import HeadModel
@@ -19,7 +19,7 @@ from ....face.io.video import write_mp4
 from ..celebvhq import INFO, SPELLED
 from ..sources import TRUTH
 from .files import write_once, write_truth
-from .people import Act, Person, act, draw_person, filmed, pictures
+from .people import Act, Person, act, draw_person, pictures
 from .sizes import CelebVSize
 
 SHARES: dict[str, float] = {"neutral": 0.38, "happiness": 0.28, "surprise": 0.08, "sadness": 0.08, "anger": 0.08,
@@ -115,7 +115,7 @@ def _make(plan: _Plan, person: Person, size: CelebVSize, seed: int, head: HeadMo
                   float(rng.uniform(0.0, 0.2)), {})
     t = np.arange(len(motion)) / FPS
     hertz, phase = rng.uniform(0.05, 0.35, 3), rng.uniform(0.0, 2 * np.pi, 3)
-    clip: FaceSequence = filmed(motion, head, placement, 0.003 * np.sin(2 * np.pi * hertz * t[:, None] + phase))
+    clip = in_camera(motion, head, placement, 0.003 * np.sin(2 * np.pi * hertz * t[:, None] + phase))
     if video is not None:
         write_mp4(pictures(clip, head, placement, scene, np.random.default_rng([seed, plan.subject, plan.number, 0xD4A3])), video,
                   sides, FPS, len(clip), quality=20)

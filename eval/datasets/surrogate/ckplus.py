@@ -11,6 +11,7 @@ from PIL import Image
 
 from ....common.files import atomic_folder
 from ....common.progress import Progress
+from ....data_gen.video.footage import in_camera
 from ....data_gen.video.scene import Placement, Scene, head_frame, place
 from ....face.clip.sequence import FaceSequence
 from ....face.clip.spontaneous import IdleConfig
@@ -20,7 +21,7 @@ from ..ckplus import CODES, FPS
 from ..expressions import CKPLUS
 from ..sources import TRUTH
 from .files import write_once, write_truth
-from .people import Act, Person, act, draw_person, filmed, pictures
+from .people import Act, Person, act, draw_person, pictures
 from .sizes import CKPlusSize
 from .units import draw_pose
 
@@ -97,7 +98,7 @@ def _take(subject: int, number: int, size: CKPlusSize, seed: int, head: HeadMode
     placement = _seated(place(rng, size.size, head_frame(head, motion.shape)[1], (14.0, 20.0), (0.74, 0.84), turn))
     scene = Scene(person.palette, person.eyes, _lights(rng), _wall(rng, size.size), float(rng.uniform(0.5, 1.5)),
                   float(rng.uniform(0.0, 0.1)), {})
-    return _Take(f"S{subject + 1:03d}/{number + 1:03d}", emotion, filmed(motion, head, placement), person, placement, scene)
+    return _Take(f"S{subject + 1:03d}/{number + 1:03d}", emotion, in_camera(motion, head, placement), person, placement, scene)
 
 
 def _seated(placement: Placement) -> Placement:

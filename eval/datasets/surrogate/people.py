@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from ....data_gen.performer.animator import perform
 from ....data_gen.performer.dynamics import envelope
 from ....data_gen.performer.transitions import one_sided
-from ....data_gen.video.scene import Placement, Scene, SceneRenderer, Sensor, draw_palette, head_frame
+from ....data_gen.video.scene import Placement, Scene, SceneRenderer, Sensor, draw_palette
 from ....face.clip.channels import EXPR_INDEX, EXPR_NAMES
-from ....face.clip.rotation import rotation_matrices
 from ....face.clip.sequence import FaceSequence
 from ....face.clip.spontaneous import IdleConfig, add_idle
 from ....face.facs.script import Event, Script, Style
@@ -138,21 +137,6 @@ def act(person: Person, acts: tuple[Act, ...], seconds: float, fps: float, rng: 
         clip = clip.mirror()
     seed = int(rng.integers(0, 2**31))
     return add_idle(clip, seed, idle) if idle is not None else clip
-
-
-def filmed(clip: FaceSequence, head: HeadModel, placement: Placement, sway: Array | None = None) -> FaceSequence:
-    """The clip in the camera's frame: turned as a whole, its resting middle at the placement's centre.
-
-    Args:
-        clip: as animated. head: its head. placement: camera and place.
-        sway: (T, 3) metres of slow movement; None for none.
-    """
-    middle, _ = head_frame(head, clip.shape)
-    turn = np.asarray(placement.rotation, np.float32)
-    root = head.joints(clip.shape)[0].astype(np.float64)
-    turned = rotation_matrices(turn[None])[0].astype(np.float64) @ (middle - root) + root
-    place = np.tile(np.asarray(placement.centre) - turned, (len(clip), 1)) + (0.0 if sway is None else sway)
-    return clip.replace(rotation=np.tile(turn, (len(clip), 1)), translation=place.astype(np.float32))
 
 
 def pictures(clip: FaceSequence, head: HeadModel, placement: Placement, scene: Scene,
