@@ -56,8 +56,8 @@ class Transitions:
     """Options of the evaluation of transitions."""
 
     data: str | None = None
-    """Transitions: ckplus, celebvhq, or a surrogate in the same layout that the procedural animator makes: standin-ckplus,
-    standin-celebvhq."""
+    """Transitions: ckplus, celebvhq, or a surrogate in the same layout that the procedural animator makes: surrogate-ckplus,
+    surrogate-celebvhq."""
     root: str | None = None
     """Transitions: the data set's folder as distributed (surrogates need none)."""
     params: str = "fit"
@@ -91,12 +91,6 @@ def evaluate(what: Literal["language", "transitions"] = "language", /, *, out: O
         out, count, language, transitions, model)
 
 
-def stages() -> Any:
-    """Progress bars for an evaluation, which names the stage first or last."""
-    show = bars()
-    return lambda *said: show(*said) if isinstance(said[0], int) else show(said[1], said[2], said[0])
-
-
 def of_language(out: str | None, count: int | None, options: Language, others: Transitions, model: Model) -> Result:
     """Words to motion and back, on the test split."""
     from ..data_gen.corpus.synth import read_manifest
@@ -116,8 +110,7 @@ def of_language(out: str | None, count: int | None, options: Language, others: T
     else:
         items, known = (fresh_items(n, split, options.seed, agent.head)
                         for n, split in ((count or ITEMS, "test"), (KNOWN, "train")))
-    report = run(agent, items, known, options.only, options.seed, options.temperature,
-                 stages(), options.candidates)
+    report = run(agent, items, known, options.only, options.seed, options.temperature, bars(), options.candidates)
     if target:
         write_json(ready(target), report.to_dict(), indent=1)
     return Report(report)
@@ -140,7 +133,7 @@ def of_transitions(out: str | None, count: int | None, others: Language, options
                                  repeats=options.repeats, tables=tables)
     if out:
         output_folder(out)
-    report = run(settings, tools.load_agent(model) if options.lm else None, stages())
+    report = run(settings, tools.load_agent(model) if options.lm else None, bars())
     if out:
         report.save(out)
     return Report(report)

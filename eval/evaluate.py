@@ -8,11 +8,13 @@ script. References: the true clip or text, the nearest training item, a random t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
+from ..common.progress import Progress, silent
 from ..data_gen.text.parser import text_facts
 from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
@@ -23,7 +25,8 @@ from ..face.head.model import HeadModel
 from ..tokenizer.features import to_features
 from .items import Item
 from .metrics import Counts, Detection, OrderScore, bootstrap_interval, count_actions, expand, order_score
-from .retrieval import TfIdf
+from .retrieval import nearest
+from .table import Table
 
 
 @dataclass(frozen=True)
@@ -66,18 +69,16 @@ class Report:
 
     def table(self) -> str:
         """Plain-text tables."""
-        lines = []
+        tables = []
         for title, rows in (("Language2Motion", self.l2m), ("Motion2Language", self.m2l)):
-            if not rows:
-                continue
-            lines += [f"{title} ({self.items} test items)",
-                      f"  {'':34s}{'recall':>8s}{'precision':>11s}{'F1':>8s}{'order':>8s}{'strict':>8s}"]
-            for r in rows:
-                order = "".join(f"{v:8.3f}" if v is not None else f"{'-':>8s}" for v in (r.order, r.order_strict))
-                lines.append(f"  {r.name:34s}{r.recall:8.3f}{r.precision:11.3f}{r.f1:8.3f}{order}")
-            low, high = rows[0].f1_interval
-            lines.append(f"  95 % interval of the first row's F1: {low:.3f} to {high:.3f}")
-        return "\n".join(lines)
+            if rows:
+                cells = [(r.name, *("-" if v is None else f"{v:.3f}" for v in
+                                    (r.recall, r.precision, r.f1, r.order, r.order_strict))) for r in rows]
+                low, high = rows[0].f1_interval
+                tables.append(Table(title, f"{title} ({self.items} test items)",
+                                    ("", "recall", "precision", "F1", "order", "strict"), tuple(cells),
+                                    (f"95 % interval of the first row's F1: {low:.3f} to {high:.3f}",)).text())
+        return "\n".join(tables)
 
 
 def detections(clip: FaceSequence, head: HeadModel) -> list[Detection]:
@@ -105,11 +106,11 @@ def score_text(name: str, scripts: Sequence[Script], texts: Sequence[str], spont
     Args:
         spontaneous: the clips blink of themselves, so a text may say so.
     """
-    told = [text_facts(t).groups for t in texts]
+    named = [text_facts(t).groups for t in texts]
     counts = [count_actions(s, expand(n for g in groups for n in g), spontaneous)
-              for s, groups in zip(scripts, told, strict=True)]
+              for s, groups in zip(scripts, named, strict=True)]
     orders = []
-    for script, groups in zip(scripts, told, strict=True):
+    for script, groups in zip(scripts, named, strict=True):
         # what a text says to happen together has no order; emotions stand for their actions
         spread = [Detection(a, float(i)) for i, g in enumerate(groups) for n in g for a in sorted(expand([n]))]
         due = np.linspace(0, max(0, len(groups) - 1), len(script.events)).tolist()
@@ -129,9 +130,8 @@ def _row(name: str, counts: Sequence[Counts], orders: Sequence[OrderScore]) -> R
         f1_interval=bootstrap_interval(counts, "f1"))
 
 
-def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None = None, seed: int = 0,  # noqa: ANN001
-             temperature: float = 0.5, progress: Callable[[str, int, int], None] | None = None,
-             candidates: int | None = None) -> Report:
+def evaluate(lm: Any, items: Sequence[Item], train: Sequence[Item], only: str | None = None, seed: int = 0,
+             temperature: float = 0.5, progress: Progress = silent, candidates: int | None = None) -> Report:
     """Evaluate a loaded :class:`facelm.agent.pipeline.FaceLM` (or anything with its
     ``generate_many``, ``describe_many``, ``head`` and ``tokenizer``).
 
@@ -139,8 +139,8 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
         items: test items.
         train: training items, for retrieval and chance.
         only: ``"l2m"`` or ``"m2l"`` for one direction.
-        seed, temperature, candidates: of the performances; ``candidates`` None is the agent's own default.
-        progress: called with (what, done, of).
+        seed, temperature, candidates: of the generated clips; ``candidates`` None is the agent's own default.
+        progress: its stages say what is generated, measured or described.
 
     Raises:
         ValueError: no items.
@@ -148,54 +148,66 @@ def evaluate(lm, items: Sequence[Item], train: Sequence[Item], only: str | None 
     if not items or not train:
         raise ValueError("evaluation needs test items and training items (for retrieval and chance)")
     started = time.monotonic()
-    say = progress or (lambda what, done, of: None)
     report = Report(items=len(items), train_items=len(train), seed=seed, temperature=temperature, candidates=candidates)
-    scripts = [i.script for i in items]
     rng = np.random.default_rng(seed)
     chance = [train[int(k)] for k in rng.integers(len(train), size=len(items))]
     if only != "m2l":
-        extra = {} if candidates is None else {"candidates": candidates}
-        clips = lm.generate_many([i.prompt for i in items], seed=seed, idle=False, temperature=temperature,
-                                 progress=lambda d, n: say("performing", d, n), **extra)
-        near = TfIdf([t.prompt for t in train]).nearest([i.prompt for i in items])
-        rebuilt = [lm.tokenizer.decode(lm.tokenizer.encode(Normalised(i.clip)), head=lm.head) for i in items]
-        made: list[list[Detection]] = []
-        for name, shown in (
-            ("language model", clips),
-            ("ground truth", [i.clip for i in items]),
-            ("ground truth through tokenizer", rebuilt),
-            ("nearest training text", [train[k].clip for k in near]),
-            ("random training clip", [c.clip for c in chance]),
-        ):
-            found = []
-            for k, clip in enumerate(shown):
-                found.append(detections(clip, lm.head))
-                say(f"measuring: {name}", k + 1, len(items))
-            made = made or found
-            report.l2m.append(score_motion(name, scripts, found, [c.seconds for c in shown]))
-        report.per_action = _per_action(scripts, made)
-        report.examples += [{"prompt": i.prompt, "measured": ", ".join(dict.fromkeys(d.name for d in f))}
-                            for i, f in list(zip(items, made, strict=True))[:10]]
+        _to_motion(report, lm, items, train, chance, progress)
     if only != "l2m":
-        say("describing", 0, len(items))
-        texts = lm.describe_many([i.clip for i in items])
-        idle_texts = lm.describe_many([add_idle(i.clip, seed=seed + k) for k, i in enumerate(items)])
-        say("describing", len(items), len(items))
-        near = TfIdf(_as_words(lm, [t.clip for t in train])).nearest(_as_words(lm, [i.clip for i in items]))
-        for name, words in (
-            ("language model", texts),
-            ("language model, clips with idle", idle_texts),
-            ("ground truth", [i.description for i in items]),
-            ("nearest training motion's text", [train[k].description for k in near]),
-            ("random training text", [c.description for c in chance]),
-        ):
-            report.m2l.append(score_text(name, scripts, words, spontaneous="idle" in name))
-        report.examples += [{"true": i.description, "said": t} for i, t in list(zip(items, texts, strict=True))[:10]]
+        _to_language(report, lm, items, train, chance, progress)
     report.seconds = time.monotonic() - started
     return report
 
 
-def _as_words(lm, clips: Sequence[FaceSequence]) -> list[str]:  # noqa: ANN001
+def _to_motion(report: Report, lm: Any, items: Sequence[Item], train: Sequence[Item], chance: Sequence[Item],
+               progress: Progress) -> None:
+    """Fill in the rows of Language2Motion."""
+    scripts = [i.script for i in items]
+    extra = {} if report.candidates is None else {"candidates": report.candidates}
+    clips = lm.generate_many([i.prompt for i in items], seed=report.seed, idle=False, temperature=report.temperature,
+                             progress=lambda done, of, _="": progress(done, of, "generating"), **extra)
+    near = nearest([t.prompt for t in train], [i.prompt for i in items])
+    rebuilt = [lm.tokenizer.decode(lm.tokenizer.encode(Normalised(i.clip)), head=lm.head) for i in items]
+    made: list[list[Detection]] = []
+    for name, shown in (
+        ("language model", clips),
+        ("ground truth", [i.clip for i in items]),
+        ("ground truth through tokenizer", rebuilt),
+        ("nearest training text", [train[k].clip for k in near]),
+        ("random training clip", [c.clip for c in chance]),
+    ):
+        found = []
+        for k, clip in enumerate(shown):
+            found.append(detections(clip, lm.head))
+            progress(k + 1, len(items), f"measuring: {name}")
+        made = made or found
+        report.l2m.append(score_motion(name, scripts, found, [c.seconds for c in shown]))
+    report.per_action = _per_action(scripts, made)
+    report.examples += [{"prompt": i.prompt, "measured": ", ".join(dict.fromkeys(d.name for d in f))}
+                        for i, f in list(zip(items, made, strict=True))[:10]]
+
+
+def _to_language(report: Report, lm: Any, items: Sequence[Item], train: Sequence[Item], chance: Sequence[Item],
+                 progress: Progress) -> None:
+    """Fill in the rows of Motion2Language."""
+    scripts, seed = [i.script for i in items], report.seed
+    progress(0, len(items), "describing")
+    texts = lm.describe_many([i.clip for i in items])
+    idle_texts = lm.describe_many([add_idle(i.clip, seed=seed + k) for k, i in enumerate(items)])
+    progress(len(items), len(items), "describing")
+    near = nearest(_as_words(lm, [t.clip for t in train]), _as_words(lm, [i.clip for i in items]))
+    for name, words in (
+        ("language model", texts),
+        ("language model, clips with idle", idle_texts),
+        ("ground truth", [i.description for i in items]),
+        ("nearest training motion's text", [train[k].description for k in near]),
+        ("random training text", [c.description for c in chance]),
+    ):
+        report.m2l.append(score_text(name, scripts, words, spontaneous="idle" in name))
+    report.examples += [{"true": i.description, "said": t} for i, t in list(zip(items, texts, strict=True))[:10]]
+
+
+def _as_words(lm: Any, clips: Sequence[FaceSequence]) -> list[str]:
     """Each clip's codes as words, without the pauses."""
     tokenizer = lm.tokenizer
     layout = tokenizer.layout

@@ -1,7 +1,7 @@
 """Scores that compare what was asked with what a face is measured to do, and what a text says.
 
 All of them rest on the geometric measurement (``face/facs/measure.py``) and on the script's facts;
-no learned model judges another.
+no learned model is used.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def event_onsets(script: Script, detections: Sequence[Detection],
 
 
 def order_score(script: Script, detections: Sequence[Detection], due: Sequence[float] | None = None) -> OrderScore | None:
-    """Are the events of a script performed in its order? None when it has no order to keep.
+    """Are the events of a script in its order? None when it has no order to keep.
 
     Args:
         due: see :func:`event_onsets`.

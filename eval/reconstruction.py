@@ -1,14 +1,15 @@
-"""How faithful and how short motion tokens are: what `facelm tokenizer eval` prints."""
+"""How exact and how short motion tokens are: what `facelm tokenizer eval` prints."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from ..common.progress import Progress, silent
+from ..face.clip.canonical import orientation
 from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import MeasuredAction, measure
@@ -61,7 +62,7 @@ class Reconstruction:
 
 
 def evaluate_tokenizer(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence],
-                       progress: Callable[[int, int], None] | None = None) -> Reconstruction:
+                       progress: Progress = silent) -> Reconstruction:
     """Encode and decode clips (without idle motion) and compare.
 
     The unigram bits are those of the clips' own symbol frequencies (add-one smoothed).
@@ -93,16 +94,15 @@ def evaluate_tokenizer(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence],
             region_error[r].append(float(np.linalg.norm(a[:, idx] - b[:, idx], axis=-1).mean(1).sum()))
         if len(clip) > 2:
             acceleration.append([np.abs(np.diff(x[:, local["lips"]], 2, axis=0)).mean() for x in (a, b)])
-        head_deg.append(_angle(_turn(clip), _turn(again)))
-        gaze_deg.append(_angle(clip.eyes_pose[:, :3], again.eyes_pose[:, :3]))
+        head_deg.append(_angle(orientation(clip), orientation(again)))
+        gaze_deg.append(_angle(*(Rotation.from_rotvec(c.eyes_pose[:, :3]) for c in (clip, again))))
         was, now = (measure(c, head).actions for c in (clip, again))
         same = matches(was, now)
         hits += len(same)
         missed += len(was) - len(same)
         extra += len(now) - len(same)
         onset_error += [abs(a.onset - b.onset) for a, b in same]
-        if progress:
-            progress(done + 1, len(clips))
+        progress(done + 1, len(clips))
     p = counts / counts.sum()
     entropy = float(-(p * np.log2(p)).sum())
     jitter = np.array(acceleration).mean(0)
@@ -128,10 +128,6 @@ def matches(was: Sequence[MeasuredAction], now: Sequence[MeasuredAction]) -> lis
     return out
 
 
-def _turn(clip: FaceSequence) -> NDArray[np.float64]:
-    return (Rotation.from_rotvec(clip.rotation) * Rotation.from_rotvec(clip.neck_pose)).as_rotvec()
-
-
-def _angle(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+def _angle(a: Rotation, b: Rotation) -> float:
     """Sum over frames of the angle between two rotations, in degrees."""
-    return float(np.degrees((Rotation.from_rotvec(a).inv() * Rotation.from_rotvec(b)).magnitude()).sum())
+    return float(np.degrees((a.inv() * b).magnitude()).sum())

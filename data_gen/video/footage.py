@@ -185,10 +185,10 @@ def prepare(script: Script, config: FootageConfig | None = None, seed: int = 0, 
     if cfg.idle:
         motion = add_idle(motion, int(rng.integers(0, 2**31)), IdleConfig())
     turn = _constant_turn(_rng(seed, 1), motion, cfg)
-    middle, height = head_frame(model, shape)
+    _, height = head_frame(model, shape)
     placement = place(_rng(seed, 2), size, height, cfg.fov, cfg.share, turn)
     scene = draw_scene(_rng(seed, 3), size, cfg.noise, cfg.blur)
-    truth = _in_camera(motion, model, placement, middle, _sway(_rng(seed, 5), motion, cfg.sway))
+    truth = in_camera(motion, model, placement, _sway(_rng(seed, 5), motion, cfg.sway))
     share = placement.share
     attributes = {
         **scene.attributes, "framing": "close" if share > 0.58 else "medium" if share > 0.45 else "wide",
@@ -225,13 +225,18 @@ def _sway(rng: np.random.Generator, motion: FaceSequence, amplitude: float) -> N
     return np.asarray(amplitude * waves)
 
 
-def _in_camera(motion: FaceSequence, head: HeadModel, placement: Placement, middle: NDArray[np.float64],
-               sway: NDArray[np.float64]) -> FaceSequence:
-    """The performance turned and moved so that the resting head's middle is at the placement's centre."""
+def in_camera(motion: FaceSequence, head: HeadModel, placement: Placement,
+              sway: NDArray[np.float64] | float = 0.0) -> FaceSequence:
+    """A clip turned and moved so that the resting head's middle is at the placement's centre.
+
+    Args:
+        sway: (T, 3) metres of slow movement.
+    """
+    middle, _ = head_frame(head, motion.shape)
     rotation = np.tile(np.asarray(placement.rotation, np.float32), (len(motion), 1))
     root = head.joints(motion.shape)[0].astype(np.float64)
     turned = rotation_matrices(rotation[:1])[0].astype(np.float64) @ (middle - root) + root
-    translation = np.asarray(placement.centre) - turned + sway
+    translation = np.zeros((len(motion), 1)) + (np.asarray(placement.centre) - turned) + sway
     return motion.replace(rotation=rotation, translation=translation.astype(np.float32))
 
 

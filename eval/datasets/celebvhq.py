@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common.progress import Progress, silent
 from ...face.clip.canonical import orientation
 from ...face.clip.channels import EXPR_NAMES
 from ...face.clip.sequence import FaceSequence
-from .ckplus import how
-from .expressions import CELEBVHQ, ExpressionSet, Pose, Progress, Row, Skip, assemble, chosen, frame_pose
-from .sources import Record, Source, Unusable
+from .expressions import CELEBVHQ, ExpressionSet, Pose, Row, Skip, assemble, chosen, frame_pose, with_pairs
+from .sources import Record, Source, Unusable, title_of
 
 INFO = "celebvhq_info.json"
 SPELLED: dict[str, str] = {"neutral": "neutral", "happy": "happiness", "sad": "sadness", "anger": "anger", "fear": "fear",
@@ -148,7 +148,7 @@ def strength(seq: FaceSequence, rest: Pose) -> NDArray[np.float64]:
 
 
 def load(root: Path, source: Source, *, frames: int = 3, name: str = "celebvhq", subjects: int | None = None,
-         progress: Progress | None = None) -> ExpressionSet:
+         progress: Progress = silent) -> ExpressionSet:
     """The labelled clips of a copy of CelebV-HQ.
 
     Of each labelled stretch up to ``frames`` frames become rows: those of strongest expression (for neutral: of weakest) among
@@ -159,9 +159,9 @@ def load(root: Path, source: Source, *, frames: int = 3, name: str = "celebvhq",
         root: the folder that holds the JSON file and the clips.
         source: gives the parameters.
         frames: rows of a stretch.
-        name: ``celebvhq`` or ``standin-celebvhq``.
+        name: ``celebvhq`` or ``surrogate-celebvhq``.
         subjects: at most so many of the subjects with two expressions; None takes all.
-        progress: called with ("clips", done, in all).
+        progress: its stage is ``clips``.
 
     Raises:
         FileNotFoundError: not a copy of CelebV-HQ.
@@ -169,14 +169,11 @@ def load(root: Path, source: Source, *, frames: int = 3, name: str = "celebvhq",
     """
     info = find_info(root)
     clips, skipped = read_info(info)
-    shown: dict[str, set[str]] = {}
-    for clip in clips:
-        skipped += clip.skipped
-        shown.setdefault(clip.subject, set()).update(s.emotion for s in clip.stretches)
+    skipped += [skip for clip in clips for skip in clip.skipped]
     # what cannot make a pair is not worth a fit
-    few = sorted(s for s, emotions in shown.items() if len(emotions) < 2)
-    skipped += [Skip(s, "a single expression: not fitted") for s in few]
-    people = chosen((s for s, emotions in shown.items() if len(emotions) >= 2), subjects)
+    able = with_pairs((c.subject, s.emotion) for c in clips for s in c.stretches)
+    skipped += [Skip(s, "a single expression: not fitted") for s in sorted({c.subject for c in clips} - able)]
+    people = chosen(able, subjects)
     wanted = [c for c in clips if c.stretches and c.subject in people]
     rows: list[Row] = []
     for done, clip in enumerate(wanted, 1):
@@ -184,12 +181,12 @@ def load(root: Path, source: Source, *, frames: int = 3, name: str = "celebvhq",
             rows += _rows(root, info.parent, clip, source, frames, skipped)
         except Unusable as err:
             skipped.append(Skip(clip.name, str(err)))
-        if progress:
-            progress("clips", done, len(wanted))
-    kept, alone = _two_or_more(rows)
-    skipped += [Skip(s, "fewer than two expressions are left") for s in alone]
-    title = f"{'CelebV-HQ' if name == 'celebvhq' else 'CelebV-HQ stand-in'} ({how(name == 'celebvhq', source)})"
-    return assemble(_with_rest(kept), skipped, name=name, title=title, labels=CELEBVHQ, head=source.head,
+        progress(done, len(wanted), "clips")
+    left = with_pairs((r.subject, r.emotion) for r in rows)
+    skipped += [Skip(s, "fewer than two expressions are left") for s in sorted({r.subject for r in rows} - left)]
+    return assemble(_with_rest([r for r in rows if r.subject in left]), skipped, name=name,
+                    title=title_of("CelebV-HQ", name == "celebvhq", source),
+                    labels=CELEBVHQ, head=source.head,
                     settings={"frames": frames, "params": source.name, "limit": LIMIT, "subjects": subjects})
 
 
@@ -226,14 +223,6 @@ def _strongest(seq: FaceSequence, usable: NDArray[np.bool_], weakest: bool, fram
         if len(kept) < frames and all(abs(k - other) >= APART * seq.fps - 1e-6 for other in kept):
             kept.append(k)
     return kept
-
-
-def _two_or_more(rows: list[Row]) -> tuple[list[Row], list[str]]:
-    """Rows of subjects that show two expressions or more, and the others' names."""
-    shown: dict[str, set[str]] = {}
-    for row in rows:
-        shown.setdefault(row.subject, set()).add(row.emotion)
-    return [r for r in rows if len(shown[r.subject]) > 1], sorted(s for s, e in shown.items() if len(e) < 2)
 
 
 def _with_rest(rows: list[Row]) -> list[Row]:

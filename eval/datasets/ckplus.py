@@ -15,9 +15,10 @@ import math
 import re
 from pathlib import Path
 
-from ...face.io.media import PICTURES
-from .expressions import CKPLUS, ExpressionSet, Progress, Row, Skip, assemble, chosen, frame_pose
-from .sources import Record, Source, Unusable, natural
+from ...common.progress import Progress, silent
+from ...face.io.media import PICTURES, natural_key
+from .expressions import CKPLUS, ExpressionSet, Row, Skip, assemble, chosen, frame_pose
+from .sources import Record, Source, Unusable, title_of
 
 CODES: dict[int, str] = {0: "neutral", 1: "anger", 2: "contempt", 3: "disgust", 4: "fear", 5: "happiness", 6: "sadness",
                          7: "surprise"}
@@ -47,13 +48,9 @@ def find_folders(root: Path) -> tuple[Path | None, Path]:
 
 def _holding(root: Path, names: tuple[str, ...]) -> Path | None:
     """The folder under ``root``, at most two levels of ``names`` down, that holds folders of subjects."""
-    level = [root]
-    for _ in range(3):
-        for folder in level:
-            if folder.name in names and any(p.is_dir() and _SUBJECT.fullmatch(p.name) for p in folder.iterdir()):
-                return folder
-        level = [folder / n for folder in level for n in names if (folder / n).is_dir()]
-    return None
+    places = [root, *(root / a for a in names), *(root / a / b for a in names for b in names)]
+    return next((p for p in places if p.name in names and p.is_dir() and any(
+        s.is_dir() and _SUBJECT.fullmatch(s.name) for s in p.iterdir())), None)
 
 
 def read_label(folder: Path) -> str:
@@ -87,12 +84,12 @@ def find_sequences(root: Path) -> list[tuple[Record, Path]]:
         folder = images / name if images is not None else None
         media = [p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in PICTURES and not p.name.startswith(".")] \
             if folder is not None and folder.is_dir() else []
-        out.append((Record(name, natural(media), FPS), labels / name))
+        out.append((Record(name, tuple(sorted(media, key=natural_key)), FPS), labels / name))
     return out
 
 
 def load(root: Path, source: Source, *, frames: int = 3, name: str = "ckplus", subjects: int | None = None,
-         progress: Progress | None = None) -> ExpressionSet:
+         progress: Progress = silent) -> ExpressionSet:
     """The labelled sequences of a copy of CK+.
 
     Of each sequence the last ``frames`` frames become rows (the last one is the apex) and the first frame is their neutral
@@ -102,9 +99,9 @@ def load(root: Path, source: Source, *, frames: int = 3, name: str = "ckplus", s
         root: the folder that holds the pictures' and the labels' folders.
         source: gives the parameters.
         frames: rows of a sequence, at most half of it.
-        name: ``ckplus`` or ``standin-ckplus``.
+        name: ``ckplus`` or ``surrogate-ckplus``.
         subjects: at most so many subjects; None takes all.
-        progress: called with ("sequences", done, in all).
+        progress: its stage is ``sequences``.
 
     Raises:
         FileNotFoundError: not a copy of CK+.
@@ -120,19 +117,9 @@ def load(root: Path, source: Source, *, frames: int = 3, name: str = "ckplus", s
             rows += _rows(root, record, where, source, frames)
         except Unusable as err:
             skipped.append(Skip(record.name, str(err)))
-        if progress:
-            progress("sequences", done, len(found))
-    title = f"{'CK+' if name == 'ckplus' else 'CK+ stand-in'} ({how(name == 'ckplus', source)})"
-    return assemble(rows, skipped, name=name, title=title,
-                    labels=CKPLUS, head=source.head, settings={"frames": frames, "params": source.name, "subjects": subjects})
-
-
-def how(real: bool, source: Source) -> str:
-    """Where the parameters come from, for a title."""
-    if real:
-        return "fitted by facelm" if source.name == "fitted" else f"parameters from {source.name}"
-    return {"fitted": "performer, rendered and fitted", "true": "performer's own parameters"}.get(
-        source.name, f"performer, parameters from {source.name}")
+        progress(done, len(found), "sequences")
+    return assemble(rows, skipped, name=name, title=title_of("CK+", name == "ckplus", source), labels=CKPLUS, head=source.head,
+                    settings={"frames": frames, "params": source.name, "subjects": subjects})
 
 
 def _rows(root: Path, record: Record, where: Path, source: Source, frames: int) -> list[Row]:

@@ -2,7 +2,7 @@
 
 A set has one row for each labelled frame (an apex frame of CK+, a representative frame of a CelebV-HQ clip) and, beside
 them, the neutral faces that these rows started from. Vo et al., "Instruction-Driven 3D Facial Expression Generation and
-Transition", Sec. IV-A, https://arxiv.org/abs/2601.08179, describes the two data sets that this stands for.
+Transition", Sec. IV-A, https://arxiv.org/abs/2601.08179, describes the two data sets that this represents.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import json
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,20 +23,26 @@ from numpy.typing import NDArray
 from ...common.files import atomic_file
 from ...face.clip.canonical import orientation
 from ...face.clip.sequence import FaceSequence
-from ...face.head.model import HeadModel
-
-if TYPE_CHECKING:
-    from .standin import CelebVSize, CKPlusSize
 
 FORMAT, FORMAT_VERSION = "facelm-expressions", 1
 CKPLUS: tuple[str, ...] = ("happiness", "disgust", "anger", "fear", "surprise", "contempt", "sadness")
 """Labels of CK+ in the paper's order (Table I)."""
 CELEBVHQ: tuple[str, ...] = (*CKPLUS, "neutral")
 """Labels of CelebV-HQ in the paper's order."""
-DATASETS: tuple[str, ...] = ("ckplus", "celebvhq", "standin-ckplus", "standin-celebvhq")
-Progress = Callable[[str, int, int], None]
-"""Called with (what, done, in all)."""
+DATASETS: tuple[str, ...] = ("ckplus", "celebvhq", "surrogate-ckplus", "surrogate-celebvhq")
 Array = NDArray[np.float32]
+
+
+def dataset_name(name: str) -> str:
+    """One of DATASETS; their former spellings ``standin-...`` are read as well.
+
+    Raises:
+        ValueError: another name.
+    """
+    found = name.replace("standin-", "surrogate-", 1)
+    if found not in DATASETS:
+        raise ValueError(f"data set {name!r} is not known; allowed: {', '.join(DATASETS)}")
+    return found
 
 
 class Skip(NamedTuple):
@@ -192,7 +198,7 @@ class ExpressionSet:
                 arrays = {k: npz[k] for k in _ARRAYS}
             if (tag := [about["format"], about["version"]]) != [FORMAT, FORMAT_VERSION]:
                 raise ValueError(f"format is {tag}; this version reads {[FORMAT, FORMAT_VERSION]}")
-            return cls(name=about["name"], title=about["title"], labels=tuple(about["labels"]), head=about["head"],
+            return cls(name=dataset_name(about["name"]), title=about["title"], labels=tuple(about["labels"]), head=about["head"],
                        skipped=tuple(Skip(*s) for s in about["skipped"]), notes=tuple(about["notes"]),
                        settings=about["settings"], **arrays)
         except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as err:
@@ -233,10 +239,8 @@ def assemble(rows: Sequence[Row], skipped: Sequence[Skip], *, name: str, title: 
         if row.rest is not None and id(row.rest) not in rests:
             rests[id(row.rest)] = len(faces)
             faces.append(row.rest)
-    shown: dict[str, set[str]] = {}
-    for row in rows:
-        shown.setdefault(row.subject, set()).add(row.emotion)
-    lonely = [Skip(s, "a single expression: no pair can be made") for s, e in sorted(shown.items()) if len(e) < 2]
+    alone = [Skip(s, "a single expression: no pair can be made") for s in sorted({r.subject for r in rows} - with_pairs(
+        (r.subject, r.emotion) for r in rows))]
     width = rows[0].frame.expr.shape[0]
     return ExpressionSet(
         name=name, title=title, labels=labels, head=head,
@@ -248,61 +252,18 @@ def assemble(rows: Sequence[Row], skipped: Sequence[Skip], *, name: str, title: 
         neutral_expr=np.array([f.expr for f in faces], np.float32).reshape(-1, width),
         neutral_pose=np.array([f.pose for f in faces], np.float32).reshape(-1, 6),
         image=np.array([r.image for r in rows]), record=np.array([r.record for r in rows]),
-        skipped=(*skipped, *lonely), notes=tuple(notes), settings=settings or {})
+        skipped=(*skipped, *alone), notes=tuple(notes), settings=settings or {})
+
+
+def with_pairs(shown: Iterable[tuple[str, str]]) -> set[str]:
+    """Of (subject, emotion) the subjects that show two emotions or more."""
+    emotions: dict[str, set[str]] = {}
+    for subject, emotion in shown:
+        emotions.setdefault(subject, set()).add(emotion)
+    return {s for s, e in emotions.items() if len(e) > 1}
 
 
 def chosen(subjects: Iterable[str], count: int | None) -> set[str]:
     """Up to ``count`` subjects (None: all), the same ones every time and not by their order: by a digest of the name."""
     ranked = sorted(set(subjects), key=lambda s: hashlib.sha256(s.encode()).digest())
     return set(ranked[:count])
-
-
-def load_dataset(name: str, root: str | os.PathLike[str] | None, work: str | os.PathLike[str], *,
-                 params: str | os.PathLike[str] = "fit", head: HeadModel | None = None, frames: int = 3,
-                 subjects: int | None = None, size: CKPlusSize | CelebVSize | None = None, seed: int = 0,
-                 progress: Progress | None = None) -> ExpressionSet:
-    """Labelled expressions of a data set, or of the stand-in that takes its place.
-
-    Args:
-        name: one of DATASETS.
-        root: the data as distributed; of a stand-in None builds it under ``work`` (or goes on building it).
-        work: folder for fits and stand-ins; made when missing. A second call finds there what the first one did.
-        params: ``fit`` (the project's fitter on the pictures), ``true`` (a stand-in's own parameters; pictures are not
-            even drawn), or a folder with one parameter file for each sequence or clip (anything that ``facelm convert`` reads).
-        head: the head that is fitted or that given parameters drive; None is the default one.
-        frames: rows taken from each sequence (its last frames) or labelled stretch (its strongest frames).
-        subjects: at most so many, the same ones each time; None takes all. CelebV-HQ as a whole is days of fitting.
-        size: how large a stand-in is; None is the default size.
-        seed: of a stand-in.
-        progress: called with (what, done, in all).
-
-    Raises:
-        ValueError: an unknown name, a root that is not this data, parameters of two heads; one sentence each.
-        FileNotFoundError: a folder that does not exist, or real data without ``root``.
-    """
-    if name not in DATASETS:
-        raise ValueError(f"data set {name!r} is not known; allowed: {', '.join(DATASETS)}")
-    if frames < 1:
-        raise ValueError(f"frames is {frames}; allowed: 1 or more")
-    if subjects is not None and subjects < 1:
-        raise ValueError(f"subjects is {subjects}; allowed: 1 or more")
-    standin = name.startswith("standin-")
-    if params == "true" and not standin:
-        raise ValueError(f"params is 'true', which only stand-ins have; for {name} use 'fit' or a folder of parameter files")
-    if root is None and not standin:
-        raise FileNotFoundError(f"{name} needs the folder of the data as distributed (its form must be signed); without it "
-                                f"use standin-{name}")
-    from . import celebvhq, ckplus, sources
-    from . import standin as made
-
-    model = head or HeadModel.default()
-    folder = Path(work)
-    folder.mkdir(parents=True, exist_ok=True)
-    if root is None:
-        root = made.build(name, folder, size, seed, pictures=params != "true", progress=progress)
-    where = Path(root)
-    if not where.is_dir():
-        raise FileNotFoundError(f"{name}: the folder {where} does not exist")
-    source = sources.source_of(params, where, folder, model)
-    load = ckplus.load if name.endswith("ckplus") else celebvhq.load
-    return load(where, source, frames=frames, name=name, subjects=subjects, progress=progress)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,14 +11,16 @@ from typing import Protocol
 
 import numpy as np
 
-from ...common.files import atomic_file
+from ...common.files import digest, file_digest
+from ...common.store import Record as Kept
+from ...common.store import Store
 from ...data_gen.fit.config import FitConfig
 from ...face.clip.sequence import FaceSequence
 from ...face.head.model import HeadModel
 from ...face.io.convert import read_parameters
 
 TRUTH = "truth"
-"""Folder of a stand-in's own parameters, beside its pictures."""
+"""Folder of a surrogate's own parameters, beside its pictures."""
 _FILES = (".npz", ".npy", ".pkl", ".pickle", ".mat", ".pt", ".pth", ".json", ".csv", ".txt")
 
 
@@ -29,7 +29,7 @@ def fitter_code() -> str:
     """A digest of the fitter's own files: fits made by other code are not found again."""
     from ...data_gen import fit
 
-    files = sorted(Path(fit.__file__).parent.glob("*.py"))
+    files = sorted(Path(fit.__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:16]
 
 
@@ -70,33 +70,39 @@ def source_of(params: str | os.PathLike[str], root: Path, work: Path, head: Head
     """The source that ``params`` names; see ``expressions.load_dataset``.
 
     Raises:
-        FileNotFoundError: no such folder of parameters, or a stand-in without its truth.
+        FileNotFoundError: no such folder of parameters, or a surrogate without its truth.
     """
     if params == "fit":
         return FitSource(work / "fits", head)
     folder = root / TRUTH if params == "true" else Path(params)
     if not folder.is_dir():
-        raise FileNotFoundError(f"params is {os.fspath(params)!r} and {folder} is not a folder; give 'fit'"
+        raise FileNotFoundError(f"params is {os.fspath(params)!r} and {folder} is not a folder; give 'fit' "
                                 "or a folder with a parameter file for each sequence or clip")
     return FileSource(folder, head, "true" if params == "true" else folder.name)
 
 
+def title_of(data: str, real: bool, source: Source) -> str:
+    """What tables say of a data set: its name, and where the parameters come from."""
+    if real:
+        return f"{data} ({'fitted by facelm' if source.name == 'fitted' else f'parameters from {source.name}'})"
+    kinds = {"fitted": ", rendered and fitted", "true": "'s own parameters"}
+    return f"{data} surrogate (procedural animator{kinds.get(source.name, f', parameters from {source.name}')})"
+
+
 class FitSource:
-    """The project's fitter, each record once: its result is kept under a name made of content and settings."""
+    """The project's fitter, each record once: a result or a failure is kept under a name made of content and settings."""
 
     name, needs_media = "fitted", True
     _FORMAT = 1
+    _STAGE, _FILE = "fit", "clip.npz"
 
-    def __init__(self, cache: Path, head: HeadModel, config: FitConfig | None = None) -> None:
+    def __init__(self, folder: Path, head: HeadModel) -> None:
         from ...data_gen.fit.landmarker import landmarker_model, model_sha256
 
         self._model = landmarker_model(None)
-        self._cache, self._head, self._config = cache, head, config or FitConfig()
-        cache.mkdir(parents=True, exist_ok=True)
-
-        settings = {"format": self._FORMAT, "fitter": fitter_code(), "config": asdict(self._config), "head": head.ref.sha256,
-                    "model": model_sha256(self._model)}
-        self._settings = json.dumps(settings, sort_keys=True).encode()
+        self._store, self._head, self._config = Store(folder), head, FitConfig()
+        self._settings = {"format": self._FORMAT, "fitter": fitter_code(), "config": asdict(self._config),
+                          "head": head.ref.sha256, "model": model_sha256(self._model)}
 
     @property
     def head(self) -> str:
@@ -104,10 +110,7 @@ class FitSource:
 
     def key(self, record: Record) -> str:
         """Name of the record's fit: content of its files, frame rate and settings."""
-        digest = hashlib.sha256(self._settings + str(record.fps).encode())
-        for path in record.media:
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        return digest.hexdigest()[:24]
+        return digest([self._settings, record.fps, [file_digest(p) for p in record.media]])[:24]
 
     def clip(self, record: Record) -> FaceSequence:
         if not record.media:
@@ -116,39 +119,31 @@ class FitSource:
             key = self.key(record)
         except OSError as err:
             raise Unusable(f"a file cannot be read ({err.strerror or type(err).__name__})") from err
-        kept, failed = self._cache / f"{key}.npz", self._cache / f"{key}.failed.json"
-        if kept.is_file():
-            try:
-                return FaceSequence.load(kept, self._head.ref)
-            except ValueError:  # damaged since: fitted again
-                kept.unlink()
-        if failed.is_file():
-            raise Unusable(str(json.loads(failed.read_text(encoding="utf-8"))["reason"]))
+        kept = self._store.read(self._STAGE, key)
+        if kept is None or (kept.ok and not self._store.has_files(kept)):
+            kept = self._make(record, key)
+        if not kept.ok:
+            raise Unusable(kept.reason)
+        return FaceSequence.load(self._store.place(self._STAGE, key) / self._FILE, self._head.ref)
+
+    def _make(self, record: Record, key: str) -> Kept:
+        """Fit a record and keep the result, or the reason why there is none."""
         try:
-            seq = self._fit(record)
+            with self._store.scratch(self._STAGE, key) as folder:
+                self._fit(record).save(folder / self._FILE)
+                return self._store.commit(self._STAGE, key, key, {"record": record.name}, folder)
         except (ValueError, OSError) as err:  # OSError: a picture cut short
-            reason = self._plain(str(err), record)
-            with atomic_file(failed) as partial:
-                partial.write_text(json.dumps({"record": record.name, "reason": reason}) + "\n", encoding="utf-8")
-            raise Unusable(reason) from err
-        seq.save(kept)
-        return seq
+            return self._store.commit(self._STAGE, key, key, {"record": record.name}, None, self._plain(str(err), record))
 
     def _fit(self, record: Record) -> FaceSequence:
         from ...data_gen.fit.detect import detect
         from ...data_gen.fit.fit import fit_detections
-        from ...face.io.media import MediaInfo, probe
+        from ...face.io.media import probe
 
-        first = probe(record.media[0])
-        info = first if first.kind == "video" else MediaInfo(
-            record.media[0].parent, "folder", first.width, first.height, record.fps or 30.0, len(record.media), "pictures",
-            (), record.media)
-        for path in record.media[1:]:
-            other = probe(path)
-            if (other.width, other.height) != (info.width, info.height):
-                raise ValueError(f"pictures of different sizes ({info.width}x{info.height} and {other.width}x{other.height})")
+        pictures = record.fps is not None  # they are read as one folder of frames
+        info = probe(record.media[0].parent if pictures else record.media[0], record.fps)
         seen = detect(info, model=self._model, max_side=self._config.max_side or None)
-        if info.kind == "folder" and len(seen) != len(record.media):
+        if pictures and len(seen) != len(record.media):
             raise ValueError(f"{len(seen)} of {len(record.media)} pictures could be read")
         return fit_detections(seen, self._head, config=self._config, info=info).seq
 
@@ -212,10 +207,3 @@ class FileSource:
                 return FaceSequence.load(path)
         imported = read_parameters(path, None if self._model.ref == HeadModel.default().ref else self._model)
         return imported.seq
-
-
-def natural(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """Sorted so that frame 10 follows frame 9."""
-    from ...face.io.media import natural_key
-
-    return tuple(sorted(paths, key=natural_key))

@@ -13,10 +13,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data_gen.corpus.splits import SPLITS
+from ...data_gen.text.transition_words import TEMPLATES, instruction
 from .expressions import ExpressionSet, Skip
 
 Split = Literal["random", "subject"]
-SPLITS: tuple[str, ...] = ("train", "val", "test")
 SHARES: tuple[float, ...] = (0.81, 0.09, 0.10)
 
 
@@ -71,19 +72,17 @@ def make_tuples(data: ExpressionSet, count: int | None = None, seed: int = 0, sp
     Raises:
         ValueError: no pair at all, fewer than one sample asked for, an unknown split, or too few subjects to split.
     """
-    from ...data_gen.text.transition_text import TEMPLATES, instruction
-
     if split not in ("random", "subject"):
         raise ValueError(f"split is {split!r}; allowed: random, subject")
     if count is not None and count < 1:
         raise ValueError(f"count is {count}; allowed: 1 or more")
     rng = np.random.default_rng([seed, 0x7091])
-    first, second, lonely = _pairs(data)
+    first, second, alone = _pairs(data)
     possible = len(first)
     if not possible:
         raise ValueError(f"{data.title}: no subject shows two different expressions, so there is no pair to make; "
                          f"{len(data)} expressions of {len(data.subjects)} subjects were given")
-    wanted = min(possible, count if count is not None else PAPER[data.name.removeprefix("standin-")])
+    wanted = min(possible, count if count is not None else PAPER[data.name.removeprefix("surrogate-")])
     picked = rng.choice(possible, wanted, replace=False)
     first, second = first[picked], second[picked]
     template = rng.integers(0, len(TEMPLATES), wanted)
@@ -91,7 +90,7 @@ def make_tuples(data: ExpressionSet, count: int | None = None, seed: int = 0, sp
     texts = [instruction(names[data.label[a]], names[data.label[b]], int(k))
              for a, b, k in zip(first, second, template, strict=True)]
     parts = _random(wanted, rng) if split == "random" else _by_subject(data.subject[first], rng)
-    return Tuples(texts, first, second, parts, template, possible, lonely)
+    return Tuples(texts, first, second, parts, template, possible, alone)
 
 
 PAPER: dict[str, int] = {"ckplus": 26_352, "celebvhq": 28_335}
@@ -100,17 +99,17 @@ PAPER: dict[str, int] = {"ckplus": 26_352, "celebvhq": 28_335}
 
 def _pairs(data: ExpressionSet) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[Skip, ...]]:
     """Every ordered pair of rows of one subject with different labels."""
-    firsts, seconds, lonely = [], [], []
+    firsts, seconds, alone = [], [], []
     for subject in data.subjects:
         rows = np.flatnonzero(data.subject == subject)
         a, b = np.meshgrid(rows, rows, indexing="ij")
         differ = data.label[a] != data.label[b]
         if not differ.any():
-            lonely.append(Skip(subject, "a single expression: no pair can be made"))
+            alone.append(Skip(subject, "a single expression: no pair can be made"))
         firsts.append(a[differ])
         seconds.append(b[differ])
     none = np.zeros(0, np.int64)
-    return np.concatenate(firsts or [none]), np.concatenate(seconds or [none]), tuple(lonely)
+    return np.concatenate(firsts or [none]), np.concatenate(seconds or [none]), tuple(alone)
 
 
 def _random(count: int, rng: np.random.Generator) -> NDArray[np.str_]:

@@ -1,1 +1,1 @@
-"""Evaluation of instruction-driven transitions: classifier, metrics, tables and the runner of `facelm eval transitions`."""
+"""Evaluation of instruction-driven transitions: classifier, metrics, tables. May import eval, data_gen, face and common."""

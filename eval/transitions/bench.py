@@ -1,34 +1,32 @@
-"""The workbench of an evaluation: data, trained models and scores, each made once and found again in the work folder."""
+"""Data, trained models and scores of an evaluation, each made once and found again in the work folder."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ...common.files import atomic_file
+from ...common.progress import Progress, silent
+from ...common.store import Store
 from ...face.head.model import HeadModel
-from ..baselines.i2fet.arrays import unique_sentences
+from ..baselines.i2fet.arrays import Samples
 from ..baselines.i2fet.config import Recipe
+from ..baselines.i2fet.kept_text import KeptText
+from ..baselines.i2fet.loop import fingerprint
 from ..baselines.i2fet.text import TextEncoder, text_encoder
 from ..datasets.expressions import ExpressionSet
 from ..datasets.tuples import Tuples
-from .classifier import Classifier, ClassifierConfig, Labelled, train_classifier
+from .classifier import Classifier, Labelled, train_classifier
 from .metrics import Score, Spread, confusion, score
-from .options import TransitionRecipe
-from .shapes import Faces, Pictures, ShapeRenderer, cached, of_set
+from .options import Loss, TransitionRecipe
+from .shapes import Faces, Pictures, ShapeRenderer, cached
 
-Progress = Callable[[str, int, int], None]
 Ints = NDArray[np.int64]
 
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
@@ -95,7 +93,7 @@ def frames_of(tuples: Tuples, split: str) -> Ints:
 
 
 def classifier_frames(data: ExpressionSet, tuples: Tuples, seed: int) -> Frames:
-    """Which frames teach the classifier, choose its epoch, and test it.
+    """Which frames train the classifier, choose its epoch, and test it.
 
     Of the frames of training samples, whole records (a record's frames are nearly equal) are held out: a tenth of each
     emotion's records for validation and a tenth for the test. With a split by subject the samples' own split decides.
@@ -118,67 +116,6 @@ def classifier_frames(data: ExpressionSet, tuples: Tuples, seed: int) -> Frames:
     return Frames(used[free[used]], np.flatnonzero(val), np.flatnonzero(test))
 
 
-def digest(*parts: object) -> str:
-    """Short hash (hex) of values and arrays."""
-    out = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            out.update(f"{part.dtype}{part.shape}".encode() + np.ascontiguousarray(part).tobytes())
-        else:
-            out.update(json.dumps(part, sort_keys=True, default=str).encode())
-    return out.hexdigest()[:16]
-
-
-class KeptText:
-    """A text encoder whose features are kept on disk; the encoder itself is loaded when a new sentence comes.
-
-    Args:
-        make: loads the encoder.
-        folder: of the features.
-        key: what the features depend on.
-    """
-
-    def __init__(self, make: Callable[[], TextEncoder], folder: Path, key: object) -> None:
-        self._make, self._path = make, folder / f"text_{digest(key)}.npz"
-        self._known: dict[str, int] = {}
-        self.name, self.dim, self.tokens = "", 0, 0
-        folder.mkdir(parents=True, exist_ok=True)
-        if self._path.is_file():
-            try:
-                with np.load(self._path, allow_pickle=False) as npz:
-                    about = json.loads(str(npz["about"]))
-                    self._features, self._mask = torch.from_numpy(npz["features"]), torch.from_numpy(npz["mask"])
-                self._known = {s: i for i, s in enumerate(about["sentences"])}
-                self.name, self.dim, self.tokens = str(about["name"]), int(about["dim"]), int(about["tokens"])
-            except (ValueError, KeyError, OSError, EOFError, json.JSONDecodeError):
-                self._known = {}
-        if not self._known:
-            self._take(self._encoder)
-
-    @cached_property
-    def _encoder(self) -> TextEncoder:
-        return self._make()
-
-    def _take(self, encoder: TextEncoder) -> None:
-        self.name, self.dim, self.tokens = encoder.name, encoder.dim, encoder.tokens
-        self._features = torch.zeros(0, self.tokens, self.dim)
-        self._mask = torch.zeros(0, self.tokens, dtype=torch.bool)
-
-    def encode(self, sentences: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """See ``TextEncoder.encode``; new sentences are encoded and kept."""
-        new = [s for s in dict.fromkeys(sentences) if s not in self._known]
-        if new:
-            features, mask = self._encoder.encode(new)
-            self._known |= {s: len(self._known) + i for i, s in enumerate(new)}
-            self._features, self._mask = torch.cat([self._features, features]), torch.cat([self._mask, mask])
-            about = {"name": self.name, "dim": self.dim, "tokens": self.tokens, "sentences": list(self._known)}
-            with atomic_file(self._path) as partial, open(partial, "wb") as handle:
-                np.savez_compressed(handle, about=np.array(json.dumps(about)), features=self._features.numpy(),
-                                    mask=self._mask.numpy())
-        at = torch.tensor([self._known[s] for s in sentences])
-        return self._features[at], self._mask[at]
-
-
 class Bench:
     """Makes and keeps what the tables need.
 
@@ -186,20 +123,19 @@ class Bench:
         recipe: sizes. base: the baselines' recipe.
         data, tuples: what is learned and tested. head: of the data.
         work: folder for everything that is kept.
-        progress: called with (what, done, in all).
+        progress: its stages say what is trained or drawn.
         encoder: a text encoder instead of the recipe's (tests).
     """
 
     def __init__(self, recipe: TransitionRecipe, base: Recipe, data: ExpressionSet, tuples: Tuples, head: HeadModel, work: Path,
-                 progress: Progress | None = None, encoder: TextEncoder | None = None) -> None:
+                 progress: Progress = silent, encoder: TextEncoder | None = None) -> None:
         self.recipe, self.base, self.data, self.tuples, self.head = recipe, base, data, tuples, head
-        self.work = work
-        self.progress: Progress = progress or (lambda what, done, of: None)
+        self.work, self.store, self.progress = work, Store(work), progress
         self.renderer = ShapeRenderer(head, recipe.classifier.size)
         self.frames = classifier_frames(data, tuples, recipe.seed)
         self._encoder = encoder
-        self.key = digest(data.name, str(data.title), data.expr, data.pose, data.shape, data.label, tuples.first, tuples.second,
-                          tuples.split.tolist(), tuples.instructions)
+        self.key = fingerprint(data.name, data.title, data.expr, data.pose, data.shape, data.label, tuples.first, tuples.second,
+                                tuples.split.tolist(), tuples.instructions)
         self._trained: dict[str, Any] = {}
 
     # -- data ---------------------------------------------------------------------------
@@ -208,7 +144,7 @@ class Bench:
         """The text encoder, with its features kept."""
         if self._encoder is not None:
             return self._encoder
-        return KeptText(lambda: text_encoder(self.base.text), self.work / "text", asdict(self.base.text))
+        return KeptText(lambda: text_encoder(self.base.text), self.store, asdict(self.base.text))
 
     def items(self, count: int = 0) -> Items:
         """Test samples; 0 is all."""
@@ -219,7 +155,7 @@ class Bench:
 
     def paraphrased(self, items: Items) -> Items:
         """The same pairs in free wordings that no training uses."""
-        from ...data_gen.text.transition_text import paraphrase
+        from ...data_gen.text.transition_words import paraphrase
 
         rng = np.random.default_rng([self.recipe.seed, 0x9A7A])
         names = self.data.labels
@@ -231,19 +167,19 @@ class Bench:
 
     @cached_property
     def _all_pictures(self) -> Pictures:
-        return cached(self.renderer, of_set(self.data), self.work / "shapes", self.progress)
+        return cached(self.renderer, Faces(self.data.expr, self.data.pose, self.data.shape), self.store, self.progress)
 
     # -- models -------------------------------------------------------------------------
-    def classifier(self, loss: str = "rfl") -> Classifier:
+    def classifier(self, loss: Loss = "rfl") -> Classifier:
         """The trained classifier with this loss."""
         f, key = self.frames, f"classifier_{loss}"
-        config: ClassifierConfig = replace(self.recipe.classifier, loss=loss).for_pictures(len(f.train))
+        config = replace(self.recipe.classifier, loss=loss).for_pictures(len(f.train))
         if key not in self._trained:
-            folder = self.work / "models" / f"{key}_{digest(self.key, asdict(config), self.renderer.about, f.train, f.val)}"
+            folder = self.work / "models" / f"{key}_{fingerprint(self.key, asdict(config), self.renderer.about, f.train, f.val)}"
             self._trained[key] = train_classifier(
                 config, Labelled(self.pictures(f.train), self.data.label[f.train]),
                 Labelled(self.pictures(f.val), self.data.label[f.val]), self.data.labels, folder,
-                lambda done, of, stage="": self.progress(f"{config.title}: epochs", done, of))
+                lambda done, of, stage="": self.progress(done, of, f"{config.title}: epochs"))
         return self._trained[key]
 
     def trained(self, method: str, training: int = 0) -> Any:
@@ -261,21 +197,18 @@ class Bench:
         key = self.model_key(method, config)
         if key not in self._trained:
             t, d = self.tuples, self.data
-            sentences, index = unique_sentences(t.instructions)
-            features, mask = self.encoder.encode(sentences)
             pairs = np.stack([t.first, t.second], 1)
+            samples = Samples.of(d.expr[pairs], d.pose[pairs], d.shape[t.first], t.instructions, t.split, self.encoder)
             title = f"training {method if method == 'MotionCLIP' else f'I2FET ({method})'}: epochs"
-            self._trained[key] = train(
-                config, d.expr[pairs], d.pose[pairs], d.shape[t.first], index, features, mask, self.head, t.split,
-                out=self.work / "models" / key, progress=lambda done, of, stage="": self.progress(title, done, of),
-                encoder=self.encoder)
+            self._trained[key] = train(config, samples, self.head, self.work / "models" / key,
+                                       lambda done, of, stage="": self.progress(done, of, title), self.encoder)
         return self._trained[key]
 
     def model_key(self, method: str, config: Recipe) -> str:
         """The model's folder: changes with everything that it depends on."""
         raw = config.to_dict()
         parts = ("text", "motionclip", "loss") if method == "MotionCLIP" else ("text", "ifed", "vae", "loss", "fit")
-        return f"{method}_{digest(self.key, self.head.sha256, self.encoder.name, [raw[p] for p in parts])}"
+        return f"{method}_{fingerprint(self.key, self.head.sha256, self.encoder.name, [raw[p] for p in parts])}"
 
     def ned(self) -> Any:
         """The neutral encoder-decoder, trained on the rows of which a neutral face is known; None where there are too few."""
@@ -287,10 +220,10 @@ class Bench:
         split[self.frames.val], split[self.frames.test] = "val", "test"
         if (split[rows] == "train").sum() < 4 or not (split[rows] == "test").any():
             return None
-        key = f"NED_{digest(self.key, self.head.sha256, asdict(self.base.ned), d.neutral, d.neutral_expr)}"
+        key = f"NED_{fingerprint(self.key, self.head.sha256, asdict(self.base.ned), d.neutral, d.neutral_expr)}"
         return train_ned(self.base, d.expr[rows], d.pose[rows], d.neutral_expr[d.neutral[rows]], d.neutral_pose[d.neutral[rows]],
                          self.head, split[rows], out=self.work / "models" / key,
-                         progress=lambda done, of, stage="": self.progress("training NED: epochs", done, of))
+                         progress=lambda done, of, stage="": self.progress(done, of, "training NED: epochs"))
 
     # -- scores -------------------------------------------------------------------------
     def classify(self, expr: NDArray[np.floating[Any]], pose: NDArray[np.floating[Any]], rows: Ints, what: str) -> Ints:
@@ -314,48 +247,34 @@ class Bench:
         """The classifier on the true expressions."""
         return self.entry([self.classifier().predict(self.pictures(items.rows.ravel())).reshape(-1, 2)], items, 0)
 
-    def baseline(self, method: str, items: Items, repeats: int, what: str = "") -> Entry:
+    def baseline(self, method: str, items: Items, repeats: int, what: str) -> Entry:
         """``MotionCLIP`` or a variant of I2FET: every training, every sampling seed; labels are kept on disk."""
         found = []
         for training in range(self.recipe.retrainings):
             model = self.trained(method, training)
             # MotionCLIP's decoder draws nothing: its repeats would be equal
             for repeat in range(1 if method == "MotionCLIP" else repeats):
-                def labels(model: Any = model, repeat: int = repeat) -> list[list[int]]:
+                key = fingerprint(self.key, model.key, self._classifier_digest, items.instructions, items.rows, repeat)
+                kept = self.store.read("labels", f"{method}_{key}")
+                if kept is None:
                     expr, pose = model.generate(items.instructions, seed=repeat)
-                    return self.classify(expr, pose, items.rows, what or method).tolist()
-
-                key = digest(self.key, model.key, self._judge, items.instructions, items.rows, repeat)
-                found.append(np.array(self.kept(f"{method}_{key}", labels), np.int64))
+                    labels = self.classify(expr, pose, items.rows, what)
+                    kept = self.store.commit("labels", f"{method}_{key}", key, {"labels": labels.tolist()}, None)
+                found.append(np.array(kept.data["labels"], np.int64))
         return self.entry(found, items, self.recipe.retrainings)
 
     @cached_property
-    def _judge(self) -> str:
-        """What the classifier's verdicts depend on."""
+    def _classifier_digest(self) -> str:
+        """Of what the classifier's labels depend on."""
         weights = self.classifier().model.state_dict()
-        return digest(self.renderer.about, *(v.detach().cpu().float().numpy() for v in weights.values()))
+        return fingerprint(self.renderer.about, *(v.detach().cpu().float().numpy() for v in weights.values()))
 
-    def kept(self, name: str, make: Callable[[], Any]) -> Any:
-        """JSON of ``make()``, kept in the work folder under a name that changes with all it depends on."""
-        path = self.work / "results" / f"{name}.json"
-        if path.is_file():
-            try:
-                return json.loads(path.read_text(encoding="utf-8"))
-            except (ValueError, OSError):
-                pass  # cut short: made again
-        value = make()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        partial.write_text(json.dumps(value), encoding="utf-8")
-        os.replace(partial, path)
-        return value
-
-    def inference_seconds(self, method: str, instruction: str, tries: int = 5) -> float:
+    def inference_seconds(self, method: str, instruction: str) -> float:
         """Median seconds for one instruction whose sentence is already encoded, without drawing."""
         model = self.trained(method)
         model.generate([instruction], seed=0)
         taken = []
-        for k in range(tries):
+        for k in range(5):
             started = time.perf_counter()
             model.generate([instruction], seed=k)
             taken.append(time.perf_counter() - started)

@@ -9,81 +9,25 @@ effective number of samples (Cui et al. 2019, https://arxiv.org/abs/1901.05555).
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-import pydantic.dataclasses
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ...common.config import SETTINGS, parse
-from ...common.files import atomic_file, write_json
+from ...common.config import parse
 from ...common.progress import Progress
 from ...common.training import Every, Losses, Plan, Reached, Run, Task, by_epoch, cosine, fit
+from ..baselines.i2fet.loop import load_weights, read_config, save_model
 from .metrics import accuracy, g_mean
+from .options import ClassifierConfig
 
-LABELS: dict[str, str] = {"ce": "cross entropy", "rfl": "reweighted focal loss (RFL)"}
 FORMAT = "facelm-expression-classifier"
-Size = Annotated[int, Field(ge=1)]
-
-
-@pydantic.dataclasses.dataclass(frozen=True, config=SETTINGS)
-class ClassifierConfig:
-    """Backbone, loss and training. The defaults are the CPU recipe."""
-
-    size: Annotated[int, Field(ge=32, le=1024)] = 96
-    """Side of the shape images, px."""
-    embedding: Annotated[int, Field(ge=4, le=1024)] = 16
-    """Channels after the stem."""
-    hidden: tuple[Size, ...] = (16, 32, 64, 128)
-    """Channels of the stages."""
-    depths: tuple[Size, ...] = (1, 1, 1, 1)
-    """Blocks of the stages; ResNet-101 is 3, 4, 23, 3 with bottlenecks."""
-    layer: Literal["basic", "bottleneck"] = "basic"
-    """``basic`` or ``bottleneck``."""
-    loss: Literal["ce", "rfl"] = "rfl"
-    """``ce`` or ``rfl``."""
-    beta: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    """Of the effective number; 0 gives every class the same weight, near 1 the inverse of its count."""
-    gamma: Annotated[float, Field(ge=0)] = 2.0
-    """Of the focal loss; 0 is cross entropy."""
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 24
-    steps: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """At least so many steps of the optimiser: few pictures are read more often than ``epochs`` says."""
-    batch: Annotated[int, Field(ge=2, le=4096)] = 64
-    lr: Annotated[float, Field(gt=0, lt=1)] = 1e-3
-    """Of Adam; 1e-4 in the paper, for a network twenty times as deep."""
-    schedule: Literal["constant", "cosine"] = "cosine"
-    """``constant``, or ``cosine``: the rate falls to 2 % of ``lr``."""
-    flip: bool = True
-    """Mirror half of the training pictures."""
-    shift: Annotated[int, Field(ge=0)] = 4
-    """Move training pictures by up to so many px; rotations are left out, so that Table X tests them unseen."""
-    seed: Annotated[int, Field(ge=0)] = 0
-
-    def __post_init__(self) -> None:
-        if not self.hidden or len(self.hidden) != len(self.depths):
-            raise ValueError(f"hidden {self.hidden} and depths {self.depths} must be as many numbers")
-        if self.shift > self.size // 4:
-            raise ValueError(f"shift is {self.shift}; allowed: 0 to a quarter of the size {self.size}")
-
-    def for_pictures(self, count: int) -> ClassifierConfig:
-        """The same with the epochs that ``count`` training pictures need for ``steps``."""
-        return replace(self, epochs=max(self.epochs, math.ceil(self.steps / max(1, math.ceil(count / self.batch)))))
-
-    @property
-    def title(self) -> str:
-        """What tables call it, e.g. ``ResNet-10 with RFL``: layers as He et al. count them."""
-        layers = 2 + sum(self.depths) * (3 if self.layer == "bottleneck" else 2)
-        return f"ResNet-{layers}" + (" with RFL" if self.loss == "rfl" else "")
 
 
 def class_weights(counts: NDArray[np.integer[Any]], beta: float) -> NDArray[np.float64]:
@@ -167,12 +111,9 @@ class Classifier:
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and then ``config.json``; each appears whole."""
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic_file(folder / "model.safetensors") as partial:
-            save_file({k: v.detach().contiguous().clone() for k, v in self.model.state_dict().items()}, partial)
         history = [{k: None if math.isnan(v) else v for k, v in entry.items()} for entry in self.history]
-        write_json(folder / "config.json", {"format": FORMAT, "config": asdict(self.config), "labels": self.labels,
-                                            "history": history}, indent=1)
+        save_model(folder, self.model, {"format": FORMAT, "version": 1, "config": asdict(self.config), "labels": self.labels,
+                                        "history": history})
 
     @classmethod
     def load(cls, folder: Path) -> Classifier:
@@ -181,21 +122,14 @@ class Classifier:
         Raises:
             FileNotFoundError: nothing there. ValueError: another thing, or damaged.
         """
-        about = folder / "config.json"
-        if not about.is_file():
-            raise FileNotFoundError(f"{folder} holds no expression classifier (config.json is missing)")
+        raw = read_config(folder, FORMAT)
         try:
-            raw = json.loads(about.read_text(encoding="utf-8"))
-            if raw.get("format") != FORMAT:
-                raise ValueError(f"its format is {raw.get('format')!r}, not {FORMAT!r}")
-            config = parse(ClassifierConfig, raw["config"], "classifier")
+            config, labels = parse(ClassifierConfig, raw["config"], "classifier"), tuple(raw["labels"])
             history = [{k: math.nan if v is None else v for k, v in entry.items()} for entry in raw["history"]]
-            out = cls(config, tuple(raw["labels"]), backbone(config, tuple(raw["labels"])), history)
-            out.model.load_state_dict(load_file(folder / "model.safetensors"))
-        except (KeyError, TypeError, AttributeError, ValueError, OSError, RuntimeError) as err:
-            raise ValueError(f"{folder} is not a saved expression classifier, or is damaged: {str(err)[:200]}") from err
-        except Exception as err:  # safetensors raises a type of its own
-            raise ValueError(f"{folder} is damaged: {str(err)[:200]}") from err
+            out = cls(config, labels, backbone(config, labels), history)
+        except (KeyError, TypeError, AttributeError, ValueError) as err:
+            raise ValueError(f"{folder}: config.json is not that of an expression classifier ({err})") from err
+        load_weights(folder, out.model)
         return out
 
 
@@ -241,7 +175,10 @@ class ClassifierTask(Task):
         return Losses(focal_loss(self.model(pixel_values=_input(shown)).logits, targets, gamma, self.weights))
 
     def rate(self, share: float, step: int) -> float:
-        return cosine(share) if self.config.schedule == "cosine" else 1.0
+        if self.config.schedule == "constant":
+            return 1.0
+        epoch, k = divmod(step, self.steps)  # by the pictures seen: an epoch's last step may be smaller than the others
+        return cosine((epoch + k * self.config.batch / len(self.targets)) / self.config.epochs)
 
     def validate(self) -> dict[str, float]:
         if not len(self.val.label):

@@ -59,7 +59,7 @@ def draw(data: FigureData, folder: Path, title: str) -> tuple[list[Path], list[s
     if data.latents:
         try:
             written.append(_save(plt, _latents(plt, data.latents, data.labels, title), folder / "tsne.png"))
-        except (ImportError, ValueError) as err:
+        except ValueError as err:
             why.append(str(err))
     return written, why
 
@@ -92,20 +92,17 @@ def _save(plt: Any, figure: Any, path: Path) -> Path:
 
 
 def _confusions(plt: Any, matrices: Mapping[str, list[list[int]]], labels: Sequence[str], title: str) -> Any:
+    from sklearn.metrics import ConfusionMatrixDisplay
+
     figure, axes = plt.subplots(1, len(matrices), figsize=(3.6 * len(matrices), 4.0), squeeze=False)
     for axis, (name, counts) in zip(axes[0], matrices.items(), strict=True):
         matrix = np.asarray(counts, float)
-        share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
-        axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
-        for i, j in np.ndindex(share.shape):
-            if share[i, j] >= 0.005:
-                axis.text(j, i, f"{100 * share[i, j]:.0f}", ha="center", va="center", fontsize=7,
-                          color="white" if share[i, j] > 0.6 else "black")
-        axis.set_xticks(range(len(labels)), labels, rotation=90, fontsize=7)
-        axis.set_yticks(range(len(labels)), labels if axis is axes[0][0] else [""] * len(labels), fontsize=7)
-        axis.set_title(name, fontsize=9)
-        axis.set_xlabel("recognised", fontsize=8)
-    axes[0][0].set_ylabel("asked for", fontsize=8)
+        share = 100 * matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+        ConfusionMatrixDisplay(share, display_labels=labels).plot(
+            ax=axis, cmap="Blues", values_format=".0f", xticks_rotation=90, colorbar=False, im_kw={"vmin": 0, "vmax": 100},
+            text_kw={"fontsize": 7})
+        axis.tick_params(labelsize=7, labelleft=axis is axes[0][0])
+        axis.set(title=name, xlabel="recognised", ylabel="asked for" if axis is axes[0][0] else "")
     figure.suptitle(f"Recognised expressions, % ({title})", fontsize=9)
     return figure
 

@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...common.optional import require
+
 MS_SSIM_LEAST = 161
 """Smallest side for MS-SSIM's five scales with a window of 11: (11 - 1) 2^4 + 1."""
 CAP_DB = 100.0
@@ -41,21 +43,19 @@ class Likeness:
 
 def l1(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     """Mean absolute difference of two pictures, values in [0, 1]."""
-    x, y = _pair(a, b)
-    return float(np.abs(x - y).mean())
+    return float(np.abs(_difference(a, b)).mean())
 
 
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     """Peak signal-to-noise ratio in dB with peak 1: -10 log10 of the mean squared difference, at most ``CAP_DB``."""
-    x, y = _pair(a, b)
-    error = float(np.square(x - y).mean())
+    error = float(np.square(_difference(a, b)).mean())
     return CAP_DB if error <= 0 else min(CAP_DB, -10.0 * math.log10(error))
 
 
-def _pair(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float64]:
     if a.shape != b.shape or a.dtype != np.uint8 or b.dtype != np.uint8 or not a.size:
         raise ValueError(f"pictures are {a.dtype} {a.shape} and {b.dtype} {b.shape}; needed: uint8 of one shape")
-    return a.astype(np.float64) / 255.0, b.astype(np.float64) / 255.0
+    return a.astype(np.float64) / 255.0 - b.astype(np.float64) / 255.0
 
 
 def _tensor(pictures: NDArray[np.uint8]) -> torch.Tensor:
@@ -70,13 +70,11 @@ def ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     Raises:
         ImportError: torchmetrics is missing. ValueError: pictures below ``MS_SSIM_LEAST`` px.
     """
-    _pair(a, b)
+    _difference(a, b)
     if min(a.shape[1:3]) < MS_SSIM_LEAST:
         raise ValueError(f"MS-SSIM of pictures of {a.shape[1:3]} px; at least {MS_SSIM_LEAST} px a side are needed")
-    try:
-        from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as measure
-    except ImportError as err:
-        raise ImportError("MS-SSIM needs torchmetrics: pip install 'facelm[eval]'") from err
+    image = require("torchmetrics.functional.image", "eval", "MS-SSIM needs torchmetrics")
+    measure = image.multiscale_structural_similarity_index_measure
     # one pair at a time keeps the pyramid small; the relu keeps negative contrast terms from becoming NaN
     values = [float(measure(_tensor(a[k:k + 1]), _tensor(b[k:k + 1]), data_range=1.0, normalize="relu")) for k in range(len(a))]
     return float(np.mean(values))
@@ -103,10 +101,8 @@ def lpips(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
         raise ImportError(why)
     from torchmetrics.functional.image import learned_perceptual_image_patch_similarity as measure
 
-    x, y = (_tensor(p) for p in (a, b))
-    x, y = (t.expand(-1, 3, -1, -1) if t.shape[1] == 1 else t for t in (x, y))
     with torch.inference_mode():
-        return float(measure(x, y, net_type="alex", normalize=True))
+        return float(measure(_tensor(a).expand(-1, 3, -1, -1), _tensor(b).expand(-1, 3, -1, -1), net_type="alex", normalize=True))
 
 
 def likeness(made: NDArray[np.uint8], target: NDArray[np.uint8]) -> Likeness:

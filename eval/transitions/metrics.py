@@ -9,6 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import gmean
+
+from ...common.optional import require
+
+measures = require("sklearn.metrics", "eval", "the scores of transitions need scikit-learn")
 
 Ints = NDArray[np.integer[Any]]
 
@@ -42,17 +47,9 @@ class Score:
     """Geometric mean of the classes' recalls."""
 
 
-def _same(true: Ints, found: Ints) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    a, b = np.asarray(true, np.int64).ravel(), np.asarray(found, np.int64).ravel()
-    if a.shape != b.shape or not len(a):
-        raise ValueError(f"{len(a)} true labels and {len(b)} found ones; needed: as many of both, at least 1")
-    return a, b
-
-
 def accuracy(true: Ints, found: Ints) -> float:
     """Share of equal labels (Acc1)."""
-    a, b = _same(true, found)
-    return float((a == b).mean())
+    return float(measures.accuracy_score(np.ravel(true), np.ravel(found)))
 
 
 def pair_accuracy(true: Ints, found: Ints) -> float:
@@ -69,16 +66,12 @@ def pair_accuracy(true: Ints, found: Ints) -> float:
 
 def confusion(true: Ints, found: Ints, classes: int) -> NDArray[np.int64]:
     """``(C, C)`` counts: row is the label that was asked for, column the one that was found; -1 found is in no column."""
-    a, b = _same(true, found)
-    out = np.zeros((classes, classes), np.int64)
-    np.add.at(out, (a[b >= 0], b[b >= 0]), 1)
-    return out
+    return measures.confusion_matrix(np.ravel(true), np.ravel(found), labels=np.arange(classes))
 
 
 def recalls(true: Ints, found: Ints, classes: int) -> NDArray[np.float64]:
     """``(C,)`` share of each class that is recognised; NaN for a class that was never asked for."""
-    a, b = _same(true, found)
-    return np.array([float((b[a == c] == c).mean()) if (a == c).any() else math.nan for c in range(classes)])
+    return measures.recall_score(np.ravel(true), np.ravel(found), labels=np.arange(classes), average=None, zero_division=np.nan)
 
 
 def g_mean(true: Ints, found: Ints, classes: int) -> float:
@@ -86,9 +79,7 @@ def g_mean(true: Ints, found: Ints, classes: int) -> float:
 
     One class that is never recognised makes it 0, as in Table X.
     """
-    values = recalls(true, found, classes)
-    values = values[~np.isnan(values)]
-    return 0.0 if (values <= 0).any() else float(np.exp(np.log(values).mean()))
+    return float(gmean(recalls(true, found, classes), nan_policy="omit"))
 
 
 def score(true: Ints, found: Ints, classes: int) -> Score:
@@ -96,30 +87,27 @@ def score(true: Ints, found: Ints, classes: int) -> Score:
     return Score(accuracy(true, found), pair_accuracy(true, found), g_mean(true, found, classes))
 
 
-def tsne(latents: NDArray[np.floating[Any]], seed: int = 0, perplexity: float = 30.0, limit: int = 600) -> tuple[
-        NDArray[np.float32], NDArray[np.int64]]:
-    """t-SNE (van der Maaten & Hinton 2008, https://jmlr.org/papers/v9/vandermaaten08a.html) through scikit-learn.
+def tsne(latents: NDArray[np.floating[Any]], seed: int = 0, limit: int = 600) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """t-SNE (van der Maaten & Hinton 2008, https://jmlr.org/papers/v9/vandermaaten08a.html) with perplexity 30.
 
     Args:
-        latents: ``(N, D)``; more than ``limit`` rows are thinned by a seeded draw.
-        seed: of the draw and the embedding. perplexity: lowered where there are few rows.
+        latents: ``(N, D)``; more than ``limit`` rows are thinned by a seeded draw. The perplexity is lowered for few rows.
+        seed: of the draw and the embedding.
 
     Returns:
         ``(n, 2)`` places and ``(n,)`` the rows they belong to.
 
     Raises:
-        ImportError: scikit-learn is missing. ValueError: fewer than 5 rows.
+        ValueError: fewer than 5 rows.
     """
-    try:
-        from sklearn.manifold import TSNE
-    except ImportError as err:
-        raise ImportError("t-SNE needs scikit-learn: pip install 'facelm[eval]'") from err
+    from sklearn.manifold import TSNE
+
     if len(latents) < 5:
         raise ValueError(f"t-SNE of {len(latents)} points; at least 5 are needed")
     rows = np.arange(len(latents))
     if len(rows) > limit:
         rows = np.sort(np.random.default_rng(seed).choice(len(rows), limit, replace=False))
-    places = TSNE(2, perplexity=min(perplexity, (len(rows) - 1) / 3), random_state=seed, init="pca").fit_transform(
+    places = TSNE(2, perplexity=min(30.0, (len(rows) - 1) / 3), random_state=seed, init="pca").fit_transform(
         np.asarray(latents, np.float64)[rows])
     return places.astype(np.float32), rows.astype(np.int64)
 
@@ -129,11 +117,6 @@ def separation(latents: NDArray[np.floating[Any]], label: Ints) -> float:
 
     A number beside the t-SNE pictures, which only show.
     """
-    try:
-        from sklearn.metrics import silhouette_score
-    except ImportError as err:
-        raise ImportError("the silhouette needs scikit-learn: pip install 'facelm[eval]'") from err
-    known = len(np.unique(label))
-    if not 2 <= known < len(label):
+    if not 2 <= len(np.unique(label)) < len(label):
         return math.nan
-    return float(silhouette_score(np.asarray(latents, np.float64), np.asarray(label)))
+    return float(measures.silhouette_score(np.asarray(latents, np.float64), np.asarray(label)))

@@ -1,19 +1,27 @@
-"""The transitions themselves: the language model's, FET's and the performer's own, measured by ``quality``."""
+"""The transitions themselves: the language model's, FET's and the procedural animator's, measured by ``quality``."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from ...data_gen.performer.transitions import Plan, perform_transition, realise_plan, transition_keys
+from ...data_gen.performer.transitions import (
+    Plan,
+    TransitionSpec,
+    perform_transition,
+    realise_plan,
+    transition_keys,
+)
 from ...face.clip.sequence import FaceSequence
-from ...face.head.model import HeadModel
-from ..datasets.expressions import frame_pose
+from ..datasets.expressions import Pose, frame_pose
 from .bench import Bench, Items
 from .quality import (
+    Dynamics,
     DynamicsScore,
     compare_dynamics,
     course,
@@ -28,6 +36,9 @@ from .quality import (
 
 SECONDS = 3.0
 """Asked of the language model, and FET's length: the paper's 75 frames."""
+Keyed = tuple[FaceSequence, tuple[int, ...]]
+"""A clip and the frames at which its expressions are fully there."""
+_CHUNK = 8
 
 
 class Made(Protocol):
@@ -46,21 +57,16 @@ class TransitionModel(Protocol):
                         seconds: float | None = ..., seed: int = ...) -> list[Any]: ...
 
 
-Progress = Callable[[str, int, int], None]
-
-
-def carry_out(lm: TransitionModel, instructions: Sequence[str], head: HeadModel, progress: Progress, what: str,
-              sources: Sequence[FaceSequence | None] | None = None, seconds: float | None = None, seed: int = 0,
-              chunk: int = 8) -> list[Made | None]:
+def carry_out(bench: Bench, lm: TransitionModel, instructions: Sequence[str], what: str,
+              sources: Sequence[FaceSequence] | None = None, seconds: float | None = None, seed: int = 0) -> list[Made | None]:
     """The language model's transitions; None for an instruction that it refuses (ValueError).
 
     Raises:
         ValueError: a clip of another head than the data's, or without key frames.
     """
     out: list[Made | None] = []
-    for k in range(0, len(instructions), chunk):
-        part = list(instructions[k:k + chunk])
-        given = None if sources is None else list(sources[k:k + chunk])
+    for k in range(0, len(instructions), _CHUNK):
+        part, given = instructions[k:k + _CHUNK], None if sources is None else sources[k:k + _CHUNK]
         try:
             out += lm.transition_many(part, given, seconds=seconds, seed=seed + k)
         except ValueError:  # one of them is refused: which?
@@ -69,10 +75,10 @@ def carry_out(lm: TransitionModel, instructions: Sequence[str], head: HeadModel,
                     out += lm.transition_many([text], None if given is None else [given[i]], seconds=seconds, seed=seed + k + i)
                 except ValueError:
                     out.append(None)
-        progress(what, len(out), len(instructions))
+        bench.progress(len(out), len(instructions), what)
     for made in out:
         if made is not None:
-            made.clip.require_head(head.ref, "the language model's transition")
+            made.clip.require_head(bench.head.ref, "the language model's transition")
             if not made.keys:
                 raise ValueError("a transition of the language model has no key frames")
     return out
@@ -99,7 +105,7 @@ def source_of(bench: Bench, row: int) -> FaceSequence:
     return rest.replace(expr=np.clip(expr, 0.0, 1.0)[None], neck_pose=pose[None, :3], jaw_pose=pose[None, 3:], shape=d.shape[row])
 
 
-def judge(bench: Bench, clips: Sequence[tuple[FaceSequence, tuple[int, ...]] | None], items: Items,
+def measured(bench: Bench, clips: Sequence[Keyed | None], items: Items,
           sources: Sequence[FaceSequence], seconds: float | None,
           wanted: Sequence[Sequence[tuple[float, float]]] | None = None) -> dict[str, float]:
     """Means of every measure of ``quality`` over transitions ``(clip, keys)``; refused ones (None) are left out.
@@ -110,16 +116,13 @@ def judge(bench: Bench, clips: Sequence[tuple[FaceSequence, tuple[int, ...]] | N
     """
     names = bench.data.labels
     rows: list[dict[str, float]] = []
+    ends: list[tuple[Pose, Pose]] = []
     kept = [i for i, c in enumerate(clips) if c is not None]
-    ends: list[tuple[np.ndarray, np.ndarray]] = []
     for i in kept:
-        pair = clips[i]
-        assert pair is not None
-        clip, keys = pair
+        clip, keys = clips[i]  # type: ignore[misc]
         first, last = int(keys[0]), int(keys[-1])
         checks = facs_check(clip, (first, last), [names[k] for k in items.labels[i]], bench.head)
-        a, b = frame_pose(clip, first), frame_pose(clip, last)
-        ends.append((np.stack([a.expr, b.expr]), np.stack([a.pose, b.pose])))
+        ends.append((frame_pose(clip, first), frame_pose(clip, last)))
         rows.append({
             "facs": float(np.mean([c.found for c in checks])), "foreign": float(np.mean([c.foreign for c in checks])),
             "monotonic": monotonic(clip, first, last), "smoothness": smoothness(clip, first, last),
@@ -128,22 +131,19 @@ def judge(bench: Bench, clips: Sequence[tuple[FaceSequence, tuple[int, ...]] | N
             "apex": math.nan if wanted is None else timing_error((first, last), clip.fps, wanted[i])})
     if not rows:
         return {}
-    found = bench.classify(np.stack([e for e, _ in ends]), np.stack([p for _, p in ends]), items.rows[kept], "movement")
-    out = {k: _mean([r[k] for r in rows]) for k in rows[0]}
-    return out | {"emotion": float((found == items.labels[kept]).mean()), "count": float(len(rows))}
+    expr, pose = (np.array([[getattr(p, name) for p in pair] for pair in ends]) for name in ("expr", "pose"))
+    found = bench.classify(expr, pose, items.rows[kept], "movement")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing known is NaN
+        means = {k: float(np.nanmean([r[k] for r in rows])) for k in rows[0]}
+    return means | {"emotion": float((found == items.labels[kept]).mean()), "count": float(len(rows))}
 
 
-def _mean(values: Sequence[float]) -> float:
-    known = [v for v in values if not math.isnan(v)]
-    return float(np.mean(known)) if known else math.nan
-
-
-def measure_all(bench: Bench, items: Items, lm: TransitionModel | None, lm_name: str, progress: Progress) -> tuple[
-        dict[str, dict[str, float]], dict[str, DynamicsScore]]:
+def measure_all(bench: Bench, items: Items, lm: TransitionModel | None,
+                lm_name: str) -> tuple[dict[str, dict[str, float]], dict[str, DynamicsScore]]:
     """The table on the movement, and the one on its course."""
     from ...face.clip.trajectory import anchor_frames, transition_clip
 
-    head, names = bench.head, bench.data.labels
     sources = [source_of(bench, int(r)) for r in items.rows[:, 0]]
     quality: dict[str, dict[str, float]] = {}
     frames = round(SECONDS * sources[0].fps)
@@ -152,37 +152,45 @@ def measure_all(bench: Bench, items: Items, lm: TransitionModel | None, lm_name:
     expr, pose = bench.trained("full").generate(items.instructions, seed=0)
     paths = [(transition_clip(s.replace(rotation=s.neck_pose, neck_pose=s.rotation), e, p, frames), at)
              for s, e, p in zip(sources, expr, pose, strict=True)]
-    quality["I2FET with FET (linear)"] = judge(bench, paths, items, sources, SECONDS, due)
+    quality["I2FET with FET (linear)"] = measured(bench, paths, items, sources, SECONDS, due)
     made: list[Made | None] = []
     if lm is not None:
-        made = carry_out(lm, items.instructions, head, progress, f"{lm_name}: movement", sources, SECONDS)
-        quality[lm_name] = judge(bench, [None if m is None else (m.clip, m.keys) for m in made], items, sources, SECONDS)
-    rng = np.random.default_rng([bench.recipe.seed, 0xD7])
-    specs = [realise_plan(Plan((((names[a], "medium"),), ((names[b], "medium"),))), rng) for a, b in items.labels]
-    real = [perform_transition(s, head, shape=src.shape) for s, src in zip(specs, sources, strict=True)]
-    keyed = [(c, transition_keys(c, 2)) for c in real]
-    held = [[(a, a + stage.hold + s.tail) for a, stage in zip(s.apexes, s.stages, strict=True)] for s in specs]
-    quality["performer"] = judge(bench, keyed, items, [c.slice(0, 1) for c in real], None, held)
-    reference = [dynamics(c, k[0], k[-1]) for c, k in keyed]
+        made = carry_out(bench, lm, items.instructions, f"{lm_name}: movement", sources, SECONDS)
+        quality[lm_name] = measured(bench, [None if m is None else (m.clip, m.keys) for m in made], items, sources, SECONDS)
+    real = _animated(bench, items, sources, 0xD7)
+    keyed = [(r.clip, r.keys) for r in real]
+    held = [[(a, a + stage.hold + r.spec.tail) for a, stage in zip(r.spec.apexes, r.spec.stages, strict=True)] for r in real]
+    quality["procedural animator"] = measured(bench, keyed, items, [c.slice(0, 1) for c, _ in keyed], None, held)
+    reference = _courses(keyed)
     # the curves replace the course between the same expressions: of the language model's clips where there are any
-    basis = [(m.clip, m.keys) if m is not None else None for m in made] if lm is not None else list(keyed)
-    courses = {c: compare_dynamics([None if b is None else dynamics(course(b[0], b[1][0], b[1][-1], c), b[1][0], b[1][-1])
-                                    for b in basis], reference) for c in ("linear", "minjerk")}
+    basis = [None if m is None else (m.clip, m.keys) for m in made] if lm is not None else keyed
+    courses = {curve: compare_dynamics(_courses([None if b is None else (course(b[0], b[1][0], b[1][-1], curve), b[1])
+                                                 for b in basis]), reference) for curve in ("linear", "minjerk")}
     if lm is not None:
-        own = [None if b is None else dynamics(b[0], b[1][0], b[1][-1]) for b in basis]
-        courses[f"learned ({lm_name})"] = compare_dynamics(own, reference)
-    courses["performer, another performance"] = compare_dynamics(_again(bench, items, sources), reference)
+        courses[f"learned ({lm_name})"] = compare_dynamics(_courses(basis), reference)
+    again = [(r.clip, r.keys) for r in _animated(bench, items, sources, 0xA6)]
+    courses["procedural animator, second clip"] = compare_dynamics(_courses(again), reference)
     return quality, courses
 
 
-def _again(bench: Bench, items: Items, sources: Sequence[FaceSequence]) -> list[Any]:
-    """The same pairs performed once more: how much two real transitions differ."""
-    rng = np.random.default_rng([bench.recipe.seed, 0xA6])
-    names = bench.data.labels
-    out = []
+def _courses(clips: Sequence[Keyed | None]) -> list[Dynamics | None]:
+    return [None if c is None else dynamics(c[0], c[1][0], c[1][-1]) for c in clips]
+
+
+@dataclass(frozen=True)
+class _Animated:
+    """A transition of the procedural animator."""
+
+    spec: TransitionSpec
+    clip: FaceSequence
+    keys: tuple[int, ...]
+
+
+def _animated(bench: Bench, items: Items, sources: Sequence[FaceSequence], salt: int) -> list[_Animated]:
+    """The items' pairs of expressions on the sources' identities; another salt gives other timing and strength."""
+    rng, names, out = np.random.default_rng([bench.recipe.seed, salt]), bench.data.labels, []
     for (a, b), source in zip(items.labels, sources, strict=True):
-        clip = perform_transition(realise_plan(Plan((((names[a], "medium"),), ((names[b], "medium"),))), rng), bench.head,
-                                  shape=source.shape)
-        keys = transition_keys(clip, 2)
-        out.append(dynamics(clip, keys[0], keys[-1]))
+        spec = realise_plan(Plan((((names[a], "medium"),), ((names[b], "medium"),))), rng)
+        clip = perform_transition(spec, bench.head, shape=source.shape)
+        out.append(_Animated(spec, clip, transition_keys(clip, 2)))
     return out

@@ -128,10 +128,9 @@ def identity_kept(clip: FaceSequence, source: FaceSequence) -> bool:
     return bool(np.array_equal(clip.shape, source.shape))
 
 
-def head_drift(clip: FaceSequence, source: FaceSequence, frame: int = -1) -> float:
-    """Largest angle, degrees, between the head's orientation in the clip and in the source's ``frame``."""
-    there = orientation(source)[frame % len(source)]
-    turns: Rotation = there.inv() * orientation(clip)
+def head_drift(clip: FaceSequence, source: FaceSequence) -> float:
+    """Largest angle, degrees, between the head's orientation in the clip and in the source's last frame."""
+    turns: Rotation = orientation(source)[-1].inv() * orientation(clip)
     return float(np.degrees(turns.magnitude()).max())
 
 

@@ -5,34 +5,32 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from ...common.files import write_text
+from ...common.progress import Progress, silent
 from ...face.clip.sequence import FaceSequence
 from ...face.head.model import HeadModel
 from ...face.render.camera import Camera, portrait
 from ...face.render.render import Renderer
+from ..baselines.i2fet.loop import fingerprint
 from ..baselines.i2fet.text import TextEncoder
-from ..datasets.expressions import ExpressionSet, load_dataset
+from ..datasets.expressions import ExpressionSet
+from ..datasets.load import load_dataset
 from ..datasets.tuples import make_tuples
-from .bench import Bench, Entry, Items, digest
+from ..table import Table
+from .bench import Bench, Entry, Items, frames_of
 from .classifier import rotation_study
 from .figures import FigureData, draw
 from .images import Likeness, likeness
 from .metrics import separation
 from .movement import TransitionModel, carry_out, endpoints, measure_all
-from .options import TransitionOptions, TransitionRecipe, load_recipe
-from .tables import Results, Table, build
-
-Progress = Callable[[str, int, int], None]
-_ROWS: dict[str, tuple[str, ...]] = {
-    "V": ("no_ifed", "e_p", "full"), "VI": ("e", "e_p", "full"), "VII": ("n1m1", "n1m1_caft2"),
-    "VIII": ("n1m1", "full", "n1m2", "n2m2"),
-}
+from .options import Loss, TransitionOptions, load_recipe
+from .tables import Results, build, paper
 
 
 @dataclass
@@ -70,9 +68,7 @@ class TransitionReport:
         texts = {"report.json": json.dumps(self.to_dict(), indent=1), "tables.md": "\n\n".join(parts) + "\n",
                  "tables.txt": self.table() + "\n"}
         for name, text in texts.items():
-            partial = out / f".{name}.{os.getpid()}.part"
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, out / name)
+            write_text(out / name, text)
         return [*(out / name for name in texts), *pictures]
 
 
@@ -86,7 +82,7 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, np.integer) else value
 
 
-def load_data(options: TransitionOptions, head: HeadModel, progress: Progress | None = None) -> ExpressionSet:
+def load_data(options: TransitionOptions, head: HeadModel, progress: Progress = silent) -> ExpressionSet:
     """The expressions that the options name.
 
     Raises:
@@ -103,14 +99,14 @@ def load_data(options: TransitionOptions, head: HeadModel, progress: Progress | 
     return data
 
 
-def run(options: TransitionOptions, lm: TransitionModel | None = None, progress: Progress | None = None, *,
+def run(options: TransitionOptions, lm: TransitionModel | None = None, progress: Progress = silent, *,
         head: HeadModel | None = None, encoder: TextEncoder | None = None) -> TransitionReport:
     """Evaluate; whatever an earlier, perhaps interrupted, call left in the work folder is used.
 
     Args:
         options: which data and tables.
         lm: has ``transition_many`` (see ``movement.TransitionModel``); None leaves its rows out.
-        progress: called with (what, done, in all).
+        progress: its stages say what is made.
         head: of the data; None is the default head.
         encoder: a text encoder instead of the recipe's.
 
@@ -123,7 +119,7 @@ def run(options: TransitionOptions, lm: TransitionModel | None = None, progress:
     recipe = replace(recipe, items=options.items or recipe.items, repeats=options.repeats or recipe.repeats)
     data = load_data(options, head, progress)
     tuples = make_tuples(data, recipe.tuples or None, recipe.seed, recipe.split)  # type: ignore[arg-type]
-    work = options.work / "transitions" / digest(data.name, data.expr, data.pose, data.label, head.sha256)
+    work = options.work / "transitions" / fingerprint(data.name, data.expr, data.pose, data.label, head.sha256)
     work.mkdir(parents=True, exist_ok=True)
     bench = Bench(recipe, base, data, tuples, head, work, progress, encoder)
     wanted = options.wanted
@@ -146,29 +142,27 @@ def run(options: TransitionOptions, lm: TransitionModel | None = None, progress:
         results.sizes["classifier_test"] = len(test)
         if len(test):
             results.rotation = {loss: rotation_study(bench.classifier(loss), bench.pictures(test), data.label[test])
-                                for loss in ("ce", "rfl")}
+                                for loss in get_args(Loss)}
         else:
             results.missing["X"] = "too few records to hold some out for the classifier's test"
     if set(wanted) & {"quality", "dynamics"}:
         items = bench.items(recipe.quality)
         results.sizes["quality"] = len(items)
-        results.quality, results.dynamics = measure_all(bench, items, lm, options.lm_name, bench.progress)
+        results.quality, results.dynamics = measure_all(bench, items, lm, options.lm_name)
     settings = {**asdict(options), "recipe": asdict(recipe), "baselines": base.to_dict(), "wanted": wanted}
     for name in ("work", "root", "expressions"):
         settings[name] = None if settings[name] is None else Path(settings[name]).name
-    notes = [_leak(bench), *data.notes]
+    notes = [_overlap(bench), *data.notes]
     return TransitionReport(results, build(results, wanted), figures, settings, time.monotonic() - started, notes)
 
 
-def _leak(bench: Bench) -> str:
+def _overlap(bench: Bench) -> str:
     """How far the test's frames are known to training."""
-    t, f = bench.tuples, bench.frames
-    test = np.unique(np.concatenate([t.first[t.rows("test")], t.second[t.rows("test")]]))
-    seen = float(np.isin(test, f.train).mean())
-    taught = np.unique(np.concatenate([t.first[t.rows("train")], t.second[t.rows("train")]]))
-    shared = float(np.isin(test, taught).mean())
-    return (f"Split: {bench.recipe.split}. Of the test samples' frames {100 * shared:.0f} % also stand in training samples and "
-            f"{100 * seen:.0f} % taught the classifier; Table X is measured on records that taught it nothing.")
+    test = frames_of(bench.tuples, "test")
+    seen = float(np.isin(test, bench.frames.train).mean())
+    shared = float(np.isin(test, frames_of(bench.tuples, "train")).mean())
+    return (f"Split: {bench.recipe.split}. Of the test samples' frames {100 * shared:.0f} % are also in training samples and "
+            f"{100 * seen:.0f} % trained the classifier; Table X is measured on records that it was not trained on.")
 
 
 def _main(bench: Bench, lm: TransitionModel | None, results: Results, figures: FigureData) -> None:
@@ -193,14 +187,14 @@ def _main(bench: Bench, lm: TransitionModel | None, results: Results, figures: F
 
 
 def language_model(bench: Bench, lm: TransitionModel, items: Items, name: str) -> Entry:
-    """Its endpoints on the test subjects' identities, judged as the others'; one evaluation where it repeats itself."""
+    """Its endpoints on the test subjects' identities, classified as the others'; one evaluation where it repeats itself."""
     found, failed, first = [], 0, np.zeros(0)
     for repeat in range(bench.recipe.repeats):
         if repeat:  # does it sample at all? A batch tells; further repeats would else be the same
-            probe = carry_out(lm, items.first(8).instructions, bench.head, bench.progress, name, seed=1000 * repeat)
+            probe = carry_out(bench, lm, items.first(8).instructions, name, seed=1000 * repeat)
             if np.array_equal(endpoints(probe, bench.head.n_expr)[0], first[:len(probe)]):
                 break
-        made = carry_out(lm, items.instructions, bench.head, bench.progress, name, seed=1000 * repeat)
+        made = carry_out(bench, lm, items.instructions, name, seed=1000 * repeat)
         expr, pose, refused = endpoints(made, bench.head.n_expr)
         first = first if repeat else expr
         labels = bench.classify(expr, pose, items.rows, name)
@@ -220,16 +214,12 @@ def _latents(bench: Bench, items: Items, results: Results, figures: FigureData) 
                                ("full", "condition", "I2FET w/ IFED, x_emb")):
         both = bench.trained(method).latents(items.instructions, expr, pose, kind)
         figures.latents[name] = (both.reshape(-1, both.shape[-1]), items.labels.ravel())
-    try:
-        results.separation = {name: separation(points, label) for name, (points, label) in figures.latents.items()}
-    except ImportError as err:
-        results.missing["silhouette and t-SNE"] = str(err)
-        figures.latents = {}
+    results.separation = {name: separation(points, label) for name, (points, label) in figures.latents.items()}
 
 
 def _variants(bench: Bench, wanted: tuple[str, ...], results: Results, figures: FigureData) -> None:
     """Tables V to VIII and Fig. 15."""
-    needed = list(dict.fromkeys(row for table in wanted for row in _ROWS.get(table, ())))
+    needed = list(dict.fromkeys(row for name in wanted if name in paper().variants for row in paper().variants[name].rows))
     items = bench.items(bench.recipe.test_items)
     for key in needed:
         results.variants[key] = bench.baseline(key, items, bench.recipe.repeats, f"I2FET ({key})")
@@ -252,7 +242,7 @@ def _draw(bench: Bench, expr: np.ndarray, pose: np.ndarray, shape: np.ndarray, w
         renderer = Renderer(head, cameras[s.tobytes()], size, look=look)
         look = renderer.look
         out[i] = renderer.draw(head.vertices(e[None], rotation=p[None, :3], jaw_pose=p[None, 3:], shape=s)[0])
-        bench.progress(f"{what}: drawings", i + 1, len(expr))
+        bench.progress(i + 1, len(expr), f"{what}: drawings")
     return out
 
 
@@ -266,7 +256,7 @@ def _rendered(bench: Bench, lm: TransitionModel | None, results: Results, figure
     for method, name in (("full", "I2FET"), ("MotionCLIP", "MotionCLIP")):
         made[name] = bench.trained(method).generate(items.instructions, seed=0)
     if lm is not None:
-        clips = carry_out(lm, items.instructions, bench.head, bench.progress, f"{results.lm_name}: faces")
+        clips = carry_out(bench, lm, items.instructions, f"{results.lm_name}: faces")
         expr, pose, refused = endpoints(clips, bench.head.n_expr)
         if refused.any():
             results.missing["pictures"] = f"{int(refused.sum())} refused instructions are drawn at rest"
@@ -302,8 +292,3 @@ def _neutral(bench: Bench, results: Results) -> None:
     for name, (e, p) in faces.items():
         found[name] = likeness(_draw(bench, e, p, d.shape[rows], name), target)
     results.neutral = found
-
-
-def default_recipe() -> TransitionRecipe:
-    """The CPU recipe."""
-    return load_recipe()[0]

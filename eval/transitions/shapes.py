@@ -8,27 +8,24 @@ is the project's own (``face/render/raster.py``); shadows and occlusion are left
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...common.files import atomic_file
+from ...common.progress import Progress, silent
+from ...common.store import Store
 from ...face.head.layer import HeadLayer
 from ...face.head.model import HeadModel
 from ...face.render.shading import PARTS, vertex_parts
+from ..baselines.i2fet.loop import fingerprint
 
-Progress = Callable[[str, int, int], None]
-"""Called with (what, done, in all)."""
 Pictures = NDArray[np.uint8]
 
 VERSION = 1
@@ -77,13 +74,6 @@ class Faces:
         """Some of them, in the order of ``index``."""
         return Faces(self.expr[index], self.pose[index], self.shape[index])
 
-    def digest(self) -> str:
-        """Hash (hex) of every value."""
-        out = hashlib.sha256()
-        for array in (self.expr, self.pose, self.shape):
-            out.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
-        return out.hexdigest()
-
 
 class ShapeRenderer:
     """Draws shape images of one head at one size.
@@ -91,19 +81,19 @@ class ShapeRenderer:
     Args:
         head: the head.
         size: side of the square picture, px.
-        threads: pictures drawn at once; None takes the cores that this process may use.
+
+    Attributes:
+        threads: pictures drawn at once; as many as the cores that this process may use.
 
     Raises:
-        ValueError: a size below 16 or above 1024, or fewer than one thread.
+        ValueError: a size below 16 or above 1024.
     """
 
-    def __init__(self, head: HeadModel, size: int = 96, threads: int | None = None) -> None:
+    def __init__(self, head: HeadModel, size: int = 96) -> None:
         if not 16 <= size <= 1024:
             raise ValueError(f"size of a shape image is {size}; allowed: 16 to 1024 px")
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads is {threads}; allowed: 1 or more")
         self.head, self.size = head, int(size)
-        self.threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or 1
+        self.threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
         points = head.landmarks(head.v_template[None])[0][:68]
         middle = (points.min(0) + points.max(0)) / 2
         side = float((points.max(0) - points.min(0))[:2].max()) * _MARGIN
@@ -156,13 +146,12 @@ class ShapeRenderer:
     def _offsets(self, shape: torch.Tensor) -> torch.Tensor:
         return shape @ self._landmark_basis.T
 
-    def draw(self, faces: Faces, progress: Progress | None = None, what: str = "shape images") -> Pictures:
+    def draw(self, faces: Faces, progress: Progress = silent, what: str = "shape images") -> Pictures:
         """``(N, size, size)`` uint8 grey; the same faces give the same bytes.
 
         Args:
             faces: what to draw.
-            progress: called with (``what``, done, in all).
-            what: a name for the progress.
+            progress: called with ``what`` as the stage.
         """
         from ...face.render import lighting, raster  # numba takes half a second to import
 
@@ -182,31 +171,17 @@ class ShapeRenderer:
             for start in range(0, len(faces), _CHUNK):
                 part = self.vertices(faces.rows(slice(start, start + _CHUNK)))
                 list(pool.map(lambda w, part=part, start=start: some(w, part, start), range(len(workers))))  # type: ignore[misc]
-                if progress:
-                    progress(what, min(start + _CHUNK, len(faces)), len(faces))
+                progress(min(start + _CHUNK, len(faces)), len(faces), what)
         return out
 
 
-def cached(renderer: ShapeRenderer, faces: Faces, folder: Path, progress: Progress | None = None,
-           what: str = "shape images") -> Pictures:
-    """:meth:`ShapeRenderer.draw`, kept in ``folder`` as one ``.npy`` named after everything the pixels depend on."""
-    name = hashlib.sha256(f"{renderer.about} {faces.digest()}".encode()).hexdigest()[:20]
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"shapes_{renderer.size}_{name}.npy"
-    if path.is_file():
-        try:
-            kept: Pictures = np.load(path, allow_pickle=False)
-            if kept.shape == (len(faces), renderer.size, renderer.size) and kept.dtype == np.uint8:
-                return kept
-        except (ValueError, OSError, EOFError):
-            pass  # damaged: drawn again
-    pictures = renderer.draw(faces, progress, what)
-    with atomic_file(path) as partial, open(partial, "wb") as handle:
-        np.save(handle, pictures, allow_pickle=False)
+def cached(renderer: ShapeRenderer, faces: Faces, store: Store, progress: Progress = silent) -> Pictures:
+    """:meth:`ShapeRenderer.draw`, kept in a store under a digest of everything the pixels depend on."""
+    name = fingerprint(renderer.about, faces.expr, faces.pose, faces.shape)
+    kept = store.read("shapes", name)
+    if kept is None or not store.has_files(kept):
+        with store.scratch("shapes", name) as folder:
+            np.save(folder / "pictures.npy", renderer.draw(faces, progress), allow_pickle=False)
+            store.commit("shapes", name, name, {}, folder)
+    pictures: Pictures = np.load(store.place("shapes", name) / "pictures.npy", allow_pickle=False)
     return pictures
-
-
-def of_set(data: Any, rows: NDArray[np.integer[Any]] | None = None) -> Faces:
-    """The faces of an :class:`facelm.eval.datasets.expressions.ExpressionSet`, or of some of its rows."""
-    faces = Faces(data.expr, data.pose, data.shape)
-    return faces if rows is None else faces.rows(rows)

@@ -4,55 +4,57 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
-from . import paper
+from pydantic.dataclasses import dataclass as settings
+
+from ...common.config import SETTINGS, parse, read_yaml
+from ..table import Table
 from .bench import Entry
 from .images import Likeness
 from .metrics import Spread
 from .quality import DynamicsScore
 
 DASH = "-"
+Value = tuple[float, float | None]
+Three = tuple[Value, Value, Value]
+"""Acc1, Acc2, G-mean."""
+Four = tuple[float, float, float, float]
+"""L1, PSNR (dB), LPIPS, MS-SSIM."""
 
 
-@dataclass(frozen=True)
-class Table:
-    """Cells as text, ready to print."""
+@settings(frozen=True, config=SETTINGS)
+class Ablation:
+    """One of the paper's Tables V to VIII."""
 
-    name: str
-    """``II`` ... ``X``, ``quality``, ``dynamics``."""
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
+    what: str
+    """What varies."""
+    rows: dict[str, str]
+    """Our variant and what the paper calls it."""
+    values: dict[str, dict[str, Three]]
+    """By data set and variant."""
 
-    def __post_init__(self) -> None:
-        if any(len(r) != len(self.columns) for r in self.rows):
-            raise ValueError(f"table {self.name}: every row needs {len(self.columns)} cells")
 
-    def text(self) -> str:
-        """Plain text with aligned columns."""
-        lines = [self.columns, *self.rows]
-        width = [max(len(r[k]) for r in lines) for k in range(len(self.columns))]
-        out = [self.title]
-        for i, row in enumerate(lines):
-            cells = [row[0].ljust(width[0]), *(c.rjust(w) for c, w in zip(row[1:], width[1:], strict=True))]
-            out.append("  " + "  ".join(cells).rstrip())
-            if i == 0:
-                out.append("  " + "  ".join("-" * w for w in width))
-        return "\n".join([*out, *(f"  {n}" for n in self.notes)])
+@settings(frozen=True, config=SETTINGS)
+class Paper:
+    """The paper's figures, by data set and row; see ``paper.yaml``."""
 
-    def markdown(self) -> str:
-        """A Markdown table under its title."""
-        rule = ["---", *("---:" for _ in self.columns[1:])]
-        lines = [self.columns, rule, *self.rows]
-        body = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in lines]
-        return "\n".join([f"**{self.title}**", "", *body, *(f"\n{n}" for n in self.notes)])
+    url: str
+    accuracy: dict[str, dict[str, Three]]
+    variants: dict[str, Ablation]
+    rendered: dict[str, dict[str, Four]]
+    neutral: dict[str, dict[str, Four]]
+    angles: tuple[float, ...]
+    rotation: dict[str, dict[str, tuple[tuple[float, float], ...]]]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
+
+@cache
+def paper() -> Paper:
+    """The paper's figures, read once."""
+    path = Path(__file__).with_name("paper.yaml")
+    return parse(Paper, read_yaml(path), path.name)
 
 
 @dataclass
@@ -68,7 +70,7 @@ class Results:
     samples: dict[str, int] = field(default_factory=dict)
     """Samples of each split."""
     classifier: str = ""
-    """The judge's title."""
+    """The classifier's title."""
     lm_name: str = "language model"
     main: dict[str, Entry] = field(default_factory=dict)
     """``ground truth``, ``MotionCLIP``, ``I2FET``, ``lm``, and the last three once more with ``, paraphrased``."""
@@ -88,8 +90,8 @@ class Results:
 
     @property
     def like(self) -> str:
-        """The paper's data set that this one is or stands for."""
-        return self.name.removeprefix("standin-")
+        """The paper's data set that this one is, or is a surrogate of."""
+        return self.name.removeprefix("surrogate-")
 
     def about(self, *more: str) -> str:
         """Which data, which text encoder, and more, for a title."""
@@ -104,13 +106,13 @@ def percent(value: Spread, share: float = 100.0) -> str:
     return text if value.count < 2 else f"{text} ± {share * value.std:.2f}"
 
 
-def _printed(value: paper.Value) -> str:
+def _printed(value: Value) -> str:
     """A figure of the paper as it is printed there."""
     mean, deviation = value
     return f"{mean:.2f}" if deviation is None else f"{mean:.2f} ± {deviation:g}"
 
 
-def _three(entry: Entry | None, printed: paper.Three | None) -> tuple[str, ...]:
+def _three(entry: Entry | None, printed: Three | None) -> tuple[str, ...]:
     theirs = [_printed(v) for v in printed] if printed else [DASH] * 3
     ours = [percent(entry.spread(k)) for k in ("acc1", "acc2", "g_mean")] if entry else [DASH] * 3
     return (*theirs, *ours, _count(entry))
@@ -128,21 +130,21 @@ _REAL = {"ckplus": "CK+", "celebvhq": "CelebV-HQ"}
 def _source(r: Results, number: str) -> str:
     """Where the paper's columns come from."""
     printed = "" if number in ("IV", "IX", "X") else " (percent, with deviations printed as shares: 0.0024 is 0.24 points)"
-    text = f'Columns "paper": Table {number} of {paper.URL}{printed}, on the real {_REAL[r.like]}; not comparable in value with'
-    return text + " ours" + ("." if r.name == r.like else ", which are on a synthetic stand-in.")
+    text = f'Columns "paper": Table {number} of {paper().url}{printed}, on the real {_REAL[r.like]}; not comparable in value with'
+    return text + " ours" + ("." if r.name == r.like else ", which are on a synthetic surrogate.")
 
 
 def accuracy_table(r: Results) -> Table:
     """Table II or III, by the data."""
     number = "II" if r.like == "ckplus" else "III"
-    printed = paper.ACCURACY[r.like]
+    printed = paper().accuracy[r.like]
     names = {"ground truth": "Ground truth", "MotionCLIP": "MotionCLIP", "I2FET": "I2FET", "lm": r.lm_name}
     rows = [(label, *_three(r.main.get(key), printed.get(key))) for key, label in names.items()]
     rows += [(f"{names[key]}, paraphrased", *_three(r.main.get(f"{key}, paraphrased"), None))
              for key in ("MotionCLIP", "I2FET", "lm")]
-    notes = [_source(r, number), f"Judge: {r.classifier} on shape images, every method on the test subject's identity."]
+    notes = [_source(r, number), f"Classifier: {r.classifier} on shape images, every method on the test subject's identity."]
     notes += [f"{e.failed} instructions were refused by {k} and count as wrong." for k, e in r.main.items() if e.failed]
-    notes += [f"Left out: {k}: {why}." for k, why in r.missing.items() if k in ("lm", *names)]
+    notes += _left_out(r, *names)
     return Table(number, f"Table {number}: accuracy, % ({r.about(_samples(r))})", ("Method", *SCORES), tuple(rows), tuple(notes))
 
 
@@ -150,15 +152,17 @@ def _samples(r: Results) -> str:
     return f"samples: {r.samples.get('train', 0)} train, {r.samples.get('val', 0)} val, {r.samples.get('test', 0)} test"
 
 
-def variant_table(r: Results, number: str, what: str, rows: Mapping[str, str], printed: Mapping[str, paper.Three]) -> Table:
+def variant_table(r: Results, number: str) -> Table:
     """Tables V to VIII: variants of I2FET."""
-    body = tuple((label, *_three(r.variants.get(key), printed.get(key))) for key, label in rows.items())
+    table = paper().variants[number]
+    printed = table.values[r.like]
+    body = tuple((label, *_three(r.variants.get(key), printed.get(key))) for key, label in table.rows.items())
     trainings = max((e.trainings for e in r.variants.values()), default=0)
     about = r.about(f"trainings: {trainings}", _samples(r))
-    return Table(number, f"Table {number}: {what}, % ({about})", ("I2FET", *SCORES), body, (_source(r, number),))
+    return Table(number, f"Table {number}: {table.what}, % ({about})", ("I2FET", *SCORES), body, (_source(r, number),))
 
 
-def _like_row(label: str, printed: paper.Four | None, ours: Likeness | None) -> tuple[str, ...]:
+def _like_row(label: str, printed: Four | None, ours: Likeness | None) -> tuple[str, ...]:
     theirs = [f"{v:g}" for v in printed] if printed else [DASH] * 4
     if ours is None:
         return (label, *theirs, *[DASH] * 4)
@@ -169,32 +173,38 @@ def _like_row(label: str, printed: paper.Four | None, ours: Likeness | None) -> 
 PICTURES = tuple(f"{measure}, {whose}" for whose in ("paper", "ours") for measure in ("L1", "PSNR", "LPIPS", "MS-SSIM"))
 
 
-def picture_table(r: Results, number: str, what: str, printed: Mapping[str, paper.Four], ours: Mapping[str, Likeness],
-                  notes: Sequence[str] = ()) -> Table:
+def picture_table(r: Results, number: str) -> Table:
     """Tables IV and IX: likeness of drawn faces to the target's."""
-    rows = [_like_row(f"{k} (paper)", v, None) for k, v in printed.items()]
+    if number == "IV":
+        what, printed, ours, absent = "drawn faces against the target expression", paper().rendered, r.rendered, "lm"
+    else:
+        what, printed, ours, absent = "neutral faces", paper().neutral, r.neutral, "NED"
+    rows = [_like_row(f"{k} (paper)", v, None) for k, v in printed[r.like].items()]
     rows += [_like_row(k, None, v) for k, v in ours.items()]
     reasons = dict.fromkeys(reason for v in ours.values() for reason in v.reasons)
     about = r.about(f"pictures: {r.sizes.get('picture_size', 0)} px", f"samples: {r.sizes.get('pictures', 0)}")
-    return Table(number, f"Table {number}: {what} ({about})",
-                 ("Method", *PICTURES), tuple(rows),
-                 (_source(r, number), "The paper compares photographs with ROME's and CVTHead's pictures; ours compares drawings "
-                  "of one renderer, so that only the expression differs.", *notes, *(f"{DASH}: {reason}." for reason in reasons)))
+    notes = (_source(r, number), "The paper compares photographs with ROME's and CVTHead's pictures; ours compares drawings "
+             "of one renderer, so that only the expression differs.", *_left_out(r, absent), *(f"{DASH}: {x}." for x in reasons))
+    return Table(number, f"Table {number}: {what} ({about})", ("Method", *PICTURES), tuple(rows), notes)
+
+
+def _left_out(r: Results, *names: str) -> list[str]:
+    return [f"Left out: {k}: {why}." for k, why in r.missing.items() if k in names]
 
 
 def rotation_table(r: Results) -> Table:
     """Table X: classifiers on pictures turned in their plane."""
     columns = ["Classifier"]
-    for angle in paper.ANGLES:
+    for angle in paper().angles:
         name = "0" if angle == 0 else f"±{angle:.0f}"
         columns += [f"{name}° Acc1, paper", f"{name}° G-mean, paper", f"{name}° Acc1, ours", f"{name}° G-mean, ours"]
     labels = {"MEK": "MEK", "ce": "ResNet", "rfl": "ResNet with RFL"}
     rows = []
     for key, label in labels.items():
         row = [label]
-        for k, angle in enumerate(paper.ANGLES):
+        for k, angle in enumerate(paper().angles):
             ours = r.rotation.get(key, {}).get(angle)
-            row += [f"{v:.2f}" for v in paper.ROTATION[r.like][key][k]]
+            row += [f"{v:.2f}" for v in paper().rotation[r.like][key][k]]
             row += [DASH, DASH] if ours is None else [f"{100 * v:.2f}" for v in ours]
         rows.append(tuple(row))
     about = r.about(f"test pictures: {r.sizes.get('classifier_test', 0)}")
@@ -225,41 +235,19 @@ def quality_table(r: Results) -> Table:
 
 
 def dynamics_table(r: Results) -> Table:
-    """Curves between two expressions against the performer's transitions."""
+    """Curves between two expressions against the procedural animator's transitions."""
     rows = tuple((name, *(f"{getattr(d, k):.3f}" for k in ("correlation", "jerk_gap", "peak_gap", "asymmetry_gap", "smoothness")),
                   str(d.count)) for name, d in r.dynamics.items())
     columns = ("Curve", "speed profile correlation", "jerk gap", "peak gap", "asymmetry gap", "log dimensionless jerk", "pairs")
-    title = f"Course of the movement between two expressions, against the performer's transitions ({r.about()})"
+    title = f"Course of the movement between two expressions, against the animator's transitions ({r.about()})"
     return Table("dynamics", title, columns, rows, (
-        "The reference is our performer, a synthetic one, whose strokes are minimum-jerk by construction; another performance of "
-        "the same pairs shows how far two references agree.",))
+        "The reference is our procedural animator, whose strokes are minimum-jerk by construction; a second clip of the same "
+        "pairs shows how far two references agree.",))
 
 
 def build(r: Results, wanted: Sequence[str]) -> list[Table]:
     """The wanted tables, in order."""
-    out = []
-    for name in wanted:
-        if name in ("II", "III"):
-            out.append(accuracy_table(r))
-        elif name == "IV":
-            out.append(picture_table(r, "IV", "drawn faces against the target expression", paper.RENDERED[r.like], r.rendered,
-                                     [f"Left out: {k}: {why}." for k, why in r.missing.items() if k == "lm"]))
-        elif name == "V":
-            out.append(variant_table(r, "V", "components", {"no_ifed": "w/o IFED", "e_p": "w/ IFED", "full": "w/ IFED + L_v"},
-                                     paper.COMPONENTS[r.like]))
-        elif name == "VI":
-            out.append(variant_table(r, "VI", "losses", {"e": "L_e", "e_p": "L_e + L_p", "full": "L_e + L_p + L_v"},
-                                     paper.LOSSES[r.like]))
-        elif name == "VII":
-            out.append(variant_table(r, "VII", "CAFT layers (N = M = 1)", {"n1m1": "1", "n1m1_caft2": "2"}, paper.LAYERS[r.like]))
-        elif name == "VIII":
-            modes = {"n1m1": "A: N=1, M=1", "full": "B: N=2, M=1", "n1m2": "C: N=1, M=2", "n2m2": "D: N=2, M=2"}
-            out.append(variant_table(r, "VIII", "encoder layers", modes, paper.ENCODERS))
-        elif name == "IX":
-            out.append(picture_table(r, "IX", "neutral faces", paper.NEUTRAL[r.like], r.neutral,
-                                     [f"Left out: {k}: {why}." for k, why in r.missing.items() if k == "NED"]))
-        elif name == "X":
-            out.append(rotation_table(r))
-        else:
-            out.append(quality_table(r) if name == "quality" else dynamics_table(r))
-    return out
+    whole = {"II": accuracy_table, "III": accuracy_table, "X": rotation_table, "quality": quality_table,
+             "dynamics": dynamics_table}
+    return [whole[name](r) if name in whole else picture_table(r, name) if name in ("IV", "IX") else variant_table(r, name)
+            for name in wanted]

@@ -15,7 +15,6 @@ OUTSIDE = {"build", "dist", "out", "runs", "tests"}
 KNOWN: list[set[str]] = [
     {"pipeline.py", "transition.py"},
     {"build.py", "clip_commands.py", "commands.py", "eval_transitions.py", "fit.py", "heads.py", "prompts.py", "transition.py"},
-    {"celebvhq.py", "ckplus.py", "expressions.py", "standin.py", "standin_celebvhq.py", "standin_ckplus.py"},
 ]
 """The circles that are still there, by the names of their files, so that a file may move. Only ever shorten this list."""
 

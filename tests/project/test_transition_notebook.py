@@ -23,5 +23,5 @@ def test_transitions_notebook_runs(tmp_path: Path) -> None:
     assert "first frame is the source: True" in text[2] and "identity kept: True" in text[2]
     assert "'sleepy'" in text[3]
     assert all(curve in text[4] for curve in ("learned", "linear", "minjerk"))
-    assert "I2FET" in text[5] and "MotionCLIP" in text[5] and "stand-in" in text[5]
+    assert "I2FET" in text[5] and "MotionCLIP" in text[5] and "surrogate" in text[5]
     assert {p.name for p in tmp_path.iterdir()} == {"out"}, "everything is written below out/"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from facelm.eval.baselines.i2fet.arrays import unique_sentences
+from facelm.eval.baselines.i2fet.arrays import Samples
 from facelm.eval.baselines.i2fet.config import Recipe, load_recipe
 from facelm.face.clip.channels import EXPR_NAMES
 from facelm.face.facs.poses import EMOTION_POSES
@@ -52,10 +52,7 @@ class Clouds:
     split: np.ndarray
 
     def train_arguments(self, head: HeadModel, encoder=None):
-        encoder = encoder or WordText()
-        sentences, index = unique_sentences(self.instructions)
-        features, mask = encoder.encode(sentences)
-        return self.expr, self.pose, self.shape, index, features, mask, head, self.split
+        return Samples.of(self.expr, self.pose, self.shape, self.instructions, self.split, encoder or WordText()), head
 
     def classify(self, expr: np.ndarray, pose: np.ndarray) -> np.ndarray:
         """Nearest centre of expression and jaw, ``(B, 2)``."""

@@ -34,7 +34,7 @@ def tiny_set(subjects: int = 4, frames: int = 2, labels: tuple[str, ...] = CKPLU
                                    ("neutral", s), ("image", ""), ("record", f"S{s:03d}/{label:03d}")):
                     rows[key].append(value)
     return ExpressionSet(
-        name="standin-ckplus", title="CK+ stand-in (tiny, made in a test)", labels=labels, head=str(head.ref),
+        name="surrogate-ckplus", title="CK+ surrogate (tiny, made in a test)", labels=labels, head=str(head.ref),
         subject=np.array(rows["subject"]), label=np.array(rows["label"], np.int64), expr=np.array(rows["expr"], np.float32),
         pose=np.array(rows["pose"], np.float32), shape=np.array(rows["shape"], np.float32),
         neutral=np.array(rows["neutral"], np.int64), neutral_expr=np.zeros((subjects, head.n_expr), np.float32),
@@ -67,7 +67,7 @@ class Done:
 
 
 class PerformerLM:
-    """Carries out instructions by the performer; refuses those with ``refuse`` in them."""
+    """Carries out instructions by the procedural animator; refuses those with ``refuse`` in them."""
 
     def __init__(self, refuse: str = "\0") -> None:
         self.refuse, self.calls = refuse, 0

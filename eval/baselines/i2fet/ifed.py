@@ -29,7 +29,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(inner, width)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """``(B, Q, width)`` asks ``(B, K, width)`` -> ``(B, Q, width)``."""
+        """Queries ``(B, Q, width)`` and context ``(B, K, width)`` -> ``(B, Q, width)``."""
         q = self.query(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k, v = self.key_value(context).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
         return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
@@ -53,7 +53,7 @@ class EncoderLayer(nn.Module):
 
 
 class CrossFusion(nn.Module):
-    """One direction of eq. (2): a branch's first element asks the other branch's remainder.
+    """One direction of eq. (2): a branch's first element attends to the other branch's remainder.
 
     ``y = h(own_0)``; ``result = [g(CA([y, other_1..]) + y), own_1..]``, where the query is y alone, as in CrossViT
     (https://arxiv.org/abs/2103.14899).

@@ -70,9 +70,11 @@ class Output:
     posterior: Posterior
 
 
-def three_layers(width: int, hidden: int, out: int) -> nn.Sequential:
-    """A three-layer perceptron, applied to every row by itself."""
-    return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, out))
+def perceptron(width: int, hidden: int, out: int, layers: int = 3) -> nn.Sequential:
+    """Fully connected layers with GELU between them, applied to every row by itself."""
+    widths = [width, *[hidden] * (layers - 1), out]
+    parts = [part for a, b in zip(widths, widths[1:], strict=False) for part in (nn.Linear(a, b), nn.GELU())]
+    return nn.Sequential(*parts[:-1])
 
 
 class I2FET(nn.Module):
@@ -89,12 +91,12 @@ class I2FET(nn.Module):
         self.text_scale, self.expr_scale, self.pose_scale = Scale(text_dim), Scale(n_expr), Scale(POSE)
         self.ifed = IFED(ifed, n_expr, POSE, text_dim, m) if ifed.on else None
         self.plain = None if ifed.on else nn.Linear(text_dim, m * (n_expr + POSE))
-        self.encode_expr = three_layers(2 * n_expr, vae.hidden, 2 * vae.latent)  # eq. (5)
-        self.encode_pose = three_layers(2 * POSE, vae.hidden, 2 * vae.latent)  # eq. (6)
+        self.encode_expr = perceptron(2 * n_expr, vae.hidden, 2 * vae.latent)  # eq. (5)
+        self.encode_pose = perceptron(2 * POSE, vae.hidden, 2 * vae.latent)  # eq. (6)
         self.map_expr = nn.Linear(vae.latent, n_expr)  # T_e
         self.map_pose = nn.Linear(vae.latent, POSE)  # T_p
-        self.decode_pose = three_layers(vae.latent + POSE, vae.hidden, POSE)  # eq. (9)
-        self.decode_expr = three_layers(vae.latent + n_expr, vae.hidden, n_expr)  # eq. (10)
+        self.decode_pose = perceptron(vae.latent + POSE, vae.hidden, POSE)  # eq. (9)
+        self.decode_expr = perceptron(vae.latent + n_expr, vae.hidden, n_expr)  # eq. (10)
 
     def read(self, features: Tensor, mask: Tensor) -> Tensor:
         """What the network keeps of each sentence: ``(U, L, dim)``, ``(U, L)`` -> ``(U, m, width)``.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,17 +14,11 @@ from ....common.progress import Progress
 from ....face.head.model import HeadModel
 from .arrays import check_rows
 from .config import NEDConfig, Recipe
-from .loop import device_of, fingerprint, fit
-from .model import POSE, Scale
+from .loop import Losses, device_of, fingerprint
+from .model import POSE, Scale, perceptron
 from .trained import Trained
 
 FloatArray = NDArray[np.float32]
-
-
-def four_layers(width: int, hidden: int, out: int) -> nn.Sequential:
-    """Four fully connected layers."""
-    return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
-                         nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, out))
 
 
 class NED(nn.Module):
@@ -34,9 +27,9 @@ class NED(nn.Module):
     def __init__(self, config: NEDConfig, n_expr: int) -> None:
         super().__init__()
         self.expr_scale, self.pose_scale = Scale(n_expr), Scale(POSE)
-        self.encode = four_layers(n_expr + POSE, config.hidden, config.latent)
-        self.decode_expr = four_layers(config.latent, config.hidden, n_expr)
-        self.decode_pose = four_layers(config.latent, config.hidden, POSE)
+        self.encode = perceptron(n_expr + POSE, config.hidden, config.latent, layers=4)
+        self.decode_expr = perceptron(config.latent, config.hidden, n_expr, layers=4)
+        self.decode_pose = perceptron(config.latent, config.hidden, POSE, layers=4)
 
     def forward(self, expr: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled ``(B, E)`` and ``(B, 6)`` -> scaled neutral expression and pose."""
@@ -93,28 +86,21 @@ def train_ned(config: Recipe, expr: ArrayLike, pose: ArrayLike, neutral_expr: Ar
     if len(ne) != len(e) or names.shape != (len(e),):
         raise ValueError(f"there are {len(e)} expressions, {len(ne)} neutral faces and {names.shape} splits; as many are needed")
     device = device_of(config.ned.fit)
-    key = fingerprint([config.to_dict()["ned"], head.sha256], [e, p, ne, np_, names])
-    folder = None if out is None else Path(out)
-    if found := TrainedNED.finished(folder, key, head, device):
-        return found
-    with torch.random.fork_rng():
-        torch.manual_seed(config.ned.fit.seed)
-        model = NED(config.ned, head.n_expr)
-    train = torch.from_numpy(np.flatnonzero(names == "train"))
-    model.expr_scale.measure(torch.from_numpy(np.concatenate([e, ne]))[torch.cat([train, train + len(e)])])
-    model.pose_scale.measure(torch.from_numpy(np.concatenate([p, np_]))[torch.cat([train, train + len(e)])])
-    model.to(device)
-    x = model.expr_scale(torch.from_numpy(e).to(device)), model.pose_scale(torch.from_numpy(p).to(device))
-    y = model.expr_scale(torch.from_numpy(ne).to(device)), model.pose_scale(torch.from_numpy(np_).to(device))
+    key = fingerprint([config.to_dict()["ned"], head.sha256], e, p, ne, np_, names)
+    train, val = (torch.from_numpy(np.flatnonzero(names == part)).to(device) for part in ("train", "val"))
+    faces, goals = ([torch.from_numpy(a).to(device) for a in pair] for pair in ((e, p), (ne, np_)))
 
-    def losses(index: Tensor) -> dict[str, Tensor]:
-        made = model(x[0][index], x[1][index])
-        return {"expr": (made[0] - y[0][index]).square().mean(), "pose": (made[1] - y[1][index]).square().mean()}
+    def prepare(model: NED) -> Losses:
+        scales = (model.expr_scale, model.pose_scale)
+        for scale, face, goal in zip(scales, faces, goals, strict=True):
+            scale.measure(torch.cat([face[train], goal[train]]))
+        x, y = ([scale(v) for scale, v in zip(scales, values, strict=True)] for values in (faces, goals))
 
-    val = torch.from_numpy(np.flatnonzero(names == "val"))
-    history = fit(model, losses, train.to(device), val.to(device), config.ned.fit, key=key, out=folder, progress=progress,
-                  title="NED")
-    made = TrainedNED(model, config, str(head.ref), head.sha256, history, key)
-    if folder is not None:
-        made.save(folder)
-    return made
+        def losses(index: Tensor) -> dict[str, Tensor]:
+            made = model(x[0][index], x[1][index])
+            return {"expr": (made[0] - y[0][index]).square().mean(), "pose": (made[1] - y[1][index]).square().mean()}
+
+        return losses
+
+    return TrainedNED.learn(config, {"n_expr": head.n_expr}, config.ned.fit, prepare, train, val, head=head, key=key, out=out,
+                            progress=progress)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,9 +13,9 @@ from torch import Tensor
 
 from ....common.progress import Progress
 from ....face.head.model import HeadModel
-from .arrays import Arrays, check_arrays, identity_of
+from .arrays import Arrays, Samples, check_arrays
 from .config import Recipe
-from .loop import Losses, device_of, fingerprint, fit
+from .loop import Losses, device_of, fingerprint
 from .losses import VertexLoss, loss_terms
 from .model import I2FET
 from .text import TextEncoder
@@ -92,18 +91,14 @@ class TrainedI2FET(TextDriven[I2FET]):
         return torch.cat([q.mean_e, q.mean_p], -1).cpu().numpy()
 
 
-def train_i2fet(config: Recipe, expr: ArrayLike, pose: ArrayLike, shape: ArrayLike, text: ArrayLike, features: Tensor,
-                mask: Tensor, head: HeadModel, split: ArrayLike, out: str | os.PathLike[str] | None = None,
+def train_i2fet(config: Recipe, samples: Samples, head: HeadModel, out: str | os.PathLike[str] | None = None,
                 progress: Progress | None = None, encoder: TextEncoder | None = None) -> TrainedI2FET:
     """Train I2FET on tuples (instruction, two expressions, two poses).
 
     Args:
         config: sections ``ifed``, ``vae``, ``loss``, ``fit`` and ``text`` are used.
-        expr: ``(T, 2, E)``; pose: ``(T, 2, 6)`` global rotation and jaw, rad; shape: ``(T, S)`` identities.
-        text: ``(T,)`` index into the sentences (see ``arrays.unique_sentences``).
-        features, mask: ``(U, tokens, dim)`` and ``(U, tokens)`` bool of a :class:`TextEncoder` for each sentence.
+        samples: the tuples.
         head: whose parameters these are.
-        split: ``(T,)`` of train, val, test; test is never read.
         out: folder: a finished training of the same configuration and data is loaded, an interrupted one resumed,
             and the result is saved there. None keeps nothing.
         progress: called with (epochs done, of all); None shows a bar on a terminal.
@@ -112,27 +107,21 @@ def train_i2fet(config: Recipe, expr: ArrayLike, pose: ArrayLike, shape: ArrayLi
     Raises:
         ValueError: wrong shapes or values, another run's folder.
     """
-    device = device_of(config.fit)
-    data = check_arrays(expr, pose, shape, text, features, mask, head, split, device)
-    key = fingerprint([config.to_dict()[s] for s in ("text", "ifed", "vae", "loss", "fit")] + [head.sha256], identity_of(data))
-    folder = None if out is None else Path(out)
-    if found := TrainedI2FET.finished(folder, key, head, device):
-        return found.with_encoder(encoder)
-    with torch.random.fork_rng():
-        torch.manual_seed(config.fit.seed)
-        model = I2FET(config.ifed, config.vae, head.n_expr, data.features.shape[-1], data.expr.shape[1], config.text.pool)
-    model.to(device)
-    model.text_scale.measure(data.features[data.text[data.train].unique()].flatten(0, 1)[
-        data.mask[data.text[data.train].unique()].flatten()])
-    if config.vae.normalise:
-        model.expr_scale.measure(data.expr[data.train].flatten(0, 1))
-        model.pose_scale.measure(data.pose[data.train].flatten(0, 1))
-    history = fit(model, _losses(model, config, data, head), data.train, data.val, config.fit, key=key, out=folder,
-                  progress=progress, title="I2FET")
-    made = TrainedI2FET(model, config, str(head.ref), head.sha256, history, key, encoder, encoder.name if encoder else "")
-    if folder is not None:
-        made.save(folder)
-    return made
+    data = check_arrays(samples, head, device_of(config.fit))
+    key = fingerprint([config.to_dict()[s] for s in ("text", "ifed", "vae", "loss", "fit")] + [head.sha256], *data.values())
+    sizes = {"n_expr": head.n_expr, "text_dim": data.features.shape[-1], "m": data.expr.shape[1]}
+
+    def prepare(model: I2FET) -> Losses:
+        known = data.text[data.train].unique()
+        model.text_scale.measure(data.features[known].flatten(0, 1)[data.mask[known].flatten()])
+        if config.vae.normalise:
+            model.expr_scale.measure(data.expr[data.train].flatten(0, 1))
+            model.pose_scale.measure(data.pose[data.train].flatten(0, 1))
+        return _losses(model, config, data, head)
+
+    made = TrainedI2FET.learn(config, sizes, config.fit, prepare, data.train, data.val, head=head, key=key, out=out,
+                              progress=progress, encoder_name=encoder.name if encoder else "")
+    return made.with_encoder(encoder)
 
 
 def true_vertices(vertex: VertexLoss | None, data: Arrays) -> Tensor | None:

@@ -12,9 +12,11 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ....common.progress import Progress
 from ....face.head.model import HeadModel
-from .config import Recipe, parse_recipe
-from .loop import History, load_weights, read_config, save_model
+from .arrays import unique_sentences
+from .config import FitConfig, Recipe, parse_recipe
+from .loop import History, Losses, fit, load_weights, read_config, save_model
 from .text import TextEncoder, text_encoder
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -88,7 +90,7 @@ class Trained(Generic[Model]):
                        str(raw["key"]))
             made._read_more(raw)
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{folder}: config.json is not that of an {cls.TITLE} model ({error})") from error
+            raise ValueError(f"{folder}: config.json is not that of a trained {cls.TITLE} ({error})") from error
         load_weights(folder, made.model)
         if head is not None and made.head_sha256 != head.sha256:
             raise ValueError(f"this model makes parameters of the head {made.head}, not of {head.ref}; train one for that head")
@@ -98,19 +100,39 @@ class Trained(Generic[Model]):
         """Take what :meth:`more` wrote."""
 
     @classmethod
-    def finished(cls, folder: Path | None, key: str, head: HeadModel, device: torch.device) -> Self | None:
-        """The model of a folder in which this training has already ended, or None.
+    def learn(cls, recipe: Recipe, sizes: dict[str, int], settings: FitConfig, prepare: Callable[[Model], Losses], train: Tensor,
+              val: Tensor, *, head: HeadModel, key: str, out: str | os.PathLike[str] | None, progress: Progress | None,
+              **more: str) -> Self:
+        """Train, go on with a training that was interrupted, or load one that has already ended.
+
+        Args:
+            settings: how long and how fast.
+            prepare: sets the scales of the new network and gives its losses.
+            train, val: indices of the samples, on the training's device.
+            key: fingerprint of configuration and data.
+            out: folder of checkpoint and result; None keeps nothing.
+            more: further attributes of the result.
 
         Raises:
-            ValueError: the folder holds the model of another training.
+            ValueError: the folder holds the model of another training, or what ``loop.fit`` refuses.
         """
-        if folder is None or not (folder / "config.json").is_file():
-            return None
-        found = cls.load(folder, head)
-        if found.key != key:
-            raise ValueError(f"{folder} holds a model of another configuration or other data; delete it or use another folder")
-        found.model.to(device)
-        return found
+        folder = None if out is None else Path(out)
+        if folder is not None and (folder / "config.json").is_file():
+            found = cls.load(folder, head)
+            if found.key != key:
+                raise ValueError(f"{folder} holds a model of another configuration or other data; delete it or use another "
+                                 "folder")
+            found.model.to(train.device)
+            return found
+        with torch.random.fork_rng():
+            torch.manual_seed(settings.seed)
+            model = cls.build(recipe, sizes)
+        model.to(train.device)
+        history = fit(model, prepare(model), train, val, settings, key=key, out=folder, progress=progress, title=cls.TITLE)
+        made = cls(model, recipe, str(head.ref), head.sha256, history, key, **more)
+        if folder is not None:
+            made.save(folder)
+        return made
 
 
 @dataclass
@@ -144,13 +166,11 @@ class TextDriven(Trained[Model]):
         """
         if self.encoder is None:
             self.encoder = text_encoder(self.recipe.text)
-        sentences = list(dict.fromkeys(instructions))
+        sentences, index = unique_sentences(instructions)
         features, mask = self.encoder.encode(sentences)
         width = self.sizes()["text_dim"]
         if features.shape[-1] != width:
             raise ValueError(f"the text encoder {self.encoder.name} gives {features.shape[-1]} columns; this model was trained "
                              f"with {width} of {self.encoder_name or 'another encoder'}")
         device = next(self.model.parameters()).device
-        number = {s: i for i, s in enumerate(sentences)}
-        made = rows(features.to(device), mask.to(device))
-        return made[torch.tensor([number[s] for s in instructions], device=device)]
+        return rows(features.to(device), mask.to(device))[torch.from_numpy(index).to(device)]

@@ -1,7 +1,7 @@
 """The autoencoder of MotionCLIP, https://arxiv.org/abs/2203.08063, over sequences of face parameters.
 
 A transformer encoder reads a learned token and the frames; that token's output is the latent. A transformer decoder
-is asked with positions alone and attends to the latent. The latent is trained to point where the sentence's
+has positions alone as queries and attends to the latent. The latent is trained to point where the sentence's
 embedding points, so that at inference the embedding takes its place.
 """
 

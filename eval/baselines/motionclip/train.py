@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,9 +14,9 @@ from torch.nn import functional as F
 
 from ....common.progress import Progress
 from ....face.head.model import HeadModel
-from ..i2fet.arrays import Arrays, check_arrays, identity_of
+from ..i2fet.arrays import Arrays, Samples, check_arrays
 from ..i2fet.config import Recipe
-from ..i2fet.loop import Losses, device_of, fingerprint, fit
+from ..i2fet.loop import Losses, device_of, fingerprint
 from ..i2fet.losses import VertexLoss
 from ..i2fet.text import TextEncoder, pooled
 from ..i2fet.train import true_vertices
@@ -43,27 +42,15 @@ class TrainedMotionCLIP(TextDriven[MotionCLIP]):
         return MotionCLIP(recipe.motionclip, sizes["n_expr"], sizes["text_dim"])
 
     @torch.no_grad()
-    def sequence(self, instructions: Sequence[str], frames: int | None = None) -> FloatArray:
-        """The motion that instructions name.
-
-        Args:
-            instructions: ``B`` sentences.
-            frames: None: as many as it was trained with; another number reads the same motion at other rates.
-
-        Returns:
-            ``(B, frames, E + 6)``: expression, global rotation and jaw (rad).
+    def sequence(self, instructions: Sequence[str]) -> FloatArray:
+        """The motion that instructions name: ``(B, frames, E + 6)`` expression, global rotation and jaw (rad).
 
         Raises:
-            ValueError: not text, a text encoder of another width, or fewer than 2 frames.
+            ValueError: not text, or a text encoder of another width.
         """
-        learned = self.recipe.motionclip.frames
-        if frames is not None and frames < 2:
-            raise ValueError(f"frames is {frames}; at least 2 are needed")
         sentences = self.of_sentences(instructions, lambda features, mask: pooled(features, mask, self.recipe.text.pool))
-        made = torch.cat(self.model.physical(self.model.decode(self.model.direction(sentences), learned)), -1)
-        if frames is not None and frames != learned:
-            made = F.interpolate(made.transpose(1, 2), size=frames, mode="linear", align_corners=True).transpose(1, 2)
-        return made.cpu().numpy()
+        latent = self.model.direction(sentences)
+        return torch.cat(self.model.physical(self.model.decode(latent, self.recipe.motionclip.frames)), -1).cpu().numpy()
 
     def generate(self, instructions: Sequence[str], seed: int = 0) -> tuple[FloatArray, FloatArray]:
         """First and last key frame: expr ``(B, 2, E)`` and pose ``(B, 2, 6)``.
@@ -88,37 +75,29 @@ def between(keys: Tensor, frames: int) -> Tensor:
     return keys[:, :1] * (1 - share) + keys[:, 1:] * share
 
 
-def train_motionclip(config: Recipe, expr: ArrayLike, pose: ArrayLike, shape: ArrayLike, text: ArrayLike, features: Tensor,
-                     mask: Tensor, head: HeadModel, split: ArrayLike, out: str | os.PathLike[str] | None = None,
+def train_motionclip(config: Recipe, samples: Samples, head: HeadModel, out: str | os.PathLike[str] | None = None,
                      progress: Progress | None = None, encoder: TextEncoder | None = None) -> TrainedMotionCLIP:
     """Train MotionCLIP; arguments, folder and errors as ``i2fet.train.train_i2fet``; section ``motionclip`` is used.
 
     The vertex loss (the original's mesh loss) is measured at both ends of a trajectory.
     """
     settings = config.motionclip
-    device = device_of(settings.fit)
-    data = check_arrays(expr, pose, shape, text, features, mask, head, split, device)
+    data = check_arrays(samples, head, device_of(settings.fit))
     if data.expr.shape[1] != 2:
         raise ValueError(f"MotionCLIP needs pairs of expressions, not {data.expr.shape[1]} each")
-    key = fingerprint([config.to_dict()[s] for s in ("text", "motionclip", "loss")] + [head.sha256], identity_of(data))
-    folder = None if out is None else Path(out)
-    if found := TrainedMotionCLIP.finished(folder, key, head, device):
-        return found.with_encoder(encoder)
+    key = fingerprint([config.to_dict()[s] for s in ("text", "motionclip", "loss")] + [head.sha256], *data.values())
     sentences = pooled(data.features, data.mask, config.text.pool)
-    with torch.random.fork_rng():
-        torch.manual_seed(settings.fit.seed)
-        model = MotionCLIP(settings, head.n_expr, sentences.shape[-1])
-    model.to(device)
-    model.text_scale.measure(sentences[data.text[data.train].unique()])
-    model.expr_scale.measure(data.expr[data.train].flatten(0, 1))
-    model.pose_scale.measure(data.pose[data.train].flatten(0, 1))
-    history = fit(model, _losses(model, config, data, head, sentences), data.train, data.val, settings.fit, key=key, out=folder,
-                  progress=progress, title="MotionCLIP")
-    made = TrainedMotionCLIP(model, config, str(head.ref), head.sha256, history, key, encoder,
-                             encoder.name if encoder else "")
-    if folder is not None:
-        made.save(folder)
-    return made
+    sizes = {"n_expr": head.n_expr, "text_dim": sentences.shape[-1]}
+
+    def prepare(model: MotionCLIP) -> Losses:
+        model.text_scale.measure(sentences[data.text[data.train].unique()])
+        model.expr_scale.measure(data.expr[data.train].flatten(0, 1))
+        model.pose_scale.measure(data.pose[data.train].flatten(0, 1))
+        return _losses(model, config, data, head, sentences)
+
+    made = TrainedMotionCLIP.learn(config, sizes, settings.fit, prepare, data.train, data.val, head=head, key=key, out=out,
+                                   progress=progress, encoder_name=encoder.name if encoder else "")
+    return made.with_encoder(encoder)
 
 
 def _losses(model: MotionCLIP, config: Recipe, data: Arrays, head: HeadModel, sentences: Tensor) -> Losses:

@@ -168,19 +168,18 @@ def test_a_finished_folder_is_loaded_and_not_trained_again(head: HeadModel, data
         train_i2fet(recipe.change(ifed={"N": 1}), *data.train_arguments(head), out=tmp_path, **QUIET)
 
 
-@pytest.mark.parametrize(("place", "change", "message"), [
-    (0, lambda e: e[..., :40], "expr has shape"), (1, lambda p: p[:, :1], "pose has shape"),
-    (2, lambda s: s[:, :7], "shape has shape"),
-    (3, lambda t: t + 10_000, "whole numbers"), (3, lambda t: t * 0.5, "whole numbers"),
-    (0, lambda e: np.where(np.arange(len(e))[:, None, None] == 4, np.nan, e), "first in row 4"),
-    (7, lambda s: np.full(len(s), "test"), "no 'train'"), (7, lambda s: np.full(len(s), "dev"), "train, val, test"),
-    (5, lambda m: torch.zeros_like(m), "a token in every sentence"), (4, lambda f: f * float("nan"), "finite"),
+@pytest.mark.parametrize(("name", "change", "message"), [
+    ("expr", lambda e: e[..., :40], "expr has shape"), ("pose", lambda p: p[:, :1], "pose has shape"),
+    ("shape", lambda s: s[:, :7], "shape has shape"),
+    ("text", lambda t: t + 10_000, "whole numbers"), ("text", lambda t: t * 0.5, "whole numbers"),
+    ("expr", lambda e: np.where(np.arange(len(e))[:, None, None] == 4, np.nan, e), "first in row 4"),
+    ("split", lambda s: np.full(len(s), "test"), "no 'train'"), ("split", lambda s: np.full(len(s), "dev"), "train, val, test"),
+    ("mask", lambda m: torch.zeros_like(m), "a token in every sentence"), ("features", lambda f: f * float("nan"), "finite"),
 ])
-def test_wrong_data_is_refused(head: HeadModel, data: Clouds, place: int, change, message: str) -> None:
-    arguments = list(data.train_arguments(head))
-    arguments[place] = change(arguments[place])
+def test_wrong_data_is_refused(head: HeadModel, data: Clouds, name: str, change, message: str) -> None:
+    samples, _ = data.train_arguments(head)
     with pytest.raises(ValueError, match=message):
-        train_i2fet(tiny(), *arguments, **QUIET)
+        train_i2fet(tiny(), replace(samples, **{name: change(getattr(samples, name))}), head, **QUIET)
 
 
 def test_a_text_encoder_of_another_width_is_refused(short: TrainedI2FET) -> None:

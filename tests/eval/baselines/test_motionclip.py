@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,10 +67,6 @@ def test_it_learns_what_the_instruction_names(head: HeadModel) -> None:
     assert made.history.val[-1] < 0.7 * made.history.val[0]
     frames = made.sequence(said[:2])
     np.testing.assert_allclose(frames[:, [0, -1], :41], expr[:2], atol=1e-5)
-    assert made.sequence(said[:2], 20).shape == (2, 20, 47)
-    np.testing.assert_allclose(made.sequence(said[:2], 20)[:, -1], frames[:, -1], atol=1e-5)
-    with pytest.raises(ValueError, match="at least 2"):
-        made.sequence(said[:1], 1)
 
 
 def test_saved_loaded_and_resumed(head: HeadModel, data: Clouds, tmp_path: Path) -> None:
@@ -94,10 +91,9 @@ def test_saved_loaded_and_resumed(head: HeadModel, data: Clouds, tmp_path: Path)
 
 
 def test_wrong_data_is_refused(head: HeadModel, data: Clouds) -> None:
-    arguments = list(data.train_arguments(head))
-    arguments[0] = arguments[0][..., :30]
+    samples, _ = data.train_arguments(head)
     with pytest.raises(ValueError, match="expr has shape"):
-        train_motionclip(tiny(), *arguments, **QUIET)
-    arguments = [np.concatenate([v, v[:, :1]], 1) if i < 2 else v for i, v in enumerate(data.train_arguments(head))]
+        train_motionclip(tiny(), replace(samples, expr=samples.expr[..., :30]), head, **QUIET)
+    three = {name: np.concatenate([v, v[:, :1]], 1) for name, v in (("expr", samples.expr), ("pose", samples.pose))}
     with pytest.raises(ValueError, match="pairs"):
-        train_motionclip(tiny(), *arguments, **QUIET)
+        train_motionclip(tiny(), replace(samples, **three), head, **QUIET)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from datasets_fixtures import FakeSource, ck_sequence, ramp
 from facelm.eval.datasets import ckplus, sources
-from facelm.eval.datasets.expressions import ExpressionSet, load_dataset
+from facelm.eval.datasets.expressions import ExpressionSet
+from facelm.eval.datasets.load import load_dataset
 from facelm.eval.datasets.sources import FileSource, FitSource, Record, Unusable
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.head.model import HeadModel
@@ -82,11 +83,11 @@ def test_a_wrong_folder_says_what_was_looked_for(tmp_path: Path) -> None:
         ckplus.load(tmp_path, FakeSource())
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_dataset("ckplus", tmp_path / "none", tmp_path / "work")
-    with pytest.raises(FileNotFoundError, match="standin-ckplus"):
+    with pytest.raises(FileNotFoundError, match="surrogate-ckplus"):
         load_dataset("ckplus", None, tmp_path / "work")
     with pytest.raises(ValueError, match=r"'ck' is not known; allowed: ckplus"):
         load_dataset("ck", None, tmp_path / "work")
-    with pytest.raises(ValueError, match="only stand-ins have"):
+    with pytest.raises(ValueError, match="only surrogates have"):
         load_dataset("ckplus", tmp_path, tmp_path / "work", params="true")
 
 
@@ -218,6 +219,6 @@ def test_pictures_without_a_face_and_cut_short_do_not_stop_the_rest(root: Path, 
     with pytest.raises(ValueError, match="no labelled expression") as caught:
         load_dataset("ckplus", root, tmp_path / "work")
     assert "no face" in str(caught.value)
-    told = {p.read_text() for p in (tmp_path / "work" / "fits").glob("*.failed.json")}
-    assert len(told) == 3 and not any(str(root) in t for t in told)
+    told = {p.read_text() for p in (tmp_path / "work" / "fits").rglob("*.json")}
+    assert len(told) == 3 and all('"reason":"' in t and str(root) not in t for t in told)
     assert isinstance(sources.source_of("fit", root, tmp_path / "work", HeadModel.default()), FitSource)

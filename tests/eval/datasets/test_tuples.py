@@ -84,7 +84,7 @@ def test_the_number_is_the_papers_or_what_there_is() -> None:
 
 
 def test_neutral_is_an_expression_of_celebvhq_only() -> None:
-    made = make_tuples(expressions(5, ("neutral", "happiness"), name="standin-celebvhq"), 40)
+    made = make_tuples(expressions(5, ("neutral", "happiness"), name="surrogate-celebvhq"), 40)
     assert all("neutral" in t and "happiness" in t for t in made.instructions)
     assert "neutral" not in CKPLUS
 

@@ -1,4 +1,4 @@
-"""`facelm eval transitions` end to end on a tiny expression set, with a language model that is the performer."""
+"""`facelm eval transitions` end to end on a tiny expression set, with the procedural animator as language model."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from facelm.common.store import Store
+from facelm.eval.baselines.i2fet.kept_text import KeptText
 from facelm.eval.datasets.tuples import make_tuples
-from facelm.eval.transitions.bench import VARIANTS, KeptText, classifier_frames
+from facelm.eval.transitions.bench import VARIANTS, classifier_frames
 from facelm.eval.transitions.options import RECIPES, TransitionOptions, tables_of
 from facelm.eval.transitions.run import run
 from facelm.eval.transitions.shapes import ShapeRenderer
@@ -23,15 +25,15 @@ def saved(tmp_path_factory) -> Path:  # noqa: ANN001
 
 
 def options(saved: Path, work: Path, **more) -> TransitionOptions:  # noqa: ANN003
-    settings = {"data": "standin-ckplus", "work": work, "expressions": saved, "recipe": RECIPES / "tiny.yaml", **more}
+    settings = {"data": "surrogate-ckplus", "work": work, "expressions": saved, "recipe": RECIPES / "tiny.yaml", **more}
     return TransitionOptions(**settings)
 
 
 def test_everything_once(saved: Path, tmp_path: Path) -> None:
     steps: set[str] = set()
     lm = PerformerLM()
-    report = run(options(saved, tmp_path), lm, lambda what, done, of: steps.add(what), encoder=WordText())
-    assert [t.name for t in report.tables] == list(tables_of("standin-ckplus"))
+    report = run(options(saved, tmp_path), lm, lambda done, of, stage="": steps.add(stage), encoder=WordText())
+    assert [t.name for t in report.tables] == list(tables_of("surrogate-ckplus"))
     main = report.results.main
     assert set(main) == {"ground truth", "lm", "lm, paraphrased"} | {f"{m}{p}" for m in ("I2FET", "MotionCLIP")
                                                                      for p in ("", ", paraphrased")}
@@ -68,14 +70,14 @@ def test_an_interrupted_run_is_gone_on_with(saved: Path, tmp_path: Path, monkeyp
     class Killed(Exception):
         pass
 
-    def kill(what: str, done: int, of: int) -> None:
-        if "I2FET (e_p)" in what and "epochs" in what:
+    def kill(done: int, of: int, stage: str = "") -> None:
+        if "I2FET (e_p)" in stage and "epochs" in stage:
             raise Killed
 
     with pytest.raises(Killed):
         run(want, None, kill, encoder=WordText())
     seen: list[str] = []
-    resumed = run(want, None, lambda what, done, of: seen.append(what), encoder=WordText())
+    resumed = run(want, None, lambda done, of, stage="": seen.append(stage), encoder=WordText())
     assert not [w for w in seen if "no_ifed" in w or "ResNet" in w], "what was finished is not made again"
     whole = run(options(saved, tmp_path / "b", tables=("V",)), None, encoder=WordText())
     assert {k: e.scores for k, e in resumed.results.variants.items()} == {k: e.scores for k, e in whole.results.variants.items()}
@@ -115,9 +117,9 @@ def test_kept_text_is_encoded_once(tmp_path: Path) -> None:
             self.asked += list(sentences)
             return super().encode(sentences)
 
-    first = KeptText(Counting, tmp_path, "k")
+    first = KeptText(Counting, Store(tmp_path), "k")
     a, mask = first.encode(["one two", "three", "one two"])
-    second = KeptText(Counting, tmp_path, "k")
+    second = KeptText(Counting, Store(tmp_path), "k")
     b, _ = second.encode(["three", "four five"])
     assert Counting.asked == ["one two", "three", "four five"]
     assert a.shape == (3, 16, 12) and mask.sum(1).tolist() == [2, 1, 2] and np.array_equal(a[1], b[0])
@@ -125,7 +127,7 @@ def test_kept_text_is_encoded_once(tmp_path: Path) -> None:
 
 
 def test_other_data_is_refused(saved: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds standin-ckplus, not standin-celebvhq"):
-        run(options(saved, tmp_path, data="standin-celebvhq"), None, encoder=WordText())
+    with pytest.raises(ValueError, match="holds surrogate-ckplus, not surrogate-celebvhq"):
+        run(options(saved, tmp_path, data="surrogate-celebvhq"), None, encoder=WordText())
     with pytest.raises(FileNotFoundError, match="no such"):
         run(options(tmp_path / "none.npz", tmp_path), None, encoder=WordText())

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.dynamics import minimum_jerk
-from facelm.eval.transitions import images, paper, quality
+from facelm.eval.table import Table
+from facelm.eval.transitions import images, quality
 from facelm.eval.transitions.bench import Entry
 from facelm.eval.transitions.images import Likeness, likeness
 from facelm.eval.transitions.metrics import (
@@ -25,7 +26,7 @@ from facelm.eval.transitions.metrics import (
     tsne,
 )
 from facelm.eval.transitions.options import TransitionOptions, load_recipe, tables_of
-from facelm.eval.transitions.tables import Results, Table, build, percent
+from facelm.eval.transitions.tables import Results, build, paper, percent
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.script import Event, Script
 from facelm.face.head.model import HeadModel
@@ -178,11 +179,11 @@ def test_curves_are_told_apart_by_their_dynamics() -> None:
 # -- tables -------------------------------------------------------------------------------
 def made_up() -> Results:
     entry = Entry([Score(0.9, 0.8, 0.7), Score(0.8, 0.7, 0.6)], 30, 1, [[1, 0], [0, 1]])
-    r = Results("standin-ckplus", "CK+ stand-in (made up)", "some encoder", {"train": 81, "val": 9, "test": 10}, "ResNet-10")
+    r = Results("surrogate-ckplus", "CK+ surrogate (made up)", "some encoder", {"train": 81, "val": 9, "test": 10}, "ResNet-10")
     r.main = {"ground truth": entry, "I2FET": entry, "MotionCLIP": entry, "I2FET, paraphrased": entry}
     r.variants = dict.fromkeys(("full", "no_ifed", "e_p", "e"), entry)
     r.rendered = {"I2FET": Likeness(0.01, 30.5, None, None, ("MS-SSIM is missing",))}
-    r.rotation = {"rfl": {a: (0.9, 0.5) for a in paper.ANGLES}}
+    r.rotation = {"rfl": {a: (0.9, 0.5) for a in paper().angles}}
     r.missing["lm"] = "no language model was given"
     return r
 
@@ -190,16 +191,16 @@ def made_up() -> Results:
 def test_accuracy_table_keeps_the_papers_figures_apart() -> None:
     table, = build(made_up(), ["II"])
     head, rows = table.columns, {r[0]: r for r in table.rows}
-    assert "CK+ stand-in (made up)" in table.title and "some encoder" in table.title
+    assert "CK+ surrogate (made up)" in table.title and "some encoder" in table.title
     i2fet = dict(zip(head, rows["I2FET"], strict=True))
     assert i2fet["Acc1, paper"] == "91.44 ± 0.0024" and i2fet["Acc1, ours"] == "85.00 ± 5.00"
     assert i2fet["items x repeats"] == "30 x 2"
     assert set(rows["language model"][1:]) == {"-"} and set(rows["I2FET, paraphrased"][1:4]) == {"-"}
-    assert any("no language model was given" in n for n in table.notes) and any("stand-in" in n for n in table.notes)
+    assert any("no language model was given" in n for n in table.notes) and any("surrogate" in n for n in table.notes)
 
 
 def test_every_table_prints_as_text_markdown_and_json() -> None:
-    for data in ("standin-ckplus", "standin-celebvhq"):
+    for data in ("surrogate-ckplus", "surrogate-celebvhq"):
         r = made_up()
         r.name = data
         tables = build(r, tables_of(data))

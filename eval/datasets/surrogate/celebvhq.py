@@ -1,4 +1,4 @@
-"""The CelebV-HQ stand-in: short clips in the wild, of subjects who talk, turn and feel unevenly often."""
+"""The surrogate of CelebV-HQ: short clips in the wild of subjects who talk and turn; some emotions are rare."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from ...data_gen.video.scene import Scene, draw_background, draw_lights, place
-from ...face.clip.sequence import FaceSequence
-from ...face.clip.spontaneous import IdleConfig
-from ...face.facs.script import Event
-from ...face.head.model import HeadModel
-from ...face.io.video import write_mp4
-from .celebvhq import INFO, SPELLED
-from .expressions import Progress
-from .sources import TRUTH
-from .standin import CelebVSize, head_height, write_text, write_truth
-from .standin_people import Act, Person, act, draw_person, filmed, pictures
+from ....common.progress import Progress
+from ....data_gen.video.footage import in_camera
+from ....data_gen.video.scene import Scene, draw_background, draw_lights, head_frame, place
+from ....face.clip.spontaneous import IdleConfig
+from ....face.facs.script import Event
+from ....face.head.model import HeadModel
+from ....face.io.video import write_mp4
+from ..celebvhq import INFO, SPELLED
+from ..sources import TRUTH
+from .files import write_once, write_truth
+from .people import Act, Person, act, draw_person, pictures
+from .sizes import CelebVSize
 
 SHARES: dict[str, float] = {"neutral": 0.38, "happiness": 0.28, "surprise": 0.08, "sadness": 0.08, "anger": 0.08,
                             "disgust": 0.05, "contempt": 0.03, "fear": 0.02}
@@ -32,7 +33,7 @@ _WORD = {ours: theirs for theirs, ours in SPELLED.items()}
 
 @dataclass(frozen=True)
 class _Plan:
-    """A clip before it is performed."""
+    """A clip before it is animated."""
 
     name: str
     subject: int
@@ -42,20 +43,19 @@ class _Plan:
     talks: bool
 
 
-def make(folder: Path, size: CelebVSize, seed: int, head: HeadModel, drawn: bool, progress: Progress | None = None) -> None:
-    """Write what is missing of the JSON file, ``truth/`` and, when ``drawn``, ``processed_vid/``; see ``standin.build``."""
+def make(folder: Path, size: CelebVSize, seed: int, head: HeadModel, drawn: bool, progress: Progress) -> None:
+    """Write what is missing of the JSON file, ``truth/`` and, when ``drawn``, ``processed_vid/``; see ``build.build``."""
     plans = [p for subject in range(size.subjects) for p in _plans(subject, size, seed)]
-    write_text(folder / INFO, json.dumps(_info(plans), indent=1) + "\n")
+    write_once(folder / INFO, json.dumps(_info(plans), indent=1) + "\n")
     people: dict[int, Person] = {}
     (folder / FOLDER).mkdir(exist_ok=True)
     for done, plan in enumerate(plans, 1):
         truth, video = folder / TRUTH / f"{plan.name}.npz", folder / FOLDER / f"{plan.name}.mp4"
         if not truth.is_file() or (drawn and not video.is_file()):
             if plan.subject not in people:
-                people = {plan.subject: draw_person(np.random.default_rng([seed, plan.subject, 0xCB]), head, size.manner)}
+                people = {plan.subject: draw_person(np.random.default_rng([seed, plan.subject, 0xCB]), head, size.variation)}
             _make(plan, people[plan.subject], size, seed, head, truth, video if drawn and not video.is_file() else None)
-        if progress:
-            progress("pictures" if drawn else "performances", done, len(plans))
+        progress(done, len(plans), "pictures" if drawn else "animated clips")
 
 
 def _plans(subject: int, size: CelebVSize, seed: int) -> list[_Plan]:
@@ -75,7 +75,7 @@ def _plans(subject: int, size: CelebVSize, seed: int) -> list[_Plan]:
             rise = 0.24 if two or rng.random() < 0.5 else 0.04
             acts.append(Act(emotion, float(levels[k]), begin, rise, begin + seconds if len(picked) > 1 and k == 0 else 2 * seconds
                             if two else seconds))
-        # a subject's id is made like a video's: eleven characters
+        # a subject's id is made like a video's, of eleven characters; another prefix would change which subjects are chosen
         out.append(_Plan(f"standin{subject:04d}_{number}", subject, number, tuple(acts), seconds * len(picked),
                          bool(rng.random() < size.talking)))
     return out
@@ -105,18 +105,18 @@ def _make(plan: _Plan, person: Person, size: CelebVSize, seed: int, head: HeadMo
     if rng.random() < 0.2:
         turn = str(rng.choice(["turn_left", "turn_right", "look_up", "look_down", "tilt_left", "tilt_right"]))
         more.append(Event(turn, 0.0, min(0.4, plan.seconds / 2), plan.seconds, 0.0, float(rng.uniform(0.15, 0.5))))
-    motion = act(person, plan.acts, plan.seconds, FPS, rng, head, size.manner, tuple(more), IdleConfig())
+    motion = act(person, plan.acts, plan.seconds, FPS, rng, head, size.variation, tuple(more), IdleConfig())
     spread = np.array([size.pitch, size.yaw, size.roll])
     pitch, yaw, roll = np.clip(rng.normal(0.0, spread), -2.5 * spread, 2.5 * spread)
     sides = (size.size, size.size)
-    placement = place(rng, sides, head_height(head, motion), (14.0, 40.0), (0.45, 0.72), (float(pitch), float(yaw), float(roll)))
+    height = head_frame(head, motion.shape)[1]
+    placement = place(rng, sides, height, (14.0, 40.0), (0.45, 0.72), (float(pitch), float(yaw), float(roll)))
     scene = Scene(person.palette, person.eyes, draw_lights(rng)[0], draw_background(rng, sides)[0], float(rng.uniform(0.5, 4.0)),
                   float(rng.uniform(0.0, 0.2)), {})
     t = np.arange(len(motion)) / FPS
     hertz, phase = rng.uniform(0.05, 0.35, 3), rng.uniform(0.0, 2 * np.pi, 3)
-    clip: FaceSequence = filmed(motion, head, placement, 0.003 * np.sin(2 * np.pi * hertz * t[:, None] + phase))
+    clip = in_camera(motion, head, placement, 0.003 * np.sin(2 * np.pi * hertz * t[:, None] + phase))
     if video is not None:
         write_mp4(pictures(clip, head, placement, scene, np.random.default_rng([seed, plan.subject, plan.number, 0xD4A3])), video,
                   sides, FPS, len(clip), quality=20)
-    if not truth.is_file():
-        write_truth(truth, clip)
+    write_truth(truth, clip)

@@ -1,8 +1,7 @@
-"""The CK+ stand-in: 117 people pose seven emotions each before a laboratory's camera, in grey pictures."""
+"""The surrogate of CK+: 117 people pose seven emotions each before a laboratory's camera, in grey pictures."""
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,23 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...data_gen.video.scene import Placement, Scene, place
-from ...face.clip.sequence import FaceSequence
-from ...face.clip.spontaneous import IdleConfig
-from ...face.head.model import HeadModel
-from ...face.render.shading import linear
-from .ckplus import CODES, FPS
-from .expressions import CKPLUS, Progress
-from .sources import TRUTH
-from .standin import CKPlusSize, finish_folder, head_height, write_text, write_truth
-from .standin_people import Act, Person, act, draw_person, filmed, pictures
-from .standin_units import draw_pose
+from ....common.files import atomic_folder
+from ....common.progress import Progress
+from ....data_gen.video.footage import in_camera
+from ....data_gen.video.scene import Placement, Scene, head_frame, place
+from ....face.clip.sequence import FaceSequence
+from ....face.clip.spontaneous import IdleConfig
+from ....face.head.model import HeadModel
+from ....face.render.shading import linear
+from ..ckplus import CODES, FPS
+from ..expressions import CKPLUS
+from ..sources import TRUTH
+from .files import write_once, write_truth
+from .people import Act, Person, act, draw_person, pictures
+from .sizes import CKPlusSize
+from .units import draw_pose
 
 _CODE = {name: code for code, name in CODES.items()}
 _IDLE = IdleConfig(blink_rate=0.0)
 """Pictures with a blink at the apex were not kept by those who made CK+."""
-
-
 LABELLED = {"anger": 45, "contempt": 18, "disgust": 59, "fear": 25, "happiness": 69, "sadness": 28, "surprise": 83}
 """Sequences of CK+ with an emotion label (Lucey et al., "The Extended Cohn-Kanade Dataset (CK+)", CVPRW 2010,
 https://doi.org/10.1109/CVPRW.2010.5543262); the others show something else, or not clearly enough."""
@@ -45,8 +46,8 @@ class _Take:
     scene: Scene
 
 
-def make(folder: Path, size: CKPlusSize, seed: int, head: HeadModel, drawn: bool, progress: Progress | None = None) -> None:
-    """Write what is missing of ``Emotion/``, ``truth/`` and, when ``drawn``, ``cohn-kanade-images/``; see ``standin.build``."""
+def make(folder: Path, size: CKPlusSize, seed: int, head: HeadModel, drawn: bool, progress: Progress) -> None:
+    """Write what is missing of ``Emotion/``, ``truth/`` and, when ``drawn``, ``cohn-kanade-images/``; see ``build.build``."""
     total = size.subjects * len(CKPLUS)
     images, labelled = folder / "cohn-kanade-images", _labelled(size, seed)
     for done in range(total):
@@ -58,13 +59,11 @@ def make(folder: Path, size: CKPlusSize, seed: int, head: HeadModel, drawn: bool
             stem = f"{name.replace('/', '_')}_{len(take.clip):08d}"
             # CK+ writes its numbers with three blanks in front
             if subject in labelled[take.emotion]:
-                write_text(folder / "Emotion" / name / f"{stem}_emotion.txt", f"   {_CODE[take.emotion]:.7e}\n")
+                write_once(folder / "Emotion" / name / f"{stem}_emotion.txt", f"   {_CODE[take.emotion]:.7e}\n")
             if drawn and not frames.is_dir():
                 _draw(take, frames, head, np.random.default_rng([seed, subject, number, 0xD4A3]))
-            if not truth.is_file():
-                write_truth(truth, take.clip)
-        if progress:
-            progress("pictures" if drawn else "performances", done + 1, total)
+            write_truth(truth, take.clip)
+        progress(done + 1, total, "pictures" if drawn else "animated clips")
 
 
 def _labelled(size: CKPlusSize, seed: int) -> dict[str, frozenset[int]]:
@@ -84,7 +83,7 @@ def _labelled(size: CKPlusSize, seed: int) -> dict[str, frozenset[int]]:
 def _take(subject: int, number: int, size: CKPlusSize, seed: int, head: HeadModel) -> _Take:
     """The sequence ``number`` of a subject; depends on nothing but the seed and these two."""
     own = np.random.default_rng([seed, subject, 0xC4])
-    person = draw_person(own, head, size.manner)
+    person = draw_person(own, head, size.variation)
     order = own.permutation(len(CKPLUS))
     emotion = CKPLUS[int(order[number])]
     rng = np.random.default_rng([seed, subject, number, 0xC4])
@@ -93,13 +92,13 @@ def _take(subject: int, number: int, size: CKPlusSize, seed: int, head: HeadMode
     start = 0.5 / FPS
     doing = Act(emotion, float(rng.uniform(*size.intensity)), start, (frames - 3) / FPS - start, frames / FPS,
                 draw_pose(np.random.default_rng([seed, subject, number, 0xA0]), emotion) if size.units else None)
-    motion = act(person, (doing,), frames / FPS, FPS, rng, head, size.manner, idle=_IDLE)
+    motion = act(person, (doing,), frames / FPS, FPS, rng, head, size.variation, idle=_IDLE)
     pitch, yaw, roll = np.clip(rng.normal(0.0, size.turn, 3), -3 * size.turn, 3 * size.turn)
     turn = (float(pitch), float(yaw), float(roll))
-    placement = _seated(place(rng, size.size, head_height(head, motion), (14.0, 20.0), (0.74, 0.84), turn))
+    placement = _seated(place(rng, size.size, head_frame(head, motion.shape)[1], (14.0, 20.0), (0.74, 0.84), turn))
     scene = Scene(person.palette, person.eyes, _lights(rng), _wall(rng, size.size), float(rng.uniform(0.5, 1.5)),
                   float(rng.uniform(0.0, 0.1)), {})
-    return _Take(f"S{subject + 1:03d}/{number + 1:03d}", emotion, filmed(motion, head, placement), person, placement, scene)
+    return _Take(f"S{subject + 1:03d}/{number + 1:03d}", emotion, in_camera(motion, head, placement), person, placement, scene)
 
 
 def _seated(placement: Placement) -> Placement:
@@ -126,11 +125,8 @@ def _wall(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float32
 
 def _draw(take: _Take, frames: Path, head: HeadModel, rng: np.random.Generator) -> None:
     """A folder of grey pictures; it appears whole."""
-    partial = frames.parent / f".{frames.name}.part"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for k, picture in enumerate(pictures(take.clip, head, take.placement, take.scene, rng), 1):
-        grey = np.round(picture @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
-        # a noisy picture hardly shrinks further, and level 6 would take as long as the drawing
-        Image.fromarray(grey).save(partial / f"{take.name.replace('/', '_')}_{k:08d}.png", compress_level=1)
-    finish_folder(partial, frames)
+    with atomic_folder(frames) as partial:
+        for k, picture in enumerate(pictures(take.clip, head, take.placement, take.scene, rng), 1):
+            grey = np.round(picture @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+            # a noisy picture hardly shrinks further, and level 6 would take as long as the drawing
+            Image.fromarray(grey).save(partial / f"{take.name.replace('/', '_')}_{k:08d}.png", compress_level=1)

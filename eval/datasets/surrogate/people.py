@@ -1,7 +1,7 @@
-"""The people of the stand-ins: each with a face, colours, a manner of moving and habits, all drawn from a seed.
+"""The subjects of the surrogate data sets: each with a face, colours and individual variation, all drawn from a seed.
 
-Real subjects who are asked for one emotion do not make one face. Beside timing and strength, these people differ by gains
-on every channel, by small movements of their own that come with an emotion, by accompaniments that are in its character
+Real subjects who are asked for one emotion do not make one face. Beside timing and strength, these subjects differ by gains
+on every channel, by small movements of their own that come with an emotion, by accompaniments that may come with it
 (face/facs/vocabulary.py, EMOTION_MAY_SHOW) and by a resting face that is not exactly at rest. The sizes are choices,
 not statistics.
 """
@@ -14,44 +14,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data_gen.performer.animator import perform
-from ...data_gen.performer.dynamics import envelope
-from ...data_gen.performer.transitions import one_sided
-from ...data_gen.video.scene import Placement, Scene, SceneRenderer, Sensor, draw_palette, head_frame
-from ...face.clip.channels import EXPR_INDEX, EXPR_NAMES
-from ...face.clip.rotation import rotation_matrices
-from ...face.clip.sequence import FaceSequence
-from ...face.clip.spontaneous import IdleConfig, add_idle
-from ...face.facs.script import Event, Script, Style
-from ...face.facs.vocabulary import EMOTION_MAY_SHOW, EMOTIONS
-from ...face.head.model import HeadModel
-from ...face.render.shading import Eyes, Palette
-from .standin_units import Pose
+from ....data_gen.performer.animator import perform
+from ....data_gen.performer.dynamics import envelope
+from ....data_gen.performer.transitions import one_sided
+from ....data_gen.video.scene import Placement, Scene, SceneRenderer, Sensor, draw_palette
+from ....face.clip.channels import EXPR_INDEX, EXPR_NAMES
+from ....face.clip.sequence import FaceSequence
+from ....face.clip.spontaneous import IdleConfig, add_idle
+from ....face.facs.script import Event, Script, Style
+from ....face.facs.vocabulary import EMOTION_MAY_SHOW, EMOTIONS
+from ....face.head.model import HeadModel
+from ....face.render.shading import Eyes, Palette
+from .sizes import Variation
+from .units import Pose
 
 Array = NDArray[np.float64]
 _SHAPES, _SHAPE_STD = 20, 0.7  # as FootageConfig's
 _QUIET = ("browDown", "browInnerUp", "browOuterUp", "cheekSquint", "eyeSquint", "mouthDimple", "mouthFrown", "mouthPress",
           "mouthShrug", "mouthSmile", "mouthStretch", "noseSneer", "mouthRoll", "mouthUpperUp")
-_HABITS = [i for i, n in enumerate(EXPR_NAMES) if n.startswith(_QUIET)]
-"""Columns that a habit or a resting face may move."""
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How much people differ. Standard deviations and largest values; shares of full action."""
-
-    gain: float = 0.12
-    """Of the logarithm of a person's gain on each channel."""
-    habit: float = 0.12
-    """Largest movement of a person's own that comes with an emotion."""
-    resting: float = 0.06
-    """Largest constant coefficient of a resting face."""
-    asymmetry: float = 0.06
-    """Weakening of one side."""
-    accompany: float = 0.35
-    """Share of expressions with one accompaniment."""
-    other_side: float = 0.0
-    """Share of people who show contempt on the right; the performer's prototype shows it on the left."""
+_MOVABLE = [i for i, n in enumerate(EXPR_NAMES) if n.startswith(_QUIET)]
+"""Columns that individual variation and a resting face may move."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,32 +48,32 @@ class Person:
     """(E,) factor on each expression column."""
     resting: Array
     """(E,)."""
-    habits: dict[str, Array]
+    own: dict[str, Array]
     """(E,) by emotion, at full strength."""
     mirrored: bool
     """Shows contempt on the right."""
 
 
-def draw_person(rng: np.random.Generator, head: HeadModel, manner: Manner) -> Person:
+def draw_person(rng: np.random.Generator, head: HeadModel, variation: Variation) -> Person:
     """A subject; the head needs ARKit columns."""
     shape = np.zeros(head.n_shape, np.float32)
     count = min(_SHAPES, head.n_shape)
     shape[:count] = np.clip(rng.normal(0.0, _SHAPE_STD, count), -2.5 * _SHAPE_STD, 2.5 * _SHAPE_STD)
     palette, eyes, _ = draw_palette(rng)
-    style = Style(asymmetry=float(np.clip(rng.normal(0.0, manner.asymmetry), -0.15, 0.15)),
+    style = Style(asymmetry=float(np.clip(rng.normal(0.0, variation.asymmetry), -0.15, 0.15)),
                   expressiveness=float(rng.uniform(0.88, 1.1)))
-    gains = np.exp(np.clip(rng.normal(0.0, manner.gain, len(EXPR_NAMES)), -0.3, 0.3))
+    gains = np.exp(np.clip(rng.normal(0.0, variation.gain, len(EXPR_NAMES)), -0.3, 0.3))
     for name, i in EXPR_INDEX.items():  # the two sides differ by the style's asymmetry, not by chance
         if name.endswith("Right"):
             gains[i] = gains[EXPR_INDEX[name[:-5] + "Left"]]
-    habits = {}
+    own = {}
     for emotion in EMOTIONS:
-        habits[emotion] = np.zeros(len(EXPR_NAMES))
+        own[emotion] = np.zeros(len(EXPR_NAMES))
         if emotion != "neutral":
-            habits[emotion][rng.choice(_HABITS, 3, replace=False)] = rng.uniform(0.2, 1.0, 3) * manner.habit
+            own[emotion][rng.choice(_MOVABLE, 3, replace=False)] = rng.uniform(0.2, 1.0, 3) * variation.own
     resting = np.zeros(len(EXPR_NAMES))
-    resting[rng.choice(_HABITS, 6, replace=False)] = rng.uniform(0.0, manner.resting, 6)
-    return Person(shape, palette, eyes, style, gains, resting, habits, bool(rng.random() < manner.other_side))
+    resting[rng.choice(_MOVABLE, 6, replace=False)] = rng.uniform(0.0, variation.resting, 6)
+    return Person(shape, palette, eyes, style, gains, resting, own, bool(rng.random() < variation.other_side))
 
 
 @dataclass(frozen=True)
@@ -104,12 +86,12 @@ class Act:
     rise: float
     until: float
     pose: Pose | None = None
-    """Channels of the apex at full strength, in place of the performer's prototype of the emotion."""
+    """Channels of the apex at full strength, in place of the animator's prototype of the emotion."""
 
 
 def act(person: Person, acts: tuple[Act, ...], seconds: float, fps: float, rng: np.random.Generator, head: HeadModel,
-        manner: Manner, more: tuple[Event, ...] = (), idle: IdleConfig | None = None) -> FaceSequence:
-    """A person's performance, not yet before a camera.
+        variation: Variation, more: tuple[Event, ...] = (), idle: IdleConfig | None = None) -> FaceSequence:
+    """A person's animated clip, before it is placed in a camera's frame.
 
     Args:
         person: who.
@@ -117,7 +99,7 @@ def act(person: Person, acts: tuple[Act, ...], seconds: float, fps: float, rng: 
         seconds, fps: length and rate.
         rng: draws accompaniments and idle motion.
         head: the person's head model.
-        manner: how often accompaniments come.
+        variation: how often accompaniments come.
         more: events beside the emotions (talking, a turn of the head).
         idle: the idle layer; None leaves it out.
     """
@@ -130,7 +112,7 @@ def act(person: Person, acts: tuple[Act, ...], seconds: float, fps: float, rng: 
         hold = max(0.0, a.until - a.start - a.rise)
         fall = min(0.24, seconds - a.until) if lasts else 0.0
         curve = envelope(t, a.start, a.rise, hold, fall or None)
-        extra += a.intensity * curve[:, None] * person.habits[a.emotion]
+        extra += a.intensity * curve[:, None] * person.own[a.emotion]
         if a.pose is not None:
             for channel, value in one_sided(a.pose, person.style.asymmetry).items():
                 moved = a.intensity * person.style.expressiveness * value * curve
@@ -141,7 +123,7 @@ def act(person: Person, acts: tuple[Act, ...], seconds: float, fps: float, rng: 
             continue
         events.append(Event(a.emotion, a.start, a.rise, hold, fall, a.intensity))
         usual = EMOTION_MAY_SHOW[a.emotion]
-        if usual and rng.random() < manner.accompany:
+        if usual and rng.random() < variation.accompany:
             level = float(rng.uniform(0.15, 0.4) * a.intensity)
             events.append(Event(str(rng.choice(usual)), a.start, a.rise, hold, fall, level))
     events.sort(key=lambda e: e.start)
@@ -155,21 +137,6 @@ def act(person: Person, acts: tuple[Act, ...], seconds: float, fps: float, rng: 
         clip = clip.mirror()
     seed = int(rng.integers(0, 2**31))
     return add_idle(clip, seed, idle) if idle is not None else clip
-
-
-def filmed(clip: FaceSequence, head: HeadModel, placement: Placement, sway: Array | None = None) -> FaceSequence:
-    """The performance in the camera's frame: turned as a whole, its resting middle at the placement's centre.
-
-    Args:
-        clip: the performance. head: its head. placement: camera and place.
-        sway: (T, 3) metres of slow movement; None for none.
-    """
-    middle, _ = head_frame(head, clip.shape)
-    turn = np.asarray(placement.rotation, np.float32)
-    root = head.joints(clip.shape)[0].astype(np.float64)
-    turned = rotation_matrices(turn[None])[0].astype(np.float64) @ (middle - root) + root
-    place = np.tile(np.asarray(placement.centre) - turned, (len(clip), 1)) + (0.0 if sway is None else sway)
-    return clip.replace(rotation=np.tile(turn, (len(clip), 1)), translation=place.astype(np.float32))
 
 
 def pictures(clip: FaceSequence, head: HeadModel, placement: Placement, scene: Scene,

@@ -1,4 +1,4 @@
-"""The stand-ins: layout, bytes, resuming, and that classes are classes without being points."""
+"""The surrogate data sets: layout, bytes, resuming, and that classes are classes without being points."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from facelm.eval.datasets import standin, standin_ckplus
 from facelm.eval.datasets.ckplus import find_sequences, read_label
-from facelm.eval.datasets.expressions import CKPLUS, ExpressionSet, frame_pose, load_dataset
-from facelm.eval.datasets.standin import CelebVSize, CKPlusSize
-from facelm.eval.datasets.standin_units import BROWS_OPPOSED, NEEDED, SHARE, UNITS, draw_pose
+from facelm.eval.datasets.expressions import CKPLUS, ExpressionSet, dataset_name, frame_pose
+from facelm.eval.datasets.load import load_dataset
+from facelm.eval.datasets.surrogate import ckplus as lab_maker
+from facelm.eval.datasets.surrogate.build import build
+from facelm.eval.datasets.surrogate.sizes import CelebVSize, CKPlusSize
+from facelm.eval.datasets.surrogate.units import draw_pose, unit_tables
 from facelm.face.clip.sequence import FaceSequence
 from PIL import Image
 
@@ -30,7 +32,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return standin.build("standin-ckplus", tmp_path_factory.mktemp("lab"), LAB, seed=3)
+    return build("surrogate-ckplus", tmp_path_factory.mktemp("lab"), LAB, seed=3)
 
 
 def test_the_layout_is_ckplus_own(lab: Path) -> None:
@@ -46,14 +48,14 @@ def test_the_layout_is_ckplus_own(lab: Path) -> None:
 
 
 def test_same_seed_same_bytes_another_seed_others(lab: Path, tmp_path: Path) -> None:
-    again = standin.build("standin-ckplus", tmp_path, LAB, seed=3)
+    again = build("surrogate-ckplus", tmp_path, LAB, seed=3)
     assert digests(again) == digests(lab) and again.name == lab.name
-    other = standin.build("standin-ckplus", tmp_path, LAB, seed=4, pictures=False)
+    other = build("surrogate-ckplus", tmp_path, LAB, seed=4, pictures=False)
     assert other.name != lab.name and not (other / "cohn-kanade-images").exists()
 
 
 def test_a_killed_build_goes_on_to_the_same_bytes(lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, drawn = standin_ckplus.pictures, []
+    real, drawn = lab_maker.pictures, []
 
     def dies(*args: Any) -> Iterator[Any]:
         for picture in real(*args):
@@ -63,17 +65,17 @@ def test_a_killed_build_goes_on_to_the_same_bytes(lab: Path, tmp_path: Path, mon
             yield picture
 
     with monkeypatch.context() as patched:
-        patched.setattr(standin_ckplus, "pictures", dies)
+        patched.setattr(lab_maker, "pictures", dies)
         with pytest.raises(KeyboardInterrupt):
-            standin.build("standin-ckplus", tmp_path, LAB, seed=3)
-    half = next(tmp_path.glob("standin-ckplus-*"))
+            build("surrogate-ckplus", tmp_path, LAB, seed=3)
+    half = next(tmp_path.glob("surrogate-ckplus-*"))
     assert len(list((half / "cohn-kanade-images").glob("*/[0-9]*"))) == 1
-    assert digests(standin.build("standin-ckplus", tmp_path, LAB, seed=3)) == digests(lab)
+    assert digests(build("surrogate-ckplus", tmp_path, LAB, seed=3)) == digests(lab)
 
 
 def test_true_parameters_are_read_back_as_performed(lab: Path, tmp_path: Path) -> None:
-    data = load_dataset("standin-ckplus", lab, tmp_path, params="true", frames=2)
-    assert len(data) == 14 and "performer's own parameters" in data.title
+    data = load_dataset("surrogate-ckplus", lab, tmp_path, params="true", frames=2)
+    assert len(data) == 14 and "procedural animator's own parameters" in data.title
     for i in range(len(data)):
         clip = FaceSequence.load(lab / "truth" / f"{data.record[i]}.npz")
         k = int(str(data.image[i]).rsplit("_", 1)[1][:8]) - 1
@@ -87,45 +89,47 @@ def test_true_parameters_are_read_back_as_performed(lab: Path, tmp_path: Path) -
 
 
 def test_true_parameters_need_no_pictures(tmp_path: Path) -> None:
-    data = load_dataset("standin-ckplus", None, tmp_path, params="true", size=LAB, seed=3)
+    data = load_dataset("surrogate-ckplus", None, tmp_path, params="true", size=LAB, seed=3)
     assert len(data) == 21 and set(data.image) == {""} and not list(tmp_path.rglob("*.png"))
 
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> ExpressionSet:
     size = CKPlusSize(subjects=10, labels="all", units=False)
-    return load_dataset("standin-ckplus", None, tmp_path_factory.mktemp("people"), params="true", frames=1, size=size)
+    return load_dataset("surrogate-ckplus", None, tmp_path_factory.mktemp("people"), params="true", frames=1, size=size)
 
 
 def test_labels_are_as_uneven_as_those_of_ckplus(tmp_path: Path) -> None:
-    drawn = standin_ckplus._labelled(CKPlusSize(), 0)
-    assert {name: len(who) for name, who in drawn.items()} == standin_ckplus.LABELLED
+    drawn = lab_maker._labelled(CKPlusSize(), 0)
+    assert {name: len(who) for name, who in drawn.items()} == lab_maker.LABELLED
     assert frozenset().union(*drawn.values()) == frozenset(range(117)) and sum(map(len, drawn.values())) == 327
     few = CKPlusSize(subjects=20)
-    data = load_dataset("standin-ckplus", None, tmp_path, params="true", frames=1, size=few)
+    data = load_dataset("surrogate-ckplus", None, tmp_path, params="true", frames=1, size=few)
     counts = np.bincount(data.label, minlength=7)
-    assert counts.tolist() == [len(standin_ckplus._labelled(few, 0)[name]) for name in CKPLUS]
+    assert counts.tolist() == [len(lab_maker._labelled(few, 0)[name]) for name in CKPLUS]
     assert counts[CKPLUS.index("contempt")] == 3 and counts[CKPLUS.index("surprise")] == 14
     assert len(list(tmp_path.glob("*/truth/*/*.npz"))) == 140  # the others pose as well; only their labels are missing
 
 
 def test_people_show_the_units_of_an_emotion_as_often_as_published() -> None:
-    rng = np.random.default_rng(0)
-    for emotion in NEEDED:
+    rng, tables = np.random.default_rng(0), unit_tables()
+    units = {number: unit.pose() for number, unit in tables.units.items()}
+    for emotion in tables.needed:
         poses = [draw_pose(rng, emotion) for _ in range(600)]
-        shares = {**dict.fromkeys(NEEDED[emotion], 1.0), **SHARE[emotion]}
+        shares = {**dict.fromkeys(tables.needed[emotion], 1.0), **tables.share[emotion]}
         for unit, share in shares.items():
             if emotion == "sadness" and unit in (1, 4) or emotion == "disgust" and unit in (9, 10):
                 continue  # these depend on others
-            for channel in UNITS[unit]:
-                shared = channel == "jaw_x" or any(channel in UNITS[u] for u in shares if u != unit)
+            for channel in units[unit]:
+                shared = channel == "jaw_x" or any(channel in units[u] for u in shares if u != unit)
                 if not shared and not channel.endswith("Right"):
                     assert abs(np.mean([channel in p for p in poses]) - share) < 0.08, (emotion, unit, channel)
     for _ in range(200):
         sad, disgusted = draw_pose(rng, "sadness"), draw_pose(rng, "disgust")
         assert "cheekSquintLeft" in sad or {"browInnerUp", "browDownLeft"} <= set(sad)
         assert {"noseSneerLeft", "mouthUpperUpLeft"} & set(disgusted)
-        assert sad.get("browDownLeft", 0.0) in (0.0, UNITS[4]["browDownLeft"] * (BROWS_OPPOSED if "browInnerUp" in sad else 1.0))
+        weight = tables.brows_opposed if "browInnerUp" in sad else 1.0
+        assert sad.get("browDownLeft", 0.0) in (0.0, units[4]["browDownLeft"] * weight)
     contempt = [draw_pose(rng, "contempt") for _ in range(400)]
     assert 0.4 < np.mean(["mouthDimpleRight" not in p for p in contempt]) < 0.6
     assert not any("mouthSmileLeft" in p and "mouthDimpleRight" in p for p in contempt)
@@ -135,7 +139,7 @@ def test_people_show_the_units_of_an_emotion_as_often_as_published() -> None:
 
 def test_units_move_face_and_jaw_and_stay_in_their_class(tmp_path: Path) -> None:
     size = CKPlusSize(subjects=10, labels="all")
-    data = load_dataset("standin-ckplus", None, tmp_path, params="true", frames=1, size=size)
+    data = load_dataset("surrogate-ckplus", None, tmp_path, params="true", frames=1, size=size)
     x, y = data.expr, data.label
     right = [int(np.linalg.norm(np.stack([x[(data.subject != data.subject[i]) & (y == k)].mean(0) for k in range(7)]) - x[i],
                                 axis=1).argmin() == y[i]) for i in range(len(data))]
@@ -173,17 +177,17 @@ def test_contempt_is_one_sided_and_can_change_sides(people: ExpressionSet, tmp_p
     left, right = EXPR_INDEX["mouthSmileLeft"], EXPR_INDEX["mouthSmileRight"]
     own = people.expr[people.label == CKPLUS.index("contempt")]
     assert (own[:, left] > own[:, right] + 0.2).all()
-    size = replace(LAB, subjects=2, units=False, manner=replace(LAB.manner, other_side=1.0))
-    data = load_dataset("standin-ckplus", None, tmp_path, params="true", frames=1, size=size)
+    size = replace(LAB, subjects=2, units=False, variation=replace(LAB.variation, other_side=1.0))
+    data = load_dataset("surrogate-ckplus", None, tmp_path, params="true", frames=1, size=size)
     other = data.expr[data.label == CKPLUS.index("contempt")]
     assert (other[:, right] > other[:, left] + 0.2).all()
 
 
 def test_the_wild_one_has_celebvs_layout_and_the_same_bytes(tmp_path: Path) -> None:
-    first = standin.build("standin-celebvhq", tmp_path / "a", WILD)
+    first = build("surrogate-celebvhq", tmp_path / "a", WILD)
     info = json.loads((first / "celebvhq_info.json").read_text())
     assert len(info["clips"]) == 4 and {p.stem for p in (first / "processed_vid").glob("*.mp4")} == set(info["clips"])
-    assert digests(standin.build("standin-celebvhq", tmp_path / "b", WILD)) == digests(first)
+    assert digests(build("surrogate-celebvhq", tmp_path / "b", WILD)) == digests(first)
     from facelm.face.io.media import probe
 
     name, clip = next(iter(info["clips"].items()))
@@ -193,7 +197,7 @@ def test_the_wild_one_has_celebvs_layout_and_the_same_bytes(tmp_path: Path) -> N
 
 
 def test_the_wild_one_is_uneven_turned_and_reported(tmp_path: Path) -> None:
-    data = load_dataset("standin-celebvhq", None, tmp_path, params="true", size=CelebVSize(subjects=25, clips=(4, 5)))
+    data = load_dataset("surrogate-celebvhq", None, tmp_path, params="true", size=CelebVSize(subjects=25, clips=(4, 5)))
     counts = data.counts
     assert min(counts["neutral"], counts["happiness"]) > 3 * counts["fear"] and sum(c > 0 for c in counts.values()) >= 6
     assert any("within 15 degrees" in s.reason for s in data.skipped)
@@ -203,25 +207,31 @@ def test_the_wild_one_is_uneven_turned_and_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("make", "reason"), [
-    (lambda: CKPlusSize(subjects=0), "subjects is 0; allowed: 1 to 999"), (lambda: CKPlusSize(frames=(3, 9)), "frames is"),
-    (lambda: CelebVSize(seconds=(0.9, 0.5)), "two rising numbers"), (lambda: CelebVSize(talking=2.0), "talking is 2.0"),
-    (lambda: standin.build("standin-x", Path()), "'standin-x' is not known"),
-    (lambda: standin.build("standin-ckplus", Path(), CelebVSize()), "needed: CKPlusSize")])
+    (lambda: CKPlusSize(subjects=0), "greater than or equal to 1"), (lambda: CKPlusSize(frames=(3, 9)), "two rising numbers"),
+    (lambda: CelebVSize(seconds=(0.9, 0.5)), "two rising numbers"), (lambda: CelebVSize(talking=2.0), "less than or equal to 1"),
+    (lambda: build("surrogate-x", Path()), "'surrogate-x' is not known"), (lambda: build("ckplus", Path()), "is not a surrogate"),
+    (lambda: build("surrogate-ckplus", Path(), CelebVSize()), "needed: CKPlusSize")])
 def test_sizes_that_make_no_sense_are_refused(make: Any, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         make()
+
+
+def test_former_names_are_read(lab: Path, tmp_path: Path) -> None:
+    assert dataset_name("standin-celebvhq") == "surrogate-celebvhq" and dataset_name("ckplus") == "ckplus"
+    old = load_dataset("standin-ckplus", lab, tmp_path, params="true", frames=1)
+    assert old.name == "surrogate-ckplus" and "CK+ surrogate" in old.title
 
 
 @pytest.mark.slow
 def test_the_real_fitter_reads_the_pictures(tmp_path: Path) -> None:
     pytest.importorskip("mediapipe")
     size = CKPlusSize(subjects=1)
-    root = standin.build("standin-ckplus", tmp_path, size)
+    root = build("surrogate-ckplus", tmp_path, size)
     for extra in sorted((root / "Emotion" / "S001").iterdir())[2:]:
         for file in extra.iterdir():
             file.unlink()
-    data = load_dataset("standin-ckplus", root, tmp_path)
-    true = load_dataset("standin-ckplus", root, tmp_path, params="true")
+    data = load_dataset("surrogate-ckplus", root, tmp_path)
+    true = load_dataset("surrogate-ckplus", root, tmp_path, params="true")
     assert len(data) == 6 and "rendered and fitted" in data.title
     assert np.degrees(np.abs(data.pose - true.pose)).max() < 8.0
     likeness = [np.corrcoef(a, b)[0, 1] for a, b in zip(data.expr, true.expr, strict=True)]
