@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "eval": {"common", "data_gen", "llm", "tokenizer", "face"},
     "agent": {"common", "data_gen", "llm", "tokenizer", "face"},
     "cli": {"", "common", "agent", "data_gen", "llm", "eval", "tokenizer", "face"},
-    "benchmarks": {"common", "agent", "data_gen", "llm", "eval", "tokenizer", "face"},
+    "benchmarks": {"common", "cli", "agent", "data_gen", "llm", "eval", "tokenizer", "face"},
 }
 
 
