@@ -78,10 +78,10 @@ def prompts(recipe: str | None = None, *, out: Out, count: int, seed: int = 0, r
     made = sample_prompts(count, config, seed, tally=tally, progress=bars("prompts"))
     write_prompts(made, ready(target))
     found = balance(made, config, seed=seed, tally=tally)
-    written = write_report(found, folder) if folder else []
+    files = write_report(found, folder) if folder else []
     text = f"{len(made):,} prompts, {tally.exact + tally.near:,} duplicates left out of {tally.candidates:,}\n"
     text += (f"balance: {'uneven: ' + ', '.join(found.unbalanced) if found.unbalanced else 'even'}; "
-             + ", ".join(str(p) for p in written)) if folder else f"  {made[0].text}"
+             + ", ".join(str(p) for p in files)) if folder else f"  {made[0].text}"
     return written(target, text, {"file": str(target), **found.as_dict()})
 
 
