@@ -195,7 +195,7 @@ def transition(instruction: str, /, *, out: Out, start: StartOptions = START, se
         from .media import start_frame
 
         source, place = start_frame(start.source, start.at, read(start.source, head, start.face, progress))
-    if by_baseline:
+    if baseline is not None and by_baseline:
         done: Transition = baseline(method.removeprefix(BASELINE), asked, source, head, curve, sampling, via)
     else:
         from .transition import on_other_head
