@@ -136,18 +136,8 @@ def whole(path: str | os.PathLike[str], head: HeadModel, face: int | None = None
     return canonical(fitted, fitted.fps, CanonicalConfig(filtered=False))
 
 
-@dataclass(frozen=True)
-class Start:
-    """Where a transition starts."""
-
-    clip: FaceSequence | None
-    """Ends with the source frame; None is the face at rest."""
-    place: str
-    """In words."""
-
-
-def start_frame(path: str, at: float | None, loaded: Loaded) -> Start:
-    """The frame ``at`` seconds (None: the last one) of a loaded file, with what of the file is recent then.
+def start_frame(path: str, at: float | None, loaded: Loaded) -> tuple[FaceSequence, str]:
+    """A clip that ends with the frame ``at`` seconds (None: the last one) of a loaded file, and its place in words.
 
     Raises:
         ValueError: a time outside the file, or without a face.
@@ -163,7 +153,7 @@ def start_frame(path: str, at: float | None, loaded: Loaded) -> Start:
         part = inside[0]
     clip = recent(part.seq, None if at is None else at - part.start)
     picture = len(part.seq) == 1 or Path(path).suffix.lower() in PICTURES
-    return Start(clip, path if picture else f"{path} at {part.end if at is None else at:.2f} s")
+    return clip, path if picture else f"{path} at {part.end if at is None else at:.2f} s"
 
 
 def check_clip(clip: FaceSequence, head: HeadModel) -> FaceSequence:

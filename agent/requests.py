@@ -159,17 +159,17 @@ def sampling_of(seed: int = 0, temperature: float | None = None, candidates: int
     return request(Sampling, seed=seed, idle=idle, **{k: v for k, v in given.items() if v is not None})
 
 
-def for_each(value: T | Sequence[T | None] | None, count: int, what: str, of: str) -> list[T | None]:
+def for_each(value: Any, count: int, what: str, of: str) -> list[Any]:
     """One value for all, or a list that has one for each.
 
     Raises:
         ValueError: another number of values.
     """
     one = value is None or not isinstance(value, Sequence) or isinstance(value, str)
-    many = [value] * count if one else list(value)  # type: ignore[arg-type, list-item]
+    many = [value] * count if one else list(value)
     if len(many) != count:
         raise ValueError(f"{len(many)} {what} for {count} {of}; give one for each")
-    return many  # type: ignore[return-value]
+    return many
 
 
 # -- transitions --------------------------------------------------------------------------

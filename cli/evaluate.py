@@ -7,32 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from ..agent import tools
+from ..agent.options import FLAT, MODEL, Model, ModelOptions, Out, Result
 from ..agent.requests import output_file, output_folder, ready, sampling_of
-from ..agent.results import Result
-from ..agent.tools import Model
 from ..common.files import write_json
 from .data import positive
-from .output import FLAT, Out, bars
-
-MODEL = Model()
+from .output import bars
 
 ITEMS = 500
 """Test items each way."""
 KNOWN = 4000
 """Training items that are retrieved from."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """A report of an evaluation, printed as a table."""
-
-    report: Any
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.report.to_dict()
-
-    def lines(self) -> list[str]:
-        return [self.report.table()]
 
 
 @dataclass(frozen=True)
@@ -77,7 +61,7 @@ class Transitions:
 
 def evaluate(what: Literal["language", "transitions"] = "language", /, *, out: Out | None = None, count: int | None = None,
              language: Annotated[Language, FLAT] = Language(), transitions: Annotated[Transitions, FLAT] = Transitions(),
-             model: Annotated[Model, FLAT] = MODEL) -> Result:
+             model: ModelOptions = MODEL) -> Result:
     """Evaluate: both directions of the language model on the test split, or transitions beside their baselines.
 
     Args:
@@ -113,7 +97,7 @@ def of_language(out: str | None, count: int | None, options: Language, others: T
     report = run(agent, items, known, options.only, options.seed, options.temperature, bars(), options.candidates)
     if target:
         write_json(ready(target), report.to_dict(), indent=1)
-    return Report(report)
+    return Result(report.to_dict(), report.table())
 
 
 def of_transitions(out: str | None, count: int | None, others: Language, options: Transitions, model: Model) -> Result:
@@ -136,4 +120,4 @@ def of_transitions(out: str | None, count: int | None, others: Language, options
     report = run(settings, tools.load_agent(model) if options.lm else None, bars())
     if out:
         report.save(out)
-    return Report(report)
+    return Result(report.to_dict(), report.table())

@@ -25,7 +25,7 @@ from cyclopts.exceptions import (
 )
 
 from .. import __version__
-from .output import emit
+from .output import bars, baseline, emit
 from .spellings import present
 
 LONGEST = 1000
@@ -34,36 +34,39 @@ FLAGS = ("Every command also takes: --json (results as one JSON object a line), 
          "--debug (say everything, and show the traceback of an error).")
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("motion:demo", "perform a prompt and write clip, picture, video and GLB"),
-    "generate": ("motion:generate", "words to face motion"),
-    "describe": ("clips:describe", "face motion to words"),
-    "measure": ("clips:measure", "the timeline of facial actions, by geometry"),
-    "transition": ("motion:transition", "a face from one expression to another, as an instruction says"),
-    "chat": ("clips:chat", "talk with the model about clips, in the terminal"),
-    "render": ("clips:render", "a clip as video, GIF or contact sheet"),
-    "fit": ("clips:fit", "video or pictures to clips: a 3D fit of every frame"),
-    "convert": ("heads:convert",
+    "demo": ("agent.tools:demo", "perform a prompt and write clip, picture, video and GLB"),
+    "generate": ("agent.tools:generate", "words to face motion"),
+    "describe": ("agent.tools:describe", "face motion to words"),
+    "measure": ("agent.file_tools:measure", "the timeline of facial actions, by geometry"),
+    "transition": ("agent.tools:transition", "a face from one expression to another, as an instruction says"),
+    "chat": ("agent.tools:chat", "talk with the model about clips, in the terminal"),
+    "render": ("agent.file_tools:render", "a clip as video, GIF or contact sheet"),
+    "fit": ("agent.file_tools:fit", "video or pictures to clips: a 3D fit of every frame"),
+    "convert": ("agent.file_tools:convert",
                 "parameters of other tools to a clip: VHAP, DECA, EMOCA, SMIRK, TDMM-LM, blend shapes, Live Link Face"),
-    "retarget": ("heads:retarget", "clips of one head to clips of another"),
-    "head import": ("heads:head_import", "a FLAME file (2020, 2023, 2023 Open) or an ICT-FaceKit head, made a facelm head"),
-    "head show": ("heads:head_show", "what a head file holds"),
-    "head list": ("heads:head_list", "the packaged head and the head files of a folder"),
-    "data synth": ("data:synth", "synthesize the text-motion corpus with the procedural animator"),
-    "data transitions": ("data:transitions", "synthesize transition instructions with the procedural animator"),
-    "data prompts": ("data:prompts", "write a balanced suite of text-to-video prompts with their attributes"),
-    "data videos": ("data:videos", "turn prompts into videos: text-to-video, the procedural animator, or existing files"),
-    "data build": ("corpus:build", "make a corpus from a recipe: prompts, video, fit, facts, captions (resumes by itself)"),
-    "data rewrite": ("corpus:rewrite", "captions in other words by a language model; what changes the facts is refused"),
-    "tokenizer train": ("train:tokenizer_train", "train a motion tokenizer from a recipe"),
-    "tokenizer eval": ("train:tokenizer_eval", "reconstruction error, action recall, tokens and bits a second"),
-    "train": ("train:train", "train the language model from a recipe (resumes by itself)"),
-    "eval": ("evaluate:evaluate",
+    "retarget": ("agent.file_tools:retarget", "clips of one head to clips of another"),
+    "head import": ("agent.file_tools:head_import",
+                    "a FLAME file (2020, 2023, 2023 Open) or an ICT-FaceKit head, made a facelm head"),
+    "head show": ("agent.file_tools:head_show", "what a head file holds"),
+    "head list": ("agent.file_tools:head_list", "the packaged head and the head files of a folder"),
+    "data synth": ("cli.data:synth", "synthesize the text-motion corpus with the procedural animator"),
+    "data transitions": ("cli.data:transitions", "synthesize transition instructions with the procedural animator"),
+    "data prompts": ("cli.data:prompts", "write a balanced suite of text-to-video prompts with their attributes"),
+    "data videos": ("cli.data:videos", "turn prompts into videos: text-to-video, the procedural animator, or existing files"),
+    "data build": ("cli.corpus:build", "make a corpus from a recipe: prompts, video, fit, facts, captions (resumes by itself)"),
+    "data rewrite": ("cli.corpus:rewrite", "captions in other words by a language model; what changes the facts is refused"),
+    "tokenizer train": ("cli.train:tokenizer_train", "train a motion tokenizer from a recipe"),
+    "tokenizer eval": ("cli.train:tokenizer_eval", "reconstruction error, action recall, tokens and bits a second"),
+    "train": ("cli.train:train", "train the language model from a recipe (resumes by itself)"),
+    "eval": ("cli.evaluate:evaluate",
              "evaluate: both directions of the language model on the test split, or transitions beside their baselines"),
-    "info": ("heads:info", "versions, weights, base model and head in use"),
+    "info": ("agent.tools:info", "versions, weights, base model and head in use"),
 }
 """Name -> (module and function, help)."""
-GROUPS = {"head": "import and look at head models", "data": "make training data",
-          "tokenizer": "train or evaluate the motion tokenizer"}
+HIDDEN: dict[str, Callable[[], object]] = {"progress": bars, "baseline": baseline, "version": lambda: __version__}
+"""Arguments that are no options: what the command line gives for each."""
+GROUPS = {"head": "Import and look at head models.", "data": "Make training data.",
+          "tokenizer": "Train or evaluate the motion tokenizer."}
 
 
 @cache
@@ -73,11 +76,12 @@ def app() -> App:
     root = App(name="facelm", help="Facial motion as a language: words to 3D face motion and back. Start with: facelm demo",
                version=f"facelm {__version__}", version_flags=("--version", "-V"), help_format="plaintext",
                default_parameter=usual, help_epilogue=FLAGS)
-    for name, (place, text) in COMMANDS.items():
+    for order, (name, (place, text)) in enumerate(COMMANDS.items()):
         parent, _, last = name.rpartition(" ")
         if parent and parent not in root:
-            root.command(App(name=parent, help=GROUPS[parent][0].upper() + GROUPS[parent][1:] + "."))
-        (root[parent] if parent else root).command(f"facelm.cli.{place}", name=last, help=text[0].upper() + text[1:] + ".")
+            root.command(App(name=parent, help=GROUPS[parent], sort_key=order))
+        group = root[parent] if parent else root
+        group.command(f"facelm.{place}", name=last, help=f"{text[0].upper()}{text[1:]}.", sort_key=order)
     root.register_install_completion_command(help="Install completion of commands and options for this shell.")
     return root
 
@@ -101,7 +105,8 @@ def parse(argv: Sequence[str]) -> Line:
     split = list(argv).index("--") if "--" in argv else len(argv)
     words = [w for w in argv[:split] if w not in ("--json", "--debug", "--verbose", "-v")]
     level = logging.DEBUG if "--debug" in argv[:split] else logging.INFO if {"--verbose", "-v"} & set(argv[:split]) else 25
-    command, bound, _ = app().parse_args(present([*words, *argv[split:]]), exit_on_error=False, print_error=False)
+    command, bound, hidden = app().parse_args(present([*words, *argv[split:]]), exit_on_error=False, print_error=False)
+    bound.arguments.update({name: HIDDEN[name]() for name in hidden if name in HIDDEN})
     return Line(partial(command, *bound.args, **bound.kwargs), "--json" in argv[:split], level)
 
 

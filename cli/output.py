@@ -1,48 +1,41 @@
-"""Results on stdout, progress on stderr, and the types of options that commands share."""
+"""Results on stdout, progress on stderr."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from ..common.progress import Progress
 
 if TYPE_CHECKING:
-    from ..agent.results import Result
-
-Out = Annotated[str, Parameter(name=("--out", "-o"))]
-FLAT = Parameter(name="*", negative_bool="no-")
-"""Of a dataclass whose fields are options of the command."""
+    from ..agent.options import Result
 
 
-def emit(results: object, as_json: bool) -> int:
+def emit(results: Any, as_json: bool) -> int:
     """Print what a command returned, as it comes; the exit code, 1 where something failed.
 
     A command returns a result, several (an iterator is printed as it goes), or None after its own output.
     """
-    several: Iterable[Result] = () if results is None else results if isinstance(results, Iterable) else (results,)  # type: ignore[assignment]
+    several: Iterable[Result] = () if results is None else results if isinstance(results, Iterable) else (results,)
     code = 0
     for result in several:
-        lines = [json.dumps(result.to_dict())] if as_json else result.lines()
-        for line in lines:
-            print(line)
-        if error := getattr(result, "error", ""):
-            print(f"facelm: {error}", file=sys.stderr)
+        if said := json.dumps(result.facts) if as_json else result.text:
+            print(said)
+        if result.error:
+            print(f"facelm: {result.error}", file=sys.stderr)
             code = 1
     return code
 
 
 def bars(text: str = "") -> Progress:
-    """A progress callback with a bar for each stage; silent when stderr is not a terminal."""
-    from tqdm import tqdm
-
-    shown: dict[str, tqdm] = {}
+    """A progress callback with a bar for each stage (``text`` for one without a name); silent when stderr is not a terminal."""
+    shown: dict[str, Any] = {}
 
     def update(done: int, of: int, stage: str = "", /) -> None:
+        from tqdm import tqdm
+
         bar = shown.setdefault(stage, tqdm(desc=stage or text, leave=False, disable=not sys.stderr.isatty()))
         bar.total = of
         bar.update(done - bar.n)
@@ -50,3 +43,10 @@ def bars(text: str = "") -> Progress:
             shown.pop(stage).close()
 
     return update
+
+
+def baseline() -> Callable[..., Any]:
+    """What carries out transitions by a trained baseline."""
+    from .baseline import trained_transition
+
+    return trained_transition

