@@ -114,6 +114,7 @@ def _write(folder: Path, counts: dict[str, int], licence: str, tags: list[str] |
     files = [{"split": s, "path": f"data/{s}-*.parquet"} for s, n in counts.items() if n]
     data = DatasetCardData(license=licence, language="en", tags=tags,
                            configs=[{"config_name": "default", "data_files": files}])
+    data.to_yaml(original_order=["license", "language", "tags", "configs"])  # also puts the entries into this order
     card = DatasetCard.from_template(data, template_path=str(TEMPLATE), total=sum(counts.values()), **values)
     write_text(folder / "README.md", str(card).rstrip("\n") + "\n")
 

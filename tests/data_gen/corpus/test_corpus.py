@@ -131,7 +131,8 @@ def test_read_by_datasets(corpus: Path, tmp_path: Path) -> None:
 
 def test_card_and_columns(corpus: Path) -> None:
     card = (corpus / "README.md").read_text()
-    assert "license: apache-2.0" in card and "reserved for test" in card and "| train |" in card
+    assert card.startswith("---\nlicense: apache-2.0\nlanguage: en\nconfigs:\n- config_name: default\n")
+    assert "reserved for test" in card and "| train |" in card
     assert read_manifest(corpus)["clips"] == 90
     row = next(iter_corpus(corpus, "train", columns=("clip_id", "captions")))
     assert set(row) == {"clip_id", "captions"}
