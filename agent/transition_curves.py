@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
 
 from ..data_gen.performer.dynamics import minimum_jerk
 from ..data_gen.performer.transitions import state
 from ..face.clip.channels import MOTION_FIELDS
+from ..face.clip.rotation import slerp
 from ..face.clip.sequence import FaceSequence
 from .requests import CURVES
 
@@ -158,7 +158,7 @@ def through(poses: FaceSequence, moves: Sequence[Stroke], frames: int, curve: st
 def _arc(axis_angle: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
     if np.ptp(axis_angle, axis=0).max() == 0.0:
         return np.repeat(axis_angle[:1], len(share), axis=0)
-    return np.asarray(Slerp(np.arange(len(axis_angle)), Rotation.from_rotvec(axis_angle))(share).as_rotvec())
+    return slerp(axis_angle, share)
 
 
 def retime(clip: FaceSequence, keys: Sequence[int], curve: str, keep: Sequence[str] = ()) -> FaceSequence:

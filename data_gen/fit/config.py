@@ -59,7 +59,7 @@ class Priors:
     blendshapes: _Factor = 0.0
     """Factor on the sigma of the detector's own blend shapes; 0, the default, leaves them out: see docs/fitting.md."""
     opinion: _Factor = 1.0
-    """Factor on the sigmas of the learned prior (face/landmarks/opinion.py); 0 leaves it out."""
+    """Factor on the sigmas of the learned prior (face/landmarks/learned_prior.py); 0 leaves it out."""
     opinion_gaze: _Factor = 0.0
     """The same for its gaze alone."""
     habits: Annotated[float, Field(ge=1e-3, le=100.0)] = 1.0

@@ -1,4 +1,4 @@
-"""The learned prior (face/landmarks/opinion.py) in the fit's terms: Gaussians on expression, jaw and eyes of each frame."""
+"""The learned prior (face/landmarks/learned_prior.py) in the fit's terms: Gaussians on expression, jaw and eyes of each frame."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...face.landmarks.opinion import Found, Opinion
+from ...face.landmarks.learned_prior import Found, LearnedPrior
 from .energy import LIDS, Energy, Observed, Person, Pose
 from .points import view_angles
 
@@ -32,7 +32,7 @@ def prior_inputs(energy: Energy, observed: Observed, person: Person, pose: Pose,
                  observed.open, good)
 
 
-def with_prior(prior: Opinion, found: Found, observed: Observed, factor: float, gaze: float = 1.0) -> Observed:
+def with_prior(prior: LearnedPrior, found: Found, observed: Observed, factor: float, gaze: float = 1.0) -> Observed:
     """The landmarks with the learned prior beside them.
 
     How far the lids close is left to the landmarks, which show it directly.

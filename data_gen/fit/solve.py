@@ -18,7 +18,7 @@ from ...common.progress import Progress, silent
 from ...face.clip.channels import ARKIT_52, EXPR_NAMES
 from ...face.clip.sequence import FaceSequence
 from ...face.head.model import HeadModel
-from ...face.landmarks.opinion import opinion_for
+from ...face.landmarks.learned_prior import learned_prior_for
 from ...face.landmarks.points import blendshape_prior, embedding_for, lid_aperture
 from ...face.landmarks.response import response_for
 from ...face.render.camera import PinholeCamera
@@ -92,7 +92,7 @@ def fit_landmarks(seen: Detections, head: HeadModel | None = None, config: FitCo
     head, config = head or HeadModel.default(), config or FitConfig()
     first = solve_landmarks(seen, head, config, camera, progress)
     good, energy, observed, person, pose = first.good, first.energy, first.observed, first.person, first.pose
-    prior = opinion_for(head, energy.model.embedding) if config.detector and config.priors.opinion > 0 else None
+    prior = learned_prior_for(head, energy.model.embedding) if config.detector and config.priors.opinion > 0 else None
     if prior is not None and _shows_rest(good, seen.fps):
         found = prior_inputs(energy, observed, person, pose, good)
         observed = with_prior(prior, found, observed, config.priors.opinion, config.priors.opinion_gaze)

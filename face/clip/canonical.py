@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 
 from ...common.config import SETTINGS
 from .channels import EXPR_INDEX, EXPR_NAMES, MOTION_FIELDS
-from .curves import runs
+from .curves import filled, runs
 from .rotation import slerp
 from .sequence import FaceSequence
 from .spontaneous import IdleConfig, filter_idle
@@ -177,9 +177,7 @@ def _behind_lids(clip: FaceSequence, closed: float) -> NDArray[np.float32]:
     if not hidden.any() or hidden.all():
         return clip.eyes_pose
     around = binary_dilation(hidden, iterations=max(1, round(0.04 * clip.fps)))
-    seen = np.flatnonzero(~(around if not around.all() else hidden))
-    at = np.arange(len(clip))
-    return np.stack([np.interp(at, seen, c[seen]) for c in clip.eyes_pose.T], axis=1).astype(np.float32)
+    return filled(clip.eyes_pose, ~(around if not around.all() else hidden))
 
 
 def _centred(eyes: NDArray[np.float32], limit: float) -> NDArray[np.float32]:

@@ -66,6 +66,7 @@ class Stream:
 
     @property
     def width(self) -> int:
+        """Number of its channels."""
         return len(self.expr) + len(self.pose)
 
 

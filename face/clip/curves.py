@@ -19,6 +19,12 @@ def minimum_jerk(x: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(u * u * u * (10.0 + u * (6.0 * u - 15.0)))
 
 
+def filled(values: np.ndarray, known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Columns of ``values (T, C)`` where frames that are not ``known (T,)`` are interpolated between those that are."""
+    at, good = np.arange(len(values)), np.flatnonzero(known)
+    return np.stack([np.interp(at, good, column[good]) for column in values.T], axis=1).astype(np.float32)
+
+
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Half-open index ranges in which ``mask (T,)`` is true."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))

@@ -52,14 +52,17 @@ class Event:
 
     @property
     def is_emotion(self) -> bool:
+        """Whether it is an emotion rather than a single action."""
         return self.name in EMOTIONS
 
     @property
     def apex(self) -> float:
+        """When it is first fully there, s."""
         return self.start + self.rise
 
     @property
     def stays(self) -> bool:
+        """Whether it lasts until the end of the clip."""
         return self.fall == 0.0
 
     def end(self, seconds: float) -> float:
@@ -116,6 +119,7 @@ class Script:
         return frozenset().union(*(allowed_with(e.name) for e in self.events)) if self.events else frozenset()
 
     def to_json(self) -> str:
+        """One line of JSON; :meth:`from_json` reads it."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod

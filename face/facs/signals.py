@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clip.channels import EXPR_NAMES
+from ..clip.curves import filled
 from ..clip.rotation import rigid, rotation_matrices, rotation_vector
 from ..clip.sequence import FaceSequence
 from ..head.model import HeadModel
@@ -239,14 +240,7 @@ def signals_of(seq: FaceSequence, head: HeadModel) -> Signals:
     seq.require_head(head.ref)
     probe = probe_for(head)
     neutral = probe.neutral(seq.shape)
-    seen = probe.track(
-        expr=seq.expr,
-        rotation=seq.rotation,
-        neck_pose=seq.neck_pose,
-        jaw_pose=seq.jaw_pose,
-        eyes_pose=seq.eyes_pose,
-        shape=seq.shape,
-    )
+    seen = probe.track(**{k: v for k, v in seq.parameters().items() if k != "translation"})
     rot, trans = rigid(seen.anchors, neutral.anchors)
     to_head = lambda p: ((p - trans[:, None]) @ rot).astype(np.float32)  # noqa: E731
     landmarks, jaw_points = to_head(seen.landmarks), to_head(seen.jaw)
@@ -257,9 +251,9 @@ def signals_of(seq: FaceSequence, head: HeadModel) -> Signals:
     amounts = unmix(probe, neutral, soft)
     good = seq.valid
     if not good.all() and good.any():
-        arrays = [_bridge(a, good) for a in (head_deg, jaw_rad, amounts)]
-        head_deg, jaw_rad, amounts = arrays
-        gaze = None if gaze is None else _bridge(gaze, good)
+        # a fit marked the others invalid
+        head_deg, jaw_rad, amounts = (filled(a, good) for a in (head_deg, jaw_rad, amounts))
+        gaze = None if gaze is None else filled(gaze, good)
     return Signals(
         fps=seq.fps,
         head=head_deg,
@@ -272,12 +266,6 @@ def signals_of(seq: FaceSequence, head: HeadModel) -> Signals:
         probe=probe,
         measurable=_measurable(probe, gaze),
     )
-
-
-def _bridge(values: Array, good: NDArray[np.bool_]) -> Array:
-    """Fill frames that a fit marked invalid by interpolating between valid ones."""
-    at, known = np.arange(len(good)), np.flatnonzero(good)
-    return np.stack([np.interp(at, known, column[known]) for column in values.T], axis=1).astype(np.float32)
 
 
 def _gaze(neutral: Neutral, eyes: list[Array]) -> Array | None:

@@ -57,6 +57,7 @@ class Oscillation:
 
     @property
     def cycles(self) -> int:
+        """Whole cycles, at least one."""
         return max(1, self.swings // 2)
 
 

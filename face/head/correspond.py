@@ -198,7 +198,7 @@ def _inside(head: HeadModel) -> NDArray[np.bool_]:
 
 def _at(source: HeadModel, placed: Placed) -> Floats:
     """(68, 3) the source's landmarks on the target's surface, from its vertices' places."""
-    at = [source.lmk_names.index(f"ibug_{k:02d}") for k in range(IBUG)]
+    at = source.ibug_index()
     corners = source.faces[source.lmk_faces[at]]
     return np.asarray(np.einsum("lkc,lk->lc", placed.points[corners], source.lmk_bary[at].astype(np.float64)))
 

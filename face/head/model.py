@@ -175,10 +175,12 @@ class HeadModel:
 
     @property
     def n_vertices(self) -> int:
+        """Number of vertices, V."""
         return len(self.v_template)
 
     @property
     def n_expr(self) -> int:
+        """Number of expression columns, E."""
         return len(self.expr_names)
 
     @property
@@ -236,6 +238,18 @@ class HeadModel:
         if name not in self.lmk_names:
             raise ValueError(f"head {self.name!r} has no landmark {name!r}; it has {', '.join(self.lmk_names)}")
         return self.lmk_names.index(name)
+
+    def ibug_index(self) -> list[int]:
+        """Positions of the 68 iBUG landmarks, in their order.
+
+        Raises:
+            ValueError: the head lacks some of them.
+        """
+        wanted = [f"ibug_{k:02d}" for k in range(IBUG)]
+        if missing := [n for n in wanted if n not in self.lmk_names]:
+            raise ValueError(f"head {self.name!r}: {len(missing)} of the 68 iBUG landmarks are missing (first: {missing[0]}); "
+                             "heads are matched and measured by them: add a landmark embedding when importing the head")
+        return [self.lmk_names.index(n) for n in wanted]
 
     def landmarks(self, verts: np.ndarray) -> np.ndarray:
         """(T, L, 3) landmarks of posed vertices ``(T, V, 3)``."""

@@ -69,15 +69,8 @@ class HeadProbe:
     """
 
     def __init__(self, head: HeadModel) -> None:
-        wanted = [f"ibug_{i:02d}" for i in range(68)]
-        names = list(head.lmk_names)
-        missing = [n for n in wanted if n not in names]
-        if missing:
-            raise ValueError(
-                f"head {head.name}: {len(missing)} of the 68 iBUG landmarks are missing (first: {missing[0]}); "
-                "actions are measured on landmarks: add an embedding when importing the head"
-            )
-        order = [names.index(n) for n in wanted] + [i for i, n in enumerate(names) if n not in wanted]
+        names, marks = list(head.lmk_names), head.ibug_index()
+        order = marks + [i for i in range(len(names)) if i not in marks]
         self.names: tuple[str, ...] = tuple(names[i] for i in order)
         self.index: dict[str, int] = {n: i for i, n in enumerate(self.names)}
         tri = np.asarray(head.faces)[np.asarray(head.lmk_faces)[order]]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from .model import IBUG, HeadModel
+from .model import HeadModel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -72,11 +72,7 @@ def ibug(head: HeadModel) -> Floats:
     Raises:
         ValueError: the head lacks some of them.
     """
-    missing = [n for n in (f"ibug_{k:02d}" for k in range(IBUG)) if n not in head.lmk_names]
-    if missing:
-        raise ValueError(f"head {head.name!r}: {len(missing)} of the 68 iBUG landmarks are missing (first: {missing[0]}); "
-                         "heads are matched by them: add a landmark embedding when importing the head")
-    at = [head.lmk_names.index(f"ibug_{k:02d}") for k in range(IBUG)]
+    at = head.ibug_index()
     tri = head.v_template[head.faces[head.lmk_faces[at]]].astype(np.float64)
     return np.asarray(np.einsum("lkc,lk->lc", tri, head.lmk_bary[at].astype(np.float64)))
 

@@ -22,7 +22,7 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     numba tries ``NUMBA_CACHE_DIR``, the source's ``__pycache__`` and the user's cache directory,
     and raises RuntimeError when none is writable (a locked-down container).
     """
-    options = {"fastmath": True, "nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"fastmath": True, "nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:

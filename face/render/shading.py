@@ -98,7 +98,7 @@ class Appearance:
 
 
 def linear(rgb: RGB | np.ndarray) -> np.ndarray:
-    """sRGB in [0,1] -> linear RGB, float32 (IEC 61966-2-1)."""
+    """Convert sRGB in [0,1] to linear RGB, float32 (IEC 61966-2-1)."""
     c = np.asarray(rgb, np.float32)
     return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4).astype(np.float32)
 

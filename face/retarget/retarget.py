@@ -1,7 +1,7 @@
 """Retargeting: a clip of one head becomes a clip of another.
 
 Head angles and gaze are carried by the joints, exactly; jaw and expression through corresponding points of the two
-faces, in the target's proportions (see retarget_fit.py). Everything is a function of the frame alone, continuous and
+faces, in the target's proportions (see fit.py). Everything is a function of the frame alone, continuous and
 zero at rest, so the result is as smooth as the clip, and the same clip always gives the same result.
 """
 

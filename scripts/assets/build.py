@@ -112,7 +112,7 @@ def response(out: Out = None, clips: int = 200, size: int = 256, seed: int = 1) 
 
 @app.command
 def prior(out: Out = None, scripted: int = 800, at_random: int = 300, workers: int = os.cpu_count() or 1) -> None:
-    """mediapipe_opinion.npz: the learned prior on what a fit finds; to be made again after a change of the fit.
+    """mediapipe_learned.npz: the learned prior on what a fit finds; to be made again after a change of the fit.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def prior(out: Out = None, scripted: int = 800, at_random: int = 300, workers: i
     import numpy as np
     from learned import build, samples
 
-    out = out or SHIPPED / "mediapipe_opinion.npz"
+    out = out or SHIPPED / "mediapipe_learned.npz"
     np.savez_compressed(out, **build(*samples(scripted, at_random, workers)))
     finish(out)
 

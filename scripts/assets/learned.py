@@ -1,4 +1,4 @@
-"""The learned prior on what a fit finds (face/landmarks/opinion.py): film, detect, fit, train.
+"""The learned prior on what a fit finds (face/landmarks/learned_prior.py): film, detect, fit, train.
 
 Filmed performances (data_gen/video/footage.py) with identities, scripts, cameras and lights of their own are fitted without
 the prior; a network of one hidden layer learns to go from what the fit found to the truth. A quarter of the clips moves
@@ -26,7 +26,7 @@ from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.poses import ACTION_POSES, EMOTION_POSES
 from facelm.face.facs.script import Script
 from facelm.face.head.model import HeadModel
-from facelm.face.landmarks.opinion import OUTPUTS, Found, Opinion, features, other_side
+from facelm.face.landmarks.learned_prior import OUTPUTS, Found, LearnedPrior, features, other_side
 from facelm.face.landmarks.points import embedding_for
 from torch import nn
 from tqdm import tqdm
@@ -155,7 +155,7 @@ def mirrored(sample: Sample, other: np.ndarray) -> Sample:
     return Sample(sample.found.mirrored(other), np.concatenate([turned.expr, turned.jaw, turned.gaze], 1))
 
 
-def learn(samples: list[Sample], other: np.ndarray, seed: int = 0) -> Opinion:
+def learn(samples: list[Sample], other: np.ndarray, seed: int = 0) -> LearnedPrior:
     """Train on clips and their mirror images; sigma is left at 1 (see :func:`errors`)."""
     both = [x for s in samples for x in (s, mirrored(s, other))]
     left = np.concatenate([(s.found.beyond - np.median(s.found.beyond[s.found.known], 0)).reshape(len(s.truth), -1)[::3]
@@ -169,7 +169,7 @@ def learn(samples: list[Sample], other: np.ndarray, seed: int = 0) -> Opinion:
     x = np.clip((x - mean) / scale, -6, 6)
     parts = [_network(torch.tensor(x), torch.tensor(y / unit), seed + k) for k in range(NETWORKS)]
     join = lambda k, axis: np.concatenate([p[k] for p in parts], axis)  # noqa: E731
-    return Opinion(axes, mean, scale, join(0, 1), join(1, 0), join(2, 0) / NETWORKS * unit,
+    return LearnedPrior(axes, mean, scale, join(0, 1), join(1, 0), join(2, 0) / NETWORKS * unit,
                    np.mean([p[3] for p in parts], 0) * unit, np.mean([p[4] for p in parts], 0) * unit,
                    np.ones(OUTPUTS, np.float32), np.float32(np.quantile((x**2).mean(1), 0.99)), other)
 
@@ -198,7 +198,7 @@ def _network(x: torch.Tensor, y: torch.Tensor, seed: int) -> list[np.ndarray]:
     return [a.detach().numpy().astype(np.float32) for a in arrays]
 
 
-def errors(prior: Opinion, samples: list[Sample]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def errors(prior: LearnedPrior, samples: list[Sample]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(O,) rms error of the prior, of the fit that it saw, and rms size of the truth, on clips held out."""
     predicted = np.concatenate([prior.read(s.found)[0][s.found.known] for s in samples])
     fit = np.concatenate([np.concatenate([s.found.expr, s.found.jaw, s.found.gaze], 1)[s.found.known] for s in samples])
@@ -216,8 +216,8 @@ def build(scripted: list[Sample], at_random: list[Sample]) -> dict[str, Any]:
     head = HeadModel.default()
     embedding = embedding_for(head)
     prior = learn([s for group in (scripted, at_random) for i, s in enumerate(group) if i % 10], other_side(embedding))
-    short = {f.name: np.asarray(getattr(prior, f.name), np.float16) for f in fields(Opinion) if f.name != "other"}
-    prior = Opinion(**{k: v.astype(np.float32) for k, v in short.items()}, other=prior.other)
+    short = {f.name: np.asarray(getattr(prior, f.name), np.float16) for f in fields(LearnedPrior) if f.name != "other"}
+    prior = LearnedPrior(**{k: v.astype(np.float32) for k, v in short.items()}, other=prior.other)
     both = [errors(prior, group[::10]) for group in (scripted, at_random)]
     least = np.concatenate([np.full(len(EXPR_NAMES), LEAST[0]), np.full(3, LEAST[1]), np.full(2, LEAST[2])])
     short["sigma"] = np.maximum(np.maximum(both[0][0], both[1][0]), least).astype(np.float16)

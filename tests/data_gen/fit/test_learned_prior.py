@@ -13,7 +13,7 @@ from facelm.data_gen.fit.points import PointModel
 from facelm.data_gen.fit.solve import _all_frames
 from facelm.face.clip.channels import EXPR_INDEX, EXPR_NAMES
 from facelm.face.head.model import HeadModel
-from facelm.face.landmarks.opinion import MIRRORED, OUTPUTS, Found, Opinion, opinion_for
+from facelm.face.landmarks.learned_prior import MIRRORED, OUTPUTS, Found, LearnedPrior, learned_prior_for
 from facelm.face.landmarks.points import embedding_for
 from facelm.face.landmarks.response import response_for
 
@@ -22,13 +22,13 @@ EMBEDDING = embedding_for(HEAD)
 
 
 @pytest.fixture(scope="module")
-def prior() -> Opinion:
-    found = opinion_for(HEAD, EMBEDDING)
+def prior() -> LearnedPrior:
+    found = learned_prior_for(HEAD, EMBEDDING)
     assert found is not None
     return found
 
 
-def random_found(prior: Opinion, frames: int, size: float = 1.0) -> Found:
+def random_found(prior: LearnedPrior, frames: int, size: float = 1.0) -> Found:
     rng = np.random.default_rng(3)
     draw = lambda *shape, by: rng.normal(0, by * size, (frames, *shape)).astype(np.float32)  # noqa: E731
     return Found(np.abs(draw(len(EXPR_NAMES), by=0.1)), draw(3, by=0.02), draw(2, by=0.1),
@@ -36,7 +36,7 @@ def random_found(prior: Opinion, frames: int, size: float = 1.0) -> Found:
                  np.arange(frames) != 2)
 
 
-def test_a_face_and_its_mirror_image_are_read_alike(prior: Opinion) -> None:
+def test_a_face_and_its_mirror_image_are_read_alike(prior: LearnedPrior) -> None:
     assert MIRRORED[EXPR_INDEX["mouthLeft"]] == EXPR_INDEX["mouthRight"]
     assert MIRRORED[EXPR_INDEX["jawForward"]] == EXPR_INDEX["jawForward"]
     found = random_found(prior, 20)
@@ -49,13 +49,13 @@ def test_a_face_and_its_mirror_image_are_read_alike(prior: Opinion) -> None:
     assert np.allclose(read[:, n:], back[:, n:] * [1, -1, -1, 1, -1], atol=1e-5)
 
 
-def test_a_face_unlike_the_training_set_has_less_weight(prior: Opinion) -> None:
+def test_a_face_unlike_the_training_set_has_less_weight(prior: LearnedPrior) -> None:
     rest = replace(random_found(prior, 20, 0.1), beyond=np.zeros((20, len(prior.other), 2), np.float32))
     assert prior.read(rest)[1].min() == 1.0
     assert prior.read(random_found(prior, 20, 30))[1].max() < 0.5
 
 
-def test_the_fit_follows_the_prior_as_far_as_its_weight(prior: Opinion) -> None:
+def test_the_fit_follows_the_prior_as_far_as_its_weight(prior: LearnedPrior) -> None:
     model = PointModel(HEAD, EMBEDDING, response_for(HEAD, EMBEDDING))
     energy, frames, e = Energy(model, FitConfig(), 1200.0), 20, len(EXPR_NAMES)
     person = Person(np.zeros(model.n_shape, np.float32), np.zeros((model.n_points, 3), np.float32), float(np.log(1200)))
@@ -85,4 +85,4 @@ def test_the_fit_follows_the_prior_as_far_as_its_weight(prior: Opinion) -> None:
 
 def test_other_heads_are_fitted_without_it() -> None:
     part = replace(EMBEDDING, **{k: getattr(EMBEDDING, k)[:100] for k in ("index", "faces", "bary", "region", "spread", "bias")})
-    assert opinion_for(HEAD, part) is None
+    assert learned_prior_for(HEAD, part) is None

@@ -1,26 +1,24 @@
-"""A second opinion on what MediaPipe's points say: a small network from a finished fit to what the face truly does.
+"""A learned prior on what MediaPipe's points show: a small network from a finished fit to what the face truly does.
 
-The detector's answer to a face is not linear, and neither is what a fit makes of it. ``scripts/assets/build.py prior``
-films the default head with known parameters, fits each clip without an opinion, and trains a network from what the
-fit found, and could not explain, to the truth. The fit then believes it as far as it was right on clips held out
+The detector's answer to a face is not linear, and neither is what a fit makes of it. ``scripts/assets/learned.py``
+films the default head with known parameters, fits each clip without the prior, and trains a network from what the
+fit found, and could not explain, to the truth. The fit then weighs it by its error on clips held out
 (data_gen/fit/learned_prior.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clip.channels import EXPR_NAMES
+from ..clip.channels import EXPR_NAMES, mirror_name
 from ..head.model import HeadModel
-from .points import Embedding, mirror_index
+from .points import Embedding, mirror_index, packaged
 
 Array = NDArray[np.float32]
-ASSET = "mediapipe_opinion.npz"
+ASSET = "mediapipe_learned"
 OUTPUTS = len(EXPR_NAMES) + 5
 """Expression, the jaw's three angles, gaze pitch and yaw."""
 _FAR = 6.0
@@ -29,14 +27,7 @@ _RARELY = 0.15
 """Quantile of a clip that stands for rest."""
 
 
-def _other_side(name: str) -> str:
-    for a, b in (("Left", "Right"), ("Right", "Left")):
-        if name.endswith(a):
-            return name.removesuffix(a) + b
-    return name
-
-
-MIRRORED = np.array([EXPR_NAMES.index(_other_side(n)) for n in EXPR_NAMES])
+MIRRORED = np.array([EXPR_NAMES.index(mirror_name(n)) for n in EXPR_NAMES])
 """(E,) the expression column of the other side."""
 
 
@@ -69,7 +60,7 @@ class Found:
 
 
 def features(found: Found, axes: Array) -> Array:
-    """``(T, F)`` what the network sees: the fit, the fit against this clip's usual and resting face, and the remainder.
+    """``(T, F)`` the network's inputs: the fit, the fit against this clip's usual and resting face, and the remainder.
 
     Args:
         found: of one clip.
@@ -83,7 +74,7 @@ def features(found: Found, axes: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Opinion:
+class LearnedPrior:
     """The network: one hidden layer of H units beside a linear path.
 
     Attributes:
@@ -107,47 +98,38 @@ class Opinion:
     """(L,) each point's place on the other side."""
 
     def read(self, found: Found) -> tuple[Array, Array]:
-        """Expression, jaw and gaze ``(T, O)``, and how far to believe each frame ``(T,)``, 0 to 1.
+        """Expression, jaw and gaze ``(T, O)``, and the weight of each frame ``(T,)``, 0 to 1.
 
         The mean of what is read from the face and from its mirror image. Frames whose features lie outside of what the
-        network was trained on are believed less.
+        network was trained on weigh less.
         """
         seen = np.clip((features(found, self.axes) - self.mean) / self.scale, -_FAR, _FAR)
         mirror = np.clip((features(found.mirrored(self.other), self.axes) - self.mean) / self.scale, -_FAR, _FAR)
         back = self._run(mirror)
         n = len(EXPR_NAMES)
         flip = np.array([1, -1, -1, 1, -1], np.float32)
-        told = (self._run(seen) + np.concatenate([back[:, MIRRORED], back[:, n:] * flip], 1)) / 2
-        told[:, :n] = np.clip(told[:, :n], 0, 1)
+        predicted = (self._run(seen) + np.concatenate([back[:, MIRRORED], back[:, n:] * flip], 1)) / 2
+        predicted[:, :n] = np.clip(predicted[:, :n], 0, 1)
         trust = np.minimum(1, self.reach / np.maximum((seen**2).mean(1), 1e-6))
-        return told.astype(np.float32), trust.astype(np.float32)
+        return predicted.astype(np.float32), trust.astype(np.float32)
 
     def _run(self, x: Array) -> Array:
         h = x @ self.hidden + self.hidden_bias
         return np.asarray((h / (1 + np.exp(-h))) @ self.out + x @ self.linear + self.bias)
 
 
-@lru_cache(maxsize=1)
-def _packaged() -> tuple[str, NDArray[np.int64], dict[str, Array]] | None:
-    asset = resources.files("facelm").joinpath("face", "assets", ASSET)
-    if not asset.is_file():
-        return None
-    with resources.as_file(asset) as path, np.load(path, allow_pickle=False) as data:
-        arrays = {k: data[k].astype(np.float32) for k in data.files if k not in ("head_sha256", "index")}
-        return str(data["head_sha256"]), data["index"].astype(np.int64), arrays
-
-
-def opinion_for(head: HeadModel, embedding: Embedding) -> Opinion | None:
-    """The second opinion on ``head`` in the order of ``embedding``; None where it was not learned.
+def learned_prior_for(head: HeadModel, embedding: Embedding) -> LearnedPrior | None:
+    """The learned prior on ``head`` in the order of ``embedding``; None where it was not learned.
 
     It is learned on the default head with all of its points; other heads are fitted without one.
     """
-    found = _packaged()
-    if found is None or found[0] != head.sha256 or set(map(int, embedding.index)) != set(map(int, found[1])):
+    data = packaged(ASSET)
+    if data is None or str(data["head_sha256"]) != head.sha256 or set(embedding.index.tolist()) != set(data["index"].tolist()):
         return None
-    place = {int(p): i for i, p in enumerate(found[1])}
+    place = {int(p): i for i, p in enumerate(data["index"])}
     order = np.array([place[int(p)] for p in embedding.index])
-    return Opinion(**(found[2] | {"axes": found[2]["axes"][:, order]}), other=other_side(embedding))
+    arrays = {k: v.astype(np.float32) for k, v in data.items() if k not in ("head_sha256", "index")}
+    return LearnedPrior(**(arrays | {"axes": arrays["axes"][:, order]}), other=other_side(embedding))
 
 
 def other_side(embedding: Embedding) -> NDArray[np.int64]:
