@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 import os
 import re
 import reprlib
-import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -121,46 +118,3 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(out.get(key), dict)
         out[key] = merge(out[key], value) if both else value
     return out
-
-
-def build(cls: type[T], raw: Mapping[str, Any], where: str = "config") -> T:
-    """A (nested) dataclass from plain values; unknown names and wrong types are refused.
-
-    Raises:
-        ValueError: naming the entry, the value and what is allowed.
-    """
-    hints = typing.get_type_hints(cls)
-    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    if not isinstance(raw, Mapping):
-        raise ValueError(f"{where} must be a mapping with some of: {', '.join(names)}")
-    if unknown := [k for k in raw if k not in names]:
-        raise ValueError(f"{where}: unknown entry {unknown[0]!r}; known: {', '.join(names)}")
-    values = {}
-    for key, value in raw.items():
-        hint = hints[key]
-        if dataclasses.is_dataclass(hint):
-            values[key] = build(hint, value, f"{where}.{key}")  # type: ignore[arg-type]
-        else:
-            values[key] = _coerce(hint, value, f"{where}.{key}")
-    return cls(**values)
-
-
-def _coerce(hint: Any, value: Any, where: str) -> Any:
-    origin = typing.get_origin(hint)
-    if origin is tuple and isinstance(value, (list, tuple)):
-        inner = typing.get_args(hint)[0]
-        return tuple(_coerce(inner, v, where) for v in value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where} is {value}; a finite number is needed")
-    options = typing.get_args(hint) if origin is not None and origin is not tuple else (hint,)
-    if float in options and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if float in options and isinstance(value, str):
-        try:
-            return float(value)  # YAML reads 1e-3 as a string
-        except ValueError:
-            pass
-    plain = tuple(o for o in options if isinstance(o, type))
-    if plain and (not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain)):
-        raise ValueError(f"{where} is {reprlib.repr(value)}; needed: {' or '.join(p.__name__ for p in plain)}")
-    return value
