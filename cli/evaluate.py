@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from ..agent import tools
 from ..agent.options import FLAT, MODEL, Model, ModelOptions, Out, Result
