@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
@@ -140,20 +141,31 @@ class ChatSession:
         return path
 
 
-def loop(session: ChatSession, source: TextIO, sink: TextIO) -> None:
-    """Read lines until /quit or the end of input; a wrong line is answered, not fatal."""
-    print(HELP, file=sink)
+def loop(session: ChatSession, source: TextIO, sink: TextIO, as_json: bool = False) -> None:
+    """Read lines until /quit or the end of input; a wrong line is answered, not fatal.
+
+    Args:
+        session: the conversation.
+        source, sink: where lines come from and answers go.
+        as_json: answer each line with one JSON object, and nothing else.
+    """
+    def say(answer: Answer, error: str = "") -> None:
+        facts = {"error": error} if error else {"answer": answer.text, "clip": str(answer.clip) if answer.clip else None}
+        print(json.dumps(facts) if as_json else answer.text, file=sink, flush=True)
+
+    if not as_json:
+        print(HELP, file=sink)
     if session.clip is not None:
-        print(session.reply("/describe").text, file=sink)
+        say(session.reply("/describe"))
     while True:
-        print("> ", end="", file=sink, flush=True)
+        print("" if as_json else "> ", end="", file=sink, flush=True)
         line = source.readline()
         if not line or line.strip() == "/quit":
-            print("", file=sink)
+            print("", end="" if as_json else "\n", file=sink)
             return
         if not line.strip():
             continue
         try:
-            print(session.reply(line).text, file=sink)
+            say(session.reply(line))
         except (ValueError, OSError) as err:
-            print(f"cannot do that: {err}", file=sink)
+            say(Answer(f"cannot do that: {err}"), str(err))

@@ -280,7 +280,7 @@ def converse(clip: str | None = None, *, out: str, seconds: float | None = None,
 
 def chat(clip: str | None = None, /, *, out: Out = "out/chat", seconds: float | None = None,
          reading: ReadingOptions = READING, sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL,
-         progress: Watch = silent) -> None:
+         progress: Watch = silent, as_json: Annotated[bool, HIDDEN] = False) -> None:
     """Talk with the model about clips, in the terminal.
 
     Args:
@@ -291,7 +291,7 @@ def chat(clip: str | None = None, /, *, out: Out = "out/chat", seconds: float | 
     from .chat import loop
 
     loop(converse(clip, out=out, seconds=seconds, reading=reading, sampling=sampling, model=model, progress=progress),
-         sys.stdin, sys.stdout)
+         sys.stdin, sys.stdout, as_json)
 
 
 # -- what is installed --------------------------------------------------------------------

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from ..agent.options import FLAT, Out, Result, written
-from ..agent.requests import output_folder
+from ..agent.requests import output_folder, ready
 from .data import positive
 from .output import bars
 
@@ -129,7 +130,8 @@ def rewrite(source: str, /, *, out: Out, endpoint: Annotated[Endpoint, FLAT] = E
     same = ("temperature",) if endpoint.local else ("url", "model", "key_env", "timeout", "retries", "temperature")
     raw = {name: getattr(endpoint, name) for name in same} | ({"path": endpoint.local} if endpoint.local else {})
     backend: Backend = parse(LocalModel, raw, "") if endpoint.local else parse(ChatEndpoint, raw, "")
-    report = rewrite_file(source, out, backend, config=config, split=split, limit=limit, cache=cache, progress=bars("rewriting"))
+    report = rewrite_file(source, ready(Path(out)), backend, config=config, split=split, limit=limit, cache=cache,
+                          progress=bars("rewriting"))
     text = (f"{report.rows} rows, {report.accepted} of {report.captions} captions rewritten, {report.kept} kept "
             f"({report.calls} replies asked, {report.cached} from the cache, {report.failures} captions without a reply)")
     text += "".join(f"\n  refused {count} times: {reason}" for reason, count in report.reasons.most_common(6))

@@ -106,8 +106,10 @@ def parse(argv: Sequence[str]) -> Line:
     words = [w for w in argv[:split] if w not in ("--json", "--debug", "--verbose", "-v")]
     level = logging.DEBUG if "--debug" in argv[:split] else logging.INFO if {"--verbose", "-v"} & set(argv[:split]) else 25
     command, bound, hidden = app().parse_args(present([*words, *argv[split:]]), exit_on_error=False, print_error=False)
-    bound.arguments.update({name: HIDDEN[name]() for name in hidden if name in HIDDEN})
-    return Line(partial(command, *bound.args, **bound.kwargs), "--json" in argv[:split], level)
+    as_json = "--json" in argv[:split]
+    given = {**HIDDEN, "as_json": lambda: as_json}
+    bound.arguments.update({name: given[name]() for name in hidden if name in given})
+    return Line(partial(command, *bound.args, **bound.kwargs), as_json, level)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -90,6 +90,9 @@ def test_chat_reads_lines_until_the_end(run: Callable[..., str], files: Path, tm
     monkeypatch.setattr(sys, "stdin", io.StringIO("Does it blink?\nsmile\n/measure\n/quit\n"))
     out = run("chat", "-o", "talk", "--seconds", 0.4, "--weights", files / "w", "--base", files / "base")
     assert "cannot do that: there is no clip yet" in out and (tmp_path / "talk/turn-000.npz").is_file()
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Does it blink?\n/quit\n"))
+    out = run("chat", "-o", "talk", "--json", "--weights", files / "w", "--base", files / "base")
+    assert json.loads(out)["error"].startswith("there is no clip yet")
 
 
 def test_info(run: Callable[..., str], files: Path) -> None:
