@@ -187,8 +187,9 @@ def retime(clip: FaceSequence, keys: Sequence[int], curve: str, keep: Sequence[s
 
 
 def anchors(poses: FaceSequence, keys: Sequence[int], frames: int, curve: str = "linear") -> FaceSequence:
-    """A clip that moves all the time from each pose to the next: the FET of the paper, whose poses are source,
-    first and second expression.
+    """Move all the time from each pose to the next.
+
+    This is the FET of the paper, whose poses are source, first and second expression.
 
     Args:
         poses: ``K + 1`` frames: the source, then each expression.

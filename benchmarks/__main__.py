@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "measure-speed": ("speed:measure_speed", "Processor time of measuring a clip."),
     "render-speed": ("speed:render_speed", "Time of drawing a frame and a clip."),
     "retarget": ("retarget:retarget", "Clips to another head and back."),
-    "tokenizers": ("tokenizers:tokenizers", "Motion tokenizers compared."),
+    "tokenizers": ("lm:tokenizers", "Motion tokenizers compared."),
     "transition-dynamics": ("transitions:transition_dynamics", "Curves against the dynamics of performed transitions."),
     "transition-speed": ("speed:transition_speed", "Time of one transition."),
 }

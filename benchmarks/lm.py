@@ -1,12 +1,22 @@
-"""Speed of the language model on this machine: loading, training steps, generation."""
+"""Speed of the language model on this machine (loading, training steps, generation), and motion tokenizers compared."""
 
 from __future__ import annotations
 
+import json
+import sys
 import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from ..agent.training import tokenizer_clips
+from ..common.files import write_json
+from ..eval.items import fresh_items
+from ..eval.reconstruction import evaluate_tokenizer
+from ..face.head.model import HeadModel
 from ..llm.base import load_base
 from ..llm.config import OptimConfig
 from ..llm.examples import Batch
@@ -16,6 +26,8 @@ from ..llm.model import MotionModel, compute_dtype
 from ..llm.train import make_optimizer
 from ..llm.vocabulary import MotionVocabulary
 from ..tokenizer.changes import ChangeLayout
+from ..tokenizer.config import TokenizerConfig, TokenizerRecipe, TokenizerTrainConfig
+from ..tokenizer.train import train_tokenizer
 from .report import Row, Tables
 
 LAYOUT = ChangeLayout((80, 60, 140, 60, 90, 50), (0, 0, 0, 0, 0, 0))
@@ -70,3 +82,64 @@ def lm_speed(layers: int = 15, rank: int = 64, threads: int = 0) -> Tables:
         spent = time.perf_counter() - started
         rows.append({"what": f"generate {count} motions of 2 s", "s": spent, "tokens/s": sum(map(len, made)) / spent})
     return {f"language model, {layers} layers, rank {rank}, {model.dtype}": rows}
+
+
+BASE = TokenizerConfig()
+VARIANTS: dict[str, tuple[TokenizerConfig, dict[str, Any]]] = {
+    "six streams, FSQ, 4 frames (shipped)": (BASE, {}),
+    "six streams, VQ 256": (replace(BASE, quantizer="vq", codebook_size=256), {}),
+    "one stream, RVQ 2 x 512": (replace(BASE, grouping="one", quantizer="rvq", hidden=96), {}),
+    "one stream, VQ 1024": (replace(BASE, grouping="one", quantizer="vq", codebook_size=1024, hidden=96), {}),
+    "two streams, FSQ": (replace(BASE, grouping="two", hidden=72), {}),
+    "three streams, FSQ": (replace(BASE, grouping="three", hidden=60), {}),
+    "six streams, FSQ, 2 frames": (replace(BASE, frames_per_step=2), {}),
+    "six streams, FSQ, 5 frames": (replace(BASE, frames_per_step=5), {}),
+    "six streams, FSQ, 8 frames": (replace(BASE, frames_per_step=8), {}),
+    "no change penalty, no dead zone": (BASE, {"change_penalty": 0.0, "dead_zone": 0.0, "dead_zone_mm": 0.0}),
+    "change penalty x 5": (BASE, {"change_penalty": 0.1}),
+    "four mouth latents": (replace(BASE, wide_levels=(5, 5, 5, 5)), {}),
+}
+
+
+def tokenizers(results: Path = Path("runs/tokenizers.json"), steps: int = 1200, clips: int = 3000, items: int = 300,
+               only: tuple[str, ...] = ()) -> Tables:
+    """Compare motion tokenizers: error, action recall, tokens and bits a second.
+
+    Every variant is trained on the same animated clips for the same number of steps and scored on the same fresh test clips.
+
+    Parameters
+    ----------
+    results
+        JSON file to which results are added as they come, so that the run can be stopped and continued.
+    steps
+        Training steps a variant.
+    clips, items
+        Training and test clips.
+    only
+        Names of variants.
+    """
+    if unknown := [name for name in only if name not in VARIANTS]:
+        raise ValueError(f"no tokenizer {unknown[0]!r}; known: {', '.join(VARIANTS)}")
+    torch.set_num_threads(1)
+    results.parent.mkdir(parents=True, exist_ok=True)
+    done = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
+    head, test = HeadModel.default(), fresh_items(items)
+    training = None
+    for name, (model, changes) in VARIANTS.items():
+        if name in done or (only and name not in only):
+            continue
+        train = replace(TokenizerTrainConfig(steps=steps, clips=clips), **changes)
+        # a window of the same number of frames whatever the step
+        train = replace(train, window_steps=max(6, 48 // model.frames_per_step))
+        recipe = TokenizerRecipe(model, train)
+        training = training or tokenizer_clips(recipe, None)
+        started = time.monotonic()
+        report = evaluate_tokenizer(train_tokenizer(recipe, training, head), [i.clip for i in test])
+        done[name] = {**report.to_dict(), "minutes": (time.monotonic() - started) / 60, "steps": steps}
+        write_json(results, done, 1)
+        print(name, "\n" + report.table(), file=sys.stderr, flush=True)
+    return {"tokenizers": [
+        {"tokenizer": name, "symbols": r["symbols"], "lips, mm": r["mm"]["lips"], "lids, mm": r["mm"]["lids"],
+         "head, degrees": r["head_deg"], "jitter": r["jitter"], "action recall": r["action_recall"],
+         "precision": r["action_precision"], "tokens/s": r["tokens_per_second"], "bits/s": r["bits_per_second"]}
+        for name, r in done.items()]}

@@ -1,3 +1,5 @@
+"""The command line as ``python -m facelm.cli``."""
+
 from .main import entry
 
 entry()

@@ -132,8 +132,9 @@ def _row(name: str, counts: Sequence[Counts], orders: Sequence[OrderScore]) -> R
 
 def evaluate(lm: Any, items: Sequence[Item], train: Sequence[Item], only: str | None = None, seed: int = 0,
              temperature: float = 0.5, progress: Progress = silent, candidates: int | None = None) -> Report:
-    """Evaluate a loaded :class:`facelm.agent.pipeline.FaceLM` (or anything with its
-    ``generate_many``, ``describe_many``, ``head`` and ``tokenizer``).
+    """Evaluate both directions of a language model.
+
+    ``lm`` is a :class:`facelm.FaceLM` or anything with its ``generate_many``, ``describe_many``, ``head`` and ``tokenizer``.
 
     Args:
         items: test items.

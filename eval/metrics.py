@@ -72,8 +72,11 @@ def count_actions(script: Script, found: Iterable[str], spontaneous: bool = True
 
 @dataclass(frozen=True)
 class OrderScore:
-    """``scored``: at least two events that are apart were found; ``right``: all such pairs in order;
-    ``complete``: no event of the script is missing."""
+    """Order of a script's events in a measurement.
+
+    ``scored``: at least two events that are apart were found; ``right``: all such pairs in order; ``complete``: no event
+    of the script is missing.
+    """
 
     scored: bool
     right: bool

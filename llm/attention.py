@@ -17,7 +17,7 @@ NAME = "facelm_grouped"
 
 def grouped_attention(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
                       scaling: float | None = None, dropout: float = 0.0, **_: Any) -> tuple[Tensor, None]:
-    """transformers' attention interface: ``(B, heads, T, D)`` -> ``(B, T, heads, D)``.
+    """Transformers' attention interface: ``(B, heads, T, D)`` -> ``(B, T, heads, D)``.
 
     ``attention_mask`` is None (causal) or added to the scores, ``(B, 1, T, S)``.
     """

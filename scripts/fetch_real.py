@@ -114,6 +114,7 @@ def astronaut(out: Path) -> Path | None:
 
 
 def main() -> int:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description="Fetch recordings of real people for the fitter's benchmark.")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder to keep them in")
     out: Path = parser.parse_args().out

@@ -24,6 +24,7 @@ LIMIT = 40_000_000
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source")
     parser.add_argument("--eval", help="JSON of `facelm eval -o`")

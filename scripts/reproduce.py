@@ -18,11 +18,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def facelm(*arguments: str) -> None:
+    """Run one command of facelm and show it."""
     print("$ facelm", *arguments, flush=True)
     subprocess.run([sys.executable, "-m", "facelm.cli", *arguments], check=True)
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--out", default="runs/reproduce")
     parser.add_argument("--config", default=str(ROOT / "configs" / "lm_cpu.yaml"))

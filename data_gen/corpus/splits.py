@@ -60,7 +60,7 @@ def structure(script: Script) -> str:
 
 
 def split_of(script: Script) -> str:
-    """train | val | test of a script."""
+    """Train | val | test of a script."""
     if has_reserved_pair(script):
         return "test"
     at = _draw("structure " + structure(script))
@@ -68,7 +68,7 @@ def split_of(script: Script) -> str:
 
 
 def split_of_source(group: str, val: float, test: float) -> str:
-    """train | val | test of a video or prompt: by a hash of ``group``, with these shares."""
+    """Train | val | test of a video or prompt: by a hash of ``group``, with these shares."""
     at = int.from_bytes(hashlib.sha256(f"source {group}".encode()).digest()[:6], "big") / 2**48
     return "test" if at < test else "val" if at < test + val else "train"
 
@@ -80,7 +80,7 @@ def plan_structure(plan: Plan) -> str:
 
 
 def split_of_plan(plan: Plan) -> str:
-    """train | val | test of a transition plan.
+    """Train | val | test of a transition plan.
 
     Plain pairs at medium strength without a source belong to training: a model of eight emotions must have seen each
     of the 56; what is held out for them is the wording.

@@ -1,1 +1,1 @@
-"""Per-frame fitting of the head model to video: detection, optimisation, quality."""
+"""Per-frame fitting of the head model to video: detection, optimisation, quality. Imports face and common."""

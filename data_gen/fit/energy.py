@@ -9,6 +9,7 @@ Cholesky solve.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +66,9 @@ class Observed:
 
     def part(self, index: NDArray[np.int64] | slice) -> Observed:
         """Some of the frames."""
-        parts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "expr_sigma"}
-        return replace(self, **{name: None if value is None else value[index] for name, value in parts.items()})
+        names = [f.name for f in fields(self) if f.name != "expr_sigma" and getattr(self, f.name) is not None]
+        cut: dict[str, Any] = {name: getattr(self, name)[index] for name in names}
+        return replace(self, **cut)
 
 
 @dataclass(frozen=True)

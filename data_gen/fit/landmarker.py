@@ -203,7 +203,8 @@ class Landmarker:
     """
 
     def __init__(self, model: Path, faces: int = 4, confidence: float = 0.5) -> None:
-        """
+        """Load the model.
+
         Args:
             model: from ``landmarker_model``.
             faces: most faces in a picture.

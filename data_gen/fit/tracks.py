@@ -122,7 +122,8 @@ class Tracker:
     """Takes scenes in order and keeps one track a person."""
 
     def __init__(self, gap: int = 24) -> None:
-        """
+        """Start without tracks.
+
         Args:
             gap: frames for which a lost face may come back in the same place by overlap.
         """

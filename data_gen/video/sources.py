@@ -73,7 +73,7 @@ def perform_videos(prompts: Sequence[Prompt], out_dir: str | os.PathLike[str], *
 
 
 def _known(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
-    """id -> {text, attributes given} of a table with an ``id`` column (a file name, with or without suffix)."""
+    """Id -> {text, attributes given} of a table with an ``id`` column (a file name, with or without suffix)."""
     names, out = set(Attributes().as_dict()), {}
     for number, row in enumerate(read_rows(path), 1):
         if not isinstance(row.get("id"), str) or not row["id"]:

@@ -275,7 +275,7 @@ def _filtered(frames: Iterator[VideoFrame], filters: list[tuple[str, str]]) -> I
 
 
 def _turn(degrees: int) -> list[tuple[str, str | None]]:
-    """ffmpeg's filters that turn a picture counterclockwise."""
+    """Ffmpeg's filters that turn a picture counterclockwise."""
     if degrees in (90, 270):
         return [("transpose", "cclock" if degrees == 90 else "clock")]
     return [("rotate", f"-{degrees}*PI/180")] if degrees else []

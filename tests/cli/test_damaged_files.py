@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from broken import broken_files
 from cli_fixtures import Refuse, bomb, files, in_a_folder_of_its_own, no_model, refuse  # noqa: F401
 from facelm.agent import tools
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.head.model import HeadModel
+from inputs import broken_files
 from llm_tiny import tiny_base
 
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -211,9 +212,18 @@ def test_the_safety_check_sees_what_it_should(code: str, expected: int) -> None:
     assert len(unsafe_calls(ast.parse(code))) == expected
 
 
-def test_files_stay_short() -> None:
-    lines = {str(p): len((ROOT / p).read_text(encoding="utf-8").splitlines()) for p in files() if p.suffix == ".py"}
-    assert {p: n for p, n in lines.items() if n >= 500} == {}
+def test_files_and_folders_stay_small() -> None:
+    python = [p for p in files() if p.suffix == ".py"]
+    lines = {str(p): len((ROOT / p).read_text(encoding="utf-8").splitlines()) for p in python}
+    assert {p: n for p, n in lines.items() if n > 450} == {}
+    modules = Counter(str(p.parent) for p in python if p.name != "__init__.py")
+    assert {folder: n for folder, n in modules.items() if n > 12} == {}
+
+
+def test_every_package_says_what_lives_there_and_what_it_may_import() -> None:
+    packages = {p: (ROOT / p).read_text(encoding="utf-8") for p in library() if p.name == "__init__.py" and len(p.parts) > 1}
+    assert len(packages) > 20
+    assert sorted(str(p) for p, text in packages.items() if not re.match(r'"""[A-Z].*?[Ii]mports? ', text, re.DOTALL)) == []
 
 
 def test_no_absolute_paths() -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from broken import Bomb
 from facelm.agent import tools
 from facelm.cli.main import main
 from facelm.data_gen.corpus.synth import synth
 from facelm.face.clip.sequence import FaceSequence
+from inputs import Bomb
 from tiny_agent import write_base, write_weights
 
 Refuse = Callable[..., str]

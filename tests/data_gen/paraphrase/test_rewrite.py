@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import command
 from facelm.data_gen.paraphrase.backends import BackendError, ChatEndpoint, LocalModel
 from facelm.data_gen.paraphrase.check import CheckConfig, clean, problems, residue
 from facelm.data_gen.paraphrase.rewrite import ReplyCache, RewriteConfig, Rewriter, read_rows, rewrite_file
 from facelm.data_gen.performer.sampler import sample_script
 from facelm.data_gen.text.captions import caption
 from facelm.face.facs.script import Event, Script
+from inputs import command
 
 SAID = "She smiles broadly, then nods twice while looking left."
 GOOD = "She gives a wide smile and then nods twice while glancing to the left."

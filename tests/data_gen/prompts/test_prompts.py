@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import command
 from facelm.data_gen.performer.sampler import compatible
 from facelm.data_gen.prompts.dedup import Deduplicator, tokens
 from facelm.data_gen.prompts.factors import DRAWN, FACIAL, GAZE, HEAD, KNOWN, admissible, parents, values_of
@@ -29,6 +28,7 @@ from facelm.data_gen.prompts.suite import (
 from facelm.data_gen.prompts.words import FAMILIES, NONE, TABLE, WORDS, WORDS_OF
 from facelm.data_gen.text.lexicon import EMOTION_ADJECTIVES
 from facelm.face.facs.vocabulary import EMOTION_ACTIONS, EMOTIONS
+from inputs import command
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "prompts"
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import command
 from facelm.data_gen.prompts.suite import Prompt, sample_prompts, write_prompts
 from facelm.data_gen.video import t2v
 from facelm.data_gen.video.sidecar import FAILURES, Licence, prompt_seed, read_record, records
 from facelm.data_gen.video.sources import adopt_videos, perform_videos
 from facelm.face.io.media import probe, read_frames
+from inputs import command
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "t2v"
 FREE = Licence("made in this test", use="free")

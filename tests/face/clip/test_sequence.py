@@ -4,8 +4,8 @@ import pickle
 
 import numpy as np
 import pytest
-from broken import Bomb, broken_files
 from facelm.face.clip.sequence import FaceSequence, HeadRef
+from inputs import Bomb, broken_files
 from scipy.spatial.transform import Rotation
 
 

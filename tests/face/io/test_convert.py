@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,17 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from command import command
-from facelm.face.clip.channels import ARKIT_52, EXPR_NAMES
+from facelm.face.clip.channels import ARKIT_52
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.head.model import HeadModel
 from facelm.face.io.convert import FORMATS, read_parameters
-from facelm.face.io.convert.arkit import MEDIAPIPE_52, perform
-from facelm.face.io.convert.livelink import timing
 from facelm.face.io.heads.flame import EYELIDS, import_head
 from flame_files import export_flame_layout
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inputs import command
 from scipy.io import savemat
 from scipy.spatial.transform import Rotation
 
@@ -215,182 +212,6 @@ def test_any_pattern_of_bad_frames(tmp_path_factory: pytest.TempPathFactory, fla
     got = read_parameters(save(tmp_path_factory.mktemp("x") / "a.npz", content), flame).seq
     assert np.array_equal(~got.valid, np.isin(np.arange(30), bad)) and np.isfinite(got.rotation).all()
     assert np.array_equal(got.rotation[got.valid], content["rotation"][got.valid])
-
-
-# -- blend shapes ---------------------------------------------------------------------------
-def scores(frames: int = T) -> dict[str, np.ndarray]:
-    return {n: RNG.uniform(0, 1, frames) for n in ARKIT_52}
-
-
-def expected(s: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return perform(s, HeadModel.default())
-
-
-def as_categories(s: dict[str, np.ndarray], frames: int = T) -> list[list[dict[str, Any]]]:
-    return [[{"index": k, "categoryName": n, "displayName": "", "score": float(s[n][t])} for k, n in enumerate(s)]
-            for t in range(frames)]
-
-
-@pytest.mark.parametrize("form", ["list of dicts", "frames", "categories", "results", "columns", "audio2face", "npz",
-                                  "npz columns", "csv", "snake csv"])
-def test_forms_of_named_shapes(tmp_path: Path, form: str) -> None:
-    s = scores()
-    rows = [{n: float(v[t]) for n, v in s.items()} for t in range(T)]
-    matrix = np.stack([s[n] for n in ARKIT_52], 1)
-    path = tmp_path / ("a.csv" if "csv" in form else "a.npz" if "npz" in form else "a.json")
-    if "csv" in form:
-        spell = (lambda n: "".join(f"_{c.lower()}" if c.isupper() else c for c in n)) if form == "snake csv" else str
-        lines = ["time," + ",".join(spell(n) for n in ARKIT_52)]
-        lines += [f"{t / 50:.4f}," + ",".join(repr(float(x)) for x in matrix[t]) for t in range(T)]
-        path.write_text("\ufeff" + "\n".join(lines) + "\n")
-    elif form == "npz":
-        np.savez(path, names=np.array(ARKIT_52), blendshapes=matrix, fps=50)
-    elif form == "npz columns":
-        np.savez(path, fps=50.0, **s)
-    else:
-        save(path, {"list of dicts": rows, "frames": {"fps": 50, "frames": [{"blendshapes": r} for r in rows]},
-                    "categories": as_categories(s),
-                    "results": [{"faceBlendshapes": [{"categories": c}]} for c in as_categories(s)],
-                    "columns": {n: v.tolist() for n, v in s.items()},
-                    "audio2face": {"exportFps": 50, "facsNames": list(ARKIT_52), "weightMat": matrix.tolist()}}[form])
-    got = read_parameters(path)
-    want = expected(s)
-    assert got.format == "ARKit / MediaPipe blend shapes" and got.seq.head == HeadModel.default().ref
-    for name, value in want.items():
-        assert np.allclose(getattr(got.seq, name), value, atol=1e-6), name
-    assert got.seq.fps == (25 if form in ("list of dicts", "categories", "results", "columns") else 50)
-
-
-def test_shapes_that_are_joints() -> None:
-    head = HeadModel.default()
-    one = {n: np.ones(1) for n in ("jawOpen", "eyeLookUpLeft", "eyeLookInLeft", "eyeLookInRight", "eyeLookDownRight")}
-    got = perform(one, head)
-    assert got["jaw_pose"][0, 0] == pytest.approx(math.radians(24.39), abs=1e-3) and not got["expr"].any()
-    left, right = got["eyes_pose"][0, :3], got["eyes_pose"][0, 3:]
-    assert left[0] < 0 < right[0], "the left eye looks up, the right one down"
-    assert left[1] < 0 < right[1], "both look to the nose"
-    side = perform({"jawLeft": np.ones(1)}, head)
-    assert side["jaw_pose"][0, 1] > 0 and side["expr"][0, EXPR_NAMES.index("jawForward")] == pytest.approx(0.505, abs=1e-3)
-
-
-def test_matrices_without_names(tmp_path: Path) -> None:
-    s = scores()
-    mediapipe = np.stack([np.full(T, 1e-6) if n == "_neutral" else s[n] for n in MEDIAPIPE_52], 1)
-    alphabetical = np.stack([s[n] for n in ARKIT_52], 1)
-    for matrix, word in ((mediapipe, "MediaPipe's order"), (alphabetical, "alphabetical"), (mediapipe[:, 1:], "51 columns")):
-        np.save(tmp_path / "a.npy", matrix)
-        got = read_parameters(tmp_path / "a.npy")
-        assert any(word in n for n in got.notes)
-        assert np.allclose(got.seq.expr[:, : EXPR_NAMES.index("tongueOut")], expected(s)["expr"][:, :-1], atol=1e-6)
-
-
-def test_head_pose_of_mediapipe(tmp_path: Path) -> None:
-    """The eyes of the head land where the matrix puts those of MediaPipe's canonical face."""
-    head, s = HeadModel.default(), scores(2)
-    s = {n: np.zeros(2) for n in s}
-    turn = Rotation.from_rotvec([[0, 0, 0], [0.1, 0.5, -0.2]])
-    pose = np.tile(np.eye(4), (2, 1, 1))
-    pose[:, :3, :3], pose[:, :3, 3] = turn.as_matrix(), [[0, 0, -50], [3, 4, -60]]
-    frames = [{**{n: 0.0 for n in s}, "facial_transformation_matrix": p.tolist()} for p in pose]
-    seq = read_parameters(save(tmp_path / "a.json", frames)).seq
-    assert np.allclose(seq.rotation, turn.as_rotvec(), atol=1e-5)
-    order = [head.landmark_index(f"ibug_{k}") for k in (36, 39, 42, 45)]
-    eyes = head.sequence_landmarks(seq)[:, order].mean(1)
-    want = turn.apply([0, 0.0262, 0.0347]) + 0.01 * pose[:, :3, 3]
-    assert np.abs(eyes - want).max() < 1e-5
-
-
-def test_frames_without_a_face(tmp_path: Path) -> None:
-    rows: list[dict[str, float]] = [{n: 0.5 for n in ARKIT_52} for _ in range(4)]
-    rows[2] = {}
-    got = read_parameters(save(tmp_path / "a.json", rows)).seq
-    assert got.valid.tolist() == [True, True, False, True] and np.array_equal(got.expr[2], got.expr[1])
-
-
-def test_our_own_detections(tmp_path: Path) -> None:
-    from facelm.data_gen.fit.detect import FORMAT
-
-    s = scores()
-    matrix = np.stack([s[n] for n in ARKIT_52], 1).astype(np.float32)
-    np.savez(tmp_path / "d.npz", format=np.array(FORMAT), blendshapes=matrix, points=np.zeros((T, 478, 2)), fps=np.array(30.0),
-             pose=np.tile(np.eye(4, dtype=np.float32), (T, 1, 1)), valid=np.arange(T) != 1)
-    got = read_parameters(tmp_path / "d.npz").seq
-    assert got.fps == 30 and got.valid.sum() == T - 1 and np.allclose(got.expr, expected(s)["expr"], atol=1e-6)
-
-
-# -- Live Link Face -------------------------------------------------------------------------
-def livelink(path: Path, s: dict[str, np.ndarray], codes: list[str], angles: dict[str, np.ndarray] | None = None,
-             shuffle: bool = False) -> Path:
-    names = [n[0].upper() + n[1:] for n in s]
-    if shuffle:
-        names = [names[k] for k in np.random.default_rng(1).permutation(len(names))]
-    extra = angles or {}
-    lines = [",".join(["Timecode", "BlendshapeCount", *names, *extra])]
-    for t, code in enumerate(codes):
-        values = [s[n[0].lower() + n[1:]][t] for n in names] + [v[t] for v in extra.values()]
-        lines.append(",".join([code, "61", *(repr(float(v)) for v in values)]))
-    path.write_text("\r\n".join(lines) + "\r\n")
-    return path
-
-
-def codes(frames: int, fps: int, start: int = 0) -> list[str]:
-    at = range(start, start + frames)
-    return [f"14:{k // fps // 60:02d}:{k // fps % 60:02d}:{k % fps:02d}.{k % 1000:03d}" for k in at]
-
-
-@pytest.mark.parametrize("fps", [24, 30, 60])
-@pytest.mark.parametrize("shuffle", [False, True])
-def test_livelink(tmp_path: Path, fps: int, shuffle: bool) -> None:
-    frames = 3 * fps
-    s = scores(frames)
-    yaw = np.linspace(-0.5, 0.5, frames)
-    angles = {"HeadYaw": yaw, "HeadPitch": np.full(frames, 0.1), "HeadRoll": np.zeros(frames), "LeftEyeYaw": yaw}
-    got = read_parameters(livelink(tmp_path / "a.csv", s, codes(frames, fps, start=17), angles, shuffle))
-    assert got.format == "Live Link Face CSV" and got.seq.fps == fps and len(got.seq) == frames and got.seq.valid.all()
-    # the time codes carry fractions of a frame, which are rounded away: every line keeps its frame
-    for name, value in expected(s).items():
-        assert np.allclose(getattr(got.seq, name), value, atol=1e-6), name
-    assert np.allclose(got.seq.rotation, Rotation.from_euler("YXZ", np.stack([yaw, angles["HeadPitch"], 0 * yaw], 1)).as_rotvec(),
-                       atol=1e-5)
-    nose = HeadModel.default().sequence_landmarks(got.seq)[:, 30, 0]
-    assert nose[0] < -0.02 < 0.02 < nose[-1], "positive yaw turns to the subject's left"
-
-
-def test_livelink_gaps_doubles_and_jumps(tmp_path: Path) -> None:
-    s = scores(180)
-    full = codes(180, 60)
-    keep = [k for k in range(180) if k not in (50, 51)] + [179]
-    part = {n: v[keep] for n, v in s.items()}
-    got = read_parameters(livelink(tmp_path / "a.csv", part, [full[k] for k in keep]))
-    assert len(got.seq) == 180 and got.seq.fps == 60 and np.flatnonzero(~got.seq.valid).tolist() == [50, 51]
-    assert any("2 frames are missing" in n for n in got.notes) and any("1 frames come twice" in n for n in got.notes)
-    assert np.allclose(got.seq.expr[52], expected(s)["expr"][52], atol=1e-6)
-    jump = full[:3] + codes(3, 60, start=30_000)
-    got = read_parameters(livelink(tmp_path / "b.csv", {n: v[:6] for n, v in s.items()}, jump))
-    assert len(got.seq) == 6 and any("jump" in n for n in got.notes)
-    notes: list[str] = []
-    assert timing(["23:59:59:58.0", "23:59:59:59.0", "00:00:00:00.0", "00:00:00:01.0"], notes)[1].tolist() == [0, 1, 2, 3]
-    assert notes and timing(["00:00:00:40.0"], [])[0] == 60
-
-
-def test_livelink_eyes_when_the_shapes_are_silent(tmp_path: Path) -> None:
-    s = {n: np.zeros(60) if n.startswith("eyeLook") else v for n, v in scores(60).items()}
-    angles = {f"{side}Eye{a}": np.full(60, x) for side in ("Left", "Right") for a, x in (("Yaw", 0.2), ("Pitch", 0.1))}
-    got = read_parameters(livelink(tmp_path / "a.csv", s, codes(60, 60), angles))
-    assert np.allclose(got.seq.eyes_pose, [0.1, 0.2, 0, 0.1, 0.2, 0]) and any("gaze" in n for n in got.notes)
-
-
-def test_livelink_damage(tmp_path: Path) -> None:
-    path = livelink(tmp_path / "a.csv", scores(3), ["00:00:00:01.0", "soon", "00:00:00:03.0"])
-    with pytest.raises(ValueError, match="time code 'soon'"):
-        read_parameters(path)
-    livelink(path, scores(3), codes(3, 60))
-    text = path.read_text().splitlines()
-    path.write_text("\n".join([text[0], text[1], text[2][:200], text[3]]))  # a line cut short
-    assert read_parameters(path).seq.valid.tolist() == [True, False, True]
-    path.write_text(text[0] + "\n")
-    with pytest.raises(ValueError, match="0 frames"):
-        read_parameters(path)
 
 
 # -- unknown and hostile --------------------------------------------------------------------

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from command import command
 from facelm.face.head.model import HeadModel
 from facelm.face.io.heads.flame import EYELIDS, describe_import, import_head
 from facelm.face.io.heads.flame_landmarks import contour
 from flame_files import PARENT_TABLE, export_flame_layout
+from inputs import command
 
 DATA = Path(os.environ.get("FACELM_TEST_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
 

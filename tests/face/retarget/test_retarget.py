@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import command
 from facelm.data_gen.corpus.splits import split_of
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.sampler import sample_script
@@ -19,6 +18,7 @@ from facelm.face.head.model import HeadModel
 from facelm.face.io.heads.ict import convert_ict
 from facelm.face.retarget.retarget import RetargetConfig, Retargeting
 from head_variants import another, real_ict, unnamed
+from inputs import command
 from scipy.optimize import lsq_linear
 
 

@@ -1,4 +1,4 @@
-"""Clip files that must be refused, and a pickle that makes a folder when it is read."""
+"""A command run in this process, clip files that must be refused, and a pickle that makes a folder when it is read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import io
 import zipfile
 
 import numpy as np
+from facelm.cli.main import parse
+from facelm.cli.output import emit
 from facelm.face.clip.sequence import FaceSequence
 
 
@@ -61,3 +63,9 @@ def broken_files(clip: FaceSequence, folder) -> dict[str, tuple[str, str]]:
             archive.writestr(f"{key}.npy", body)
     put("huge", buffer.getvalue(), "claims shape")
     return out
+
+
+def command(*argv: object) -> int:
+    """Run a command line and print its results; returns the exit code."""
+    line = parse([str(a) for a in argv])
+    return emit(line.run(), line.json)
