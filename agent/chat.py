@@ -9,9 +9,10 @@ from typing import TextIO
 
 from ..common.progress import Progress, silent
 from ..data_gen.text.transition_text import Instruction
+from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from .intent import question_in, transition_in, without_politeness
-from .media import Loaded, describe_parts, lines, load_motion
+from .media import Loaded, Part, describe_parts, lines, load_motion
 from .pipeline import FaceLM
 from .requests import GenerateRequest, Sampling, Seconds, parsed, transition_request
 
@@ -46,6 +47,8 @@ class ChatSession:
     """Called while a video is fitted."""
     film: Loaded | None = None
     """The windows of the video at hand; ``clip`` is one of them."""
+    part: Part | None = None
+    """What ``clip`` was loaded as, if it came from a file."""
     made: int = field(default=0, init=False)
 
     def reply(self, text: str) -> Answer:
@@ -54,7 +57,7 @@ class ChatSession:
         if text.startswith("/"):
             return self._command(*text[1:].split(maxsplit=1))
         if (question := question_in(text)) is not None:
-            return Answer(self.agent.ask(self._need_clip(), question) if question else self._describe())
+            return Answer(self.agent.ask(self._at_hand(), question) if question else self._describe())
         text = without_politeness(text)
         if instruction := transition_in(text, self.clip is not None):
             return self._transition(instruction)
@@ -113,12 +116,12 @@ class ChatSession:
 
     def show(self, loaded: Loaded) -> None:
         """Make a loaded file the clip at hand (its first window, when it has several)."""
-        self.film, self.clip = loaded if len(loaded.parts) > 1 else None, loaded.seq
+        self.film, self.clip, self.part = loaded if len(loaded.parts) > 1 else None, loaded.seq, loaded.parts[0]
 
     def _describe(self) -> str:
         if self.film is not None:
             return "\n".join(lines(self.film, describe_parts(self.agent, self.film)))
-        return self.agent.describe(self._need_clip())
+        return self.agent.describe(self._at_hand())
 
     def _window(self, argument: str) -> Answer:
         parts = self.film.parts if self.film is not None else ()
@@ -126,8 +129,13 @@ class ChatSession:
             said = f"a number from 1 to {len(parts)}" if parts else "a video of more than one window; there is none"
             raise ValueError(f"/window needs {said}")
         part = parts[int(argument) - 1]
-        self.clip = part.seq
-        return Answer(f"{part.label}: {self.agent.describe(part.seq)}")
+        self.clip, self.part = part.seq, part
+        return Answer(f"{part.label}: {self.agent.describe(part.clip)}")
+
+    def _at_hand(self) -> FaceSequence | Normalised:
+        """The clip at hand as the language model reads it."""
+        clip = self._need_clip()
+        return self.part.clip if self.part is not None and self.part.seq is clip else clip
 
     def _need_clip(self) -> FaceSequence:
         if self.clip is None:

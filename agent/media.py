@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import radians, tan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..common.progress import Progress, silent
-from ..face.clip.normalise import PrepareConfig, is_filmed, normalise
+from ..face.clip.normalise import Normalised, PrepareConfig, is_filmed, normalise
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.windows import windows
 from ..face.head.model import HeadModel
@@ -34,9 +34,9 @@ SHORTEST = 0.5
 class Reader(Protocol):
     """What describes clips and answers questions about them (:class:`facelm.FaceLM`)."""
 
-    def describe_many(self, clips: Sequence[FaceSequence], /) -> list[str]: ...
+    def describe_many(self, clips: Sequence[FaceSequence | Normalised], /) -> list[str]: ...
 
-    def ask(self, clip: FaceSequence, question: str, /) -> str: ...
+    def ask(self, clip: FaceSequence | Normalised, question: str, /) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,18 @@ class Part:
     start: float
     """When it begins in the file, s."""
     end: float
-    seq: FaceSequence
+    clip: FaceSequence | Normalised
+    """What was filmed is normalised, once; a clip of parameters is as it was."""
+
+    @property
+    def seq(self) -> FaceSequence:
+        """The motion of the window."""
+        return self.clip.seq if isinstance(self.clip, Normalised) else self.clip
+
+    def mapped(self, change: Callable[[FaceSequence], FaceSequence]) -> Part:
+        """The window with another sequence, as clean as this one."""
+        seq = change(self.seq)
+        return replace(self, clip=replace(self.clip, seq=seq) if isinstance(self.clip, Normalised) else seq)
 
     @property
     def label(self) -> str:
@@ -188,7 +199,7 @@ def _windows(clip: FaceSequence, note: str, path: str | os.PathLike[str]) -> Loa
     parts, rests = [], []
     for start, stop in found:
         done = normalise(clip.slice(start, stop), config, filmed=True)
-        parts.append(Part(start / clip.fps, stop / clip.fps, done.seq))
+        parts.append(Part(start / clip.fps, stop / clip.fps, done))
         rests.append(done.rest_degrees)
     said = _rests(*rests[0][:2])
     if len(clip) > 1 and said:
@@ -210,12 +221,12 @@ def _rests(pitch: float, yaw: float) -> str:
 
 def describe_parts(agent: Reader, loaded: Loaded) -> list[str]:
     """What each window shows, in the model's words."""
-    return agent.describe_many([p.seq for p in loaded.parts])
+    return agent.describe_many([p.clip for p in loaded.parts])
 
 
 def ask_parts(agent: Reader, loaded: Loaded, question: str) -> list[str]:
     """The model's answer for each window; times in an answer are those of the window."""
-    return [agent.ask(p.seq, question) for p in loaded.parts]
+    return [agent.ask(p.clip, question) for p in loaded.parts]
 
 
 def lines(loaded: Loaded, texts: list[str]) -> list[str]:

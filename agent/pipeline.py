@@ -12,6 +12,7 @@ import numpy as np
 
 from ..common.progress import Progress, silent
 from ..data_gen.text.transition_text import Instruction
+from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.spontaneous import add_idle
 from ..face.facs.measure import Measurement, measure
@@ -179,15 +180,15 @@ class FaceLM:
                        progress or silent)
 
     # -- motion to words ----------------------------------------------------------------
-    def describe_many(self, clips: Sequence[FaceSequence]) -> list[str]:
-        """What each clip shows, in the model's words."""
+    def describe_many(self, clips: Sequence[FaceSequence | Normalised]) -> list[str]:
+        """What each clip shows, in the model's words; what is :class:`Normalised` is not cleaned again."""
         return self.lm.describe([self._ids(c) for c in clips])
 
-    def describe(self, clip: FaceSequence) -> str:
+    def describe(self, clip: FaceSequence | Normalised) -> str:
         """What a clip shows, in the model's words."""
         return self.describe_many([clip])[0]
 
-    def ask(self, clip: FaceSequence, question: str) -> str:
+    def ask(self, clip: FaceSequence | Normalised, question: str) -> str:
         """The model's answer to a question about a clip."""
         return self.lm.ask(self._ids(clip), parsed(Question, question))
 
@@ -195,5 +196,6 @@ class FaceLM:
         """What geometry says the clip shows (no model involved)."""
         return measure(clip, self.head)
 
-    def _ids(self, clip: FaceSequence) -> np.ndarray:
-        return self.tokenizer.encode(check_clip(clip, self.head)).ids
+    def _ids(self, clip: FaceSequence | Normalised) -> np.ndarray:
+        check_clip(clip.seq if isinstance(clip, Normalised) else clip, self.head)
+        return self.tokenizer.encode(clip).ids

@@ -232,7 +232,7 @@ def describe(clips: list[str], /, *, ask: str | None = None, reading: ReadingOpt
     files = read_for_model(clips, reading, progress)
     agent = load_agent(model)
     parts = [(path, part, len(loaded.parts) > 1) for path, loaded in zip(clips, files, strict=True) for part in loaded.parts]
-    seen = [part.seq for _, part, _ in parts]
+    seen = [part.clip for _, part, _ in parts]
     texts = agent.describe_many(seen) if question is None else [agent.ask(c, question) for c in seen]
     for (path, part, several), text in zip(parts, texts, strict=True):
         said = {"description": text} if question is None else {"question": question, "answer": text}
@@ -259,7 +259,7 @@ def read_for_model(paths: list[str], reading: ReadingOptions = READING, progress
     for path in paths:
         loaded = read(path, head, reading.face, progress)
         try:
-            out.append(replace(loaded, parts=tuple(replace(p, seq=check_clip(to(p.seq), default)) for p in loaded.parts)))
+            out.append(replace(loaded, parts=tuple(p.mapped(lambda clip: check_clip(to(clip), default)) for p in loaded.parts)))
         except ValueError as err:
             raise ValueError(f"{path}: {err}") from err
     return out

@@ -13,6 +13,7 @@ from facelm.agent.media import Loaded, Part, ask_parts, describe_parts, lines, l
 from facelm.agent.pipeline import check_clip
 from facelm.data_gen.fit import fit
 from facelm.data_gen.performer.animator import perform
+from facelm.face.clip.normalise import Normalised
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.facs.measure import measure
 from facelm.face.facs.script import Event, Script
@@ -44,12 +45,14 @@ class Reader:
     def describe_many(self, clips: list[FaceSequence]) -> list[str]:
         return [self.describe(c) for c in clips]
 
-    def describe(self, clip: FaceSequence) -> str:
+    def describe(self, clip: FaceSequence | Normalised) -> str:
+        clip = clip.seq if isinstance(clip, Normalised) else clip
         check_clip(clip, self.head)
         self.read.append(clip)
         return ", ".join(measure(clip).names) or "nothing"
 
-    def ask(self, clip: FaceSequence, question: str) -> str:
+    def ask(self, clip: FaceSequence | Normalised, question: str) -> str:
+        clip = clip.seq if isinstance(clip, Normalised) else clip
         return f"{clip.seconds:.1f} s"
 
 
@@ -180,3 +183,13 @@ def test_one_window_is_a_clip(tmp_path: Path) -> None:
     assert session.film is None and session.reply("/describe").text == "smile"
     with pytest.raises(ValueError, match="there is none"):
         session.reply("/window 1")
+
+
+def test_a_film_is_cleaned_once_and_a_clip_by_the_reader(tmp_path: Path) -> None:
+    film_file = film(smiles(3.0, fps=30.0)).save(tmp_path / "film.npz")
+    part, = load_motion(film_file).parts
+    assert isinstance(part.clip, Normalised) and part.clip.filmed and part.seq is part.clip.seq
+    moved = part.mapped(lambda clip: clip.slice(0, 10))
+    assert isinstance(moved.clip, Normalised) and len(moved.seq) == 10
+    part, = load_motion(smiles(3.0).save(tmp_path / "made.npz")).parts
+    assert isinstance(part.clip, FaceSequence)
