@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -16,10 +16,7 @@ from ..face.facs.measure import Measurement
 from ..face.facs.measure import measure as measure_clip
 from ..face.head.model import HeadModel
 from .options import PICTURES, READING, Out, ReadingOptions, Result, Watch
-from .requests import NOTE, not_over_its_input, output_file, output_files, ready
-
-if TYPE_CHECKING:
-    from .media import Loaded
+from .requests import not_over_its_input, output_file, output_files, ready
 
 log = logging.getLogger(__name__)
 DEFAULT = "default"
@@ -45,16 +42,6 @@ def carry(source: HeadModel, target: HeadModel) -> Callable[[FaceSequence], Face
     return Retargeting.between(source, target).apply
 
 
-def read(path: str, head: HeadModel, face: int | None = None, progress: Progress = silent) -> Loaded:
-    """A clip of ``head``; what is no ``.npz`` is fitted. What was done to it is logged."""
-    from .media import load_motion
-
-    loaded = load_motion(path, head, progress, face)
-    if loaded.note:
-        log.log(NOTE, "%s: %s", path, loaded.note)
-    return loaded
-
-
 # -- clips --------------------------------------------------------------------------------
 def measure(clips: list[str], /, *, reading: ReadingOptions = READING, progress: Watch = silent) -> Iterator[Result]:
     """The timeline of facial actions, by geometry.
@@ -62,6 +49,8 @@ def measure(clips: list[str], /, *, reading: ReadingOptions = READING, progress:
     Args:
         clips: CLIP.npz, or videos and pictures, which are fitted first.
     """
+    from .media import read
+
     head = load_head(reading.head)
     for path, loaded in [(p, read(p, head, reading.face, progress)) for p in clips]:
         several = len(loaded.parts) > 1

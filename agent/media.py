@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,12 +15,14 @@ from ..face.clip.normalise import Normalised, PrepareConfig, is_filmed, normalis
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.windows import windows
 from ..face.head.model import HeadModel
+from .requests import NOTE
 from .transition import recent
 
 if TYPE_CHECKING:
     from ..data_gen.fit.fit import FitResult
     from ..face.render.camera import PinholeCamera
 
+log = logging.getLogger(__name__)
 WINDOW = 8.0
 """Seconds of the longest clip that the language model was trained on (data_gen/performer/sampler.py)."""
 SLACK = 2.0
@@ -117,6 +120,14 @@ def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, pro
         result = fit_file(path, model, progress, face=face)
         clip, note = result.seq, _about(result)
     return _windows(clip, note, path)
+
+
+def read(path: str, head: HeadModel, face: int | None = None, progress: Progress = silent) -> Loaded:
+    """Load a file as :func:`load_motion` does, and log what was done to it."""
+    loaded = load_motion(path, head, progress, face)
+    if loaded.note:
+        log.log(NOTE, "%s: %s", path, loaded.note)
+    return loaded
 
 
 def fit_file(path: str | os.PathLike[str], head: HeadModel, progress: Progress = silent, **options: Any) -> FitResult:

@@ -18,7 +18,7 @@ from cyclopts import Parameter
 from ..common.progress import silent
 from ..face.clip.sequence import FaceSequence
 from ..face.head.model import HeadModel
-from .file_tools import carry, draw, fact_lines, load_head, read
+from .file_tools import carry, draw, fact_lines, load_head
 from .options import (
     COPIES,
     HIDDEN,
@@ -192,7 +192,7 @@ def transition(instruction: str, /, *, out: Out, start: StartOptions = START, se
     head = load_head(start.head)
     source, place = None, "the face at rest"
     if start.source is not None:
-        from .media import start_frame
+        from .media import read, start_frame
 
         source, place = start_frame(start.source, start.at, read(start.source, head, start.face, progress))
     if baseline is not None and by_baseline:
@@ -252,7 +252,7 @@ def read_for_model(paths: list[str], reading: ReadingOptions = READING, progress
     Raises:
         ValueError: naming the first file that it cannot read.
     """
-    from .media import check_clip
+    from .media import check_clip, read
 
     head, default = load_head(reading.head), HeadModel.default()
     to, out = carry(head, default), []

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_fixtures import files, in_a_folder_of_its_own, tree  # noqa: F401
-from facelm.agent import file_tools, tools
+from facelm.agent import media, tools
 from facelm.agent.pipeline import FaceLM
 from facelm.cli.main import COMMANDS, main
 from facelm.cli.spellings import OLD
@@ -118,7 +118,7 @@ def test_ctrl_c_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     def stop(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(file_tools, "read", stop)
+    monkeypatch.setattr(media, "read", stop)
     assert main(["measure", str(files / "clip.npz")]) == 130
     assert capsys.readouterr() == ("", "facelm: stopped\n")
 
