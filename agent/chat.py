@@ -16,6 +16,7 @@ from .media import Loaded, Part, describe_parts, lines, load_motion
 from .pipeline import FaceLM
 from .requests import GenerateRequest, Sampling, Seconds, parsed, transition_request
 
+LEAVE = ("/quit", "quit", "exit", "bye")
 HELP = """Type what the face should do ("She smiles, then nods twice."), or ask about the clip ("How often does it blink?").
 "Turn this face from anger to happiness" and "now change it to sad, via neutral" go on from the clip at hand.
   /open FILE       talk about this clip, video or picture
@@ -168,7 +169,7 @@ def loop(session: ChatSession, source: TextIO, sink: TextIO, as_json: bool = Fal
     while True:
         print("" if as_json else "> ", end="", file=sink, flush=True)
         line = source.readline()
-        if not line or line.strip() == "/quit":
+        if not line or line.strip().lower() in LEAVE:
             print("", end="" if as_json else "\n", file=sink)
             return
         if not line.strip():

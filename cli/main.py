@@ -65,6 +65,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name -> (module and function, help)."""
 HIDDEN: dict[str, Callable[[], object]] = {"progress": bars, "baseline": baseline, "version": lambda: __version__}
 """Arguments that are no options: what the command line gives for each."""
+_FIRST = {name.split()[0] for name in COMMANDS}
 GROUPS = {"head": "Import and look at head models.", "data": "Make training data.",
           "tokenizer": "Train or evaluate the motion tokenizer."}
 
@@ -115,7 +116,8 @@ def parse(argv: Sequence[str]) -> Line:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. User errors are one line on stderr."""
     argv = [str(a) for a in (sys.argv[1:] if argv is None else argv)]
-    name = f"facelm {argv[0]}" if argv and argv[0] in {c.split()[0] for c in COMMANDS} else "facelm"
+    two = " ".join(argv[:2])
+    name = "facelm" if not argv else f"facelm {two if two in COMMANDS else argv[0]}" if argv[0] in _FIRST else "facelm"
     try:
         line = parse(argv)
         with logged(line.level):
@@ -161,6 +163,7 @@ def explained(err: CycloptsError) -> str:
     if isinstance(err, MissingArgumentError) and name:
         return f"{name} is missing, or its value is; see {chain} --help"
     if isinstance(err, (UnknownOptionError, UnknownCommandError, UnusedCliTokensError)):
+        text = text.split(" Available commands:")[0].rstrip(".")  # cyclopts cuts the list; --help has all of it
         return f"{text[0].lower()}{text[1:]}; see {chain} --help"
     return text
 

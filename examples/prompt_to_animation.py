@@ -18,7 +18,7 @@ out.mkdir(parents=True, exist_ok=True)
 lm = FaceLM.from_pretrained()
 clip = lm.generate(prompt, seconds=4.0, seed=0)
 clip.save(out / "clip.npz")
-write_glb(clip, out / "clip.glb", lm.head)
+write_glb(clip, lm.head, out / "clip.glb")
 
 print(f"{clip.seconds:.2f} s at {clip.fps:g} fps in {out}")
 print("the model reads its own motion as:", lm.describe(clip))

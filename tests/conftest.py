@@ -14,6 +14,10 @@ from facelm.data_gen.performer.animator import perform  # noqa: E402
 from facelm.data_gen.performer.sampler import sample_script  # noqa: E402
 from facelm.face.clip.sequence import FaceSequence  # noqa: E402
 from facelm.face.head.model import HeadModel  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+settings.register_profile("fixed", derandomize=True)
+settings.load_profile("fixed")  # the same examples in every run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +147,9 @@ def _mediapipe() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         with _quiet():
+            found = require("mediapipe", "fit", "finding faces needs MediaPipe 1.2 or later")
             require("mediapipe.tasks.python.vision", "fit", "finding faces needs MediaPipe 1.2 or later")
-            return import_module("mediapipe")
+            return found
     except (ImportError, OSError) as error:
         raise _missing(error) from error
 
