@@ -97,7 +97,7 @@ def render(clip: str, /, *, out: Out, size: int = 512, reading: ReadingOptions =
         out: FILE.mp4, .gif, .png or .glb.
         size: Height in pixels, 64 to 2048.
     """
-    target = output_file(out, *PICTURES, ".glb")
+    target = not_over_its_input(output_file(out, *PICTURES, ".glb"), clip)
     if not 64 <= size <= 2048:
         raise ValueError(f"--size is {size}; allowed: 64 to 2048")
     from .media import whole
@@ -131,6 +131,8 @@ def fit(inputs: list[str], /, *, out: Out, overlay: str | None = None, head: str
         raise ValueError(f"--overlay is for one input; {len(inputs)} were given")
     if overlay and Path(overlay).suffix.lower() not in (".mp4", ".png"):
         raise ValueError(f"--overlay is {overlay}; allowed: a file ending in .mp4 or .png")
+    if overlay:
+        not_over_its_input(Path(overlay), inputs[0])
     model = load_head(head)
     for source, path in zip(inputs, output_files(inputs, out), strict=True):
         try:

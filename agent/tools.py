@@ -43,6 +43,7 @@ from .requests import (
     GenerateRequest,
     Question,
     Seconds,
+    not_over_its_input,
     output_file,
     output_folder,
     parsed,
@@ -189,6 +190,8 @@ def transition(instruction: str, /, *, out: Out, start: StartOptions = START, se
     if start.at is not None and start.source is None:
         raise ValueError(f"--at is {start.at:g}, but there is no --source; give one, or leave --at out")
     target, extra = output_file(out, ".npz"), copies.paths()
+    for path in (target, *extra) if start.source is not None else ():
+        not_over_its_input(path, start.source or "")
     head = load_head(start.head)
     source, place = None, "the face at rest"
     if start.source is not None:

@@ -50,9 +50,11 @@ def transitions(*, out: Out, count: int = 24000, seed: int = 0) -> Result:
         count: Number of transitions.
         seed: The same seed gives the same instructions.
     """
-    from ..data_gen.corpus.transitions import write_transitions
+    from ..data_gen.corpus.transitions import FILE, write_transitions
 
-    output_folder(out)
+    folder = output_folder(out)
+    if other := [p.name for p in folder.iterdir() if p.name != FILE and not p.name.startswith(".")] if folder.is_dir() else []:
+        raise ValueError(f"{out} holds something else ({sorted(other)[0]}); give an empty folder")
     path = write_transitions(out, count, seed, bars("transitions"))
     return written(path, f"{count} transitions; train on them with a recipe that has data.transition", {"count": count})
 

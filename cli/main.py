@@ -6,6 +6,7 @@ option, something missing), 130 stopped by Ctrl-C. Every error is one line on st
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -122,7 +123,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         line = parse(argv)
         with logged(line.level):
             code = emit(line.run(), line.json)
-        sys.stdout.flush()  # a reader that left is noticed here, not at exit
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a reader that left is noticed here, not at exit
         return code
     except KeyboardInterrupt:
         print("facelm: stopped", file=sys.stderr)
@@ -190,4 +192,7 @@ class _Formatter(logging.Formatter):
 
 def entry() -> None:
     """Console-script entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show costs no result
     sys.exit(main())

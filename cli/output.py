@@ -36,7 +36,8 @@ def bars(text: str = "") -> Progress:
     def update(done: int, of: int, stage: str = "", /) -> None:
         from tqdm import tqdm
 
-        bar = shown.setdefault(stage, tqdm(desc=stage or text, leave=False, disable=not sys.stderr.isatty()))
+        if (bar := shown.get(stage)) is None:
+            bar = shown[stage] = tqdm(desc=stage or text, leave=False, disable=not sys.stderr.isatty())
         bar.total = of
         bar.update(done - bar.n)
         if done >= of:

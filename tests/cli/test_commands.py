@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_fixtures import files, in_a_folder_of_its_own, tree  # noqa: F401
+from cli_fixtures import files, in_a_folder_of_its_own, refuse, tree  # noqa: F401
 from facelm.agent import media, tools
 from facelm.agent.pipeline import FaceLM
 from facelm.cli.main import COMMANDS, main
@@ -228,6 +228,19 @@ def test_a_source_on_another_head_comes_back_on_it(performing: None, tmp_path: P
     assert out.expr[-1].max() > 0.3
 
 
+# -- nothing is lost ---------------------------------------------------------------------
+def test_no_output_goes_over_its_input(refuse: Callable[..., str], tmp_path: Path) -> None:
+    for name in ("face.png", "face.mp4"):
+        (tmp_path / name).write_bytes(b"only one copy")
+    assert "over its own input" in refuse("render", "face.png", "-o", "face.png")
+    assert "over its own input" in refuse("fit", "face.mp4", "-o", "fit.npz", "--overlay", "face.mp4")
+    assert "over its own input" in refuse("transition", "from anger to joy", "--source", "face.png", "-o", "t.npz",
+                                          "--render", "face.png")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("mine")
+    assert "holds something else (notes.txt)" in refuse("data", "transitions", "-o", "full", "--count", 2)
+
+
 # -- as a program -----------------------------------------------------------------------
 def program(*argv: object, **options) -> subprocess.Popen:  # noqa: ANN003
     return subprocess.Popen([sys.executable, "-m", "facelm.cli", *map(str, argv)], stdout=subprocess.PIPE,
@@ -243,6 +256,13 @@ def test_the_program_refuses_in_one_line_and_leaves_when_its_reader_does(files: 
     assert (wrong.returncode, out) == (1, "")
     assert err.startswith(f"facelm measure: {tmp_path}: no pictures in this folder; ") and err.count("\n") == 1
     assert closed.stderr.read() == "" and closed.wait(timeout=120) == 1
+    named = tmp_path / "\u00e9.npz"
+    named.write_bytes((files / "clip.npz").read_bytes())
+    shell = f'PYTHONIOENCODING=ascii "{sys.executable}" -m facelm.cli measure "{named}"'
+    plain = subprocess.run(shell, shell=True, capture_output=True, timeout=120, check=True)
+    assert b"\\xe9.npz" in plain.stdout and plain.stderr == b""
+    silent = subprocess.run(f"{shell} >&-", shell=True, capture_output=True, timeout=120, check=False)
+    assert b"Traceback" not in silent.stderr
 
 
 def test_generating_prints_nothing_but_its_lines(files: Path, tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ def refuse(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Refuse:
         code = main([str(a) for a in argv])
         out, err = capsys.readouterr()
         assert code == wanted, (argv, out, err)
-        assert err.startswith(tuple(f"facelm {' '.join(map(str, argv[:n]))}: " for n in (1, 2))) and err.endswith("\n") and err.count("\n") == 1, (argv, err)
+        names = tuple(f"facelm {' '.join(map(str, argv[:n]))}: " for n in (1, 2))
+        assert err.startswith(names) and err.endswith("\n") and err.count("\n") == 1, (argv, err)
         assert 20 < len(err) < 1200 and "Traceback" not in err and out == "", (argv, err, out)
         assert tree(tmp_path) == before, argv
         return err
