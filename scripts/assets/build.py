@@ -79,10 +79,9 @@ def landmarks(out: Out = None, renders: int = 700, prior_clips: int = 200, size:
     out, default, rng = out or SHIPPED / "mediapipe_default.npz", HeadModel.default(), np.random.default_rng(seed)
     train, test = (draw_and_detect(default, random_poses(default, n, rng), size, rng)
                    for n in (renders, max(40, renders // 5)))
-    marks = solve(default, train)
+    arrays, notes = solve(default, train)
     summary: dict[str, object] = {"renders": len(train.found), "found": float(train.found.mean()), "size": size,
-                                  "held_out": report(default, marks, test)}
-    arrays = marks.arrays()
+                                  "held_out": report(default, arrays, test) | {k: round(v, 2) for k, v in notes.items()}}
     if prior_clips:
         prior, summary["prior"] = fit_prior(default, prior_clips, rng)
         arrays |= prior

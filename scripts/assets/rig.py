@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from facelm.face.io.heads.ict_rig import regress
 from mesh import FACE_UNITS, SCALE, plane_side
 from parts import EYE_RINGS, EYE_SECTORS, Assembly, rigid
 
@@ -27,18 +28,6 @@ def rotation(axis: int, angle: float) -> np.ndarray:
     out[i, i] = out[j, j] = c
     out[i, j], out[j, i] = -s, s
     return out
-
-
-def regress(points: np.ndarray, chosen: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Row (V,) on the chosen vertices, summing to one, that gives ``where``; as even as possible."""
-    p = points[chosen]
-    n = len(chosen)
-    a = np.concatenate([np.ones((1, n)), p.T])
-    even = np.full(n, 1.0 / n)
-    w = even + np.linalg.pinv(a) @ (np.concatenate([[1.0], where]) - a @ even)
-    row = np.zeros(len(points))
-    row[chosen] = w
-    return row
 
 
 def smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -305,7 +305,7 @@ def regressor(file: IctFile, rig: Rig, own: OwnParts) -> Floats:
     for joint, eye in ((3, own.eyes[0]), (4, own.eyes[1])):
         rings[joint] = np.flatnonzero(eye) if eye.any() else _nearest(v, skin, rig.joints[joint], 120)
     for joint, chosen in rings.items():
-        out[joint] = _regress(v, chosen, rig.joints[joint])
+        out[joint] = regress(v, chosen, rig.joints[joint])
     return out
 
 
@@ -315,7 +315,7 @@ def _nearest(v: Floats, chosen: NDArray[np.int64], where: Floats, count: int, be
     return chosen[np.argsort(gap, kind="stable")[:count]]
 
 
-def _regress(points: Floats, chosen: NDArray[np.int64], where: Floats) -> Floats:
+def regress(points: Floats, chosen: NDArray[np.int64], where: Floats) -> Floats:
     """Row (V,) on the chosen vertices, summing to one, that gives ``where``; as even as possible."""
     count = len(chosen)
     a = np.concatenate([np.ones((1, count)), points[chosen].T])
