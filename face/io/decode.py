@@ -117,11 +117,7 @@ def _decoded(packet: Packet[VideoStream]) -> list[VideoFrame]:
 
 
 def probe_video(path: Path) -> MediaInfo:
-    """What a video holds: one picture is decoded for the true size, the packets' times give the rate.
-
-    Raises:
-        ValueError: no video, or none that can be read.
-    """
+    """What a video holds: one picture is decoded for the true size, the packets' times give the rate."""
     most = _LIST_SOME if path.stat().st_size > _LIST_ALL else None
     first: VideoFrame | None = None
     stamps: list[int | None] = []

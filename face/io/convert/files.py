@@ -30,11 +30,7 @@ class Table:
     cells: list[list[str]]
 
     def values(self) -> np.ndarray:
-        """(T, W) float64, as wide as the header or the longest row; cells that hold no number are not a number.
-
-        Raises:
-            ValueError: no rows.
-        """
+        """(T, W) float64, as wide as the header or the longest row; cells that hold no number are not a number."""
         if not self.cells:
             raise ValueError("the table has 0 frames; at least 1 is needed")
         width = len(self.header) or max(map(len, self.cells))
@@ -49,12 +45,7 @@ def _number(cell: str) -> float:
 
 
 def open_content(path: Path) -> Any:
-    """What a file or folder holds: usually a dict of arrays; a :class:`Table` for CSV.
-
-    Raises:
-        FileNotFoundError: nothing there.
-        ValueError: of no known kind, damaged, too large or hostile.
-    """
+    """What a file or folder holds: usually a dict of arrays; a :class:`Table` for CSV."""
     if not path.exists():
         raise FileNotFoundError(f"no such file: {path}")
     if path.is_dir():

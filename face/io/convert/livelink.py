@@ -35,11 +35,7 @@ def is_livelink(content: object) -> bool:
 
 
 def livelink_channels(table: Table, head: HeadModel) -> Channels:
-    """One clip of a Live Link Face file; missing frames are interpolated and marked invalid.
-
-    Raises:
-        ValueError: no rows, or time codes that cannot be read.
-    """
+    """One clip of a Live Link Face file; missing frames are interpolated and marked invalid."""
     values = table.values()
     names = {h.lower(): k for k, h in enumerate(table.header)}
     notes: list[str] = []
