@@ -158,3 +158,8 @@ def draw_and_detect(head: HeadModel, poses: Poses, size: int, rng: np.random.Gen
             for face in landmarker.look(picture, retry=False):
                 points[i], scores[i] = face.points[:, :2] * size, face.blendshapes
     return Seen(poses, vertices, focal, np.isfinite(points[:, 0, 0]), points, scores, size)
+
+
+def ridge(x: np.ndarray, y: np.ndarray, stiffness: float) -> np.ndarray:
+    """Ridge regression of ``y (N, M)`` on ``x (N, K)``: (K, M)."""
+    return np.linalg.solve(x.T @ x + stiffness * np.eye(x.shape[1]), x.T @ y)
