@@ -46,20 +46,15 @@ class OwnParts:
 class Rig:
     """The joints and what they do to the file's vertices."""
 
-    joints: Floats
-    """(5, 3) m."""
-    eye_radius: float
-    """m."""
-    weights: Floats
-    """(V, 5)."""
-    posedirs: Floats
-    """(V, 3, 36)."""
+    joints: Floats  # (5, 3) m
+    eye_radius: float  # m
+    weights: Floats  # (V, 5)
+    posedirs: Floats  # (V, 3, 36)
     angles: dict[str, float]
     """Joint angle, rad, that performs each ARKit shape which is a joint here."""
     forward_share: float
     """How much ``jawForward`` belongs to a full ``jawLeft`` or ``jawRight``."""
-    report: dict[str, float]
-    """mm."""
+    report: dict[str, float]  # mm
 
 
 def own_parts(file: IctFile) -> OwnParts:
@@ -81,16 +76,13 @@ def own_parts(file: IctFile) -> OwnParts:
         centre, radius, off = sphere(p)
         eye = next((s for s, at in (("left", slice(42, 48)), ("right", slice(36, 42)))
                     if np.linalg.norm(marks[at].mean(0) - centre) < 0.03), None)
+        rot, moved = (x[0] for x in rigid((p + opened[own])[None], p))
+        slack = float(np.linalg.norm(p @ rot.T + moved - p - opened[own], axis=1).max())
         if eye and 0.008 < radius < 0.022 and off < 0.05 * radius:
             out[eye] |= own
-            continue
-        turn, moved = rigid((p + opened[own])[None], p)
-        rot = turn[0]
-        off = float(np.linalg.norm(p @ rot.T + moved[0] - p - opened[own], axis=1).max())
-        angle = np.arctan2(rot[2, 1], rot[1, 1])
-        if np.linalg.norm(opened[own], axis=1).max() < 1e-4:
+        elif np.linalg.norm(opened[own], axis=1).max() < 1e-4:
             out["upper"] |= own
-        elif off < 2e-4 and angle > np.radians(5):
+        elif slack < 2e-4 and np.arctan2(rot[2, 1], rot[1, 1]) > np.radians(5):
             out["lower"] |= own
         else:
             out["tongue"] |= own
@@ -156,13 +148,7 @@ def smooth(values: np.ndarray, faces: np.ndarray, rounds: int) -> Floats:
 
 
 def fit_rig(file: IctFile, own: OwnParts, same: Correspondence, default: HeadModel) -> Rig:
-    """Fit joints, weights and correctives.
-
-    Args:
-        file: the head; own: its loose parts.
-        same: from the file's mesh to the default head, whose neck says where this one's is.
-        default: the default head.
-    """
+    """Joints, weights and correctives; ``same`` leads to the default head, whose neck says where this one's is."""
     v, n = file.v, len(file.v)
     report: dict[str, float] = {}
     jaw, angle = _jaw(file, own)
