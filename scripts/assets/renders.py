@@ -31,8 +31,7 @@ class Poses:
     eyes: np.ndarray
     rotation: np.ndarray
     fov: np.ndarray
-    clip: np.ndarray
-    """Which clip a row is of; -1 for single pictures."""
+    clip: np.ndarray  # which clip a row is of; -1 for single pictures
 
     def __len__(self) -> int:
         return len(self.expr)
@@ -43,16 +42,11 @@ class Seen:
     """Pictures with their detections."""
 
     poses: Poses
-    vertices: np.ndarray
-    """(N,V,3) m, camera frame."""
-    focal: np.ndarray
-    """(N,) px."""
-    found: np.ndarray
-    """(N,) bool."""
-    points: np.ndarray
-    """(N,478,2) px, NaN where nothing was found."""
-    scores: np.ndarray
-    """(N,52) blendshape scores."""
+    vertices: np.ndarray  # (N,V,3) m, camera frame
+    focal: np.ndarray  # (N,) px
+    found: np.ndarray  # (N,) bool
+    points: np.ndarray  # (N,478,2) px, NaN where nothing was found
+    scores: np.ndarray  # (N,52) blendshape scores
     size: int
 
     def project(self, points: np.ndarray) -> np.ndarray:

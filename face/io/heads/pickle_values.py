@@ -166,7 +166,8 @@ def _array(r: Resolver, call: Record, *_: Any) -> Any:
 def _dtype(r: Resolver, call: Record, code: Any, *_: Any) -> Any:
     if code in ("O", "O8", "O4", "|O"):
         return object
-    _, order, *record = call.state[:5] if call.state else (0, "=", None, None, None)
+    state: Any = call.state or (0, "=", None, None, None)
+    _version, order, *record = state[:5]
     if not isinstance(code, str) or not _TYPE.fullmatch(code) or order not in ("<", ">", "|", "=") or record != [None] * 3:
         raise ValueError(f"refused: an array of type {shown(code, 40)} or of records; plain numbers and text are read")
     return np.dtype(code).newbyteorder(order) if call.state else np.dtype(code)
