@@ -26,8 +26,8 @@ STILL_FPS = 25.0
 MAX_FPS = 240.0
 WEBP = "webp_anim"
 """Codec of an animated WebP."""
-_LIST_SOME = 900
-"""Packets that are listed of a big file."""
+_LIST_ALL, _LIST_SOME = 256 << 20, 900
+"""Of a file of more bytes than the former, only so many packets are listed."""
 _RATES = (Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(48),
           Fraction(50), Fraction(60000, 1001), Fraction(60))
 # containers that hold one recording; playlists, which name other files, are not among them
@@ -57,17 +57,8 @@ class MediaInfo:
     """The frame rate of the file varies and is made constant."""
     seekable: bool = field(default=False, repr=False)
 
-    @property
-    def duration(self) -> float:
-        """Seconds."""
-        return self.frames / self.fps
-
     def scaled(self, max_side: int | None) -> tuple[int, int]:
-        """(width, height) of the frames when their longer side may be ``max_side`` pixels at most.
-
-        Raises:
-            ValueError: ``max_side`` is below 16.
-        """
+        """(width, height) of the frames when their longer side may be ``max_side`` pixels, 16 or more, at most."""
         if max_side is None or max(self.width, self.height) <= max_side:
             return self.width, self.height
         if max_side < 16:
@@ -111,32 +102,23 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
     """The packets of a stream up to where the file ends, be it early; the last, empty one flushes the decoder."""
-    packets = container.demux(stream)
     try:
-        yield from packets
+        yield from container.demux(stream)
     except av.FFmpegError:
         return
 
 
 def _decoded(packet: Packet[VideoStream]) -> list[VideoFrame]:
-    """The frames that a packet completes; a damaged packet completes none."""
+    """The frames that a packet completes; a damaged one completes none."""
     try:
         return packet.decode()
     except av.FFmpegError:
         return []
 
 
-def probe_video(path: Path, list_all: int = 256 << 20) -> MediaInfo:
-    """What a video holds: one picture is decoded for the true size, the packets' times give the rate.
-
-    Args:
-        path: the file.
-        list_all: bytes; of a bigger file only the first packets are listed.
-
-    Raises:
-        ValueError: no video, or none that can be read.
-    """
-    most = _LIST_SOME if path.stat().st_size > list_all else None
+def probe_video(path: Path) -> MediaInfo:
+    """What a video holds: one picture is decoded for the true size, the packets' times give the rate."""
+    most = _LIST_SOME if path.stat().st_size > _LIST_ALL else None
     first: VideoFrame | None = None
     stamps: list[int | None] = []
     cut = False
@@ -170,8 +152,7 @@ def probe_video(path: Path, list_all: int = 256 << 20) -> MediaInfo:
         frames = max(frames, round(stated))
     elif cut or frames < 0.9 * stated - 2:
         notes.append(f"the file is incomplete: about {frames} of {max(frames, round(stated))} frames are there")
-    size = max(1, round(width * pixel)), height
-    return replace(rate, frames=frames).info(path, size, codec, notes, seekable)
+    return replace(rate, frames=frames).info(path, (max(1, round(width * pixel)), height), codec, notes, seekable)
 
 
 def _snap(fps: float, within: float) -> float:

@@ -32,6 +32,7 @@ from scipy.spatial.transform import Rotation
 from ...common.files import atomic_file
 from ..clip.channels import JOINTS, PARENTS
 from ..clip.sequence import FaceSequence
+from ..head.lbs import world_transforms
 from ..head.model import HeadModel
 from ..head.surface import vertex_normals
 from ..render.shading import PARTS, Appearance, Eyes, Palette, appearance, linear
@@ -42,10 +43,9 @@ _STILL = 1e-6
 """Movement below this (weights, radians, metres) is no animation."""
 _MOVES = 1e-6
 """A vertex that a morph target moves less than this, metres, is left out of it."""
-_FINISH = {  # roughness of each part; everything is a dielectric
-    "skin": 0.62, "lips": 0.42, "eyes": 0.12, "teeth": 0.30, "tongue": 0.35, "gums": 0.35, "mouth": 0.5,
-    "brows": 0.95, "lashes": 0.95,
-}
+_FINISH = {"skin": 0.62, "lips": 0.42, "eyes": 0.12, "teeth": 0.30, "tongue": 0.35, "gums": 0.35, "mouth": 0.5,
+           "brows": 0.95, "lashes": 0.95}
+"""Roughness of each part; everything is a dielectric."""
 
 
 class _Buffer:
@@ -92,16 +92,13 @@ class _Buffer:
         kept[rows] = a[rows]
         entry: dict[str, Any] = {"componentType": _FLOAT, "count": len(a), "type": "VEC3",
                                  "min": kept.min(0).tolist(), "max": kept.max(0).tolist()}
-        index_type, size = (_UINT16, 2) if len(a) <= 65535 else (_UINT32, 4)
-        if len(rows) * (12 + size) >= a.nbytes:
+        index_type, index = (_UINT16, rows.astype("<u2")) if len(a) <= 65535 else (_UINT32, rows.astype("<u4"))
+        if len(rows) * 12 + index.nbytes >= a.nbytes:
             entry["bufferView"] = self.view(kept.tobytes(), 34962)
         elif len(rows):
-            index = rows.astype("<u2" if size == 2 else "<u4")
-            entry["sparse"] = {
-                "count": len(rows),
-                "indices": {"bufferView": self.view(index.tobytes()), "componentType": index_type},
-                "values": {"bufferView": self.view(a[rows].tobytes())},
-            }
+            entry["sparse"] = {"count": len(rows),
+                               "indices": {"bufferView": self.view(index.tobytes()), "componentType": index_type},
+                               "values": {"bufferView": self.view(a[rows].tobytes())}}
         return self._accessor(entry)
 
 
@@ -110,18 +107,12 @@ class _Motion:
     """What moves: morph targets with their weights, and the joints' local transforms."""
 
     names: list[str]
-    deltas: np.ndarray
-    """(M,V,3) metres."""
-    weights: np.ndarray
-    """(T,M)"""
-    rotations: np.ndarray
-    """(T,5,4) quaternions x, y, z, w."""
-    translations: np.ndarray
-    """(T,5,3) metres, local to the parent."""
-    joints: np.ndarray
-    """(5,3) bind positions, metres."""
-    base: np.ndarray
-    """(V,3) bind pose, metres."""
+    deltas: np.ndarray  # (M,V,3) metres
+    weights: np.ndarray  # (T,M)
+    rotations: np.ndarray  # (T,5,4) quaternions x, y, z, w
+    translations: np.ndarray  # (T,5,3) metres, local to the parent
+    joints: np.ndarray  # (5,3) bind positions, metres
+    base: np.ndarray  # (V,3) bind pose, metres
 
 
 def _correctives(head: HeadModel, local: Rotation, frames: int) -> tuple[np.ndarray, np.ndarray]:
@@ -133,16 +124,12 @@ def _correctives(head: HeadModel, local: Rotation, frames: int) -> tuple[np.ndar
     """
     v = len(head.v_template)
     posedirs = np.asarray(head.posedirs, np.float64).reshape(v * 3, -1)
-    features = (local.as_matrix().reshape(frames, 5, 9)[:, 1:]
-                - np.eye(3).reshape(1, 1, 9)).reshape(frames, 36)
+    features = (local.as_matrix().reshape(frames, 5, 9)[:, 1:] - np.eye(3).ravel()).reshape(frames, 36)
     strength = np.linalg.norm(posedirs, axis=0)
-    if not (strength > 0).any() or np.abs(features * strength).max(initial=0.0) < _STILL:
-        return np.zeros((0, v, 3)), np.zeros((frames, 0))
-    scale = np.where(strength > 0, strength, 1.0)
     u, s, vt = np.linalg.svd(features * strength, full_matrices=False)
     deltas, weights = [np.zeros((0, v, 3))], [np.zeros((frames, 0))]
     for k in range(len(s)):
-        delta = (posedirs @ (vt[k] / scale * (strength > 0))).reshape(v, 3)
+        delta = (posedirs @ (vt[k] / np.where(strength > 0, strength, np.inf))).reshape(v, 3)
         w = u[:, k] * s[k]
         peak = np.abs(w).max()
         if peak * np.linalg.norm(delta, axis=1).max() >= 1e-5:
@@ -169,27 +156,15 @@ def _motion(seq: FaceSequence, head: HeadModel, every: bool) -> _Motion:
     pose = np.stack([seq.rotation, seq.neck_pose, seq.jaw_pose, seq.eyes_pose[:, :3],
                      seq.eyes_pose[:, 3:]], 1).astype(np.float64)
     local = Rotation.from_rotvec(pose.reshape(-1, 3))
-    r = local.as_matrix().reshape(n, 5, 3, 3)
-    # World transform of joint j maps a bind-pose point v to  A_j (v - J_j(t)) + p_j(t);  glTF gives
-    # A_j (v - J_j) + q_j. Equal for  q_j = p_j + A_j (J_j - J_j(t)).
-    world_r, place, q = np.empty((n, 5, 3, 3)), np.empty((n, 5, 3)), np.empty((n, 5, 3))
-    translations = np.empty((n, 5, 3))
-    for j, parent in enumerate(PARENTS):
-        if parent < 0:
-            world_r[:, j], place[:, j] = r[:, j], moved[:, j] + seq.translation
-        else:
-            world_r[:, j] = world_r[:, parent] @ r[:, j]
-            offset = moved[:, j] - moved[:, parent]
-            place[:, j] = place[:, parent] + np.einsum("tab,tb->ta", world_r[:, parent], offset)
-        q[:, j] = place[:, j] + np.einsum("tab,tb->ta", world_r[:, j], joints[j] - moved[:, j])
-        if parent < 0:
-            translations[:, j] = q[:, j]
-        else:
-            translations[:, j] = np.einsum("tba,tb->ta", world_r[:, parent], q[:, j] - q[:, parent])
+    # World transform of joint j maps a bind-pose point v to  A_j v + b_j;  glTF gives  A_j (v - J_j) + q_j.
+    world, offset = world_transforms(local.as_matrix().reshape(n, 5, 3, 3), moved)
+    q = offset + np.einsum("tjab,jb->tja", world, joints) + seq.translation[:, None]
+    parents = list(PARENTS[1:])
+    steps = np.einsum("tjba,tjb->tja", world[:, parents], q[:, 1:] - q[:, parents])
+    translations = np.concatenate([q[:, :1], steps], 1)
     quaternions = local.as_quat().reshape(n, 5, 4)
-    for t in range(1, n):  # the short way round between key frames
-        flip = (quaternions[t] * quaternions[t - 1]).sum(-1) < 0
-        quaternions[t, flip] *= -1
+    turns = np.where((quaternions[1:] * quaternions[:-1]).sum(-1) < 0, -1, 1)
+    quaternions[1:] *= np.cumprod(turns, 0)[..., None]  # the short way round between key frames
     extra, extra_weights = _correctives(head, local, n)
     return _Motion(
         names + [f"poseCorrective_{k}" for k in range(len(extra))],
@@ -233,8 +208,7 @@ def _eye_uv(direction: np.ndarray) -> np.ndarray:
     return 0.5 + 0.5 * unit * angle[:, None] * [1, -1]
 
 
-def _primitives(buffer: _Buffer, head: HeadModel, motion: _Motion, look: Appearance
-                ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _primitives(buffer: _Buffer, head: HeadModel, motion: _Motion, look: Appearance) -> tuple[list[dict[str, Any]], ...]:
     """Mesh primitives and their materials, one for each part that the head has."""
     faces = np.asarray(look.faces, np.int64)
     normals = _normals(motion.base, faces)
@@ -253,8 +227,7 @@ def _primitives(buffer: _Buffer, head: HeadModel, motion: _Motion, look: Appeara
         own = faces[face_part == p]
         if not len(own):
             continue
-        index, flat = np.unique(own, return_inverse=True)
-        flat = flat.reshape(-1)
+        index, flat = np.unique(own.reshape(-1), return_inverse=True)
         colour = look.albedo[index]
         # the material carries the colour, vertex colours only shade it: they may not exceed 1
         factor = colour.max(0) if name != "eyes" else np.ones(3)
@@ -270,19 +243,13 @@ def _primitives(buffer: _Buffer, head: HeadModel, motion: _Motion, look: Appeara
             attributes["TEXCOORD_0"] = buffer.add(_eye_uv(look.extra[index, :3]), target=34962)
             pbr["baseColorTexture"] = {"index": 0}
         elif np.ptp(colour, axis=0).max() > 1e-3:
-            rgba = np.concatenate([np.clip(colour / np.maximum(factor, 1e-6), 0, 1),
-                                   np.ones((len(index), 1))], 1)
+            rgba = np.pad(np.clip(colour / np.maximum(factor, 1e-6), 0, 1), ((0, 0), (0, 1)), constant_values=1)
             attributes["COLOR_0"] = buffer.add(rgba, target=34962)
-        targets = [{"POSITION": buffer.add_sparse(d[index], _MOVES),
-                    "NORMAL": buffer.add_sparse(b[index], 0.01)}
+        targets = [{"POSITION": buffer.add_sparse(d[index], _MOVES), "NORMAL": buffer.add_sparse(b[index], 0.01)}
                    for d, b in zip(motion.deltas, bent, strict=True)]
-        small = len(index) <= 65535
-        primitive: dict[str, Any] = {
-            "attributes": attributes, "material": len(materials), "mode": 4,
-            "indices": buffer.add(flat, _UINT16 if small else _UINT32, 34963)}
-        if targets:
-            primitive["targets"] = targets
-        primitives.append(primitive)
+        primitives.append({"attributes": attributes, "material": len(materials), "mode": 4,
+                           "indices": buffer.add(flat, _UINT16 if len(index) <= 65535 else _UINT32, 34963),
+                           **({"targets": targets} if targets else {})})
         # a head without a mouth cavity shows the inside of its skin when the mouth opens
         materials.append({"name": name, "pbrMetallicRoughness": pbr,
                           "doubleSided": name == "skin" and not (look.part == PARTS.index("mouth")).any()})
@@ -292,31 +259,24 @@ def _primitives(buffer: _Buffer, head: HeadModel, motion: _Motion, look: Appeara
 def _animation(buffer: _Buffer, motion: _Motion, fps: float, mesh_node: int
                ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     """The tracks that move, and the joint nodes (at the first frame where they do not)."""
-    n = len(motion.weights)
     nodes: list[dict[str, Any]] = []
-    channels: list[dict[str, Any]] = []
-    samplers: list[dict[str, Any]] = []
-    times: list[int] = []
-
-    def track(node: int, path: str, values: np.ndarray) -> None:
-        if not times:
-            times.append(buffer.add(np.arange(n) / fps, bounds=True))
-        samplers.append({"input": times[0], "output": buffer.add(values), "interpolation": "LINEAR"})
-        channels.append({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}})
-
+    tracks: list[tuple[int, str, np.ndarray]] = []
     for j, name in enumerate(JOINTS):
         kids = [k for k, parent in enumerate(PARENTS) if parent == j]
         rotation, place = motion.rotations[:, j], motion.translations[:, j]
         nodes.append({"name": name, **({"children": kids} if kids else {}),
                       "translation": place[0].tolist(), "rotation": rotation[0].tolist()})
         if np.abs(rotation - rotation[0]).max() > _STILL:
-            track(j, "rotation", rotation)
+            tracks.append((j, "rotation", rotation))
         if np.abs(place - place[0]).max() > _STILL:
-            track(j, "translation", place)
+            tracks.append((j, "translation", place))
     if motion.names and np.abs(motion.weights - motion.weights[0]).max() > _STILL:
-        track(mesh_node, "weights", motion.weights.reshape(-1))
-    if not channels:
+        tracks.append((mesh_node, "weights", motion.weights.reshape(-1)))
+    if not tracks:
         return None, nodes
+    times = buffer.add(np.arange(len(motion.weights)) / fps, bounds=True)
+    samplers = [{"input": times, "output": buffer.add(values), "interpolation": "LINEAR"} for *_, values in tracks]
+    channels = [{"sampler": k, "target": {"node": node, "path": path}} for k, (node, path, _) in enumerate(tracks)]
     return {"name": "clip", "channels": channels, "samplers": samplers}, nodes
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,11 @@ _STILL = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM")
 
 
 # -- what is it --------------------------------------------------------------------------
+def _check_fps(fps: float | None) -> None:
+    if fps is not None and not 0 < fps <= MAX_FPS:
+        raise ValueError(f"fps {fps}: above 0 and at most {MAX_FPS:g} wanted")
+
+
 def probe(path: str | os.PathLike[str], fps: float | None = None) -> MediaInfo:
     """Look at a video, an image or a folder of frames.
 
@@ -39,8 +44,7 @@ def probe(path: str | os.PathLike[str], fps: float | None = None) -> MediaInfo:
         ValueError: nothing that can be measured is in it; the text says what is wrong.
     """
     path = Path(path)
-    if fps is not None and not 0 < fps <= MAX_FPS:
-        raise ValueError(f"fps {fps}: above 0 and at most {MAX_FPS:g} wanted")
+    _check_fps(fps)
     if path.is_dir():
         return _probe_folder(path, fps or STILL_FPS)
     if not path.exists():
@@ -58,11 +62,9 @@ def _check_size(info: MediaInfo) -> MediaInfo:
     return info
 
 
-@dataclass(frozen=True)
-class _Picture:
+class _Picture(NamedTuple):
     format: str
-    size: tuple[int, int]
-    """Width and height, upright."""
+    size: tuple[int, int]  # width and height, upright
     frames: int
     turned: bool
 
@@ -102,18 +104,15 @@ def _probe_folder(path: Path, fps: float) -> MediaInfo:
                     if p.is_file() and p.suffix.lower() in PICTURES and not p.name.startswith(".")), key=natural_key)
     if not files:
         raise ValueError(f"{path}: no pictures in this folder; frames named *{', *'.join(PICTURES)} are needed")
-    first: tuple[int, int] | None = None
+    sizes: list[tuple[int, int]] = []
     for file in files:
-        found = _picture(file)
-        if found is None:
+        if (found := _picture(file)) is None:
             raise ValueError(f"{file}: not a picture; remove it or give a folder of frames only")
-        if first is None:
-            first = found.size
-        elif found.size != first:
-            raise ValueError(f"{path}: frames of different sizes: {files[0].name} is {first[0]}x{first[1]}, "
+        sizes.append(found.size)
+        if sizes[-1] != sizes[0]:
+            raise ValueError(f"{path}: frames of different sizes: {files[0].name} is {sizes[0][0]}x{sizes[0][1]}, "
                              f"{file.name} is {found.size[0]}x{found.size[1]}; one clip has one size")
-    assert first is not None
-    return _check_size(MediaInfo(path, "folder", *first, fps, len(files), "pictures",
+    return _check_size(MediaInfo(path, "folder", *sizes[0], fps, len(files), "pictures",
                                  (f"a folder of frames, taken as {fps:g} fps",), tuple(files)))
 
 
@@ -138,33 +137,21 @@ def read_frames(
     """
     if start < 0 or (stop is not None and stop < start):
         raise ValueError(f"frames {start} to {stop}: a range from 0 up wanted")
-    if fps is not None and not 0 < fps <= MAX_FPS:
-        raise ValueError(f"fps {fps}: above 0 and at most {MAX_FPS:g} wanted")
+    _check_fps(fps)
     size = info.scaled(max_side)
     if info.kind == "video":
         return decode(info, size, start, stop, fps)
-    return _pictures(info, size, start, stop, fps)
-
-
-def _pictures(
-    info: MediaInfo, size: tuple[int, int], start: int, stop: int | None, fps: float | None
-) -> Iterator[NDArray[np.uint8]]:
     step = info.fps / (fps or info.fps)
     total = max(1, round(len(info.files) / step))
-    for k in range(start, total if stop is None else min(stop, total)):
-        yield read_picture(info.files[min(int(k * step + 1e-6), len(info.files) - 1)], size)
+    return (_read_picture(info.files[min(int(k * step + 1e-6), len(info.files) - 1)], size)
+            for k in range(start, total if stop is None else min(stop, total)))
 
 
-def read_picture(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """(H,W,3) uint8 RGB of an image file, upright; alpha is laid over grey.
-
-    Raises:
-        ValueError: the file ends early or is damaged.
-    """
+def _read_picture(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H,W,3) uint8 RGB of an image file, upright; alpha is laid over grey."""
     try:
         with Image.open(path) as opened:
-            if size is not None:
-                opened.draft("RGB", (max(size), max(size)))  # a JPEG decodes small when a small one is wanted
+            opened.draft("RGB", (max(size), max(size)))  # a JPEG decodes small when a small one is wanted
             image: Image.Image = ImageOps.exif_transpose(opened) or opened
             if image.mode.startswith(("I", "F")):  # 16 bits: PIL would clip instead of scaling
                 image = Image.fromarray((np.asarray(image, np.float64) / 257.0).clip(0, 255).astype(np.uint8))
@@ -172,7 +159,7 @@ def read_picture(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.
                 rgba = image.convert("RGBA")
                 image = Image.alpha_composite(Image.new("RGBA", rgba.size, (128, 128, 128, 255)), rgba)
             image = image.convert("RGB")
-            if size is not None and image.size != size:
+            if image.size != size:
                 image = image.resize(size, Image.Resampling.BOX if size[0] < image.width else Image.Resampling.BICUBIC)
             return np.array(image, np.uint8)
     except (OSError, SyntaxError) as error:

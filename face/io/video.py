@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ...common.files import atomic_file
-from ...common.progress import Progress
+from ...common.progress import Progress, silent
 
 _REPEATABLE = {"x264-params": "asm=MMX2,SSE2Fast,SSSE3,SSE4.2"} if platform.machine() in ("x86_64", "AMD64") else {}
 """Without AVX-512, with which x264 writes other bytes in some runs (320x256: 16 of 25); the time is the same."""
@@ -30,7 +30,7 @@ def write_png(picture: np.ndarray, path: Path) -> Path:
 
 def write_mp4(
     pictures: Iterable[np.ndarray], path: Path, size: tuple[int, int], fps: float, total: int,
-    title: str | None = None, progress: Progress | None = None, quality: int = 18,
+    title: str | None = None, progress: Progress = silent, quality: int = 18,
 ) -> Path:
     """Write H.264 in MP4 as every player takes it: yuv420p, even sides, index at the front.
 
@@ -63,18 +63,14 @@ def write_mp4(
             pad = ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0))
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.pad(picture, pad, mode="edge")))
             out.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709", interpolation="BICUBIC")))
-            if progress:
-                progress(done, total)
+            progress(done, total)
         if not done:
             raise ValueError("no frames to write")
         out.mux(stream.encode(None))
     return Path(path)
 
 
-def write_gif(
-    pictures: Iterable[np.ndarray], path: Path, fps: float, total: int,
-    progress: Progress | None = None, colours: int = 128,
-) -> Path:
+def write_gif(pictures: Iterable[np.ndarray], path: Path, fps: float, total: int, progress: Progress = silent) -> Path:
     """Write a looping GIF with one palette for all frames.
 
     GIF times are hundredths of a second and players slow down anything under 2, so frames are
@@ -87,10 +83,9 @@ def write_gif(
         if i % step == 0:
             image = Image.fromarray(picture)
             if palette is None:
-                palette = image.quantize(colours, method=Image.Quantize.MEDIANCUT)
+                palette = image.quantize(128, method=Image.Quantize.MEDIANCUT)
             frames.append(image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG))
-        if progress:
-            progress(i + 1, total)
+        progress(i + 1, total)
     if not frames:
         raise ValueError("no frames to write")
     edges = np.round(np.arange(len(frames) + 1) * step / fps * 100).astype(int) * 10

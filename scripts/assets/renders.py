@@ -31,8 +31,7 @@ class Poses:
     eyes: np.ndarray
     rotation: np.ndarray
     fov: np.ndarray
-    clip: np.ndarray
-    """Which clip a row is of; -1 for single pictures."""
+    clip: np.ndarray  # which clip a row is of; -1 for single pictures
 
     def __len__(self) -> int:
         return len(self.expr)
@@ -43,16 +42,11 @@ class Seen:
     """Pictures with their detections."""
 
     poses: Poses
-    vertices: np.ndarray
-    """(N,V,3) m, camera frame."""
-    focal: np.ndarray
-    """(N,) px."""
-    found: np.ndarray
-    """(N,) bool."""
-    points: np.ndarray
-    """(N,478,2) px, NaN where nothing was found."""
-    scores: np.ndarray
-    """(N,52) blendshape scores."""
+    vertices: np.ndarray  # (N,V,3) m, camera frame
+    focal: np.ndarray  # (N,) px
+    found: np.ndarray  # (N,) bool
+    points: np.ndarray  # (N,478,2) px, NaN where nothing was found
+    scores: np.ndarray  # (N,52) blendshape scores
     size: int
 
     def project(self, points: np.ndarray) -> np.ndarray:
@@ -158,3 +152,8 @@ def draw_and_detect(head: HeadModel, poses: Poses, size: int, rng: np.random.Gen
             for face in landmarker.look(picture, retry=False):
                 points[i], scores[i] = face.points[:, :2] * size, face.blendshapes
     return Seen(poses, vertices, focal, np.isfinite(points[:, 0, 0]), points, scores, size)
+
+
+def ridge(x: np.ndarray, y: np.ndarray, stiffness: float) -> np.ndarray:
+    """Ridge regression of ``y (N, M)`` on ``x (N, K)``: (K, M)."""
+    return np.linalg.solve(x.T @ x + stiffness * np.eye(x.shape[1]), x.T @ y)

@@ -14,9 +14,11 @@ from facelm.data_gen.fit.points import PointModel
 from facelm.face.clip.rotation import rotation_matrices
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import embedding_for
-from renders import Seen, clip_poses, draw_and_detect
+from renders import Seen, clip_poses, draw_and_detect, ridge
 
 STIFF = ("nose", "forehead", "eye_left", "eye_right", "cheeks")
+CLIPS, SIZE = 200, 256
+"""Drawn clips of 15 frames, and their side in px."""
 RIDGE_MOTION, RIDGE_SHAPE = 0.5, 30.0
 """Found on the held-out clips: 0.1 to 3 and 10 to 100 are as good to 3 %."""
 MODES = 20
@@ -82,17 +84,16 @@ def rms(x: np.ndarray) -> float:
     return float(1e3 * np.sqrt((x**2).mean()))
 
 
-def build(clips: int, size: int, seed: int) -> dict[str, np.ndarray]:
+def build() -> dict[str, np.ndarray]:
     """The arrays of the file; prints the figures of the held-out clips."""
-    head, rng = HeadModel.default(), np.random.default_rng(seed)
+    head, rng = HeadModel.default(), np.random.default_rng(1)
     model = PointModel(head, embedding_for(head), None)
-    train, test = (samples(draw_and_detect(head, clip_poses(head, n, rng), size, rng), model)
-                   for n in (clips, max(clips // 5, 2)))
+    train, test = (samples(draw_and_detect(head, clip_poses(head, n, rng), SIZE, rng), model) for n in (CLIPS, CLIPS // 5))
     x, y = centred(train.shown, train.clip), centred(train.beyond, train.clip)
-    motion = np.linalg.solve(x.T @ x + RIDGE_MOTION * np.eye(x.shape[1]), x.T @ y)
+    motion = ridge(x, y, RIDGE_MOTION)
     who, rest = resting(train, motion)
     mean = rest.mean(0)
-    identity = np.linalg.solve(who.T @ who + RIDGE_SHAPE * np.eye(who.shape[1]), who.T @ (rest - mean))
+    identity = ridge(who, rest - mean, RIDGE_SHAPE)
     moved = centred(test.beyond, test.clip)
     left = moved - centred(test.shown, test.clip) @ motion
     who2, rest2 = resting(test, motion)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from facelm.face.io.heads.ict_rig import Hinge, error_mm, odd_corrective, regress, turn
 from mesh import FACE_UNITS, SCALE, plane_side
 from parts import EYE_RINGS, EYE_SECTORS, Assembly, rigid
-
-NEGLIGIBLE = 2e-5  # m; correctives smaller than this at the full shape are left out
 
 
 @dataclass(frozen=True)
@@ -18,27 +17,6 @@ class Rig:
     posedirs: np.ndarray  # (V,3,36)
     angles: dict[str, float]  # joint angle (rad) that performs each ARKit joint shape in full
     report: dict[str, float]
-
-
-def rotation(axis: int, angle: float) -> np.ndarray:
-    c, s = np.cos(angle), np.sin(angle)
-    out = np.eye(3)
-    i, j = (axis + 1) % 3, (axis + 2) % 3
-    out[i, i] = out[j, j] = c
-    out[i, j], out[j, i] = -s, s
-    return out
-
-
-def regress(points: np.ndarray, chosen: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Row (V,) on the chosen vertices, summing to one, that gives ``where``; as even as possible."""
-    p = points[chosen]
-    n = len(chosen)
-    a = np.concatenate([np.ones((1, n)), p.T])
-    even = np.full(n, 1.0 / n)
-    w = even + np.linalg.pinv(a) @ (np.concatenate([[1.0], where]) - a @ even)
-    row = np.zeros(len(points))
-    row[chosen] = w
-    return row
 
 
 def smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -100,60 +78,41 @@ def _regressor(at: dict[str, slice], v: np.ndarray, origin: np.ndarray, height: 
 
 def _jaw_correctives(assembly: Assembly, rig: Rig, v: np.ndarray, jaw: np.ndarray, r: np.ndarray) -> None:
     """Fill in the jaw's pose correctives and angles, and measure how well the ARKit jaw shapes are met."""
-    at, w_jaw, posedirs, angles, report = assembly.slices(), rig.weights[:, 2], rig.posedirs, rig.angles, rig.report
-
-    def before_skinning(rot: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Corrective (V,3) in the rest pose that makes the skinned mesh hit ``goal``; and the uncorrected mesh."""
-        blend = np.eye(3) + w_jaw[:, None, None] * (rot - np.eye(3))
-        plain = v + w_jaw[:, None] * ((v - jaw) @ (rot - np.eye(3)).T)
-        return np.linalg.solve(blend, (goal - plain)[..., None])[..., 0], plain
-
-    def tidy(p: np.ndarray) -> np.ndarray:
-        p = p.copy()
-        p[np.linalg.norm(p, axis=1) < NEGLIGIBLE] = 0
-        for name in ("eye_left", "eye_right", "teeth_upper"):
-            p[at[name]] = 0
-        return p
-
-    def posed(rot: np.ndarray) -> np.ndarray:
-        shape = v + np.einsum("vck,k->vc", posedirs[:, :, 9:18], (rot - np.eye(3)).ravel())
-        return shape + w_jaw[:, None] * ((shape - jaw) @ (rot - np.eye(3)).T)
-
-    def error(a: np.ndarray, shape: np.ndarray, moved: np.ndarray) -> float:
-        return float(np.linalg.norm(a - (v + shape), axis=1)[np.linalg.norm(moved, axis=1) > 1e-4].mean() * 1000)
+    at, report, bare = assembly.slices(), rig.report, np.zeros(len(v), bool)
+    for name in ("eye_left", "eye_right", "teeth_upper"):
+        bare[at[name]] = True
+    hinge = Hinge(v, jaw, rig.weights[:, 2], rig.posedirs, bare)
 
     # jawOpen: a rotation about +x; the corrective rides on R21 = sin(angle).
     opened = unit(assembly, "jawOpen")
-    theta = angles["jawOpen"] = float(np.arctan2(r[2, 1], r[1, 1]))
-    p, plain = before_skinning(r, v + opened)
-    posedirs[:, :, 9 + 7] = tidy(p) / np.sin(theta)
-    report["jaw_open_error_mm_skinning_only"] = error(plain, opened, opened)
+    theta = rig.angles["jawOpen"] = float(np.arctan2(r[2, 1], r[1, 1]))
+    hinge.keep(7, hinge.corrective(r, v + opened), np.sin(theta))
+    report["jaw_open_error_mm_skinning_only"] = error_mm(hinge.skinned(r, v), v + opened, opened)
 
     # jawLeft/jawRight: about +y, odd part only (the even part would grow with the square of the angle).
     left, right = unit(assembly, "jawLeft"), unit(assembly, "jawRight")
     trial = np.radians(np.linspace(1, 12, 221))
-    cost = [np.linalg.norm(w_jaw[:, None] * ((v - jaw) @ (rotation(1, a) - np.eye(3)).T) - left) for a in trial]
+    cost = [np.linalg.norm(hinge.weight[:, None] * ((v - jaw) @ (turn(1, a) - np.eye(3)).T) - left) for a in trial]
     side = float(trial[int(np.argmin(cost))])
-    angles["jawLeft"], angles["jawRight"] = side, -side
-    p_left, plain_left = before_skinning(rotation(1, side), v + left)
-    p_right, _ = before_skinning(rotation(1, -side), v + right)
-    posedirs[:, :, 9 + 2] = tidy((p_left - p_right) / 2) / np.sin(side)
-    report["jaw_left_error_mm_skinning_only"] = error(plain_left, left, left)
-    report["jaw_open_error_mm"] = error(posed(rotation(0, theta)), opened, opened)
-    report["jaw_half_open_error_mm"] = error(posed(rotation(0, theta / 2)), opened / 2, opened)
+    rig.angles["jawLeft"], rig.angles["jawRight"] = side, -side
+    hinge.keep(2, (hinge.corrective(turn(1, side), v + left) - hinge.corrective(turn(1, -side), v + right)) / 2, np.sin(side))
+    report["jaw_left_error_mm_skinning_only"] = error_mm(hinge.skinned(turn(1, side), v), v + left, left)
+    report["jaw_open_error_mm"] = error_mm(hinge.posed(turn(0, theta)), v + opened, opened)
+    report["jaw_half_open_error_mm"] = error_mm(hinge.posed(turn(0, theta / 2)), v + opened / 2, opened)
     # The pack's jawLeft also slides the jaw forward, exactly along its own jawForward shape.
     forward = unit(assembly, "jawForward")
     share = report["jaw_side_forward_share"] = float((((left + right) / 2) * forward).sum() / (forward * forward).sum())
     for name, shape, angle in (("left", left, side), ("right", right, -side)):
-        plain = posed(rotation(1, angle))
-        report[f"jaw_{name}_error_mm_joint_only"] = error(plain, shape, left)
-        report[f"jaw_{name}_error_mm"] = error(plain + share * forward, shape, left)
+        plain = hinge.posed(turn(1, angle))
+        report[f"jaw_{name}_error_mm_joint_only"] = error_mm(plain, v + shape, left)
+        report[f"jaw_{name}_error_mm"] = error_mm(plain + share * forward, v + shape, left)
 
 
 def _lid_correctives(assembly: Assembly, rig: Rig) -> None:
     """Lids follow the gaze: odd in pitch on R21, odd in yaw on R02."""
-    base, at = assembly.base, assembly.slices()
-    for joint, name, label, out in ((3, "eye_left", "Left", 1.0), (4, "eye_right", "Right", -1.0)):
+    base, at, eyes = assembly.base, assembly.slices(), np.zeros(len(rig.weights), bool)
+    eyes[at["eye_left"].start:at["eye_right"].stop] = True
+    for joint, name, label, yaw in ((3, "eye_left", "Left", ("Out", "In")), (4, "eye_right", "Right", ("In", "Out"))):
         ring = assembly.eye(name)
         start = base.vertices[ring]  # the pack was made on the base mesh, where the eyes are round
         turned = {}
@@ -162,15 +121,9 @@ def _lid_correctives(assembly: Assembly, rig: Rig) -> None:
             q, _ = rigid(start, start + d[ring])
             turned[way] = float(np.arctan2(q[2, 1], q[1, 1]) if way in ("Up", "Down") else np.arctan2(q[0, 2], q[0, 0]))
             rig.angles[f"eyeLook{way}{label}"] = turned[way]
-        lid = {way: unit(assembly, f"eyeLook{way}{label}") for way in turned}
-        block = 9 * (joint - 1)
-        for (a, b), column in ((("Down", "Up"), 7), ((("Out", "In") if out > 0 else ("In", "Out")), 2)):
-            sa, sb = np.sin(turned[a]), np.sin(turned[b])
-            p = (lid[a] * sa + lid[b] * sb) / (sa * sa + sb * sb)
-            p[np.linalg.norm(p, axis=1) * max(abs(sa), abs(sb)) < NEGLIGIBLE] = 0
-            p[at["eye_left"]] = p[at["eye_right"]] = 0
-            rig.posedirs[:, :, block + column] = p
-            got = np.concatenate([p * sa - lid[a], p * sb - lid[b]])
-            far = np.linalg.norm(np.concatenate([lid[a], lid[b]]), axis=1) > 1e-4
-            rig.report[f"lid_{'pitch' if column == 7 else 'yaw'}_{label.lower()}_error_mm"] = float(
-                np.linalg.norm(got, axis=1)[far].mean() * 1000)
+        for (a, b), column in ((("Down", "Up"), 7), (yaw, 2)):
+            lids = [unit(assembly, f"eyeLook{way}{label}") for way in (a, b)]
+            sines = np.sin(turned[a]), np.sin(turned[b])
+            p = rig.posedirs[:, :, 9 * (joint - 1) + column] = odd_corrective(*lids, *sines, eyes)
+            rig.report[f"lid_{'pitch' if column == 7 else 'yaw'}_{label.lower()}_error_mm"] = error_mm(
+                np.concatenate([p * s for s in sines]), np.concatenate(lids), np.concatenate(lids))

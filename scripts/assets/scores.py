@@ -6,9 +6,9 @@ import numpy as np
 from facelm.face.clip.channels import ARKIT_52, mirror_name
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import PriorMap, blendshape_prior
-from renders import Seen, clip_poses, draw_and_detect
+from renders import Seen, clip_poses, draw_and_detect, ridge
 
-SIZE = 256
+CLIPS, SIZE = 200, 256  # drawn clips of 15 frames that the map is fitted on, and their side in px; a fifth more is held out
 RIDGE = 300.0
 USELESS = 0.05  # a channel explained less than this on held-out clips is left at rest
 FLOOR = np.array([0.05] * 41 + [0.02] * 3 + [0.03] * 6)  # smallest sigma: expression; jaw and eyes, rad
@@ -40,13 +40,9 @@ def _score(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return 1 - ((truth - predicted) ** 2).sum(0) / np.maximum((truth ** 2).sum(0), 1e-9)
 
 
-def fit_prior(head: HeadModel, clips: int, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], dict[str, object]]:
-    """Fit on ``clips`` drawn clips and measure on a fifth more.
-
-    Returns:
-        The arrays of the asset, and R2 per channel on the held-out clips.
-    """
-    train, test = (draw_and_detect(head, clip_poses(head, n, rng), SIZE, rng) for n in (clips, max(20, clips // 5)))
+def fit_prior(head: HeadModel, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """The arrays of the asset, and R2 per channel on the held-out clips."""
+    train, test = (draw_and_detect(head, clip_poses(head, n, rng), SIZE, rng) for n in (CLIPS, CLIPS // 5))
     scores, clip = train.scores[train.found], train.poses.clip[train.found]
     rests = np.array([np.quantile(scores[clip == c], PriorMap.quantile, axis=0) for c in np.unique(clip)])
     rests = np.concatenate([rests, rests[:, SCORE_SWAP]])
@@ -58,14 +54,13 @@ def fit_prior(head: HeadModel, clips: int, rng: np.random.Generator) -> tuple[di
     targets = np.concatenate([targets, _mirrored(head, targets)])
     scale = np.sqrt((inputs ** 2).mean(0)) + 1e-2
     a = inputs / scale
-    weights = np.linalg.solve(a.T @ a + RIDGE * np.eye(52), a.T @ targets) / scale[:, None]
+    weights = ridge(a, targets, RIDGE) / scale[:, None]
     # brows read from brow and eye scores alone: R2 of browInnerUp 0.15 instead of -0.15, the others alike
     above = np.array([n.startswith(("brow", "eye")) for n in ARKIT_52])
     brows = np.array([n.startswith("brow") for n in head.expr_names] + [False] * 9)
     b = a[:, above]
     weights[:, brows] = 0.0
-    weights[np.ix_(above, brows)] = (np.linalg.solve(b.T @ b + RIDGE * np.eye(b.shape[1]), b.T @ targets[:, brows])
-                                     / scale[above, None])
+    weights[np.ix_(above, brows)] = ridge(b, targets[:, brows], RIDGE) / scale[above, None]
 
     truth, held, held_clip = _targets(test), test.scores[test.found], test.poses.clip[test.found]
     r2 = _score(truth, _predict(held, held_clip, PriorMap(weights, np.ones(50), plain.rest, plain.rest_limit)))
@@ -77,12 +72,10 @@ def fit_prior(head: HeadModel, clips: int, rng: np.random.Generator) -> tuple[di
     sigma = np.maximum(np.sqrt(((truth - _predict(held, held_clip, use)) ** 2).mean(0)), FLOOR)
     sigma[:41] = (sigma[:41] + sigma[swapped]) / 2
     sigma[44:] = np.tile((sigma[44:47] + sigma[47:]) / 2, 2)
-    names = [*head.expr_names, "jaw_x", "jaw_y", "jaw_z", "left_eye_x", "left_eye_y", "left_eye_z",
-             "right_eye_x", "right_eye_y", "right_eye_z"]
-    arrays = {"prior_weights": weights.astype(np.float32), "prior_sigma": sigma.astype(np.float32),
-              "prior_rest": plain.rest.astype(np.float32), "prior_rest_limit": plain.rest_limit.astype(np.float32)}
+    names = [*head.expr_names, *(f"{joint}_{axis}" for joint in ("jaw", "left_eye", "right_eye") for axis in "xyz")]
+    arrays = {"weights": weights, "sigma": sigma, "rest": plain.rest, "rest_limit": plain.rest_limit}
     moving = np.abs(truth).max(0) > 1e-6
-    return arrays, {"frames": len(scores), "held_out": len(held),
+    return {f"prior_{k}": v.astype(np.float32) for k, v in arrays.items()}, {"frames": len(scores), "held_out": len(held),
                     "r2": {n: round(float(r), 2) for n, r, m in zip(names, r2, moving, strict=True) if m},
                     "sigma": {n: round(float(s), 3) for n, s, m in zip(names, sigma, moving, strict=True) if m},
                     "left_at_rest": [n for n, r, m in zip(names, r2, moving, strict=True) if m and r < USELESS]}

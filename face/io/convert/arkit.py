@@ -68,19 +68,13 @@ def known_names(names: Sequence[str]) -> int:
 
 
 def scores_of(names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
-    """Shape -> (T,) of named columns.
-
-    Raises:
-        ValueError: two columns of one shape.
-    """
+    """Shape -> (T,) of named columns."""
     out: dict[str, np.ndarray] = {}
-    for k, name in enumerate(names):
-        key = arkit_name(name)
-        if key is None:
-            continue
-        if key in out:
+    for name, column in zip(names, values.T, strict=True):
+        if (key := arkit_name(name)) in out:
             raise ValueError(f"two columns are {key} (the second is {name!r})")
-        out[key] = values[:, k]
+        if key is not None:
+            out[key] = column
     return out
 
 
@@ -119,19 +113,18 @@ def head_pose(matrices: np.ndarray, head: HeadModel) -> dict[str, np.ndarray]:
     """
     good = np.isfinite(matrices).all((1, 2))
     rotation, translation = np.full((len(matrices), 3), np.nan), np.full((len(matrices), 3), np.nan)
+    turn = matrices[good, :3, :3]
+    det = np.linalg.det(turn)
+    if (det < 1e-9).any():
+        raise ValueError("a pose matrix is no rotation (its determinant is not positive)")
     if good.any():
-        turn = matrices[good, :3, :3]
-        det = np.linalg.det(turn)
-        if (det < 1e-9).any():
-            raise ValueError("a pose matrix is no rotation (its determinant is not positive)")
         spin = Rotation.from_matrix(turn / np.cbrt(det)[:, None, None])
         root = head.joints()[0].astype(np.float64)
         corners = [f"ibug_{k}" for k in (36, 39, 42, 45)]
         own = (head.landmarks(head.v_template[None])[0][[head.landmark_index(c) for c in corners]].mean(0)
                if set(corners) <= set(head.lmk_names) else head.joints()[3:].mean(0))
-        shift = own - _MEDIAPIPE_EYES
         rotation[good] = spin.as_rotvec()
-        translation[good] = 0.01 * matrices[good, :3, 3] - spin.apply(shift) + spin.apply(root) - root
+        translation[good] = 0.01 * matrices[good, :3, 3] - spin.apply(own - _MEDIAPIPE_EYES) + spin.apply(root) - root
     return {"rotation": rotation, "translation": translation}
 
 
@@ -143,7 +136,9 @@ def shapes_of(content: Any) -> Shapes | None:
     names and columns; a matrix with its names; a bare matrix of 52 columns in MediaPipe's or ARKit's alphabetical order.
     """
     if isinstance(content, Table):
-        return _table(content)
+        if not content.header:
+            return _bare(content.values(), "", None)
+        return Shapes(content.header, content.values()) if known_names(content.header) >= LEAST_NAMES else None
     if isinstance(content, dict) and isinstance(content.get("frames"), list):
         content = content["frames"]
     if isinstance(content, list) and content and all(isinstance(f, (dict, list)) for f in content):
@@ -157,9 +152,8 @@ def shapes_of(content: Any) -> Shapes | None:
     poses = next((_poses(content[k]) for k in _POSES if k in content), None)
     if names is not None and values is not None:
         listed = [str(n) for n in np.asarray(names).reshape(-1)]
-        if known_names(listed) < LEAST_NAMES:
-            return None
-        return Shapes(listed, rows(values, "the blend shapes", (len(listed),)), poses)
+        found = rows(values, "the blend shapes", (len(listed),)) if known_names(listed) >= LEAST_NAMES else None
+        return None if found is None else Shapes(listed, found, poses)
     columns = {str(k): v for k, v in content.items() if arkit_name(str(k)) is not None}
     if len(columns) >= LEAST_NAMES:
         table = [rows(np.reshape(np.asarray(v), (-1, 1)), k, (1,)) for k, v in columns.items()]
@@ -185,11 +179,10 @@ def _bare(values: np.ndarray, tag: str, poses: np.ndarray | None) -> Shapes | No
         return Shapes(MEDIAPIPE_52[1:], values, poses, ("51 columns without names are read in MediaPipe's order",))
     if width != len(ARKIT_52):
         return None
-    if np.nanmax(np.abs(values[:, 0]), initial=0.0) < 1e-3:
-        return Shapes(MEDIAPIPE_52, values, poses, ("52 columns without names: the first is almost zero, so they are read in "
-                                                    "MediaPipe's order (_neutral first)",))
-    return Shapes(ARKIT_52, values, poses, ("52 columns without names are read in alphabetical order (browDownLeft first, "
-                                            "tongueOut last)",))
+    neutral = np.nanmax(np.abs(values[:, 0]), initial=0.0) < 1e-3
+    note = ("52 columns without names: the first is almost zero, so they are read in MediaPipe's order (_neutral first)"
+            if neutral else "52 columns without names are read in alphabetical order (browDownLeft first, tongueOut last)")
+    return Shapes(MEDIAPIPE_52 if neutral else ARKIT_52, values, poses, (note,))
 
 
 def _poses(value: Any) -> np.ndarray | None:
@@ -225,12 +218,6 @@ def _scores(frame: Any) -> dict[str, float]:
                      for c in frame if isinstance(c, dict))
     return {name: float(score) for name, score in (frame.items() if isinstance(frame, dict) else ())
             if isinstance(name, str) and isinstance(score, (int, float)) and not isinstance(score, bool) and arkit_name(name)}
-
-
-def _table(table: Table) -> Shapes | None:
-    if not table.header:
-        return _bare(table.values(), "", None)
-    return Shapes(table.header, table.values()) if known_names(table.header) >= LEAST_NAMES else None
 
 
 def arkit_channels(shapes: Shapes, content: Any, head: HeadModel) -> Channels:

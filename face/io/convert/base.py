@@ -40,11 +40,7 @@ class Channels:
 
 
 def rows(value: Any, name: str, widths: tuple[int, ...] | range, frames: int | None = None) -> np.ndarray:
-    """``(T, W)`` float64 of an array, a list of per-frame arrays, or one frame; axes of length 1 in between are dropped.
-
-    Raises:
-        ValueError: not numbers, another width than allowed, no frames, or not as many as the others.
-    """
+    """``(T, W)`` float64 of an array, a list of per-frame arrays, or one frame; axes of length 1 in between are dropped."""
     if isinstance(value, list):
         try:
             value = np.stack([np.asarray(v, np.float64).reshape(-1) for v in value]) if value else np.zeros((0, 1))
@@ -55,21 +51,16 @@ def rows(value: Any, name: str, widths: tuple[int, ...] | range, frames: int | N
         raise ValueError(f"{name} holds {array.dtype}; needed: numbers")
     shape = array.shape
     while array.ndim > 2:
-        short = next((k for k in range(array.ndim - 1) if array.shape[k] == 1), None)
-        if short is None:
+        if 1 not in array.shape[:-1]:
             raise ValueError(f"{name} has shape {shape}; needed (frames, values)")
-        array = array.squeeze(short)
-    if array.ndim < 2:
-        array = array.reshape(1, -1)
-    allowed = widths if isinstance(widths, tuple) else (f"{widths.start} to {widths.stop - 1}",)
+        array = array.squeeze(array.shape.index(1))
+    array = np.atleast_2d(array)
     if array.shape[1] not in widths:
-        raise ValueError(f"{name} has {array.shape[1]} values a frame (shape {shape}); allowed: "
-                         f"{', '.join(str(w) for w in allowed)}")
-    if len(array) == 0:
-        raise ValueError(f"{name} has 0 frames; at least 1 is needed")
-    if len(array) > MAX_FRAMES:
-        raise ValueError(f"{name} has {len(array)} frames; at most {MAX_FRAMES} are read: cut it into parts")
-    if frames is not None and len(array) == 1 and frames > 1:
+        allowed = ", ".join(map(str, widths)) if isinstance(widths, tuple) else f"{widths.start} to {widths.stop - 1}"
+        raise ValueError(f"{name} has {array.shape[1]} values a frame (shape {shape}); allowed: {allowed}")
+    if not 1 <= len(array) <= MAX_FRAMES:
+        raise ValueError(f"{name} has {len(array)} frames; from 1 to {MAX_FRAMES} are read: cut it into parts")
+    if frames is not None and len(array) == 1:
         array = np.repeat(array, frames, 0)
     if frames is not None and len(array) != frames:
         raise ValueError(f"{name} has {len(array)} frames, the others have {frames}")
@@ -95,7 +86,7 @@ def axis_angle(array: np.ndarray, name: str) -> np.ndarray:
     size = np.linalg.norm(a, axis=1)
     flat = np.linalg.norm(np.cross(a, b), axis=1)
     good = np.isfinite(array).all(1)
-    if (~good).all() or (size[good] < 1e-3).any() or (flat[good] < 1e-4).any():
+    if not good.any() or (size[good] < 1e-3).any() or (flat[good] < 1e-4).any():
         raise ValueError(f"{name} has 6 values a frame that are no 6D rotation; needed: axis-angle (3) or 6D")
     out = np.full((len(array), 3), np.nan)
     x = a[good] / size[good, None]
@@ -153,8 +144,7 @@ def stated_fps(content: Mapping[str, Any]) -> float | None:
     """A frame rate that the file gives, under one of its usual names."""
     for key in ("fps", "frame_rate", "frameRate", "exportFps", "video_fps"):
         value = content.get(key)
-        if isinstance(value, (int, float, np.generic, np.ndarray)) and np.size(value) == 1:
-            array = np.asarray(value)
-            if array.dtype.kind in "fiu" and np.isfinite(array).all() and 1 <= float(array.reshape(())) <= 1000:
-                return float(array.reshape(()))
+        array = np.ravel(value) if isinstance(value, (int, float, np.generic, np.ndarray)) else np.zeros(0)
+        if array.size == 1 and array.dtype.kind in "fiu" and 1 <= array[0] <= 1000:
+            return float(array[0])
     return None

@@ -30,11 +30,7 @@ class Table:
     cells: list[list[str]]
 
     def values(self) -> np.ndarray:
-        """(T, W) float64, as wide as the header or the longest row; cells that hold no number are not a number.
-
-        Raises:
-            ValueError: no rows.
-        """
+        """(T, W) float64, as wide as the header or the longest row; cells that hold no number are not a number."""
         if not self.cells:
             raise ValueError("the table has 0 frames; at least 1 is needed")
         width = len(self.header) or max(map(len, self.cells))
@@ -49,38 +45,32 @@ def _number(cell: str) -> float:
 
 
 def open_content(path: Path) -> Any:
-    """What a file or folder holds: usually a dict of arrays; a :class:`Table` for CSV.
-
-    Raises:
-        FileNotFoundError: nothing there.
-        ValueError: of no known kind, damaged, too large or hostile.
-    """
+    """What a file or folder holds: usually a dict of arrays; a :class:`Table` for CSV."""
     if not path.exists():
         raise FileNotFoundError(f"no such file: {path}")
     if path.is_dir():
         return _folder(path)
-    size = path.stat().st_size
-    if size == 0:
-        raise ValueError(f"{path} is empty")
     with open(path, "rb") as handle:
         start = handle.read(512)
+    if not start:
+        raise ValueError(f"{path} is empty")
     if start.startswith(b"PK"):
         return _zip(path)
     if start.startswith(b"MATLAB 5.0"):
-        return _matlab(path, size)
+        return _matlab(path)
     if start.startswith((b"MATLAB 7.3", b"\x89HDF")):
         raise ValueError(f"{path} is an HDF5 file (MATLAB 7.3); save it with -v7, or as .npz")
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text[:1] in (b"{", b"["):  # no pickle starts with these; those of protocol 0 are text as well
-        return _json(path, size)
+        return _json(path)
     first = text.split(b"\n", 1)[0]
     table = first.count(b",") + first.count(b";") + first.count(b"\t") >= 10 or path.suffix.lower() in (".csv", ".tsv", ".txt")
     printable = not any(b < 9 or 13 < b < 32 for b in start)
-    return _csv(path, size) if table and printable else read_data(path)
+    return _csv(path) if table and printable else read_data(path)
 
 
-def _limit(path: Path, size: int) -> None:
-    if size > MAX_BYTES:
+def _limit(path: Path) -> None:
+    if (size := path.stat().st_size) > MAX_BYTES:
         raise ValueError(f"{path} holds {size >> 20} MiB; at most {MAX_BYTES >> 20} MiB are read of this kind of file")
 
 
@@ -118,8 +108,8 @@ def _plain(value: Any, depth: int) -> Any:
     return [_plain(v, depth + 1) for v in value] if isinstance(value, (list, tuple)) else value
 
 
-def _matlab(path: Path, size: int) -> dict[str, Any]:
-    _limit(path, size)
+def _matlab(path: Path) -> dict[str, Any]:
+    _limit(path)
     from scipy.io import loadmat
 
     try:
@@ -129,26 +119,22 @@ def _matlab(path: Path, size: int) -> dict[str, Any]:
     return {k: v for k, v in content.items() if not k.startswith("__")}
 
 
-def _json(path: Path, size: int) -> Any:
-    _limit(path, size)
+def _json(path: Path) -> Any:
+    _limit(path)
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as err:
         raise ValueError(f"{path} is not valid JSON: {' '.join(str(err).split())[:120]}") from None
 
 
-def _csv(path: Path, size: int) -> Table:
-    _limit(path, size)
+def _csv(path: Path) -> Table:
+    _limit(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text file in UTF-8") from None
-    first = text.split("\n", 1)[0]
-    mark = max(",;\t", key=first.count)
-    try:
+        mark = max(",;\t", key=text.split("\n", 1)[0].count)
         lines = [[c.strip() for c in line] for line in csv.reader(io.StringIO(text), delimiter=mark)]
-    except csv.Error as err:
-        raise ValueError(f"{path} is not a readable CSV file: {err}") from None
+    except (UnicodeDecodeError, csv.Error) as err:
+        raise ValueError(f"{path} is not a readable CSV file in UTF-8: {err}") from None
     lines = [line for line in lines if any(line)]
     if not lines:
         raise ValueError(f"{path} holds no rows")
@@ -172,21 +158,17 @@ def _folder(path: Path) -> dict[str, Any]:
         if not files or len(kinds) > 1:
             raise ValueError(f"{path} is a folder without parameter files of one kind; known: a file a frame "
                              f"({', '.join(sorted(_FRAME_FILES))}), or EMOCA's folders with exp.npy, pose.npy and shape.npy")
-        for file in files:
-            content = open_content(file)
-            if not isinstance(content, dict):
-                raise ValueError(f"{file} holds no named arrays but a {type(content).__name__}")
-            frames.append(content)
+        frames = [open_content(file) for file in files]
+        if odd := next((file for file, frame in zip(files, frames, strict=True) if not isinstance(frame, dict)), None):
+            raise ValueError(f"{odd} holds no named arrays")
     return _joined(path, frames)
 
 
 def _emoca(path: Path) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for name, key in (("exp", "expcode"), ("pose", "posecode"), ("shape", "shapecode")):
-        if not (path / f"{name}.npy").is_file():
-            raise ValueError(f"{path} has exp.npy but no {name}.npy; EMOCA writes both")
-        out[key] = np.atleast_2d(np.asarray(read_data(path / f"{name}.npy")))
-    return out
+    names = ("exp", "pose", "shape")
+    if missing := [n for n in names if not (path / f"{n}.npy").is_file()]:
+        raise ValueError(f"{path} has exp.npy but no {missing[0]}.npy; EMOCA writes both")
+    return {f"{n}code": np.atleast_2d(np.asarray(read_data(path / f"{n}.npy"))) for n in names}
 
 
 def _joined(path: Path, frames: list[dict[str, Any]]) -> dict[str, Any]:

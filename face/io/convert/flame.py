@@ -64,9 +64,6 @@ def flame_channels(content: Mapping[Any, Any], kind: FlameFormat, head: HeadMode
 
     DECA and EMOCA estimate 100 identity and 50 expression coefficients, SMIRK and TDMM-LM 300 and 50, VHAP 300 and 100: the
     first columns of FLAME's in each case.
-
-    Raises:
-        ValueError: widths or frame counts that do not fit.
     """
     notes: list[str] = []
     given = rows(content[kind.expr], kind.expr, EXPR_WIDTH)

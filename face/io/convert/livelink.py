@@ -35,11 +35,7 @@ def is_livelink(content: object) -> bool:
 
 
 def livelink_channels(table: Table, head: HeadModel) -> Channels:
-    """One clip of a Live Link Face file; missing frames are interpolated and marked invalid.
-
-    Raises:
-        ValueError: no rows, or time codes that cannot be read.
-    """
+    """One clip of a Live Link Face file; missing frames are interpolated and marked invalid."""
     values = table.values()
     names = {h.lower(): k for k, h in enumerate(table.header)}
     notes: list[str] = []
@@ -82,13 +78,10 @@ def timing(codes: list[str], notes: list[str]) -> tuple[float, np.ndarray]:
     seconds = np.where(seconds < seconds[0] - 43200, seconds + 86400, seconds)  # past midnight
     counts = np.floor(fields[:, 3])
     inside = (seconds > seconds[0]) & (seconds < seconds[-1])
-    rate = None
-    if inside.any():
-        full = max(len(np.unique(counts[seconds == s])) for s in np.unique(seconds[inside]))
-        top = counts.max() + 1
-        rate = next((r for r in _RATES if r >= top and full > 0.8 * r), None)
+    top = counts.max() + 1
+    full = max((len(np.unique(counts[seconds == s])) for s in np.unique(seconds[inside])), default=0)
+    rate = next((r for r in _RATES if r >= top and full > 0.8 * r), None)
     if rate is None:
-        top = counts.max() + 1
         rate = next((r for r in (30.0, 60.0, 120.0) if r >= top), USUAL_FPS) if top > 25 else USUAL_FPS
         notes.append(f"the time codes do not fix the frame rate; {rate:g} fps is assumed (--fps changes it)")
     at = np.rint((seconds - seconds[0]) * rate + fields[:, 3] - fields[0, 3]).astype(np.int64)
@@ -103,13 +96,11 @@ def _on_grid(arrays: dict[str, np.ndarray], at: np.ndarray, notes: list[str]) ->
     """Frames at their numbers; of doubles the last one counts, gaps are interpolated and marked."""
     unique, last = np.unique(at[::-1], return_index=True)
     last = len(at) - 1 - last
-    frames = int(unique[-1]) + 1
-    valid = np.zeros(frames, bool)
-    valid[unique] = True
+    grid = np.arange(unique[-1] + 1)
+    valid = np.isin(grid, unique)
     if len(unique) < len(at):
         notes.append(f"{len(at) - len(unique)} frames come twice; the later ones are kept")
     if not valid.all():
         notes.append(f"{int((~valid).sum())} frames are missing in the recording; they are interpolated and marked invalid")
-    grid = np.arange(frames)
     out = {k: np.stack([np.interp(grid, unique, v[last][:, c]) for c in range(v.shape[1])], 1) for k, v in arrays.items()}
     return out, valid

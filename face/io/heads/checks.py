@@ -11,11 +11,7 @@ from scipy import sparse
 
 
 def numbers(where: object, content: Mapping[str, Any], key: str) -> NDArray[np.float64]:
-    """An array of finite numbers (sparse ones written out) as float64.
-
-    Raises:
-        ValueError: something else; the message names the file and the key.
-    """
+    """An array of finite numbers (sparse ones written out) as float64."""
     value = content[key]
     array = value.toarray() if sparse.issparse(value) else value
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
@@ -27,11 +23,7 @@ def numbers(where: object, content: Mapping[str, Any], key: str) -> NDArray[np.f
 
 
 def indices(where: object, content: Mapping[str, Any], key: str, top: int) -> NDArray[np.int32]:
-    """An array of whole numbers from 0 to ``top - 1``.
-
-    Raises:
-        ValueError: something else; the message names the file and the key.
-    """
+    """An array of whole numbers from 0 to ``top - 1``."""
     array = numbers(where, content, key)
     if array.size and ((array != np.floor(array)).any() or array.min() < 0 or array.max() >= top):
         raise ValueError(f"{where}: {key} holds {array.min():g}..{array.max():g}; allowed: 0..{top - 1}, whole numbers")

@@ -8,9 +8,8 @@ belongs to facelm; the imported head stays under the licence of the download.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,24 +28,16 @@ FLAME_SHAPE, FLAME_COLUMNS = 300, 400
 KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
 EYELIDS = ("eyelid_left", "eyelid_right")
 """Names of the two extra expression columns that ``eyelids`` adds."""
-EDITIONS: tuple[tuple[str, str, str], ...] = (
-    # in the name of the file or of its folder, lower case without separators -> edition, licence
-    ("2023open", "FLAME 2023 Open", "CC-BY-4.0"),
-    ("2023", "FLAME 2023", "FLAME licence (non-commercial), https://flame.is.tue.mpg.de/modellicense.html"),
-    ("2020", "FLAME 2020", "FLAME licence (non-commercial), https://flame.is.tue.mpg.de/modellicense.html"),
-    ("2019", "FLAME 2019", "FLAME licence (non-commercial), https://flame.is.tue.mpg.de/modellicense.html"),
-    ("2017", "FLAME 2017", "FLAME licence (non-commercial), https://flame.is.tue.mpg.de/modellicense.html"),
-)
-UNKNOWN = "FLAME, unknown edition"
-OTHER = "FLAME layout"
+EDITIONS = {"2023open": "FLAME 2023 Open", "2023": "FLAME 2023", "2020": "FLAME 2020", "2019": "FLAME 2019", "2017": "FLAME 2017"}
+"""By what the name of the file or of its folder holds, in lower case without separators."""
+LICENCE = "https://flame.is.tue.mpg.de/modellicense.html"
 NEEDS_LANDMARKS = "measure, describe, fit, retarget, and everything built on them"
 
 
 Source = str | os.PathLike[str]
 
 
-@dataclass(frozen=True)
-class _Edition:
+class _Edition(NamedTuple):
     name: str
     licence: str
     known_by: str
@@ -131,11 +122,11 @@ def _flame(where: Path, content: dict[Any, Any], landmarks: Source | None, masks
         part[regions["lips"]] = PART_NAMES.index("lips")
     for name in ("eyeball_left", "eyeball_right"):
         part[regions[name]] = PART_NAMES.index("eyeball")
-    found = _edition(where, n, len(faces), edition)
-    meta = {"license": found.licence, "source": where.name, "source_sha256": file_digest(where),
-            "edition_known_by": found.known_by, "landmarks": marks.source, "notes": notes}
+    called, licence, known_by = _edition(where, n, len(faces), edition)
+    meta = {"license": licence, "source": where.name, "source_sha256": file_digest(where),
+            "edition_known_by": known_by, "landmarks": marks.source, "notes": notes}
     return HeadModel(
-        name="flame" if (n, len(faces)) == (FLAME_VERTICES, FLAME_FACES) else "flame_layout", edition=found.name,
+        name="flame" if (n, len(faces)) == (FLAME_VERTICES, FLAME_FACES) else "flame_layout", edition=called,
         v_template=v, faces=faces, shapedirs=shapedirs, posedirs=posedirs.reshape(n, 3, 36), J_regressor=regressor,
         weights=weights, n_shape=FLAME_SHAPE, expr_names=tuple(names),
         lmk_names=tuple(f"ibug_{k:02d}" for k in range(len(marks.faces))),
@@ -193,13 +184,14 @@ def _edition(where: Path, vertices: int, faces: int, given: str | None) -> _Edit
     if given:
         return _Edition(given, "that of the download", "the user")
     if (vertices, faces) != (FLAME_VERTICES, FLAME_FACES):
-        return _Edition(OTHER, "that of the source", f"{vertices} vertices and {faces} faces, which is not FLAME's mesh")
+        return _Edition("FLAME layout", "that of the source", f"{vertices} vertices and {faces} faces, which is not FLAME's mesh")
     for name in (where.name, where.resolve().parent.name):
         plain = "".join(c for c in name.lower() if c.isalnum())
-        for word, edition, licence in EDITIONS:
+        for word, edition in EDITIONS.items():
             if word in plain:
-                return _Edition(edition, licence, f"the name {name!r}")
-    return _Edition(UNKNOWN, "FLAME licence, https://flame.is.tue.mpg.de/modellicense.html", "the mesh; no name tells the year")
+                return _Edition(edition, "CC-BY-4.0" if word == "2023open" else f"FLAME licence (non-commercial), {LICENCE}",
+                                f"the name {name!r}")
+    return _Edition("FLAME, unknown edition", f"FLAME licence, {LICENCE}", "the mesh; no name tells the year")
 
 
 def describe_import(head: HeadModel) -> list[str]:

@@ -50,9 +50,6 @@ def read_embedding(path: str | os.PathLike[str], v_template: np.ndarray, faces: 
     warp between the inner points and laid on the nearest surface: 2.7 mm off on average over random identities of the
     default head. Annotators differ more than that: ICT-FaceKit's own contour lies 6 mm away seen from the front, and
     20 mm further forward on the cheek.
-
-    Raises:
-        FileNotFoundError, ValueError: no such file, none of the known forms, or it does not fit the mesh.
     """
     content = read_data(path)
     if not isinstance(content, dict):
@@ -108,11 +105,7 @@ def contour(inner: np.ndarray, v_template: np.ndarray, faces: np.ndarray) -> tup
 
 
 def read_masks(path: str | os.PathLike[str], vertices: int) -> dict[str, np.ndarray]:
-    """Region name -> vertex numbers ``(n,)`` int32 of a mask file.
-
-    Raises:
-        FileNotFoundError, ValueError: no such file, not a dict of vertex numbers, or numbers outside of the mesh.
-    """
+    """Region name -> vertex numbers ``(n,)`` int32 of a mask file."""
     content = read_data(path)
     if not isinstance(content, dict) or not content:
         raise ValueError(f"{path}: no region masks; needed: a dict of region names and vertex numbers (FLAME_masks.pkl)")

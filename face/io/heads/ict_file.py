@@ -39,11 +39,7 @@ class IctFile:
 
 
 def arkit_name(name: str) -> str:
-    """ARKit's name of an ICT expression: ``browDown_L`` is ``browDownLeft``, ``browInnerUp_L`` is ``browInnerUp``.
-
-    Raises:
-        ValueError: ARKit has no such shape.
-    """
+    """ARKit's name of an ICT expression: ``browDown_L`` is ``browDownLeft``, ``browInnerUp_L`` is ``browInnerUp``."""
     base, _, side = name.partition("_")
     word = {"L": "Left", "R": "Right", "": ""}.get(side)
     for candidate in (name, base + (word or ""), base):
@@ -57,10 +53,6 @@ def read_ict(path: str | os.PathLike[str]) -> IctFile:
 
     It holds ``v_template (V,3)``, ``faces (F,3)``, ``expression (K,V,3)``, ``expression_names (K,)``, ``landmarks68 (68,)``
     vertex numbers, and optionally ``identity (S,V,3)``.
-
-    Raises:
-        FileNotFoundError: nothing there.
-        ValueError: arrays are missing or do not fit each other, or the head does not stand upright facing +z.
     """
     data = read_npz(path, "ICT-style head")
     missing = [k for k in _KEYS if k not in data]

@@ -26,18 +26,12 @@ class AddedParts:
 
     origin: NDArray[np.int64]
     """(N,) the default head's vertex that each one is."""
-    v: Floats
-    """(N, 3) m."""
-    faces: NDArray[np.int32]
-    """(F, 3) into the N vertices."""
-    identity: Floats
-    """(S, N, 3) m."""
-    expression: Floats
-    """(41, N, 3) m."""
-    weights: Floats
-    """(N, 5)."""
-    posedirs: Floats
-    """(N, 3, 36)."""
+    v: Floats  # (N, 3) m
+    faces: NDArray[np.int32]  # (F, 3) into the N vertices
+    identity: Floats  # (S, N, 3) m
+    expression: Floats  # (41, N, 3) m
+    weights: Floats  # (N, 5)
+    posedirs: Floats  # (N, 3, 36)
 
 
 def added_parts(file: IctFile, rig: Rig, own: OwnParts, default: HeadModel) -> AddedParts:
@@ -79,8 +73,7 @@ def added_parts(file: IctFile, rig: Rig, own: OwnParts, default: HeadModel) -> A
     index = np.full(default.n_vertices, -1)
     index[origin] = np.arange(count)
     faces = index[default.faces]
-    return AddedParts(origin, v, faces[(faces >= 0).all(1)].astype(np.int32), identity, expression, weights,
-                      posedirs)
+    return AddedParts(origin, v, faces[(faces >= 0).all(1)].astype(np.int32), identity, expression, weights, posedirs)
 
 
 def _follow(points: Floats, moves: Floats, where: Floats) -> Floats:

@@ -46,20 +46,15 @@ class OwnParts:
 class Rig:
     """The joints and what they do to the file's vertices."""
 
-    joints: Floats
-    """(5, 3) m."""
-    eye_radius: float
-    """m."""
-    weights: Floats
-    """(V, 5)."""
-    posedirs: Floats
-    """(V, 3, 36)."""
+    joints: Floats  # (5, 3) m
+    eye_radius: float  # m
+    weights: Floats  # (V, 5)
+    posedirs: Floats  # (V, 3, 36)
     angles: dict[str, float]
     """Joint angle, rad, that performs each ARKit shape which is a joint here."""
     forward_share: float
     """How much ``jawForward`` belongs to a full ``jawLeft`` or ``jawRight``."""
-    report: dict[str, float]
-    """mm."""
+    report: dict[str, float]  # mm
 
 
 def own_parts(file: IctFile) -> OwnParts:
@@ -81,16 +76,13 @@ def own_parts(file: IctFile) -> OwnParts:
         centre, radius, off = sphere(p)
         eye = next((s for s, at in (("left", slice(42, 48)), ("right", slice(36, 42)))
                     if np.linalg.norm(marks[at].mean(0) - centre) < 0.03), None)
+        rot, moved = (x[0] for x in rigid((p + opened[own])[None], p))
+        slack = float(np.linalg.norm(p @ rot.T + moved - p - opened[own], axis=1).max())
         if eye and 0.008 < radius < 0.022 and off < 0.05 * radius:
             out[eye] |= own
-            continue
-        turn, moved = rigid((p + opened[own])[None], p)
-        rot = turn[0]
-        off = float(np.linalg.norm(p @ rot.T + moved[0] - p - opened[own], axis=1).max())
-        angle = np.arctan2(rot[2, 1], rot[1, 1])
-        if np.linalg.norm(opened[own], axis=1).max() < 1e-4:
+        elif np.linalg.norm(opened[own], axis=1).max() < 1e-4:
             out["upper"] |= own
-        elif off < 2e-4 and angle > np.radians(5):
+        elif slack < 2e-4 and np.arctan2(rot[2, 1], rot[1, 1]) > np.radians(5):
             out["lower"] |= own
         else:
             out["tongue"] |= own
@@ -111,9 +103,8 @@ def _jaw(file: IctFile, own: OwnParts) -> tuple[Floats, float]:
         moved = np.linalg.norm(opened, axis=1)
         far = moved > 0.85 * moved.max()
         p = file.v[far]
-        turn = rotation_matrices(np.array([angle, 0.0, 0.0]))
-        trans = (p + opened[far] - p @ turn.T).mean(0)
-    flat = rotation_matrices(np.array([angle, 0.0, 0.0]))[1:, 1:]
+        trans = (p + opened[far] - p @ turn(0, angle).T).mean(0)
+    flat = turn(0, angle)[1:, 1:]
     return np.r_[0.0, np.linalg.solve(np.eye(2) - flat, trans[1:])], angle
 
 
@@ -157,13 +148,7 @@ def smooth(values: np.ndarray, faces: np.ndarray, rounds: int) -> Floats:
 
 
 def fit_rig(file: IctFile, own: OwnParts, same: Correspondence, default: HeadModel) -> Rig:
-    """Fit joints, weights and correctives.
-
-    Args:
-        file: the head; own: its loose parts.
-        same: from the file's mesh to the default head, whose neck says where this one's is.
-        default: the default head.
-    """
+    """Joints, weights and correctives; ``same`` leads to the default head, whose neck says where this one's is."""
     v, n = file.v, len(file.v)
     report: dict[str, float] = {}
     jaw, angle = _jaw(file, own)
@@ -178,14 +163,14 @@ def fit_rig(file: IctFile, own: OwnParts, same: Correspondence, default: HeadMod
     posedirs = np.zeros((n, 3, 36))
     angles: dict[str, float] = {}
     bare = own.eyes[0] | own.eyes[1] | own.upper
-    share = _jaw_correctives(file, jaw, weights[:, 2], angle, posedirs, angles, bare, report)
+    share = _jaw_correctives(file, Hinge(v, jaw, weights[:, 2], posedirs, bare), angle, angles, report)
     _gaze_correctives(file, own, posedirs, angles, bare, default, report)
     return Rig(joints, 0.5 * (r_left + r_right), weights, posedirs, angles, share, report)
 
 
 def _weights(file: IctFile, own: OwnParts, same: Correspondence, default: HeadModel, jaw: Floats, angle: float) -> Floats:
     """(V, 5): the jaw's share is how far ``jawOpen`` takes each vertex along its turn."""
-    turned = (file.v - jaw) @ (rotation_matrices(np.array([angle, 0.0, 0.0])) - np.eye(3)).T
+    turned = (file.v - jaw) @ (turn(0, angle) - np.eye(3)).T
     w_jaw = ((file.shapes["jawOpen"] * turned).sum(1) / ((turned * turned).sum(1) + 1e-8)).clip(0, 1)
     w_jaw[w_jaw < 2e-3] = 0
     w_jaw[own.lower], w_jaw[own.upper] = 1, 0
@@ -200,63 +185,81 @@ def _weights(file: IctFile, own: OwnParts, same: Correspondence, default: HeadMo
     return out
 
 
-def _tidy(p: Floats, bare: Flags) -> Floats:
-    out = p.copy()
-    out[np.linalg.norm(out, axis=1) < NEGLIGIBLE] = 0
-    out[bare] = 0
-    return out
-
-
-def _error(a: Floats, b: Floats, moving: Flags) -> float:
+def error_mm(a: Floats, b: Floats, moved: Floats | Flags) -> float:
+    """Mean distance of points ``(V, 3)`` over those that a shape moves (or that are marked)."""
+    moving = moved if moved.dtype == bool else np.linalg.norm(moved, axis=1) > 1e-4
     return float(np.linalg.norm(a - b, axis=1)[moving].mean() * 1000) if moving.any() else 0.0
 
 
-def _jaw_correctives(file: IctFile, jaw: Floats, w_jaw: Floats, angle: float, posedirs: Floats, angles: dict[str, float],
-                     bare: Flags, report: dict[str, float]) -> float:
+def turn(axis: int, angle: float) -> Floats:
+    """Rotation (3, 3) about an axis."""
+    return rotation_matrices(angle * np.eye(3)[axis])
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """A jaw joint with its skinning, for fitting its pose correctives (in ``posedirs``, on R21 and R02 of its block)."""
+
+    v: Floats
+    jaw: Floats
+    weight: Floats
+    """(V,)"""
+    posedirs: Floats
+    bare: Flags
+    """(V,) what correctives leave alone."""
+
+    def skinned(self, rot: Floats, shape: Floats) -> Floats:
+        """The mesh turned by the joint, without correctives."""
+        return shape + self.weight[:, None] * ((shape - self.jaw) @ (rot - np.eye(3)).T)
+
+    def posed(self, rot: Floats) -> Floats:
+        """The mesh turned by the joint."""
+        return self.skinned(rot, self.v + np.einsum("vck,k->vc", self.posedirs[:, :, 9:18], (rot - np.eye(3)).ravel()))
+
+    def corrective(self, rot: Floats, goal: Floats) -> Floats:
+        """Offsets in the rest pose that make the skinned mesh hit ``goal``."""
+        blend = np.eye(3) + self.weight[:, None, None] * (rot - np.eye(3))
+        return np.asarray(np.linalg.solve(blend, (goal - self.skinned(rot, self.v))[..., None])[..., 0], np.float64)
+
+    def keep(self, column: int, offsets: Floats, sine: float) -> None:
+        """Store a corrective that is full where its pose feature is ``sine``."""
+        offsets = np.where((np.linalg.norm(offsets, axis=1) < NEGLIGIBLE)[:, None], 0.0, offsets)
+        offsets[self.bare] = 0
+        self.posedirs[:, :, 9 + column] = offsets / sine
+
+
+def odd_corrective(a: Floats, b: Floats, sa: float, sb: float, bare: Flags) -> Floats:
+    """The offsets which, times the sines of two opposite angles, come closest to the shapes at these."""
+    p = (a * sa + b * sb) / (sa * sa + sb * sb)
+    p[(np.linalg.norm(p, axis=1) * max(abs(sa), abs(sb)) < NEGLIGIBLE) | bare] = 0
+    return p
+
+
+def _jaw_correctives(file: IctFile, hinge: Hinge, angle: float, angles: dict[str, float], report: dict[str, float]) -> float:
     """Fill the jaw's block of ``posedirs``; returns the share of ``jawForward`` in the sideways shapes."""
     v, opened = file.v, file.shapes["jawOpen"]
-
-    def before(rot: Floats, goal: Floats) -> tuple[Floats, Floats]:
-        """Corrective in the rest pose that makes the skinned mesh hit ``goal``; and the mesh without it."""
-        blend = np.eye(3) + w_jaw[:, None, None] * (rot - np.eye(3))
-        plain = v + w_jaw[:, None] * ((v - jaw) @ (rot - np.eye(3)).T)
-        return np.asarray(np.linalg.solve(blend, (goal - plain)[..., None])[..., 0], np.float64), plain
-
-    def turn(axis: int, by: float) -> Floats:
-        return rotation_matrices(by * np.eye(3)[axis])
-
-    def posed(rot: Floats) -> Floats:
-        shape = v + np.einsum("vck,k->vc", posedirs[:, :, 9:18], (rot - np.eye(3)).ravel())
-        return shape + w_jaw[:, None] * ((shape - jaw) @ (rot - np.eye(3)).T)
-
     # jawOpen turns about +x; its corrective rides on R21 = sin(angle).
-    p, plain = before(turn(0, angle), v + opened)
-    posedirs[:, :, 9 + 7] = _tidy(p, bare) / np.sin(angle)
+    hinge.keep(7, hinge.corrective(turn(0, angle), v + opened), np.sin(angle))
     angles["jawOpen"] = angle
-    moving = np.linalg.norm(opened, axis=1) > 1e-4
-    report["jaw_open_error_mm_skinning_only"] = _error(plain, v + opened, moving)
-    report["jaw_open_error_mm"] = _error(posed(turn(0, angle)), v + opened, moving)
-    report["jaw_half_open_error_mm"] = _error(posed(turn(0, angle / 2)), v + opened / 2, moving)
+    report["jaw_open_error_mm_skinning_only"] = error_mm(hinge.skinned(turn(0, angle), v), v + opened, opened)
+    report["jaw_open_error_mm"] = error_mm(hinge.posed(turn(0, angle)), v + opened, opened)
+    report["jaw_half_open_error_mm"] = error_mm(hinge.posed(turn(0, angle / 2)), v + opened / 2, opened)
     if "jawLeft" not in file.shapes or "jawRight" not in file.shapes:
         return 0.0
 
     # Sideways: about +y, the odd part; the even part would grow with the square of the angle.
-    sides = file.shapes["jawLeft"], file.shapes["jawRight"]
-    odd = (sides[0] - sides[1]) / 2
+    left, right = file.shapes["jawLeft"], file.shapes["jawRight"]
     trial = np.radians(np.linspace(0.5, 15, 291))
-    lever = w_jaw[:, None] * (v - jaw)
-    cost = [np.linalg.norm(lever @ (turn(1, a) - np.eye(3)).T - odd) for a in trial]
+    lever = hinge.weight[:, None] * (v - hinge.jaw)
+    cost = [np.linalg.norm(lever @ (turn(1, a) - np.eye(3)).T - (left - right) / 2) for a in trial]
     side = float(trial[int(np.argmin(cost))])
     angles["jawLeft"], angles["jawRight"] = side, -side
-    p_left, p_right = before(turn(1, side), v + sides[0])[0], before(turn(1, -side), v + sides[1])[0]
-    posedirs[:, :, 9 + 2] = _tidy((p_left - p_right) / 2, bare) / np.sin(side)
-    forward, slide = file.shapes.get("jawForward"), (sides[0] + sides[1]) / 2
-    share = 0.0
-    if forward is not None and (forward * forward).sum() > 0:
-        share = float(np.clip((slide * forward).sum() / (forward * forward).sum(), 0, 1))
-    for name, shape, by in (("left", sides[0], side), ("right", sides[1], -side)):
-        goal = v + shape - (share * forward if forward is not None else 0.0)
-        report[f"jaw_{name}_error_mm"] = _error(posed(turn(1, by)), goal, np.linalg.norm(shape, axis=1) > 1e-4)
+    hinge.keep(2, (hinge.corrective(turn(1, side), v + left) - hinge.corrective(turn(1, -side), v + right)) / 2, np.sin(side))
+    forward, share = file.shapes.get("jawForward", np.zeros_like(v)), 0.0
+    if (forward * forward).sum() > 0:
+        share = float(np.clip((((left + right) / 2) * forward).sum() / (forward * forward).sum(), 0, 1))
+    for name, shape, by in (("left", left, side), ("right", right, -side)):
+        report[f"jaw_{name}_error_mm"] = error_mm(hinge.posed(turn(1, by)), v + shape - share * forward, shape)
     return share
 
 
@@ -281,13 +284,10 @@ def _gaze_correctives(file: IctFile, own: OwnParts, posedirs: Floats, angles: di
         pairs = ((names[1], names[0], 7), (names[3], names[2], 2) if label == "Left" else (names[2], names[3], 2))
         for a, b, column in pairs:
             sa, sb = np.sin(angles[a]), np.sin(angles[b])
-            p = (file.shapes[a] * sa + file.shapes[b] * sb) / (sa * sa + sb * sb)
-            p[np.linalg.norm(p, axis=1) * max(abs(sa), abs(sb)) < NEGLIGIBLE] = 0
-            p[bare] = 0
-            posedirs[:, :, 9 * (joint - 1) + column] = p
+            p = posedirs[:, :, 9 * (joint - 1) + column] = odd_corrective(file.shapes[a], file.shapes[b], sa, sb, bare)
             for name, s in ((a, sa), (b, sb)):
-                moving = np.linalg.norm(file.shapes[name], axis=1) > 1e-4
-                report[f"lid_{name[7:].lower()}_error_mm"] = _error(p * s, file.shapes[name], moving & ~bare)
+                moving = (np.linalg.norm(file.shapes[name], axis=1) > 1e-4) & ~bare
+                report[f"lid_{name[7:].lower()}_error_mm"] = error_mm(p * s, file.shapes[name], moving)
 
 
 def regressor(file: IctFile, rig: Rig, own: OwnParts) -> Floats:
@@ -305,7 +305,7 @@ def regressor(file: IctFile, rig: Rig, own: OwnParts) -> Floats:
     for joint, eye in ((3, own.eyes[0]), (4, own.eyes[1])):
         rings[joint] = np.flatnonzero(eye) if eye.any() else _nearest(v, skin, rig.joints[joint], 120)
     for joint, chosen in rings.items():
-        out[joint] = _regress(v, chosen, rig.joints[joint])
+        out[joint] = regress(v, chosen, rig.joints[joint])
     return out
 
 
@@ -315,7 +315,7 @@ def _nearest(v: Floats, chosen: NDArray[np.int64], where: Floats, count: int, be
     return chosen[np.argsort(gap, kind="stable")[:count]]
 
 
-def _regress(points: Floats, chosen: NDArray[np.int64], where: Floats) -> Floats:
+def regress(points: Floats, chosen: NDArray[np.int64], where: Floats) -> Floats:
     """Row (V,) on the chosen vertices, summing to one, that gives ``where``; as even as possible."""
     count = len(chosen)
     a = np.concatenate([np.ones((1, count)), points[chosen].T])

@@ -12,34 +12,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from pydantic import PositiveInt
-from pydantic.dataclasses import dataclass
 from scipy import sparse
-
-from ....common.config import SETTINGS
 
 MAX_KEY = 16
 """Values in a tuple that is a key."""
 MAX_DENSE = 1 << 28
 """Entries of a sparse matrix, zeros included."""
+MAX_BYTES = 1 << 30
+"""Of all arrays together."""
+MAX_DEPTH = 60
+"""Containers within containers."""
+MAX_NODES = 20_000_000
+"""Values after every shared reference is written out: what a nest of lists would unfold to."""
 _PLAIN = (str, bytes, int, float, bool, type(None))
 _SPARSE = frozenset({"data", "indices", "indptr", "row", "col", "coords", "_shape", "shape"})
 _TYPE = re.compile(r"[<>=|]?(?:[?bBhHiIlLqQefd]|[biuf](?:1|2|4|8)|[SUa]\d{1,6}|c8|c16)")
-
-
-@dataclass(frozen=True, config=SETTINGS)
-class PickleLimits:
-    """What a foreign file may hold before reading stops; FLAME 2020 needs 53 MB and about 200 operations."""
-
-    file_bytes: PositiveInt = 1 << 30
-    operations: PositiveInt = 5_000_000
-    """Opcodes; also bounds the memo and the number of objects."""
-    array_bytes: PositiveInt = 1 << 30
-    """All arrays together."""
-    depth: PositiveInt = 60
-    """Containers within containers."""
-    nodes: PositiveInt = 20_000_000
-    """Values after every shared reference is written out: what a nest of lists would unfold to."""
 
 
 def shown(text: object, longest: int = 120) -> str:
@@ -50,31 +37,22 @@ def shown(text: object, longest: int = 120) -> str:
 class Record:
     """An object as the file describes it: what it would call, with what, and what it would set afterwards."""
 
-    __slots__ = ("args", "items", "pairs", "state")
+    __slots__ = ("args", "pairs", "state")
     name = ""
     args: tuple[Any, ...]
     state: Any
-    items: list[Any]
     pairs: list[tuple[Any, Any]]
 
     def __new__(cls, /, *args: Any, **_: Any) -> Record:
         """Record a call; keywords, which no data needs, are left out."""
         self = object.__new__(cls)
-        self.args, self.state, self.items, self.pairs = args, None, [], []
+        self.args, self.state, self.pairs = args, None, []
         return self
 
     def __setstate__(self, state: Any) -> None:
         if self.state is not None:
             raise ValueError(f"refused: the state of {self.name} is set twice")
         self.state = state
-
-    def extend(self, values: Any) -> None:
-        """What the unpickler calls for appended items."""
-        self.items.extend(values)
-
-    def append(self, value: Any) -> None:
-        """The same for one item."""
-        self.items.append(value)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self.pairs.append((key, value))
@@ -83,8 +61,7 @@ class Record:
 class Resolver:
     """Turns records into plain values, once for each shared object."""
 
-    def __init__(self, limits: PickleLimits) -> None:
-        self.limits = limits
+    def __init__(self) -> None:
         self.done: dict[int, tuple[Any, int]] = {}
         self.busy: set[int] = set()
         self.sizes: list[int] = [0]
@@ -102,8 +79,8 @@ class Resolver:
         if key not in self.done:
             if key in self.busy:
                 raise ValueError("refused: an object contains itself")
-            if len(self.sizes) > self.limits.depth:
-                raise ValueError(f"refused: more than {self.limits.depth} containers within each other")
+            if len(self.sizes) > MAX_DEPTH:
+                raise ValueError(f"refused: more than {MAX_DEPTH} containers within each other")
             self.busy.add(key)
             self.sizes.append(1)
             value = self.made(raw)
@@ -111,8 +88,8 @@ class Resolver:
             self.done[key] = value, self.sizes.pop()
         value, size = self.done[key]
         self.sizes[-1] += size
-        if self.sizes[-1] > self.limits.nodes:
-            raise ValueError(f"refused: unfolds to more than {self.limits.nodes} values")
+        if self.sizes[-1] > MAX_NODES:
+            raise ValueError(f"refused: unfolds to more than {MAX_NODES} values")
         return value
 
     def made(self, raw: Any) -> Any:
@@ -131,8 +108,8 @@ class Resolver:
     def count_bytes(self, size: int) -> None:
         """Add to the bytes of all arrays, which are limited."""
         self.bytes += size
-        if self.bytes > self.limits.array_bytes:
-            raise ValueError(f"refused: the arrays hold more than {self.limits.array_bytes >> 20} MiB")
+        if self.bytes > MAX_BYTES:
+            raise ValueError(f"refused: the arrays hold more than {MAX_BYTES >> 20} MiB")
 
     def array(self, shape: Any, dtype: Any, data: Any, fortran: Any) -> Any:
         """An array from raw bytes, or a (nested) list from a list of objects."""
@@ -189,14 +166,11 @@ def _array(r: Resolver, call: Record, *_: Any) -> Any:
 def _dtype(r: Resolver, call: Record, code: Any, *_: Any) -> Any:
     if code in ("O", "O8", "O4", "|O"):
         return object
-    if not isinstance(code, str) or not _TYPE.fullmatch(code):
-        raise ValueError(f"refused: an array of type {shown(code, 40)}; plain numbers and text are read")
-    if call.state is None:
-        return np.dtype(code)
-    _, order, *record = call.state[:5]
-    if order not in ("<", ">", "|", "=") or record != [None] * 3:
-        raise ValueError("refused: an array of records; plain numbers and text are read")
-    return np.dtype(code).newbyteorder(order)
+    state: Any = call.state or (0, "=", None, None, None)
+    _version, order, *record = state[:5]
+    if not isinstance(code, str) or not _TYPE.fullmatch(code) or order not in ("<", ">", "|", "=") or record != [None] * 3:
+        raise ValueError(f"refused: an array of type {shown(code, 40)} or of records; plain numbers and text are read")
+    return np.dtype(code).newbyteorder(order) if call.state else np.dtype(code)
 
 
 def _bytes(r: Resolver, call: Record, value: Any = b"", code: Any = "latin-1") -> bytes:
@@ -216,8 +190,7 @@ def _set(r: Resolver, call: Record, values: Any = ()) -> set[Any]:
 
 def _dict(r: Resolver, call: Record, *args: Any) -> dict[Any, Any]:
     """An OrderedDict (pairs as an argument in Python 2, set afterwards in Python 3) or a defaultdict."""
-    given = [pair for a in args if isinstance(a, list) for pair in a]
-    pairs = [*given, *((key, r.visit(value)) for key, value in call.pairs)]
+    pairs = [pair for a in args if isinstance(a, list) for pair in a] + [(key, r.visit(value)) for key, value in call.pairs]
     _keys(key for key, _ in pairs)
     return dict(pairs)
 
@@ -228,7 +201,7 @@ def _object(r: Resolver, call: Record, name: Any, *_: Any) -> Any:
     if make is None or make is _object:
         raise ValueError(f"refused: an object of {shown(name, 80)}")
     built = type("Record", (Record,), {"name": name, "__slots__": ()})()
-    built.state, built.items, built.pairs = call.state, call.items, call.pairs
+    built.state, built.pairs = call.state, call.pairs
     return make(r, built)
 
 

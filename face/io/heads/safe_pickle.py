@@ -19,8 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from .pickle_values import MARKERS, MAX_KEY, PickleLimits, Record, Resolver, maker, shown
+from . import pickle_values
+from .pickle_values import MARKERS, MAX_KEY, Record, Resolver, maker, shown
 
+MAX_FILE = 1 << 30
+"""Bytes; FLAME 2020 needs 53 MB and about 200 operations."""
+MAX_OPERATIONS = 5_000_000
+"""Opcodes; also bounds the memo and the number of objects."""
 MAX_NAMES = 500
 """Different classes that one file may name."""
 _LONGEST_INT = 1024
@@ -36,12 +41,11 @@ _OTHERS = (
     (b"version https://git", "is a Git LFS pointer, not the file itself: run `git lfs pull`"))
 
 
-def read_data(source: str | os.PathLike[str] | bytes, limits: PickleLimits | None = None) -> Any:
+def read_data(source: str | os.PathLike[str] | bytes) -> Any:
     """Read a pickle (Python 2 or 3, protocols 0 to 5), ``.npy`` or ``.npz``, recognised by content.
 
     Args:
         source: a file or its bytes.
-        limits: what the file may hold at most.
 
     Returns:
         dict, list, tuple, set, numbers, text, bytes and None; NumPy arrays (native byte order) and scalars, torch
@@ -52,22 +56,22 @@ def read_data(source: str | os.PathLike[str] | bytes, limits: PickleLimits | Non
         FileNotFoundError: no such file.
         ValueError: damaged, over a limit, or naming anything that could run code; the message says which name.
     """
-    limits = limits or PickleLimits()
-    where = "the data" if isinstance(source, bytes) else str(source)
-    if not isinstance(source, bytes) and not Path(source).exists():
-        raise FileNotFoundError(f"no such file: {source}")
-    if not isinstance(source, bytes) and not Path(source).is_file():
-        raise ValueError(f"{source} is not a file")
-    if not (size := len(source) if isinstance(source, bytes) else Path(source).stat().st_size):
+    where, data = ("the data", source) if isinstance(source, bytes) else (str(source), b"")
+    if not isinstance(source, bytes):
+        if not Path(source).exists():
+            raise FileNotFoundError(f"no such file: {source}")
+        if not Path(source).is_file():
+            raise ValueError(f"{source} is not a file")
+        if (size := Path(source).stat().st_size) > MAX_FILE:
+            raise ValueError(f"{where} holds {size} bytes; at most {MAX_FILE} are read")
+        data = Path(source).read_bytes()
+    if not data:
         raise ValueError(f"{where} is empty")
-    if size > limits.file_bytes:
-        raise ValueError(f"{where} holds {size} bytes; at most {limits.file_bytes} are read")
-    data = source if isinstance(source, bytes) else Path(source).read_bytes()
     try:
         for start, hint in _OTHERS:
             if data[:512].lstrip().lower().startswith(start):
                 raise ValueError(hint)
-        return _npz(data, limits) if data.startswith(b"PK") else _npy(data, limits)
+        return _npz(data) if data.startswith(b"PK") else _npy(data)
     except (ValueError, pickle.UnpicklingError) as err:
         raise ValueError(f"{where}: {shown(err, 400)}") from None
     except MemoryError:
@@ -76,41 +80,41 @@ def read_data(source: str | os.PathLike[str] | bytes, limits: PickleLimits | Non
         raise ValueError(f"{where}: damaged and cannot be read ({type(err).__name__}: {shown(err)})") from None
 
 
-def _npz(data: bytes, limits: PickleLimits) -> dict[str, Any]:
+def _npz(data: bytes) -> dict[str, Any]:
     with zipfile.ZipFile(io.BytesIO(data)) as box:
         entries = [e for e in box.infolist() if e.filename.endswith(".npy")]
         size = sum(e.file_size for e in entries)
-        if size > limits.array_bytes or len(entries) > 10_000:
+        if size > pickle_values.MAX_BYTES or len(entries) > 10_000:
             raise ValueError(f"unpacks to {size >> 20} MiB in {len(entries)} members; at most "
-                             f"{limits.array_bytes >> 20} MiB in 10000 are read")
+                             f"{pickle_values.MAX_BYTES >> 20} MiB in 10000 are read")
         if not entries:
             raise ValueError("a zip archive without arrays: unpack it first")
-        return {e.filename.removesuffix(".npy"): _npy(box.read(e), limits) for e in entries}
+        return {e.filename.removesuffix(".npy"): _npy(box.read(e)) for e in entries}
 
 
-def _npy(data: bytes, limits: PickleLimits) -> Any:
+def _npy(data: bytes) -> Any:
     if not data.startswith(b"\x93NUMPY"):
-        return _unpickled(data, limits)
+        return _unpickled(data)
     handle = io.BytesIO(data)
     version = np.lib.format.read_magic(handle)
     reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = reader(handle)
     rest = data[handle.tell():]
     if dtype.hasobject:
-        return _unpickled(rest, limits)
+        return _unpickled(rest)
     need = math.prod(shape) * dtype.itemsize
-    if need > len(rest) or need > limits.array_bytes:
+    if need > len(rest) or need > pickle_values.MAX_BYTES:
         raise ValueError(f"an array claims shape {shape} of {dtype} and the file holds {len(rest)} bytes")
     return np.frombuffer(rest[:need], dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _unpickled(data: bytes, limits: PickleLimits) -> Any:
-    _check_opcodes(data, limits)
-    return Resolver(limits).visit(_Unpickler(data).load())
+def _unpickled(data: bytes) -> Any:
+    _check_opcodes(data)
+    return Resolver().visit(_Unpickler(data).load())
 
 
 # -- first pass: nothing is built -------------------------------------------------------------
-def _check_opcodes(data: bytes, limits: PickleLimits) -> None:
+def _check_opcodes(data: bytes) -> None:
     """Bound what the unpickler would do: opcodes, claimed sizes, memo, and the tuples that it would have to hash.
 
     Hashing a tuple recurses through it without limit (deep nests overflow the stack of C) and without memory (shared
@@ -120,7 +124,7 @@ def _check_opcodes(data: bytes, limits: PickleLimits) -> None:
     stack: list[int] = []
     marks: list[int] = []
     memo: dict[int, int] = {}
-    for _ in range(limits.operations):
+    for _ in range(MAX_OPERATIONS):
         at, code = stream.tell(), stream.read(1)
         op = _OPCODES.get(code.decode("latin-1"))
         if op is None:
@@ -136,14 +140,14 @@ def _check_opcodes(data: bytes, limits: PickleLimits) -> None:
             marks.pop()
         elif op.name.endswith("PUT") or op.name == "MEMOIZE":
             index = len(memo) if argument is None else argument
-            if not 0 <= index <= limits.operations:
+            if not 0 <= index <= MAX_OPERATIONS:
                 raise ValueError(f"damaged: memo entry {index}")
             memo[index] = stack[-1]
         elif op.name.endswith("GET"):
             stack.append(memo[argument or 0])
         else:
             stack += _effect(op, stack, marks)
-    raise ValueError(f"refused: more than {limits.operations} operations")
+    raise ValueError(f"refused: more than {MAX_OPERATIONS} operations")
 
 
 def _argument_of(op: pickletools.OpcodeInfo, stream: io.BytesIO, length: int) -> int | None:
