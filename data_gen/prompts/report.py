@@ -20,9 +20,9 @@ import numpy as np
 from scipy import stats
 
 from ...common.files import atomic_file, write_json, write_text
-from .factors import DRAWN, is_graded, parents, values_of
+from ..text.lexicon import NONE, WORDS
+from .factors import DRAWN, has_strength, parents, values_of
 from .suite import Design, Prompt, PromptConfig, Tally
-from .words import NONE, WORDS
 
 ALPHA = 0.01
 """Chance that a balanced suite is called unbalanced."""
@@ -123,12 +123,6 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(out)
 
 
-def _graded(row: dict[str, str]) -> bool:
-    word = row["word"]
-    return (word != NONE and WORDS[word].graded) or any(
-        row[k] != NONE and is_graded(row[k]) for k in ("action", "action2"))
-
-
 def _factor(design: Design, factor: str, rows: list[dict[str, str]]) -> FactorBalance:
     counts = Counter(r[factor] for r in rows)
     expected = _expected(design, factor, rows)
@@ -187,7 +181,7 @@ def balance(prompts: Sequence[Prompt], config: PromptConfig | None = None, *, se
     cfg = config or PromptConfig()
     design = Design(cfg, seed)
     rows = [values_of(p.attributes) for p in prompts]
-    graded = [r for r in rows if _graded(r)]
+    graded = [r for r in rows if has_strength(r)]
     of = {f: graded if f == "intensity" else rows for f in DRAWN}
     factors = tuple(_factor(design, f, of[f]) for f in DRAWN if of[f])
     above = {f: parents(f, design.order) | {f} for f in DRAWN}

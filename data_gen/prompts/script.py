@@ -9,8 +9,8 @@ import numpy as np
 from ...face.facs.script import Event, Script
 from ...face.facs.vocabulary import ACTION, EMOTION_ACTIONS
 from ..performer.sampler import FELT, STEP, compatible, sample_event, sample_style, snap, up
+from ..text.lexicon import WORDS
 from .factors import Attributes
-from .words import WORDS
 
 SHORTEST, LONGEST = 2.4, 4.0
 """Seconds of a performed prompt."""

@@ -23,12 +23,12 @@ from pydantic.dataclasses import dataclass
 from ...common.config import SETTINGS, parse, read_yaml
 from ...common.progress import Progress, silent
 from ...face.facs.vocabulary import ACTION
+from ..text.lexicon import NONE, WORDS, WORDS_OF
 from .dedup import Deduplicator
 from .factors import DRAWN, FACIAL, KNOWN, LINKED, Attributes, admissible, attributes_of
 from .files import Prompt, read_prompts, write_prompts
 from .script import script_for
 from .text import word_prompt
-from .words import NONE, WORDS, WORDS_OF
 
 _BLOCK = 24
 PATIENCE = 20_000

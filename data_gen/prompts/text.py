@@ -1,7 +1,7 @@
 """From the attributes of a prompt to English sentences.
 
 The words of actions come from the lexicon that also writes the captions; emotions, people and the
-picture from words.py. Every attribute is said: what a prompt does not say cannot be asked of
+picture from words/prompts.yaml. Every attribute is said: what a prompt does not say cannot be asked of
 the video.
 """
 
@@ -13,15 +13,14 @@ from functools import cache
 import numpy as np
 
 from ...face.facs.script import LEVELS, Event
-from ..text.phrases import article
+from ..text.lexicon import NONE, UNGRADED, WORDS, article
 from ..text.phrasing import Speaker, Voice
-from .factors import Attributes, is_graded
-from .words import NONE, TABLE, WORDS
+from .factors import TABLE, Attributes
 
 
 @cache
 def _event(name: str, level: str) -> Event:
-    return Event(name, 0.0, 0.3, 0.3, 0.3, LEVELS[level] if is_graded(name) else 1.0)
+    return Event(name, 0.0, 0.3, 0.3, 0.3, 1.0 if name in UNGRADED else LEVELS[level])
 
 
 def join(parts: Sequence[str]) -> str:

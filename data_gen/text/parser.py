@@ -16,8 +16,22 @@ from pydantic.dataclasses import dataclass as checked
 from ...common.config import SETTINGS
 from ...face.facs.vocabulary import EMOTION_ACTIONS, EMOTIONS
 from ..tables import read_table
-from .lexicon import COUNTS, EMOTION_ADJECTIVES, EMOTION_ADV, EMOTION_NOUNS, EMOTION_QUANT, FACS, LEXICON, NUMBERS
-from .phrases import PHRASES, emotion_words, gerund, past_forms, split_word, third
+from .lexicon import (
+    COUNTS,
+    EMOTION_ADJECTIVES,
+    EMOTION_ADV,
+    EMOTION_NOUNS,
+    EMOTION_QUANT,
+    FACS,
+    LEXICON,
+    NUMBERS,
+    PHRASES,
+    emotion_words,
+    gerund,
+    parse_phrase,
+    past_forms,
+    third,
+)
 
 _TOKEN = re.compile(r"a[ud]s?\s?\d+(?:[+/]\d+)*[a-elr]?\b|[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?|[.,;:&]")
 # one expression turning into another, in the common form of a sequence
@@ -182,7 +196,7 @@ def _own_level() -> dict[tuple[str, ...], str]:
                 out[_key(" ".join((p.part, p.head, p.rest)))] = next(iter(p.levels))
     for table in (EMOTION_ADJECTIVES, EMOTION_NOUNS):
         for words in table.values():
-            for w in map(split_word, words):
+            for w in map(parse_phrase, words):
                 if w.says_level:
                     out[_key(w.head)] = next(iter(w.levels))
     return out

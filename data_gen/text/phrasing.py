@@ -21,9 +21,15 @@ from .lexicon import (
     EMOTION_QUANT,
     LEXICON,
     NUMBERS,
+    PHRASES,
+    PLURAL_PARTS,
     UNGRADED,
+    Phrase,
+    article,
+    gerund,
+    parse_phrase,
+    third,
 )
-from .phrases import PHRASES, PLURAL_PARTS, Phrase, article, gerund, split_word, third
 
 T = TypeVar("T")
 
@@ -228,7 +234,7 @@ class Speaker:
         def word(event: Event) -> str:
             level = level_of(event.intensity)
             table = EMOTION_ADJECTIVES if adjective else EMOTION_NOUNS
-            plain = [p for p in map(split_word, table[event.name]) if level in p.levels and p.held_out <= self.held_out]
+            plain = [p for p in map(parse_phrase, table[event.name]) if level in p.levels and p.held_out <= self.held_out]
             chosen = self.pick(plain)
             strength = "" if level == "medium" or len(chosen.levels) == 1 or not self.chance(self.mark) else level
             scale = EMOTION_ADV if adjective else EMOTION_QUANT

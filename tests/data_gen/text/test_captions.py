@@ -9,9 +9,19 @@ import numpy as np
 import pytest
 from facelm.data_gen.performer.sampler import sample_script
 from facelm.data_gen.text.captions import REGISTERS, caption, describe
-from facelm.data_gen.text.lexicon import EMOTION_ADJECTIVES, EMOTION_NOUNS, LEXICON, UNGRADED
+from facelm.data_gen.text.lexicon import (
+    EMOTION_ADJECTIVES,
+    EMOTION_NOUNS,
+    FAMILIES,
+    LEXICON,
+    PHRASES,
+    UNGRADED,
+    WORDS,
+    emotion_words,
+    gerund,
+    third,
+)
 from facelm.data_gen.text.parser import actions_in_text, patterns, text_facts
-from facelm.data_gen.text.phrases import PHRASES, emotion_words, gerund, third
 from facelm.data_gen.text.phrasing import Speaker, Voice
 from facelm.data_gen.text.questions import KINDS, questions
 from facelm.data_gen.text.relations import groups
@@ -54,6 +64,7 @@ def test_held_out_share_of_the_phrases() -> None:
 
 def test_no_phrase_belongs_to_two_actions() -> None:
     assert len(patterns()) > 400  # raises when two names share a common form
+    assert len(WORDS) == sum(len(f.phrases) for f in FAMILIES)  # nor an emotion word to two families
 
 
 @pytest.mark.parametrize("name", ACTIONS)
