@@ -228,7 +228,7 @@ def _place(rng: np.random.Generator, plan: list[tuple[str, str]], step: float) -
         elif join == "then":
             same = any(regions(name) & regions(e.name) for e in events[-2:])
             pause = _TIMES["pause_same"] if same else _TIMES["pause"]
-            start = up(max(over(e) for e in events), step) + pause.time(rng, step)
+            start = up(max(_over(e) for e in events), step) + pause.time(rng, step)
         event = sample_event(rng, name, start, step=step)
         if join == "into":
             event = replace(event, rise=rise)
@@ -236,7 +236,7 @@ def _place(rng: np.random.Generator, plan: list[tuple[str, str]], step: float) -
     return events
 
 
-def over(event: Event) -> float:
+def _over(event: Event) -> float:
     """When an event's movement has ended, for one that does not stay."""
     return event.start + event.rise + event.hold + event.fall
 
@@ -267,11 +267,11 @@ def sample_script(rng: np.random.Generator, *, config: SamplerConfig | None = No
     while True:
         events = _place(rng, _plan(rng, cfg, required), cfg.step)
         tail = _TIMES["tail"].time(rng, cfg.step)
-        last, ends = events[-1], max(over(e) for e in events)
+        last, ends = events[-1], max(_over(e) for e in events)
         cyclic = last.cycles > 0 or (last.name in ACTION and ACTION[last.name].cyclic)
-        if not cyclic and over(last) >= ends - 1e-6 and rng.random() < _TABLE.stays:
+        if not cyclic and _over(last) >= ends - 1e-6 and rng.random() < _TABLE.stays:
             events[-1] = replace(last, fall=0.0)
-            ends = max([last.apex + max(last.hold, 0.64), *(over(e) for e in events[:-1])])
+            ends = max([last.apex + max(last.hold, 0.64), *(_over(e) for e in events[:-1])])
             tail = 0.0
         seconds = max(round(up(MIN_SECONDS, cfg.step), 3), round(up(ends, cfg.step) + tail, 3))
         if seconds <= MAX_SECONDS:

@@ -122,8 +122,13 @@ KNOWN: dict[str, Words] = {
 # -- which values exclude each other ------------------------------------------------------------
 Rule = Callable[[str, str], bool]
 _OPPOSITE = frozenset(map(frozenset, TABLE.opposite))
-_ANYTIME = frozenset({"blink"})
-"""Fits every expression: it is over in a third of a second."""
+_ANYTIME = frozenset({NONE, "blink"})
+"""Fits every expression: a blink is over in a third of a second."""
+
+
+def emotion_of_word(word: str) -> str:
+    """The value of the factor emotion that a value of the factor word has."""
+    return NONE if word == NONE else WORDS[word].emotion
 
 
 def _needs(factor: str, other: str) -> Rule:
@@ -132,14 +137,8 @@ def _needs(factor: str, other: str) -> Rule:
     return lambda value, against: value not in allowed or against in allowed[value]
 
 
-def _word_emotion(word: str, emotion: str) -> bool:
-    return emotion == NONE if word == NONE else WORDS[word].emotion == emotion
-
-
 def _word_intensity(word: str, intensity: str) -> bool:
-    if word == NONE:
-        return True
-    return intensity == "medium" if not WORDS[word].graded else intensity in WORDS[word].levels
+    return word == NONE or intensity in (WORDS[word].levels if WORDS[word].graded else ("medium",))
 
 
 @cache
@@ -148,48 +147,40 @@ def _emotion_intensity(emotion: str, intensity: str) -> bool:
 
 
 def _emotion_action(emotion: str, action: str) -> bool:
-    if action in (NONE, *_ANYTIME) or emotion in (NONE, OTHER):
-        return True
-    return emotion in FELT and (action in EMOTION_ACTIONS[emotion] or compatible(emotion, action))
-
-
-def _word_action(word: str, action: str) -> bool:
-    if NONE in (word, action) or action in _ANYTIME:
-        return True
-    return all(action == s or compatible(s, action) for s in WORDS[word].shows)
-
-
-def _speaking_action(speaking: str, action: str) -> bool:
-    return speaking == SILENT or action == NONE or ACTION[action].region in ("brows", "lids")
-
-
-def _two_actions(first: str, second: str) -> bool:
-    return second == NONE or (first != NONE and compatible(first, second))
-
-
-def _same_moment(a: str, b: str) -> bool:
-    return NONE in (a, b) or (frozenset({a, b}) not in _OPPOSITE and compatible(a, b))
+    return action in _ANYTIME or emotion in (NONE, OTHER) or emotion in FELT and (
+        action in EMOTION_ACTIONS[emotion] or compatible(emotion, action))
 
 
 def _emotion_gaze(emotion: str, gaze: str) -> bool:
     return gaze == NONE or emotion not in FELT or compatible(emotion, gaze)
 
 
+def _word_action(word: str, action: str) -> bool:
+    return word == NONE or action in _ANYTIME or all(action == s or compatible(s, action) for s in WORDS[word].shows)
+
+
+def _speaking_action(speaking: str, action: str) -> bool:
+    return speaking == SILENT or action == NONE or ACTION[action].region in ("brows", "lids")
+
+
+def _same_moment(a: str, b: str) -> bool:
+    return NONE in (a, b) or (frozenset({a, b}) not in _OPPOSITE and compatible(a, b))
+
+
 RULES: dict[tuple[str, str], Rule] = {
     **{(f, o): _needs(f, o) for f, o in (("beard", "age"), ("beard", "gender"), ("hair", "age"), ("hair", "gender"),
                                          ("background", "light"))},
-    ("word", "emotion"): _word_emotion, ("word", "intensity"): _word_intensity,
+    ("word", "emotion"): lambda word, emotion: emotion == emotion_of_word(word), ("word", "intensity"): _word_intensity,
     ("emotion", "intensity"): _emotion_intensity,
     # a prompt without an emotion asks for an action
     ("emotion", "action"): lambda emotion, action: (emotion, action) != (NONE, NONE) and _emotion_action(emotion, action),
     ("emotion", "action2"): _emotion_action, ("word", "action"): _word_action, ("word", "action2"): _word_action,
-    ("speaking", "action"): _speaking_action, ("speaking", "action2"): _speaking_action, ("action", "action2"): _two_actions,
+    ("speaking", "action"): _speaking_action, ("speaking", "action2"): _speaking_action,
+    ("action", "action2"): lambda first, second: second == NONE or (first != NONE and compatible(first, second)),
     ("action", "gaze"): _same_moment, ("action2", "gaze"): _same_moment, ("head", "gaze"): _same_moment,
     ("emotion", "gaze"): _emotion_gaze, ("word", "gaze"): _word_action}
 """Pairs of factors with the question whether two of their values go together."""
-
-LINKED: dict[str, Words] = {
-    f: (*(b for a, b in RULES if a == f), *(a for a, b in RULES if b == f)) for f in DRAWN}
+LINKED: dict[str, Words] = {f: (*(b for a, b in RULES if a == f), *(a for a, b in RULES if b == f)) for f in DRAWN}
 """The factors that a factor has a rule with."""
 
 
@@ -205,10 +196,9 @@ def admissible(factor: str, value: str, context: Mapping[str, str]) -> bool:
 
 
 def parents(factor: str, order: Words = DRAWN) -> frozenset[str]:
-    """Factors drawn before ``factor`` on which its distribution depends, themselves included indirectly."""
-    before = order[: order.index(factor)]
-    found = {f for f in LINKED[factor] if f in before}
-    return frozenset(found).union(*(parents(f, order) for f in found)) if found else frozenset()
+    """Factors drawn before ``factor`` on which its distribution depends, directly or not."""
+    found = frozenset(LINKED[factor]).intersection(order[: order.index(factor)])
+    return found.union(*(parents(f, order) for f in found))
 
 
 _SAME = ("age", "gender", "skin", "hair", "glasses", "beard", "framing", "light", "background")

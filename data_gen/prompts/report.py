@@ -21,7 +21,7 @@ from scipy import stats
 
 from ...common.files import atomic_file, write_json, write_text
 from ..text.lexicon import NONE, WORDS
-from .factors import DRAWN, has_strength, parents, values_of
+from .factors import DRAWN, emotion_of_word, has_strength, parents, values_of
 from .suite import Design, Prompt, PromptConfig, Tally
 
 ALPHA = 0.01
@@ -143,8 +143,8 @@ def _expected(design: Design, factor: str, rows: list[dict[str, str]]) -> dict[s
     if design.plan and (factor in cross or (factor == "emotion" and "word" in cross)):
         plan = design.plan
         if factor == "intensity":  # tested on the graded prompts only
-            plan = tuple(c for c in plan if c.get("word", NONE) == NONE or WORDS[c["word"]].graded)
-        shares = Counter(c[factor] if factor in c else WORDS[c["word"]].emotion if c["word"] != NONE else NONE for c in plan)
+            plan = [c for c in plan if c.get("word", NONE) == NONE or WORDS[c["word"]].graded]
+        shares = Counter(c[factor] if factor in c else emotion_of_word(c["word"]) for c in plan)
         return {v: len(rows) * n / shares.total() for v, n in shares.items()}
     expected: dict[str, float] = {}
     before = [f for f in design.order[: design.order.index(factor)] if f in parents(factor, design.order)]
