@@ -21,8 +21,7 @@ from ..tables import read_table
 from .captions import HELD_OUT_SHARE, SPLITS
 from .lexicon import COUNTABLE, COUNTS, LABELS, NUMBERS, UNGRADED
 from .parser import actions_in_text
-from .phrasing import Speaker, Voice
-from .relations import Group, canonical_order, groups
+from .phrasing import Speaker, Voice, canonical_order, groups
 
 Fact = Mapping[str, Any]
 """A measured action: name, onset, apex, offset (s), intensity, cycles."""
@@ -74,6 +73,10 @@ def as_facts(measurement: Any) -> list[dict[str, Any]]:
     return out
 
 
+def _verb(speaker: Speaker, event: Event, form: str) -> str:
+    return speaker.clause(replace(event, intensity=0.7, cycles=0), form, parts=False).text
+
+
 class _Questioner:
     """Draws questions on one clip."""
 
@@ -81,29 +84,19 @@ class _Questioner:
         held = split == "test" and bool(rng.random() < HELD_OUT_SHARE)
         self.script, self.facts, self.groups = script, facts, groups(script)
         self.s = Speaker(rng, Voice("", "", "its"), held_out=held, mark=0.0, tempo=0.0, canonical=0 if held else 4)
-        self.short = Speaker(rng, Voice("", "", "its"), mark=0.0, tempo=0.0, canonical=1)
         names = [e.name for e in script.events]
         self.single = [e for e in script.events if names.count(e.name) == 1 and e.name != "neutral"]
         self.face = self.s.pick(_TABLE.face)
 
     # -- wording ------------------------------------------------------------------------
-    @staticmethod
-    def _plain(event: Event) -> Event:
-        return replace(event, intensity=0.7, cycles=0)
-
-    def do(self, event: Event, form: str = "base") -> str:
+    def do(self, event: Event) -> str:
         """The action as a verb, without strength and count, which would give answers away."""
-        return self.s.clause(self._plain(event), form, parts=False).text
-
-    def answer(self, event: Event, form: str = "third") -> str:
-        """The same in the one wording of answers."""
-        return self.short.clause(self._plain(event), form, parts=False).text
+        return _verb(self.s, event, "base")
 
     @staticmethod
     def label(event: Event) -> str:
         """The event as a noun."""
-        text = LABELS[event.name]
-        return text if event.is_emotion else f"the {text}"
+        return LABELS[event.name] if event.is_emotion else f"the {LABELS[event.name]}"
 
     def fact(self, event: Event) -> Fact | None:
         """The measured action of a commanded one, when there is one."""
@@ -121,20 +114,16 @@ class _Questioner:
     # -- kinds --------------------------------------------------------------------------
     def what(self) -> QA | None:
         """All that happens."""
-        words = []
-        for g in self.groups:
-            main, *others = canonical_order(g)
-            words.append(self.answer(main) + "".join(f" while {self.answer(e, 'ger')}" for e in others))
-        answer = f"It {', then '.join(words)}." if words else "It stays neutral."
-        return QA(self.ask("what"), answer, "what")
+        short = Speaker(self.s.rng, Voice("", "", "its"), mark=0.0, tempo=0.0, canonical=1)  # the one wording of answers
+        words = [" while ".join(_verb(short, e, "ger" if k else "third") for k, e in enumerate(canonical_order(g.events)))
+                 for g in self.groups]
+        return QA(self.ask("what"), f"It {', then '.join(words)}." if words else "It stays neutral.", "what")
 
     def when(self) -> QA | None:
         """Start, end or peak of an event, as measured where it was measured."""
         event = self.some(self.single)
-        if event is None:
-            return None
-        found = self.fact(event)
-        if self.facts is not None and found is None and not event.is_emotion:
+        found = self.fact(event) if event else None
+        if event is None or self.facts is not None and found is None and not event.is_emotion:
             return None
         end = event.end(self.script.seconds)
         start, apex, stop = event.start, event.apex, end
@@ -176,29 +165,24 @@ class _Questioner:
     def how_often(self) -> QA | None:
         """How many times a countable action is done."""
         event = self.some([e for e in self.single if e.name in COUNTABLE and 1 <= e.cycles < len(COUNTS)])
-        if event is None:
-            return None
-        found = self.fact(event)
-        if found is not None and event.name in ("nod", "shake") and found.get("cycles", event.cycles) != event.cycles:
+        found = self.fact(event) if event else None
+        if event is None or found and event.name in ("nod", "shake") and found.get("cycles", event.cycles) != event.cycles:
             return None
         ways = [w.format(face=self.face, do=self.do(event)) for w in _TABLE.ask["how_often"]]
         return QA(self.s.pick(ways), COUNTS[event.cycles].capitalize() + ".", "how_often")
 
     def _group_label(self, *events: Event) -> str:
-        text = " and ".join(self.label(e) for e in canonical_order(Group(events, "then")))
+        text = " and ".join(self.label(e) for e in canonical_order(events))
         return text[:1].upper() + text[1:] + "."
 
     def order(self) -> QA | None:
         """What comes first, last, after, before or at the same time."""
-        if not self.groups:
-            return None
-        names = [e.name for e in self.script.events]
         together = [g for g in self.groups if len(g.events) == 2]
         if together and (len(self.groups) == 1 or self.s.chance(0.4)):
             group = self.s.pick(together)
             i = int(self.s.rng.integers(2))
             return QA(self.ask("together", label=self.label(group.events[i])), self._group_label(group.events[1 - i]), "order")
-        if len(self.groups) < 2 or len(set(names)) < len(names):
+        if len(self.groups) < 2 or len({e.name for e in self.script.events}) < len(self.script.events):
             return None
         at = int(self.s.rng.integers(1, len(self.groups)))
         before, after = self.groups[at - 1].events, self.groups[at].events
@@ -231,10 +215,9 @@ class _Questioner:
         for name in tuple(seen):
             seen |= ACTION[name].entails if name in ACTION else set()
         emotional = any(e.is_emotion for e in self.script.events) or self._regions() <= {"head", "gaze"}
-        options = [n for n in ACTIONS if n not in seen]
-        if emotional and self.s.chance(0.25):
-            # without a felt event, single actions may look like an emotion; then it is not asked
-            options = [n for n in EMOTIONS[1:] if n not in seen]
+        # without a felt event, single actions may look like an emotion; then it is not asked
+        names = EMOTIONS[1:] if emotional and self.s.chance(0.25) else ACTIONS
+        options = [n for n in names if n not in seen]
         if not options:
             return None
         name = self.s.pick(options)
@@ -268,20 +251,14 @@ class _Questioner:
 
     def draw(self) -> Iterator[QA]:
         """Questions in random order; some come again."""
-        makers: dict[str, Callable[[], QA | None]] = {k: getattr(self, k) for k in KINDS}
         weights = np.array(list(_TABLE.kinds.values()))
-        once = ("what", "count", "duration", "emotion")
         for _ in range(200):
-            kind = KINDS[int(self.s.rng.choice(len(KINDS), p=weights / weights.sum()))]
-            if (qa := makers[kind]()) is not None:
+            at = int(self.s.rng.choice(len(KINDS), p=weights / weights.sum()))
+            make: Callable[[], QA | None] = getattr(self, KINDS[at])
+            if (qa := make()) is not None:
                 yield qa
-                if kind in once:
-                    weights[KINDS.index(kind)] = 0.0
-
-
-def _named(qa: QA) -> tuple[str, ...]:
-    """What a question is about, as far as it matters for asking it once."""
-    return tuple(actions_in_text(qa.question)) if qa.kind in ("present", "how_strong", "how_often") else ()
+                if qa.kind in ("what", "count", "duration", "emotion"):
+                    weights[at] = 0.0
 
 
 def questions(script: Script, facts: Sequence[Fact] | None, rng: np.random.Generator, n: int = 6,
@@ -291,7 +268,6 @@ def questions(script: Script, facts: Sequence[Fact] | None, rng: np.random.Gener
     Args:
         script: what was performed.
         facts: what was measured (see :func:`as_facts`); None asks from the script alone.
-        rng: source of randomness.
         n: how many; fewer come back when the clip does not give so many.
         split: train | val | test; a third of the test clips are asked in held-out phrases.
 
@@ -305,10 +281,13 @@ def questions(script: Script, facts: Sequence[Fact] | None, rng: np.random.Gener
     out: dict[str, QA] = {}
     paraphrases: dict[str, QA] = {}
     asked: Counter[tuple[str, ...]] = Counter()
+    fact: tuple[str, ...]
     for qa in _Questioner(script, facts, rng, split).draw() if n else ():
         # One question a fact, and no more denials than there are things to affirm.
-        fact = ("absent",) if qa.kind == "absent" else (qa.kind, qa.answer, *_named(qa))
-        most = max(1, len(script.events)) if qa.kind == "absent" else 1
+        fact, most = ("absent",), max(1, len(script.events))
+        if qa.kind != "absent":
+            about = actions_in_text(qa.question) if qa.kind in ("present", "how_strong", "how_often") else ()
+            fact, most = (qa.kind, qa.answer, *about), 1
         if asked[fact] < most and qa.question not in out:
             asked[fact] += 1
             out[qa.question] = qa
@@ -316,7 +295,4 @@ def questions(script: Script, facts: Sequence[Fact] | None, rng: np.random.Gener
             paraphrases.setdefault(qa.question, qa)
         if len(out) == n:
             break
-    for question, qa in paraphrases.items():
-        if len(out) < n:
-            out.setdefault(question, qa)
-    return list(out.values())
+    return [*out.values(), *(qa for question, qa in paraphrases.items() if question not in out)][:n]

@@ -22,9 +22,8 @@ from facelm.data_gen.text.lexicon import (
     third,
 )
 from facelm.data_gen.text.parser import actions_in_text, patterns, text_facts
-from facelm.data_gen.text.phrasing import Speaker, Voice
+from facelm.data_gen.text.phrasing import Speaker, Voice, groups
 from facelm.data_gen.text.questions import KINDS, questions
-from facelm.data_gen.text.relations import groups
 from facelm.face.facs.script import Event, Script, level_of
 from facelm.face.facs.vocabulary import ACTIONS, EMOTIONS
 
@@ -226,10 +225,6 @@ def test_plural_subject_agrees_with_its_verb() -> None:
 ])
 def test_texts_by_hand(text: str, names: list[str]) -> None:
     assert actions_in_text(text) == names
-
-
-def test_emotions_expand_to_their_actions() -> None:
-    assert actions_in_text("looks very surprised", expand_emotions=True) == ["brow_raise", "eye_widen", "mouth_open"]
 
 
 def test_groups_levels_and_counts_are_read() -> None:
