@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
@@ -108,20 +109,16 @@ def _joined(actions: Sequence[MeasuredAction], cfg: FactsConfig) -> list[Measure
     """Occurrences of one action that belong together, as one; counts add up."""
     out: list[MeasuredAction] = []
     for name in dict.fromkeys(a.name for a in actions):
-        mine = sorted((a for a in actions if a.name == name), key=lambda a: a.onset)
-        gap = cfg.chain_seconds if name in COUNTABLE else cfg.join_seconds
-        merged: list[MeasuredAction] = []
-        for a in mine:
-            a = replace(a, cycles=a.cycles or 1) if name in COUNTABLE else a
-            if merged and a.onset - merged[-1].offset < gap:
-                b = merged[-1]
-                cycles = None if a.cycles is None or b.cycles is None else a.cycles + b.cycles
-                best = a if a.intensity > 1.1 * b.intensity and name not in COUNTABLE else b
-                merged[-1] = replace(b, offset=max(a.offset, b.offset), apex=best.apex, cycles=cycles,
-                                     intensity=max(a.intensity, b.intensity))
-            else:
-                merged.append(a)
-        out += merged
+        countable, start = name in COUNTABLE, len(out)
+        for a in sorted((a for a in actions if a.name == name), key=lambda a: a.onset):
+            a = replace(a, cycles=a.cycles or 1) if countable else a
+            if len(out) == start or a.onset - out[-1].offset >= (cfg.chain_seconds if countable else cfg.join_seconds):
+                out.append(a)
+                continue
+            b = out[-1]
+            best = a if a.intensity > 1.1 * b.intensity and not countable else b
+            out[-1] = replace(b, offset=max(a.offset, b.offset), apex=best.apex, intensity=max(a.intensity, b.intensity),
+                              cycles=None if a.cycles is None or b.cycles is None else a.cycles + b.cycles)
     return sorted(out, key=lambda a: a.onset)
 
 
@@ -135,18 +132,13 @@ def _inside(a: MeasuredAction, start: float, end: float) -> float:
 def _smoothed(timeline: Sequence[EmotionSegment], cfg: FactsConfig) -> list[EmotionSegment]:
     """The felt segments, joined over short gaps, without short ones."""
     out: list[EmotionSegment] = []
-    for seg in timeline:
-        if seg.name == "neutral":
-            continue
-        before = next((s for s in reversed(out) if s.name == seg.name), None)
-        if before is not None and seg.start - before.end < cfg.join_emotions:
-            at = out.index(before)
-            between = out[at + 1:]
-            if all(s.end - s.start < cfg.emotion_seconds for s in between):
-                joined = replace(before, end=seg.end, confidence=max(before.confidence, seg.confidence))
-                out = [*out[:at], joined, *between]
-                continue
-        out.append(seg)
+    for seg in (s for s in timeline if s.name != "neutral"):
+        at = max((k for k, s in enumerate(out) if s.name == seg.name), default=None)
+        if at is not None and seg.start - out[at].end < cfg.join_emotions and all(
+                s.end - s.start < cfg.emotion_seconds for s in out[at + 1:]):
+            out[at] = replace(out[at], end=seg.end, confidence=max(out[at].confidence, seg.confidence))
+        else:
+            out.append(seg)
     return [s for s in out if s.end - s.start >= cfg.emotion_seconds]
 
 
@@ -155,9 +147,8 @@ def _prototype(seg: EmotionSegment, actions: Sequence[MeasuredAction]) -> dict[s
     parts: dict[str, MeasuredAction] = {}
     for a in actions:
         share = (min(a.offset, seg.end) - max(a.onset, seg.start)) / max(seg.end - seg.start, 1e-3)
-        stronger = a.name not in parts or a.intensity > parts[a.name].intensity
-        if a.name in PROTOTYPE[seg.name] and share >= 0.5 and stronger:
-            parts[a.name] = a
+        if a.name in PROTOTYPE[seg.name] and share >= 0.5:
+            parts[a.name] = max(parts.get(a.name, a), a, key=lambda x: x.intensity)
     return parts
 
 
@@ -167,24 +158,24 @@ def _emotion_events(m: Measurement, actions: Sequence[MeasuredAction], seconds: 
     out: list[Event] = []
     for seg in _smoothed(m.emotion.timeline, cfg):
         parts = _prototype(seg, actions)
-        if set(parts) != set(PROTOTYPE[seg.name]):
+        if parts.keys() != PROTOTYPE[seg.name].keys():
             continue
         strengths = [parts[n].intensity / full for n, full in PROTOTYPE[seg.name].items()]
         scale = float(np.exp(np.mean(np.log(strengths))))
         if max(strengths) > cfg.alike * min(strengths) or scale < cfg.least_emotion:
             continue
         # the timeline's threshold is crossed late; an action that starts with the emotion dates it better
-        start = float(np.median([a.onset if seg.start - a.onset < 0.6 else seg.start for a in parts.values()]))
-        apex = float(np.median([a.apex if seg.start <= a.apex <= seg.end else seg.start for a in parts.values()]))
-        end = float(np.median([a.offset if a.offset - seg.end < 0.6 else seg.end for a in parts.values()]))
+        start, apex, end = (float(x) for x in np.median([
+            (a.onset if seg.start - a.onset < 0.6 else seg.start, a.apex if seg.start <= a.apex <= seg.end else seg.start,
+             a.offset if a.offset - seg.end < 0.6 else seg.end) for a in parts.values()], axis=0))
         apex = max(apex, start)
         if out and out[-1].name == seg.name and start - out[-1].end(seconds) < cfg.join_emotions:
             old = out.pop()
             start, apex, end, scale = old.start, old.apex, max(end, old.end(seconds)), max(old.intensity, scale)
         out.append(_event(MeasuredAction(seg.name, start, apex, end, scale, 0.0, ""), m.fps, seconds))
-    for i in range(len(out) - 1):
+    for i, (first, second) in enumerate(pairwise(out)):
         # one expression turning into the next: the first is let go when the second begins
-        first, then = out[i], out[i + 1].start
+        then = second.start
         if first.apex <= then < first.end(seconds):
             fall = max(first.end(seconds) - then, 0.04)
             out[i] = replace(first, hold=round(max(then - first.apex, 0.0), 3), fall=round(fall, 3))
@@ -210,28 +201,21 @@ def _explained_by_emotion(a: MeasuredAction, felt: Sequence[Event], seconds: flo
     """Whether emotions that go on at the same time account for an action."""
     if ACTION[a.name].region in ("head", "gaze") or ACTION[a.name].cyclic or a.name in COUNTABLE:
         return False
-    covered = 0.0
-    for e in felt:
-        if a.name in allowed_with(e.name):
-            # what merely goes with an emotion may be as strong as the emotion, its own actions a third more
-            full = 1.35 * PROTOTYPE[e.name].get(a.name, 0.75)
-            if a.intensity <= full * e.intensity + 0.15:
-                covered += _inside(a, e.start - 0.3, e.end(seconds) + 0.3)
-    return covered >= 0.6
+    # what merely goes with an emotion may be as strong as the emotion, its own actions a third more
+    covers = [e for e in felt if a.name in allowed_with(e.name)
+              and a.intensity <= 1.35 * PROTOTYPE[e.name].get(a.name, 0.75) * e.intensity + 0.15]
+    return sum(_inside(a, e.start - 0.3, e.end(seconds) + 0.3) for e in covers) >= 0.6
 
 
 def _entailed(a: MeasuredAction, others: Sequence[MeasuredAction]) -> bool:
     """Whether a stronger action at the same time shows this one as a side effect, or hides it."""
     for b in others:
         if b.name in ("blink", "eye_close") and ACTION[a.name].region == "gaze":
-            # where eyes behind closed lids look is not seen
-            if _inside(a, b.onset - 0.1, b.offset + 0.1) >= 0.6:
-                return True
-            continue
-        if b is a or a.name not in ACTION[b.name].entails or a.name in COUNTABLE:
-            continue
-        stronger = a.intensity < 0.8 if b.name == "talking" else a.intensity < b.intensity
-        if stronger and _inside(a, b.onset - 0.2, b.offset + 0.2) >= 0.6:
+            hidden, around = True, 0.1  # where eyes behind closed lids look is not seen
+        else:
+            hidden, around = b is not a and a.name in ACTION[b.name].entails and a.name not in COUNTABLE and a.intensity < (
+                0.8 if b.name == "talking" else b.intensity), 0.2
+        if hidden and _inside(a, b.onset - around, b.offset + around) >= 0.6:
             return True
     return False
 
@@ -260,9 +244,6 @@ def explain(m: Measurement, seconds: float, *, subject: str = "person", config: 
         subject: woman | man | person; only the words change with it.
         config: limits; None is the default.
 
-    Returns:
-        A script whose every event was measured; without events when nothing was.
-
     Raises:
         ValueError: the clip is shorter than 0.2 s or longer than 60 s.
     """
@@ -271,62 +252,47 @@ def explain(m: Measurement, seconds: float, *, subject: str = "person", config: 
     felt = _emotion_events(m, actions, seconds, cfg)
     own = [a for a in actions if not _explained_by_emotion(a, felt, seconds)]
     own = [a for a in own if not _entailed(a, own)]
-    sources: dict[int, MeasuredAction] = {}
-    events = list(felt)
+    found: list[tuple[Event, MeasuredAction | None]] = [(e, None) for e in felt]
     for a in own:
         if a.intensity >= cfg.least or a.cycles:
-            strength = a.intensity / _TALKING_FULL if a.name == "talking" else a.intensity
-            if a.name in _DONE_OR_NOT:
-                strength = 1.0
-            events.append(_event(replace(a, intensity=min(strength, 1.0)), m.fps, seconds))
-            sources[id(events[-1])] = a
-    ranked = sorted(events, key=lambda e: -_salience(e, seconds))
+            strength = 1.0 if a.name in _DONE_OR_NOT else a.intensity / (_TALKING_FULL if a.name == "talking" else 1.0)
+            found.append((_event(replace(a, intensity=min(strength, 1.0)), m.fps, seconds), a))
+    ranked = sorted(found, key=lambda pair: -_salience(pair[0], seconds))
     if not cfg.repeats:
-        ranked = list({e.name: e for e in reversed(ranked)}.values())
-        ranked.sort(key=lambda e: -_salience(e, seconds))
-    kept = sorted(ranked[: cfg.max_events], key=lambda e: (e.start, not e.is_emotion, e.name))
-    said = {id(sources[id(e)]) for e in kept if id(e) in sources}
-    left = tuple(a for a in own if id(a) not in said)
-    names = {"neutral", *(e.name for e in kept)}
+        ranked = list({e.name: (e, a) for e, a in reversed(ranked)}.values())
+        ranked.sort(key=lambda pair: -_salience(pair[0], seconds))
+    kept = sorted(ranked[: cfg.max_events], key=lambda pair: (pair[0].start, not pair[0].is_emotion, pair[0].name))
+    said = {id(a) for _, a in kept}
+    names = {"neutral", *(e.name for e, _ in kept)}
     unsaid = tuple(dict.fromkeys(s.name for s in m.emotion.timeline if s.name not in names))
-    return Explained(Script(round(seconds, 3), tuple(kept), subject), left, unsaid)
+    return Explained(Script(round(seconds, 3), tuple(e for e, _ in kept), subject),
+                     tuple(a for a in own if id(a) not in said), unsaid)
 
 
 # -- text -------------------------------------------------------------------------------
 def says_only(text: str, script: Script) -> bool:
     """Whether a text names nothing but the script's events, with their strengths and counts."""
-    for mention in text_facts(text).mentions:
-        mine = [e for e in script.events if e.name == mention.name]
-        if not mine:
-            return False
-        if mention.level != "medium" and all(level_of(e.intensity) != mention.level for e in mine):
-            return False
-        if mention.count and all((e.cycles or 1) != mention.count for e in mine):
-            return False
-    return True
+    return all(
+        any(e.name == said.name and said.level in ("medium", level_of(e.intensity)) for e in script.events)
+        and any(e.name == said.name and said.count in (0, e.cycles or 1) for e in script.events)
+        for said in text_facts(text).mentions)
 
 
 def _still_sure(qa: QA, found: Explained) -> bool:
     """Whether a question has one right answer although the script does not say everything."""
-    if not found.left_out and not found.emotions_left_out:
+    left = {a.name for a in found.left_out} | set(found.emotions_left_out)
+    if not left or qa.kind == "present":
         return True
-    if qa.kind in ("count", "what"):
+    if qa.kind == "order" and qa.question.startswith(("Which comes first", "What happens at the same time")):
+        return True
+    if qa.kind in ("count", "what", "order"):  # what comes first, after or before is open when something unsaid may be between
         return not found.left_out
     if qa.kind == "emotion":
         return not found.emotions_left_out
-    left = {a.name for a in found.left_out} | set(found.emotions_left_out)
-    named = set(text_facts(qa.question).names)
-    if qa.kind == "absent":
-        return not named & left
-    if qa.kind == "present":
-        return True
-    if qa.kind == "order":
-        # what comes first, after or before is open when something unsaid may come between
-        return not found.left_out or qa.question.startswith(("Which comes first", "What happens at the same time"))
     if qa.kind == "which_side":
         mine = {e.name for e in found.script.events}
         return not any(set(f.answers) & left and set(f.answers) & mine for f in SIDES)
-    return not named & left
+    return not left.intersection(text_facts(qa.question).names)
 
 
 def texts_for(m: Measurement, seconds: float, rng: np.random.Generator, split: str = "train", *,
@@ -335,14 +301,10 @@ def texts_for(m: Measurement, seconds: float, rng: np.random.Generator, split: s
     """Captions, descriptions and questions for a measured clip, as a corpus row has them.
 
     Args:
-        m: what was measured.
-        seconds: length of the clip.
-        rng: source of randomness; the same state gives the same texts.
+        m, seconds, subject, config: as of :func:`explain`.
+        rng: the same state gives the same texts.
         split: train | val | test.
-        n_captions: most captions; at least one comes back.
-        n_questions: most questions.
-        subject: woman | man | person.
-        config: how the measurement is condensed; None is the default.
+        n_captions, n_questions: most captions (at least one comes back) and questions.
 
     Raises:
         ValueError: unknown split, or a clip shorter than 0.2 s or longer than 60 s.

@@ -16,23 +16,8 @@ from pydantic.dataclasses import dataclass as checked
 from ...common.config import SETTINGS
 from ...face.facs.vocabulary import EMOTIONS
 from ..tables import read_table
-from .lexicon import (
-    COUNTS,
-    EMOTION_ADJECTIVES,
-    EMOTION_ADV,
-    EMOTION_NOUNS,
-    EMOTION_QUANT,
-    FACS,
-    LEXICON,
-    NUMBERS,
-    PHRASES,
-    Phrase,
-    emotion_words,
-    gerund,
-    parse_phrase,
-    past_forms,
-    third,
-)
+from . import lexicon
+from .lexicon import LEXICON, PHRASES, Phrase
 
 _TOKEN = re.compile(r"a[ud]s?\s?\d+(?:[+/]\d+)*[a-elr]?\b|[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?|[.,;:&]")
 # one expression turning into another, in the common form of a sequence
@@ -89,10 +74,10 @@ def _lemmas() -> dict[str, str]:
     verbs = {p.head for phrases in PHRASES.values() for p in phrases if p.kind != "noun"}
     out: dict[str, str] = {}
     for verb in sorted(verbs):
-        for form in (third(verb), gerund(verb), *past_forms(verb)):
+        for form in (lexicon.third(verb), lexicon.gerund(verb), *lexicon.past_forms(verb)):
             out.setdefault(form, verb)
     out.update({noun + "s": noun for noun in _TABLE.nouns})
-    for token in " ".join(word for name in EMOTION_ADJECTIVES for word in emotion_words(name)).split():
+    for token in " ".join(word for name in lexicon.EMOTION_ADJECTIVES for word in lexicon.emotion_words(name)).split():
         out.pop(token, None)  # "pleased", "turned off" are words of their own
     out.update({"turned": "turn", "put": "put", "taken": "taken", "caught": "caught"})
     return {**out, **_TABLE.parts}
@@ -117,7 +102,7 @@ def patterns() -> dict[tuple[str, ...], str]:
         RuntimeError: two names share a common form (a defect of the lexicon).
     """
     said = [(_whole(p), name) for name in LEXICON for p in PHRASES[name]]
-    said += [(word, name) for name in EMOTION_ADJECTIVES for word in emotion_words(name)]
+    said += [(word, name) for name in lexicon.EMOTION_ADJECTIVES for word in lexicon.emotion_words(name)]
     out: dict[tuple[str, ...], str] = {}
     for text, name in (*said, *_TABLE.adverbs.items()):
         key = _key(text)
@@ -136,12 +121,12 @@ def _by_first() -> dict[str, list[tuple[tuple[str, ...], str]]]:
 
 @cache
 def _codes() -> dict[str, str]:
-    plain = {code.lower(): name for name, codes in FACS.items() for code in codes if " " not in code}
+    plain = {code.lower(): name for name, codes in lexicon.FACS.items() for code in codes if " " not in code}
     return {**plain, **_TABLE.codes}
 
 
 def _read_code(token: str, before: str) -> list[Mention]:
-    """Mentions of one FACS token ("au12e", "ad30l", "au6+12"); unknown codes give none."""
+    """Mentions of one lexicon.FACS token ("au12e", "ad30l", "au6+12"); unknown codes give none."""
     code = re.sub(r"\s", "", token).replace("aus", "au").replace("ads", "ad")
     level = "medium"
     if code[-1] in _TABLE.code_levels:
@@ -161,7 +146,7 @@ def _read_code(token: str, before: str) -> list[Mention]:
 @cache
 def _level_words() -> dict[str, str]:
     out: dict[str, str] = {"slight": "slight", "strong": "strong"}
-    for table in (EMOTION_ADV, EMOTION_QUANT):
+    for table in (lexicon.EMOTION_ADV, lexicon.EMOTION_QUANT):
         for level in ("slight", "strong"):
             out.update({w.split()[-1 if w != "a hint of" else 1]: level for w in table[level]})
     for e in LEXICON.values():
@@ -174,19 +159,19 @@ def _level_words() -> dict[str, str]:
 def _own_level() -> dict[tuple[str, ...], str]:
     """Phrases and words that themselves say one strength ("furious", "beam")."""
     phrases = [(_whole(p), p) for name in LEXICON for p in PHRASES[name]]
-    words = [(p.head, p) for table in (EMOTION_ADJECTIVES, EMOTION_NOUNS) for ws in table.values()
-             for p in map(parse_phrase, ws)]
+    words = [(p.head, p) for table in (lexicon.EMOTION_ADJECTIVES, lexicon.EMOTION_NOUNS) for ws in table.values()
+             for p in map(lexicon.parse_phrase, ws)]
     return {_key(text): next(iter(p.levels)) for text, p in (*phrases, *words) if p.says_level}
 
 
 def _count_in(words: list[str]) -> int:
     text = " ".join(words)
-    for n, phrase in enumerate(COUNTS):
+    for n, phrase in enumerate(lexicon.COUNTS):
         if n and re.search(rf"\b{phrase}\b", text):
             return n
     if (m := re.search(r"\b(?:x\s?)(\d+)\b", text)) or (m := re.search(r"\b(\d+) times\b", text)):
         return int(m[1])
-    for n, word in enumerate(NUMBERS[2:], start=2):
+    for n, word in enumerate(lexicon.NUMBERS[2:], start=2):
         if re.search(rf"\b{word}\b (?:\w+ ){{0,2}}(?:nod|shake|blink|wink)\b", text):
             return n
     return 0
@@ -273,5 +258,5 @@ def text_facts(text: str) -> TextFacts:
 
 
 def actions_in_text(text: str) -> list[str]:
-    """Names of the actions and emotions that a text (English, or FACS codes) mentions, in the order of time that it gives."""
+    """Names of the actions and emotions that a text (English, or lexicon.FACS codes) mentions, in the order of time that it gives."""
     return list(text_facts(text).names)

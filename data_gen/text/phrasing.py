@@ -16,24 +16,8 @@ import numpy as np
 
 from ...face.facs.script import Event, Script, level_of
 from ...face.facs.vocabulary import ACTION
-from .lexicon import (
-    COUNTABLE,
-    COUNTS,
-    EMOTION_ADJECTIVES,
-    EMOTION_ADV,
-    EMOTION_NOUNS,
-    EMOTION_QUANT,
-    LEXICON,
-    NUMBERS,
-    PHRASES,
-    PLURAL_PARTS,
-    UNGRADED,
-    Phrase,
-    article,
-    gerund,
-    parse_phrase,
-    third,
-)
+from . import lexicon
+from .lexicon import COUNTABLE, LEXICON, PHRASES, UNGRADED, Phrase
 
 T = TypeVar("T")
 
@@ -118,7 +102,7 @@ def _choices(name: str, level: str, kinds: tuple[str, ...], held_out: bool) -> t
 
 def _counted(text: str, count: int) -> str:
     """"a nod" as "two nods"; the text itself when it has no such noun."""
-    return _COUNTED.sub(lambda m: f"{NUMBERS[count]} {m[1] or ''}{m[2]}{m[3]}s", text)
+    return _COUNTED.sub(lambda m: f"{lexicon.NUMBERS[count]} {m[1] or ''}{m[2]}{m[3]}s", text)
 
 
 class Speaker:
@@ -174,7 +158,7 @@ class Speaker:
 
     def _count(self, event: Event) -> int:
         """How often to say; 0 for nothing."""
-        if event.name not in COUNTABLE or not 1 <= event.cycles < len(COUNTS):
+        if event.name not in COUNTABLE or not 1 <= event.cycles < len(lexicon.COUNTS):
             return 0
         said = event.cycles > 1 if self.canonical else self.chance(0.9 if event.cycles > 1 else 0.25)
         return event.cycles if said else 0
@@ -183,7 +167,7 @@ class Speaker:
         """Put possessive, adjective and adverb in; says whether the strength has been said."""
         said, entry = False, LEXICON.get(event.name)
         if "{v}" in text or "{q}" in text:
-            table = EMOTION_ADV if "{v}" in text else EMOTION_QUANT
+            table = lexicon.EMOTION_ADV if "{v}" in text else lexicon.EMOTION_QUANT
             words = [w for w in table[strength or "medium"] if "{an}" not in text or " " not in w]
             word = (words[0] if self.canonical else self.pick(words)) if words else ""
             text, said = text.replace("{v}", word).replace("{q}", word), True
@@ -194,7 +178,7 @@ class Speaker:
                 text, said = text.replace(slot, self.pick(options) if options else ""), True
         text = " ".join(text.replace("{p}", self.voice.possessive).split())
         if "{an}" in text:
-            text = text.replace("{an}", article(text.partition("{an} ")[2]))
+            text = text.replace("{an}", lexicon.article(text.partition("{an} ")[2]))
         return re.sub(r"\ba (?=[aeiou])", "an ", text), said
 
     # -- clauses ------------------------------------------------------------------------
@@ -203,9 +187,9 @@ class Speaker:
 
         Args:
             event: what happens.
-            form: third ("smiles"), base ("smile"), imp (the same; parts with "let") or ger ("smiling").
+            form: lexicon.third ("smiles"), base ("smile"), imp (the same; parts with "let") or ger ("smiling").
             parts: whether a part of the face may be the subject.
-            plural: in the form third, the subject is a plural ("they smile").
+            plural: in the form lexicon.third, the subject is a plural ("they smile").
         """
         use_part = parts and not self.canonical and self.chance(0.2)
         phrase = (self.phrase(event, ("part",)) if use_part else None) or self.phrase(event, ("verb",))
@@ -227,9 +211,9 @@ class Speaker:
         if tempo and not before and self.chance(0.5):
             before, tempo = tempo, ""
         own = phrase.kind == "part"
-        plural = phrase.part.endswith(PLURAL_PARTS) if own else plural
-        verb = gerund(phrase.head) if form == "ger" else third(phrase.head) if form == "third" and not plural else phrase.head
-        words = [before, verb, rest, adverb, tempo, COUNTS[count] if count else ""]
+        plural = phrase.part.endswith(lexicon.PLURAL_PARTS) if own else plural
+        verb = lexicon.gerund(phrase.head) if form == "ger" else lexicon.third(phrase.head) if form == "third" and not plural else phrase.head
+        words = [before, verb, rest, adverb, tempo, lexicon.COUNTS[count] if count else ""]
         text = " ".join(w for w in words if w)
         if own:
             text = {"imp": "let ", "ger": "with "}.get(form, "") + f"{self.voice.possessive} {phrase.part} {text}"
@@ -253,11 +237,11 @@ class Speaker:
 
         def word(event: Event) -> str:
             level = level_of(event.intensity)
-            table = EMOTION_ADJECTIVES if adjective else EMOTION_NOUNS
-            plain = [p for p in map(parse_phrase, table[event.name]) if level in p.levels and p.held_out <= self.held_out]
+            table = lexicon.EMOTION_ADJECTIVES if adjective else lexicon.EMOTION_NOUNS
+            plain = [p for p in map(lexicon.parse_phrase, table[event.name]) if level in p.levels and p.held_out <= self.held_out]
             chosen = self.pick(plain)
             strength = "" if level == "medium" or len(chosen.levels) == 1 or not self.chance(self.mark) else level
-            scale = EMOTION_ADV if adjective else EMOTION_QUANT
+            scale = lexicon.EMOTION_ADV if adjective else lexicon.EMOTION_QUANT
             return f"{self.pick(scale[strength])} {chosen.head}" if strength else chosen.head
 
         return word(a), word(b)
