@@ -126,7 +126,7 @@ def _codes() -> dict[str, str]:
 
 
 def _read_code(token: str, before: str) -> list[Mention]:
-    """Mentions of one lexicon.FACS token ("au12e", "ad30l", "au6+12"); unknown codes give none."""
+    """Mentions of one FACS token ("au12e", "ad30l", "au6+12"); unknown codes give none."""
     code = re.sub(r"\s", "", token).replace("aus", "au").replace("ads", "ad")
     level = "medium"
     if code[-1] in _TABLE.code_levels:
@@ -258,5 +258,5 @@ def text_facts(text: str) -> TextFacts:
 
 
 def actions_in_text(text: str) -> list[str]:
-    """Names of the actions and emotions that a text (English, or lexicon.FACS codes) mentions, in the order of time that it gives."""
+    """Names of the actions and emotions that a text (English, or FACS codes) mentions, in the order of time that it gives."""
     return list(text_facts(text).names)

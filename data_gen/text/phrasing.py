@@ -212,8 +212,8 @@ class Speaker:
             before, tempo = tempo, ""
         own = phrase.kind == "part"
         plural = phrase.part.endswith(lexicon.PLURAL_PARTS) if own else plural
-        verb = lexicon.gerund(phrase.head) if form == "ger" else lexicon.third(phrase.head) if form == "third" and not plural else phrase.head
-        words = [before, verb, rest, adverb, tempo, lexicon.COUNTS[count] if count else ""]
+        inflect = {"ger": lexicon.gerund, "third": str if plural else lexicon.third}.get(form, str)
+        words = [before, inflect(phrase.head), rest, adverb, tempo, lexicon.COUNTS[count] if count else ""]
         text = " ".join(w for w in words if w)
         if own:
             text = {"imp": "let ", "ger": "with "}.get(form, "") + f"{self.voice.possessive} {phrase.part} {text}"

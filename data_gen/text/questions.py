@@ -77,8 +77,13 @@ def _verb(speaker: Speaker, event: Event, form: str) -> str:
     return speaker.clause(replace(event, intensity=0.7, cycles=0), form, parts=False).text
 
 
+_Asked = tuple[str, str] | None
+"""A question with its answer, if there is one to ask."""
+
+
 class _Questioner:
-    """Draws questions on one clip."""
+    """Draws questions on one clip; a method for each of ``KINDS``."""
+
 
     def __init__(self, script: Script, facts: Sequence[Fact] | None, rng: np.random.Generator, split: str) -> None:
         held = split == "test" and bool(rng.random() < HELD_OUT_SHARE)
@@ -95,7 +100,6 @@ class _Questioner:
 
     @staticmethod
     def label(event: Event) -> str:
-        """The event as a noun."""
         return LABELS[event.name] if event.is_emotion else f"the {LABELS[event.name]}"
 
     def fact(self, event: Event) -> Fact | None:
@@ -104,22 +108,19 @@ class _Questioner:
         return min(near, key=lambda f: abs(f["onset"] - event.start)) if near else None
 
     def some(self, events: Sequence[Event]) -> Event | None:
-        """One of the events, if there are any."""
         return self.s.pick(events) if events else None
 
     def ask(self, key: str, **slots: str) -> str:
-        """One of the wordings of a question."""
         return self.s.pick(_TABLE.ask[key]).format(face=self.face, **slots)
 
     # -- kinds --------------------------------------------------------------------------
-    def what(self) -> QA | None:
-        """All that happens."""
+    def what(self) -> _Asked:
         short = Speaker(self.s.rng, Voice("", "", "its"), mark=0.0, tempo=0.0, canonical=1)  # the one wording of answers
         words = [" while ".join(_verb(short, e, "ger" if k else "third") for k, e in enumerate(canonical_order(g.events)))
                  for g in self.groups]
-        return QA(self.ask("what"), f"It {', then '.join(words)}." if words else "It stays neutral.", "what")
+        return self.ask("what"), f"It {', then '.join(words)}." if words else "It stays neutral."
 
-    def when(self) -> QA | None:
+    def when(self) -> _Asked:
         """Start, end or peak of an event, as measured where it was measured."""
         event = self.some(self.single)
         found = self.fact(event) if event else None
@@ -135,81 +136,77 @@ class _Questioner:
         slots = {"do": self.do(event), "label": self.label(event)}
         which = self.s.pick(("start", "start", "end", "span", "apex"))
         if which == "apex" and not event.cycles:
-            return QA(self.ask("when_done" if event.name in UNGRADED else "when_apex", **slots), f"At {apex:.1f} s.", "when")
+            return self.ask("when_done" if event.name in UNGRADED else "when_apex", **slots), f"At {apex:.1f} s."
         if which == "span" and not event.stays:
-            return QA(self.ask("when_span", **slots), f"From {start:.1f} to {stop:.1f} s.", "when")
+            return self.ask("when_span", **slots), f"From {start:.1f} to {stop:.1f} s."
         if which == "end":
             answer = "It lasts to the end." if event.stays else f"At {stop:.1f} s."
-            return QA(self.ask("when_end", **slots), answer, "when")
-        return QA(self.ask("when_start", **slots), f"At {start:.1f} s.", "when")
+            return self.ask("when_end", **slots), answer
+        return self.ask("when_start", **slots), f"At {start:.1f} s."
 
-    def which_side(self) -> QA | None:
+    def which_side(self) -> _Asked:
         """The side of an action that is done to one side only."""
         names = [e.name for e in self.script.events]
         for event in (self.single[i] for i in self.s.rng.permutation(len(self.single))):
             sides = next((f for f in SIDES if event.name in f.answers), None)
             if sides is not None and sum(names.count(n) for n in sides.answers) == 1:
-                return QA(self.s.pick(sides.ask).format(face=self.face), sides.answers[event.name], "which_side")
+                return self.s.pick(sides.ask).format(face=self.face), sides.answers[event.name]
         return None
 
-    def how_strong(self) -> QA | None:
-        """The strength of a graded event."""
+    def how_strong(self) -> _Asked:
         event = self.some([e for e in self.single if e.name not in UNGRADED])
         if event is None:
             return None
         adverb, adjective = _TABLE.strengths[level_of(event.intensity)]
-        if self.s.chance(0.5):
-            return QA(self.ask("how_strong", label=self.label(event)), adjective, "how_strong")
-        return QA(self.ask("how_strongly", do=self.do(event)), adverb, "how_strong")
+        by_noun = self.s.chance(0.5)
+        return (self.ask("how_strong", label=self.label(event)), adjective) if by_noun else (
+            self.ask("how_strongly", do=self.do(event)), adverb)
 
-    def how_often(self) -> QA | None:
-        """How many times a countable action is done."""
+    def how_often(self) -> _Asked:
         event = self.some([e for e in self.single if e.name in COUNTABLE and 1 <= e.cycles < len(COUNTS)])
         found = self.fact(event) if event else None
         if event is None or found and event.name in ("nod", "shake") and found.get("cycles", event.cycles) != event.cycles:
             return None
         ways = [w.format(face=self.face, do=self.do(event)) for w in _TABLE.ask["how_often"]]
-        return QA(self.s.pick(ways), COUNTS[event.cycles].capitalize() + ".", "how_often")
+        return self.s.pick(ways), COUNTS[event.cycles].capitalize() + "."
 
     def _group_label(self, *events: Event) -> str:
         text = " and ".join(self.label(e) for e in canonical_order(events))
         return text[:1].upper() + text[1:] + "."
 
-    def order(self) -> QA | None:
+    def order(self) -> _Asked:
         """What comes first, last, after, before or at the same time."""
         together = [g for g in self.groups if len(g.events) == 2]
         if together and (len(self.groups) == 1 or self.s.chance(0.4)):
             group = self.s.pick(together)
             i = int(self.s.rng.integers(2))
-            return QA(self.ask("together", label=self.label(group.events[i])), self._group_label(group.events[1 - i]), "order")
+            return self.ask("together", label=self.label(group.events[i])), self._group_label(group.events[1 - i])
         if len(self.groups) < 2 or len({e.name for e in self.script.events}) < len(self.script.events):
             return None
         at = int(self.s.rng.integers(1, len(self.groups)))
         before, after = self.groups[at - 1].events, self.groups[at].events
         way = self.s.pick(("first", "last", "which", "after", "before"))
         if way in ("first", "last"):
-            return QA(self.ask(way), self._group_label(*self.groups[0 if way == "first" else -1].events), "order")
+            return self.ask(way), self._group_label(*self.groups[0 if way == "first" else -1].events)
         if way == "which":
             a, b = self.s.pick(before), self.s.pick(after)
             x, y = (a, b) if self.s.chance(0.5) else (b, a)
-            return QA(self.ask("which", label=self.label(x), other=self.label(y)), self._group_label(a), "order")
+            return self.ask("which", label=self.label(x), other=self.label(y)), self._group_label(a)
         if way == "after" and len(before) == 1:
-            return QA(self.ask("after", label=self.label(before[0])), self._group_label(*after), "order")
+            return self.ask("after", label=self.label(before[0])), self._group_label(*after)
         if len(after) == 1:
-            return QA(self.ask("before", label=self.label(after[0])), self._group_label(*before), "order")
+            return self.ask("before", label=self.label(after[0])), self._group_label(*before)
         return None
 
-    def present(self) -> QA | None:
-        """Something that happens."""
+    def present(self) -> _Asked:
         event = self.some(self.single)
         if event is None:
             return None
         if event.is_emotion and self.s.chance(0.5):
-            return QA(self.ask("sign", label=LABELS[event.name]), "Yes.", "present")
-        return QA(self.ask("does", do=self.do(event)), "Yes.", "present")
+            return self.ask("sign", label=LABELS[event.name]), "Yes."
+        return self.ask("does", do=self.do(event)), "Yes."
 
-    def absent(self) -> QA | None:
-        """Something that does not happen."""
+    def absent(self) -> _Asked:
         seen = set(self.script.allowed_actions()) | {e.name for e in self.script.events}
         seen |= {f["name"] for f in self.facts or ()}
         for name in tuple(seen):
@@ -224,40 +221,35 @@ class _Questioner:
         question = self.ask("does", do=self.do(Event(name, 0.0, 0.4, 0.4, 0.4)))
         if name in EMOTIONS and self.s.chance(0.5):
             question = self.ask("sign", label=LABELS[name])
-        return QA(question, "No.", "absent")
+        return question, "No."
 
     def _regions(self, but: str = "") -> set[str]:
         """The regions of the face that the script's actions other than ``but`` move."""
         return {ACTION[e.name].region for e in self.script.events if e.name in ACTION and e.name != but}
 
-    def count(self) -> QA | None:
-        """How many things happen."""
+    def count(self) -> _Asked:
         events = [e for e in self.script.events if e.name != "neutral"]
-        if len(events) >= len(NUMBERS):
-            return None
-        return QA(self.ask("count"), f"{NUMBERS[len(events)].capitalize()}.", "count")
+        return (self.ask("count"), f"{NUMBERS[len(events)].capitalize()}.") if len(events) < len(NUMBERS) else None
 
-    def emotion(self) -> QA | None:
-        """Which emotions are shown."""
+    def emotion(self) -> _Asked:
         felt = [e.name for e in self.script.events if e.is_emotion and e.name != "neutral"]
         ask = self.ask("emotion")
         if felt:
-            return QA(ask, ", then ".join(dict.fromkeys(felt)).capitalize() + ".", "emotion")
-        return QA(ask, "None, it is neutral.", "emotion") if self._regions("blink") <= {"head", "gaze"} else None
+            return ask, ", then ".join(dict.fromkeys(felt)).capitalize() + "."
+        return (ask, "None, it is neutral.") if self._regions("blink") <= {"head", "gaze"} else None
 
-    def duration(self) -> QA | None:
-        """The length of the clip."""
-        return QA(self.ask("duration"), f"{self.script.seconds:.1f} s.", "duration")
+    def duration(self) -> _Asked:
+        return self.ask("duration"), f"{self.script.seconds:.1f} s."
 
     def draw(self) -> Iterator[QA]:
         """Questions in random order; some come again."""
         weights = np.array(list(_TABLE.kinds.values()))
         for _ in range(200):
             at = int(self.s.rng.choice(len(KINDS), p=weights / weights.sum()))
-            make: Callable[[], QA | None] = getattr(self, KINDS[at])
-            if (qa := make()) is not None:
-                yield qa
-                if qa.kind in ("what", "count", "duration", "emotion"):
+            make: Callable[[], _Asked] = getattr(self, KINDS[at])
+            if (asked := make()) is not None:
+                yield QA(*asked, KINDS[at])
+                if KINDS[at] in ("what", "count", "duration", "emotion"):
                     weights[at] = 0.0
 
 
