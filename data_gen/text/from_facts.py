@@ -23,31 +23,24 @@ from ...face.facs.emotions import EmotionSegment
 from ...face.facs.measure import MeasuredAction, Measurement
 from ...face.facs.script import Event, Script, level_of
 from ...face.facs.vocabulary import ACTION, allowed_with
+from ..tables import read_table
 from .captions import caption, describe, draw_register
 from .lexicon import COUNTABLE
 from .parser import text_facts
 from .questions import QA, SIDES, as_facts, questions
 
-PROTOTYPE: dict[str, dict[str, float]] = {
-    # Measured intensity of each defining action when the animator shows the emotion at full
-    # strength; it is proportional to the strength (docs/facts_and_text.md).
-    "happiness": {"smile": 0.95, "squint": 0.75},
-    "sadness": {"inner_brow_raise": 0.95, "lip_corner_depress": 0.90},
-    "anger": {"brow_lower": 1.0, "squint": 0.60, "lip_press": 0.74},
-    "fear": {"eye_widen": 0.95, "lip_stretch": 0.90, "brow_raise": 0.60},
-    "surprise": {"brow_raise": 1.0, "eye_widen": 0.90, "mouth_open": 0.75},
-    "disgust": {"nose_wrinkle": 1.0, "upper_lip_raise": 0.79},
-    "contempt": {"smile": 0.89},
-}
-_WEIGHT: dict[str, float] = {"blink": 0.3, "eye_close": 0.8, "talking": 1.3, "nod": 1.4, "shake": 1.4,
-                             "wink_left": 1.3, "wink_right": 1.3}
-"""How much an action matters to someone who describes a face, beside its strength and length."""
-_REGION_WEIGHT: dict[str, float] = {"mouth": 1.0, "jaw": 0.9, "brows": 0.9, "lids": 0.7, "head": 0.9, "gaze": 0.7}
-_DONE_OR_NOT = frozenset({"blink", "wink_left", "wink_right", "eye_close"})
-_TALKING_FULL = 0.78
-"""Measured intensity of speech at full strength."""
+
+@checked(frozen=True, config=SETTINGS)
+class _Facts:
+    prototype: dict[str, dict[str, float]]
+    weight: dict[str, float]
+    done_or_not: frozenset[str]
+    talking_full: float
 
 
+_TABLE = read_table(__package__, "words/facts.yaml", _Facts)
+PROTOTYPE = _TABLE.prototype
+"""Measured intensity of each of an emotion's defining actions when it is shown at full strength."""
 Limit = Annotated[float, Field(ge=0.0, le=5.0)]
 
 
@@ -224,7 +217,7 @@ def _salience(e: Event, seconds: float) -> float:
     length = max(e.end(seconds) - e.start, 0.04)
     if e.is_emotion:
         return 2.0 * e.intensity * min(length, 4.0) ** 0.5
-    weight = _WEIGHT.get(e.name, _REGION_WEIGHT[ACTION[e.name].region])
+    weight = _TABLE.weight.get(e.name, _TABLE.weight[ACTION[e.name].region])
     strength = 1.0 if e.name in COUNTABLE else e.intensity
     if e.start < 0.1 and e.end(seconds) > seconds - 0.1:
         weight *= 0.6  # what never changes may as well be how this face looks
@@ -255,7 +248,7 @@ def explain(m: Measurement, seconds: float, *, subject: str = "person", config: 
     found: list[tuple[Event, MeasuredAction | None]] = [(e, None) for e in felt]
     for a in own:
         if a.intensity >= cfg.least or a.cycles:
-            strength = 1.0 if a.name in _DONE_OR_NOT else a.intensity / (_TALKING_FULL if a.name == "talking" else 1.0)
+            strength = 1.0 if a.name in _TABLE.done_or_not else a.intensity / (_TABLE.talking_full if a.name == "talking" else 1.0)
             found.append((_event(replace(a, intensity=min(strength, 1.0)), m.fps, seconds), a))
     ranked = sorted(found, key=lambda pair: -_salience(pair[0], seconds))
     if not cfg.repeats:

@@ -40,6 +40,7 @@ class _Words:
     plural: dict[str, str]
     numbers: dict[str, float]
     holds: dict[str, tuple[str, ...]]
+    reading: dict[str, str]
 
 
 FRAMES = read_table(__package__, "words/transitions.yaml", _Words)
@@ -186,8 +187,7 @@ class Instruction:
     Attributes:
         text: the instruction for the language model: durations taken out, words outside the eight emotions
             replaced by the nearest.
-        stages: the named expressions in order, a neutral one on the way included.
-        via_neutral: a neutral face was asked for between the first and the last.
+        stages: the named expressions in order, a neutral one on the way (``via_neutral``) included.
         seconds: the asked duration, or None.
         warnings: one sentence for each word that was replaced.
         actions: what it names beside expressions ("nod"), which is no part of a transition.
@@ -222,26 +222,8 @@ class Instruction:
 
 
 _NEUTRAL = Stage((("neutral", 1.0),))
-_VIA = re.compile(
-    r"(?:,?\s*(?:via|through|by way of|passing through)\s+(?:a\s+|the\s+)?(?:neutral|resting|rest|relaxed)"
-    r"(?:\s+(?:face|expression|state))?(?:\s+in between)?|\s*with\s+(?:a\s+|the\s+)?(?:neutral|resting|relaxed)\s+"
-    r"(?:face|expression|state)\s+in between|,?\s*relaxing in between)", re.IGNORECASE)
-_DURATION = re.compile(
-    r"[,\s]*\b(?:in|over|within|during|lasting|taking|for)\s+(?:about\s+|exactly\s+)?(\d+(?:\.\d+)?|half a|one and a half|"
-    r"one|a|two|three|four|five)\s*(seconds?|secs?|s|milliseconds?|ms)\b", re.IGNORECASE)
-_KEEPING = re.compile(r"\b(?:hold|holding|keep|keeping|stay|staying)\b", re.IGNORECASE)
-_HOLD = re.compile(_KEEPING.pattern + r"[^.]*", re.IGNORECASE)
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*(?:%|per ?cent)\s*$", re.IGNORECASE)
-_WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*", re.IGNORECASE)
 _LEVEL = {text: LEVELS[level] for level in ("slight", "strong") for text in (*EMOTION_ADV[level], *EMOTION_QUANT[level])}
-_TARGET = re.compile(r"\b(?:to|into)\s+((?:a |an |very |slightly |half-way )*)([a-z][a-z-]+)(?=[.,;!?]|$)", re.IGNORECASE)
-_START = re.compile(r"\bfrom\s+((?:[a-z-]+\s+){0,3}?[a-z-]+)\s+(?:to|into|through)\b", re.IGNORECASE)
-_HALF_FROM = re.compile(r"\b(half[- ]?way)\s+from\s+(.+?)\s+(?:to|into)\s+", re.IGNORECASE)
-_AND = re.compile(r"[\s,]*(?:and|plus|,|&)\s*(?:\d+(?:\.\d+)?\s*(?:%|per ?cent))?\s*")
-_SEVERAL = re.compile(r"\bfrom\b.*\b(?:to|into|through)\b|\b(?:turn|change|convert)s?\b.*\b(?:to|into)\b|\bmelts? into\b"
-                      r"|\bgives? way to\b|\bthis face\b", re.IGNORECASE)
-_ONE = re.compile(r"\b(?:turn|change|transform|morph|modify|make|bring)\b.*\b(?:this|the) (?:face|expression)\b"
-                  r"|\bnow (?:change|turn|make) it\b", re.IGNORECASE)
+_RE = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in FRAMES.reading.items()}
 
 
 @cache
@@ -271,12 +253,12 @@ def parse(text: str) -> Instruction:
     if len(said) > 1000:
         raise ValueError(f"the instruction has {len(said)} characters; at most 1000 are read")
     seconds, said = _take_duration(said)
-    said = _HALF_FROM.sub(r"from \2 \1 to ", said)  # "half-way from a to b" is "from a half-way to b"
+    said = _RE["half_from"].sub(r"from \2 \1 to ", said)  # "half-way from a to b" is "from a half-way to b"
     said, warnings = _nearest(said)
     _refuse_unknown(said)
-    body = _HOLD.sub(lambda m: " " * len(m[0]), said)
-    via = bool(_VIA.search(body))
-    body = _VIA.sub(lambda m: " " * len(m[0]), body)
+    body = _RE["hold"].sub(lambda m: " " * len(m[0]), said)
+    via = bool(_RE["via"].search(body))
+    body = _RE["via"].sub(lambda m: " " * len(m[0]), body)
     stages = _stages(body)
     if not stages:
         raise ValueError(f"the instruction names no expression: {text!r}; known: {_KNOWN}")
@@ -285,7 +267,7 @@ def parse(text: str) -> Instruction:
     if via:
         stages.insert(len(stages) - 1, _NEUTRAL)
     actions = tuple(n for n in dict.fromkeys(actions_in_text(said)) if n in ACTION)
-    is_change = bool((_SEVERAL if len(stages) > 1 else _ONE).search(text))
+    is_change = bool((_RE["several"] if len(stages) > 1 else _RE["one"]).search(text))
     return Instruction(said, tuple(stages), via, seconds, warnings, actions, is_change)
 
 
@@ -299,23 +281,20 @@ def _nearest(text: str) -> tuple[str, tuple[str, ...]]:
     for start, end, word in reversed(find_emotions(text)):
         if word not in emotion_of():
             nearest = outside()[word]
-            plain = adjectives(nearest)[0].head if nearest != "neutral" and _adjectival(text, start) else nearest
+            first = _RE["word"].match(text, start)
+            noun = first is None or first[0].lower().endswith(("ion", "ness", "ment", "dom", "ght", "ity", "hy", "ain"))
+            plain = nearest if nearest == "neutral" or noun else adjectives(nearest)[0].head
             warnings.insert(0, f"{text[start:end]!r} is not one of the expressions known here ({_EIGHT}); "
                                f"{nearest} is the nearest and is used")
             text = text[:start] + plain + text[end:]
     return text, tuple(warnings)
 
 
-def _adjectival(text: str, start: int) -> bool:
-    word = _WORD.match(text, start)
-    return word is not None and not word[0].lower().endswith(("ion", "ness", "ment", "dom", "ght", "ity", "hy", "ain"))
-
-
 def _take_duration(text: str) -> tuple[float | None, str]:
     """The duration of the whole, taken out of the text; one that says how long something is held stays."""
-    for match in _DURATION.finditer(text):
+    for match in _RE["duration"].finditer(text):
         before = text[:match.start()]
-        if _KEEPING.search(re.split(r"[.;]", before)[-1]):
+        if _RE["keeping"].search(re.split(r"[.;]", before)[-1]):
             continue
         number = match[1].lower()
         value = FRAMES.numbers[number] if number in FRAMES.numbers else float(number)
@@ -329,14 +308,11 @@ def _take_duration(text: str) -> tuple[float | None, str]:
 def _refuse_unknown(text: str) -> None:
     """An unknown word where an expression is expected is named, with the closest known ones."""
     spans = find_emotions(text)
-    for match in _START.finditer(text):
-        low, high = match.span(1)
-        if not any(low <= s < high for s, _, _ in spans):
-            _unknown(match[1])
-    for match in _TARGET.finditer(text):
-        low, high = match.span(2)
-        if not any(s < high and low < e for s, e, _ in spans):
-            _unknown(match[2])
+    for expected, group in (("start", 1), ("target", 2)):
+        for match in _RE[expected].finditer(text):
+            low, high = match.span(group)
+            if not any(start < high and low < end for start, end, _ in spans):
+                _unknown(match[group])
 
 
 def _unknown(word: str) -> NoReturn:
@@ -361,11 +337,11 @@ def _stages(text: str) -> list[Stage]:
         emotion, levels = emotion_of()[word]
         before = text[last_end:start].lower()
         last_end = end
-        percent = _PERCENT.search(before.rstrip())
+        percent = _RE["percent"].search(before.rstrip())
         share = float(percent[1]) / 100.0 if percent else _share(emotion, levels, before)
         if percent and not 0.0 < share <= 1.0:
             raise ValueError(f"{percent[1]} % is not a share; allowed: above 0, up to 100")
-        if stages and percent and _AND.fullmatch(before):
+        if stages and percent and _RE["and"].fullmatch(before):
             stages[-1] = Stage((*stages[-1].blend, (emotion, share)))
             continue
         blend = ((emotion, share),)
