@@ -237,17 +237,15 @@ def _place(rng: np.random.Generator, plan: list[tuple[str, str]], step: float) -
 
 
 def _over(event: Event) -> float:
-    """When an event's movement has ended, for one that does not stay."""
     return event.start + event.rise + event.hold + event.fall
 
 
 def sample_style(rng: np.random.Generator) -> Style:
     """How a person moves: a few percent around the average."""
-    return Style(
-        tempo=float(np.clip(round(rng.normal(1.0, 0.04), 3), 0.9, 1.1)),
-        asymmetry=float(np.clip(round(rng.normal(0.0, 0.025), 3), -0.08, 0.08)),
-        expressiveness=float(np.clip(round(rng.normal(1.0, 0.015), 3), 0.95, 1.05)),
-    )
+    tempo, asymmetry, expressiveness = (
+        float(np.clip(round(rng.normal(mean, spread), 3), mean - most, mean + most))
+        for mean, spread, most in ((1.0, 0.04, 0.1), (0.0, 0.025, 0.08), (1.0, 0.015, 0.05)))
+    return Style(tempo, asymmetry, expressiveness)
 
 
 def sample_script(rng: np.random.Generator, *, config: SamplerConfig | None = None,

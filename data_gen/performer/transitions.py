@@ -29,8 +29,7 @@ from .sampler import MIN_SECONDS, SOURCES, STEP, sample_style, snap
 
 EMOTION_CHANNELS: frozenset[str] = frozenset(name for pose in EMOTION_POSES.values() for name in pose)
 """Channels by which emotions show; a transition may change these and no others."""
-_INSTANT = 1e-3
-"""Shortest time between two key poses, s."""
+_INSTANT = 1e-3  # shortest time between two key poses, s
 
 
 @dataclass(frozen=True)
@@ -148,12 +147,8 @@ def transition_keys(clip: FaceSequence, count: int) -> tuple[int, ...]:
     expression is held in the middle of its rest. One movement fewer than asked means that the source already
     showed the first expression; of more rests than asked those nearest to a neutral face are passed over.
 
-    Args:
-        clip: a transition.
-        count: how many expressions, at least 1.
-
     Returns:
-        ``count`` frames, rising; the last is the clip's last frame. Where movements are missing beyond the first,
+        ``count`` (at least 1) rising frames; the last is the clip's last. Where movements are missing beyond the first,
         frames repeat the last one.
     """
     if count < 1:
@@ -186,25 +181,19 @@ def _time(rng: np.random.Generator, low: int, high: int, step: float) -> float:
 
 def sample_source(rng: np.random.Generator, first: str) -> dict[str, float]:
     """A source face: often the first expression itself, else another one, single actions, a turned head, a gaze."""
-    def level() -> float:
-        return float(rng.choice(list(LEVELS.values())))
-
-    def action(kind: str) -> dict[str, float]:
-        pose, amount = ACTION_POSES[str(rng.choice(SOURCES[kind]))], level()
+    def some(pose: Mapping[str, float]) -> dict[str, float]:
+        amount = float(rng.choice(list(LEVELS.values())))
         return {n: v * amount for n, v in pose.items()}
 
     pose: dict[str, float] = {}
     kind = rng.random()
-    if kind < 0.35 and first != "neutral":
-        pose = Stage(((first, level()),)).pose()
-    elif kind < 0.6:
-        pose = Stage(((str(rng.choice(EMOTIONS[1:])), level()),)).pose()
+    if kind < 0.6:
+        pose = some(EMOTION_POSES[first if kind < 0.35 and first != "neutral" else str(rng.choice(EMOTIONS[1:]))])
     elif kind < 0.8:
-        pose = action("face")
-    if rng.random() < 0.35:
-        pose.update(action("head"))
-    if rng.random() < 0.2:
-        pose.update(action("eyes"))
+        pose = some(ACTION_POSES[str(rng.choice(SOURCES["face"]))])
+    for part, share in (("head", 0.35), ("eyes", 0.2)):
+        if rng.random() < share:
+            pose.update(some(ACTION_POSES[str(rng.choice(SOURCES[part]))]))
     return pose
 
 
@@ -249,7 +238,7 @@ def sample_plan(rng: np.random.Generator) -> Plan:
     blends: list[tuple[tuple[str, str | int], ...]] = [
         ((n, "medium" if n == "neutral" else str(rng.choice(list(LEVELS), p=[0.15, 0.65, 0.2]))),) for n in names]
     via = (count == 2 or count == 1 and sourced) and "neutral" not in names and rng.random() < 0.15
-    half = False
+    half, holds = False, {}
     if not via and names[-1] != "neutral" and rng.random() < 0.16:
         kind = rng.random()
         if kind < 0.4:
@@ -262,7 +251,6 @@ def sample_plan(rng: np.random.Generator) -> Plan:
             half = True
             blends[-1] = ((names[-1], "medium"),)
     speed = str(rng.choice(["", "slow", "quick"], p=[0.84, 0.08, 0.08]))
-    holds = {}
     if rng.random() < 0.12:
         holds = {int(rng.integers(0, count)): float(rng.choice([0.5, 1.0, 1.5, 2.0]))}
     return Plan(tuple(blends), via, half, speed, holds, sourced)
@@ -280,9 +268,7 @@ def realise_plan(plan: Plan, rng: np.random.Generator, step: float = STEP) -> Tr
 
     stages = [stage(b, i) for i, b in enumerate(plan.blends)]
     if plan.half:
-        first, last = stages[-2], stages[-1]
-        mixed = tuple((n, x / 2) for n, x in (*first.blend, *last.blend))
-        stages[-1] = Stage(mixed, last.rise, last.hold)
+        stages[-1] = replace(stages[-1], blend=tuple((n, x / 2) for n, x in (*stages[-2].blend, *stages[-1].blend)))
     if plan.via_neutral:
         stages.insert(len(stages) - 1, Stage((("neutral", 1.0),), _time(rng, low, high, step), _time(rng, 1, 3, step)))
     lead = _time(rng, 1, 2, step)

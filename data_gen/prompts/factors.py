@@ -100,11 +100,7 @@ class Attributes:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Attributes:
-        """The inverse of :meth:`as_dict`.
-
-        Raises:
-            ValueError: unknown keys or values.
-        """
+        """The inverse of :meth:`as_dict`; unknown keys and values are a ValueError."""
         return parse(cls, dict(raw), "attributes")
 
 

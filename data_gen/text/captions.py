@@ -230,13 +230,13 @@ def _director(script: Script, rng: np.random.Generator, held: bool) -> str:
             text = "then " + text
         steps.append(text)
         if single and not event.cycles and later != "during":
-            steps += _holding(event, script, speaker, last=not later)
+            steps += _holding(event, speaker, last=not later)
     if _rests_at_end(script) and speaker.chance(0.3):
         steps.append(speaker.pick(_WAYS["end"]))
     return ", ".join(steps) + "."
 
 
-def _holding(event: Event, script: Script, speaker: Speaker, *, last: bool) -> list[str]:
+def _holding(event: Event, speaker: Speaker, *, last: bool) -> list[str]:
     if event.stays:
         return [speaker.pick(_WAYS["keep"])] if last else []
     if event.name in COUNTABLE:

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 
 from ...common.config import SETTINGS
@@ -36,36 +35,19 @@ class _Facts:
     weight: dict[str, float]
     done_or_not: frozenset[str]
     talking_full: float
+    max_events: int
+    join_action: float
+    join_emotion: float
+    chain: float
+    alike: float
+    least: float
+    least_emotion: float
+    emotion_seconds: float
 
 
 _TABLE = read_table(__package__, "words/facts.yaml", _Facts)
 PROTOTYPE = _TABLE.prototype
 """Measured intensity of each of an emotion's defining actions when it is shown at full strength."""
-Limit = Annotated[float, Field(ge=0.0, le=5.0)]
-
-
-@checked(frozen=True, config=SETTINGS)
-class FactsConfig:
-    """How a measurement is condensed into a script."""
-
-    max_events: Annotated[int, Field(ge=1, le=9)] = 4
-    """Most events of the script (the synthetic corpus has up to four)."""
-    join_seconds: Limit = 0.3
-    """Two occurrences of one action with a shorter gap are one."""
-    join_emotions: Limit = 0.5
-    """The same for emotions."""
-    repeats: bool = False
-    """Whether one name may be several events; if not, the most salient one is kept."""
-    alike: Limit = 2.0
-    """The actions of an emotion's prototype may differ in strength by this factor, else it is another face."""
-    chain_seconds: Limit = 0.75
-    """Blinks, winks, nods and head shakes that follow each other within this are counted as one event."""
-    least: Limit = 0.24
-    """Weaker actions are not put into words, share of full scale."""
-    least_emotion: Limit = 0.3
-    """Weaker emotions are not put into words."""
-    emotion_seconds: Limit = 0.5
-    """Shorter emotions are not put into words."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +80,14 @@ class Explained:
 
 
 # -- merging ----------------------------------------------------------------------------
-def _joined(actions: Sequence[MeasuredAction], cfg: FactsConfig) -> list[MeasuredAction]:
+def _joined(actions: Sequence[MeasuredAction]) -> list[MeasuredAction]:
     """Occurrences of one action that belong together, as one; counts add up."""
     out: list[MeasuredAction] = []
     for name in dict.fromkeys(a.name for a in actions):
         countable, start = name in COUNTABLE, len(out)
         for a in sorted((a for a in actions if a.name == name), key=lambda a: a.onset):
             a = replace(a, cycles=a.cycles or 1) if countable else a
-            if len(out) == start or a.onset - out[-1].offset >= (cfg.chain_seconds if countable else cfg.join_seconds):
+            if len(out) == start or a.onset - out[-1].offset >= (_TABLE.chain if countable else _TABLE.join_action):
                 out.append(a)
                 continue
             b = out[-1]
@@ -122,17 +104,17 @@ def _inside(a: MeasuredAction, start: float, end: float) -> float:
 
 
 # -- emotions ---------------------------------------------------------------------------
-def _smoothed(timeline: Sequence[EmotionSegment], cfg: FactsConfig) -> list[EmotionSegment]:
+def _smoothed(timeline: Sequence[EmotionSegment]) -> list[EmotionSegment]:
     """The felt segments, joined over short gaps, without short ones."""
     out: list[EmotionSegment] = []
     for seg in (s for s in timeline if s.name != "neutral"):
         at = max((k for k, s in enumerate(out) if s.name == seg.name), default=None)
-        if at is not None and seg.start - out[at].end < cfg.join_emotions and all(
-                s.end - s.start < cfg.emotion_seconds for s in out[at + 1:]):
+        if at is not None and seg.start - out[at].end < _TABLE.join_emotion and all(
+                s.end - s.start < _TABLE.emotion_seconds for s in out[at + 1:]):
             out[at] = replace(out[at], end=seg.end, confidence=max(out[at].confidence, seg.confidence))
         else:
             out.append(seg)
-    return [s for s in out if s.end - s.start >= cfg.emotion_seconds]
+    return [s for s in out if s.end - s.start >= _TABLE.emotion_seconds]
 
 
 def _prototype(seg: EmotionSegment, actions: Sequence[MeasuredAction]) -> dict[str, MeasuredAction]:
@@ -145,24 +127,23 @@ def _prototype(seg: EmotionSegment, actions: Sequence[MeasuredAction]) -> dict[s
     return parts
 
 
-def _emotion_events(m: Measurement, actions: Sequence[MeasuredAction], seconds: float,
-                    cfg: FactsConfig) -> list[Event]:
+def _emotion_events(m: Measurement, actions: Sequence[MeasuredAction], seconds: float) -> list[Event]:
     """Events for the emotion segments whose whole prototype was measured."""
     out: list[Event] = []
-    for seg in _smoothed(m.emotion.timeline, cfg):
+    for seg in _smoothed(m.emotion.timeline):
         parts = _prototype(seg, actions)
         if parts.keys() != PROTOTYPE[seg.name].keys():
             continue
         strengths = [parts[n].intensity / full for n, full in PROTOTYPE[seg.name].items()]
         scale = float(np.exp(np.mean(np.log(strengths))))
-        if max(strengths) > cfg.alike * min(strengths) or scale < cfg.least_emotion:
+        if max(strengths) > _TABLE.alike * min(strengths) or scale < _TABLE.least_emotion:
             continue
         # the timeline's threshold is crossed late; an action that starts with the emotion dates it better
         start, apex, end = (float(x) for x in np.median([
             (a.onset if seg.start - a.onset < 0.6 else seg.start, a.apex if seg.start <= a.apex <= seg.end else seg.start,
              a.offset if a.offset - seg.end < 0.6 else seg.end) for a in parts.values()], axis=0))
         apex = max(apex, start)
-        if out and out[-1].name == seg.name and start - out[-1].end(seconds) < cfg.join_emotions:
+        if out and out[-1].name == seg.name and start - out[-1].end(seconds) < _TABLE.join_emotion:
             old = out.pop()
             start, apex, end, scale = old.start, old.apex, max(end, old.end(seconds)), max(old.intensity, scale)
         out.append(_event(MeasuredAction(seg.name, start, apex, end, scale, 0.0, ""), m.fps, seconds))
@@ -224,7 +205,7 @@ def _salience(e: Event, seconds: float) -> float:
     return weight * strength * min(max(length, 0.5), 4.0) ** 0.5 * (1.0 + 0.1 * max(e.cycles - 1, 0))
 
 
-def explain(m: Measurement, seconds: float, *, subject: str = "person", config: FactsConfig | None = None) -> Explained:
+def explain(m: Measurement, seconds: float, *, subject: str = "person") -> Explained:
     """The short script that explains a measured clip, and what it leaves out.
 
     Emotion segments whose whole prototype was measured become emotion events; actions that an
@@ -235,26 +216,24 @@ def explain(m: Measurement, seconds: float, *, subject: str = "person", config: 
         m: what was measured.
         seconds: length of the clip.
         subject: woman | man | person; only the words change with it.
-        config: limits; None is the default.
 
     Raises:
         ValueError: the clip is shorter than 0.2 s or longer than 60 s.
     """
-    cfg = config or FactsConfig()
-    actions = _joined([a for a in m.actions if a.onset < seconds], cfg)
-    felt = _emotion_events(m, actions, seconds, cfg)
+    actions = _joined([a for a in m.actions if a.onset < seconds])
+    felt = _emotion_events(m, actions, seconds)
     own = [a for a in actions if not _explained_by_emotion(a, felt, seconds)]
     own = [a for a in own if not _entailed(a, own)]
     found: list[tuple[Event, MeasuredAction | None]] = [(e, None) for e in felt]
     for a in own:
-        if a.intensity >= cfg.least or a.cycles:
-            strength = 1.0 if a.name in _TABLE.done_or_not else a.intensity / (_TABLE.talking_full if a.name == "talking" else 1.0)
-            found.append((_event(replace(a, intensity=min(strength, 1.0)), m.fps, seconds), a))
+        if a.intensity >= _TABLE.least or a.cycles:
+            strength = a.intensity / _TABLE.talking_full if a.name == "talking" else a.intensity
+            strength = 1.0 if a.name in _TABLE.done_or_not else min(strength, 1.0)
+            found.append((_event(replace(a, intensity=strength), m.fps, seconds), a))
     ranked = sorted(found, key=lambda pair: -_salience(pair[0], seconds))
-    if not cfg.repeats:
-        ranked = list({e.name: (e, a) for e, a in reversed(ranked)}.values())
-        ranked.sort(key=lambda pair: -_salience(pair[0], seconds))
-    kept = sorted(ranked[: cfg.max_events], key=lambda pair: (pair[0].start, not pair[0].is_emotion, pair[0].name))
+    ranked = list({e.name: (e, a) for e, a in reversed(ranked)}.values())
+    ranked.sort(key=lambda pair: -_salience(pair[0], seconds))
+    kept = sorted(ranked[: _TABLE.max_events], key=lambda pair: (pair[0].start, not pair[0].is_emotion, pair[0].name))
     said = {id(a) for _, a in kept}
     names = {"neutral", *(e.name for e, _ in kept)}
     unsaid = tuple(dict.fromkeys(s.name for s in m.emotion.timeline if s.name not in names))
@@ -289,12 +268,11 @@ def _still_sure(qa: QA, found: Explained) -> bool:
 
 
 def texts_for(m: Measurement, seconds: float, rng: np.random.Generator, split: str = "train", *,
-              n_captions: int = 4, n_questions: int = 6, subject: str = "person",
-              config: FactsConfig | None = None) -> Texts:
+              n_captions: int = 4, n_questions: int = 6, subject: str = "person") -> Texts:
     """Captions, descriptions and questions for a measured clip, as a corpus row has them.
 
     Args:
-        m, seconds, subject, config: as of :func:`explain`.
+        m, seconds, subject: as of :func:`explain`.
         rng: the same state gives the same texts.
         split: train | val | test.
         n_captions, n_questions: most captions (at least one comes back) and questions.
@@ -304,7 +282,7 @@ def texts_for(m: Measurement, seconds: float, rng: np.random.Generator, split: s
     """
     if n_captions < 1 or n_questions < 0:
         raise ValueError(f"n_captions is {n_captions}, n_questions is {n_questions}; allowed: 1 or more, 0 or more")
-    found = explain(m, seconds, subject=subject, config=config)
+    found = explain(m, seconds, subject=subject)
     script = found.script
     texts: dict[str, str] = {}
     for attempt in range(6 * n_captions):

@@ -230,19 +230,12 @@ def emotion_words(name: str) -> Words:
 
 # -- feelings ---------------------------------------------------------------------------
 @dataclasses.dataclass(frozen=True)
-class EmotionWord:
-    """One emotion word, how strong it can be meant, and what it belongs to."""
+class EmotionWord(Phrase):
+    """One emotion word (``head``), how strong it can be meant, and what it belongs to."""
 
-    word: str
-    emotion: str
-    family: str
-    levels: frozenset[str]
+    emotion: str = ""
+    family: str = ""
     shows: Words = ()
-
-    @property
-    def says_level(self) -> bool:
-        """The word alone names a strength ("furious")."""
-        return len(self.levels) == 1
 
     @property
     def graded(self) -> bool:
@@ -251,8 +244,8 @@ class EmotionWord:
 
 
 WORDS: dict[str, EmotionWord] = {
-    p.head: EmotionWord(p.head, f.emotion, f.name, p.levels, f.shows) for f in FAMILIES for p in f.phrases}
-WORDS_OF: dict[str, Words] = {e: tuple(w.word for w in WORDS.values() if w.emotion == e) for e in (*EMOTIONS, OTHER)}
+    p.head: EmotionWord(**vars(p), emotion=f.emotion, family=f.name, shows=f.shows) for f in FAMILIES for p in f.phrases}
+WORDS_OF: dict[str, Words] = {e: tuple(w.head for w in WORDS.values() if w.emotion == e) for e in (*EMOTIONS, OTHER)}
 
 
 @cache
@@ -287,4 +280,4 @@ def emotion_of() -> dict[str, tuple[str, frozenset[str]]]:
 @cache
 def outside() -> dict[str, str]:
     """Words for feelings outside the eight emotions -> the nearest of the eight."""
-    return {**NEAREST, **{w.word.lower(): NEAREST[w.family] for w in WORDS.values() if w.emotion == OTHER}}
+    return {**NEAREST, **{w.head.lower(): NEAREST[w.family] for w in WORDS.values() if w.emotion == OTHER}}

@@ -63,14 +63,8 @@ class QA:
 
 def as_facts(measurement: Any) -> list[dict[str, Any]]:
     """Plain dicts (rounded to the millisecond) of a Measurement's actions."""
-    out = []
-    for a in measurement.actions:
-        fact = {"name": a.name, "onset": round(float(a.onset), 3), "apex": round(float(a.apex), 3),
-                "offset": round(float(a.offset), 3), "intensity": round(float(a.intensity), 3)}
-        if a.cycles is not None:
-            fact["cycles"] = int(a.cycles)
-        out.append(fact)
-    return out
+    return [{"name": a.name, **{key: round(float(getattr(a, key)), 3) for key in ("onset", "apex", "offset", "intensity")},
+             **({} if a.cycles is None else {"cycles": int(a.cycles)})} for a in measurement.actions]
 
 
 def _verb(speaker: Speaker, event: Event, form: str) -> str:
