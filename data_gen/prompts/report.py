@@ -185,9 +185,9 @@ def write_report(report: BalanceReport, folder: str | os.PathLike[str]) -> list[
     """Write ``balance.md`` and ``balance.json``, and with matplotlib ``balance.png`` and ``pairs.png``."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    write_text(target / "balance.md", report.markdown())
-    write_json(target / "balance.json", report.as_dict(), indent=1)
     out = [target / "balance.md", target / "balance.json"]
+    write_text(out[0], report.markdown())
+    write_json(out[1], report.as_dict(), indent=1)
     with suppress(ImportError):  # without matplotlib the tables say the same; plots come with facelm[notebooks]
         out += _plots(report, target)
     return out

@@ -252,20 +252,17 @@ def _holding(event: Event, speaker: Speaker, *, last: bool) -> list[str]:
 
 
 def _code(event: Event, speaker: Speaker) -> str:
-    level = level_of(event.intensity)
-    if event.name in FACS:
-        code = speaker.pick(FACS[event.name])
-        if event.name not in UNGRADED and code[:2] == "AU" and code[-1].isdigit() and speaker.chance(0.3):
-            code += {"slight": "B", "medium": "C", "strong": "E"}[level]
-        elif event.name not in UNGRADED and level != "medium" and speaker.chance(0.9):
-            code += f" ({level})"
-        if event.name in COUNTABLE and event.cycles > 1:
-            code += f" x{event.cycles}"
-        return code
     if event.name == "neutral":
         return "neutral"
-    text = speaker.pick(_WAYS["emotion"]).format(EMOTION_NOUNS[event.name][0])
-    return f"{text} ({level})" if level != "medium" and speaker.chance(0.9) else text
+    level, graded = level_of(event.intensity), event.name not in UNGRADED
+    code = speaker.pick(FACS.get(event.name, _WAYS["emotion"]))
+    if graded and code[:2] == "AU" and code[-1].isdigit() and speaker.chance(0.3):
+        code += {"slight": "B", "medium": "C", "strong": "E"}[level]
+    elif graded and level != "medium" and speaker.chance(0.9):
+        code += f" ({level})"
+    if event.is_emotion:
+        return code.format(EMOTION_NOUNS[event.name][0])
+    return f"{code} x{event.cycles}" if event.name in COUNTABLE and event.cycles > 1 else code
 
 
 def _clinical(script: Script, rng: np.random.Generator, held: bool) -> str:
