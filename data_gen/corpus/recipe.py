@@ -15,7 +15,6 @@ from ...face.clip.normalise import PrepareConfig
 from ..fit.config import FitConfig
 from ..fit.quality import Gate
 from ..prompts.suite import PromptConfig
-from ..text.from_facts import FactsConfig
 from ..video.footage import FootageConfig
 from ..video.t2v import T2VConfig
 
@@ -92,7 +91,6 @@ class CaptionStage:
 
     captions: Annotated[int, Field(ge=1, le=100)] = 4
     questions: Annotated[int, Field(ge=0, le=100)] = 6
-    facts: FactsConfig = field(default_factory=FactsConfig)
 
 
 @dataclass(frozen=True, config=SETTINGS)

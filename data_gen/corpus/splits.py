@@ -16,7 +16,7 @@ from ...face.facs.script import Script, level_of
 from ...face.facs.vocabulary import ACTIONS, EMOTIONS
 from ..performer.transitions import Plan
 from ..text.captions import SPLITS
-from ..text.relations import groups
+from ..text.phrasing import groups
 
 _NAMES = ACTIONS + EMOTIONS[1:]
 _PAIR_SHARE = 18

@@ -172,7 +172,7 @@ def captions(job: Job) -> dict[str, Any]:
         clip = FaceSequence.load(job.path("facts", part_name(k)), default_head().ref)
         shown = measure(clip, default_head())
         texts = texts_for(shown, clip.seconds, job.rng(2, k), split, n_captions=cfg.captions, n_questions=cfg.questions,
-                          subject=subject, config=cfg.facts)
+                          subject=subject)
         parts.append({**texts.columns(), "agreement": _agreement(asked, job.script, shown)})
     return {"parts": parts}
 

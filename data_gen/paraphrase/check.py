@@ -19,12 +19,10 @@ from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS, read_yaml
 from ...face.facs.script import Script, level_of
-from ..prompts.words import WORDS
-from ..text.lexicon import COUNTS, NUMBERS
+from ..text.lexicon import COUNTS, NUMBERS, PHRASES, WORDS
 from ..text.parser import TextFacts, patterns, text_facts, tokens
 from ..text.parser import _key as common_form
 from ..text.parser import _level_words as level_words
-from ..text.phrases import PHRASES
 
 _WORDS = {name: frozenset(text.split()) for name, text in read_yaml(Path(__file__).parent / "words" / "check.yaml").items()}
 PLAIN_WORDS: frozenset[str] = _WORDS["plain"] | frozenset(".,;:&")
@@ -82,7 +80,7 @@ def residue(text: str) -> list[str]:
 
 @cache
 def _feelings() -> frozenset[tuple[str, ...]]:
-    """Emotion words that the lexicon does not read (data_gen/prompts/words.py)."""
+    """Emotion words that the lexicon does not read (words/feelings.yaml)."""
     return frozenset(tuple(w.replace("-", " ").split()) for w in WORDS if not text_facts(w).mentions and w != "neutral")
 
 

@@ -8,16 +8,15 @@ of style. A motion language that small models can learn needs that parsimony.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 from math import radians
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...face.clip.channels import EXPR_NAMES
-from ...face.clip.sequence import FaceSequence, HeadRef
+from ...face.clip.sequence import FaceSequence
 from ...face.facs.poses import ACTION_POSES, EMOTION_POSES, POSE_CHANNELS
 from ...face.facs.script import Event, Script
 from ...face.facs.vocabulary import ACTION
@@ -25,6 +24,9 @@ from ...face.head.model import HeadModel
 from .dynamics import BLINK, RATES, WINK, minimum_jerk, stroke, strokes
 from .speech import speak, syllables
 
+Curve = NDArray[np.float64]
+_Part = tuple[str, dict[str, float], Curve]
+"""One event's contribution: its track, channel targets, and the curve(s) that they follow, (T,) or (T, channels)."""
 FPS = 25.0
 LIMITS: dict[str, tuple[float, float]] = {
     # radians; about the range of motion of an adult
@@ -33,57 +35,27 @@ LIMITS: dict[str, tuple[float, float]] = {
     "head_z": (-radians(40.0), radians(40.0)),
     "gaze_pitch": (-radians(30.0), radians(32.0)), "gaze_yaw": (-radians(40.0), radians(40.0)),
 }
+_POSES = {**EMOTION_POSES, **ACTION_POSES}
 _SUMMED = frozenset(POSE_CHANNELS) - {"jaw_x"}  # signed angles add up; expression takes the stronger
 _NORM = 4.0  # exponent of the smooth maximum
 _BLINKS = {"blink": BLINK, "wink_left": WINK, "wink_right": WINK}
-_LID_FOLLOWS = {"down": 0.35 / radians(22.0), "up": 0.30 / radians(20.0)}
+_LID_FOLLOWS = {"eyeBlink": 0.35 / radians(22.0), "eyeWide": -0.30 / radians(20.0)}
 # Upper lids follow the eye: Becker & Fuchs, "Lid-eye coordination during vertical gaze changes in
 # man and monkey", J. Neurophysiol. 60(4), 1988, https://doi.org/10.1152/jn.1988.60.4.1227.
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One event's contribution: channel targets times a track."""
-
-    track: str
-    pose: dict[str, float]
-    curve: NDArray[np.float64]
+def n_frames(seconds: float, fps: float = FPS) -> int:
+    """Frames of a performance; at least 1."""
+    return max(1, round(seconds * fps))
 
 
-class Performing(Protocol):
-    """What the animator needs of a head; a HeadModel has it."""
-
-    @property
-    def ref(self) -> HeadRef:
-        """Which head it is."""
-
-    @property
-    def n_shape(self) -> int:
-        """Number of identity coefficients."""
-
-    @property
-    def expr_names(self) -> tuple[str, ...]:
-        """Names of the expression columns."""
-
-
-@cache
-def _default_head() -> HeadModel:
-    return HeadModel.default()
-
-
-def n_frames(script: Script, fps: float = FPS) -> int:
-    """Frames of the script's performance; at least 1."""
-    return max(1, round(script.seconds * fps))
-
-
-def perform(script: Script, head: Performing | None = None, *, shape: NDArray[np.float32] | None = None,
+def perform(script: Script, head: HeadModel | None = None, *, shape: NDArray[np.float32] | None = None,
             fps: float = FPS) -> FaceSequence:
     """Perform a script: the commanded layer only, the same for the same script.
 
     Args:
         script: what to do and when.
-        head: the head that moves; its expression columns must carry ARKit names. None is the
-            default head.
+        head: the head that moves; its expression columns must carry ARKit names. None is the default head.
         shape: identity coefficients, (S,) with S up to the head's; None is the mean face.
         fps: frames per second.
 
@@ -93,216 +65,165 @@ def perform(script: Script, head: Performing | None = None, *, shape: NDArray[np
     Raises:
         ValueError: the head has no such expression columns, or the identity is too long.
     """
-    return realise(channels(script, fps), n_frames(script, fps), head, shape=shape, fps=fps)
+    return realise(channels(script, fps), n_frames(script.seconds, fps), head, shape=shape, fps=fps)
 
 
-def realise(motion: dict[str, NDArray[np.float64]], frames: int, head: Performing | None = None, *,
+def realise(motion: dict[str, Curve], frames: int, head: HeadModel | None = None, *,
             shape: NDArray[np.float32] | None = None, fps: float = FPS) -> FaceSequence:
-    """Named channels as a clip of a head.
-
-    Args:
-        motion: ARKit expression names and POSE_CHANNELS, each ``(frames,)``; what is missing stays at rest.
-        frames: length.
-        head, shape, fps: see :func:`perform`.
+    """Named channels (ARKit expression names and POSE_CHANNELS, each ``(frames,)``) as a clip; what is missing rests.
 
     Raises:
-        ValueError: the head has no such expression columns, or the identity is too long.
+        ValueError: as :func:`perform`.
     """
-    model = _default_head() if head is None else head
-    missing = [n for n in EXPR_NAMES if n not in model.expr_names]
-    if missing:
+    model = head or HeadModel.default()
+    if missing := [n for n in EXPR_NAMES if n not in model.expr_names]:
         raise ValueError(f"the head {model.ref} has no expression columns {', '.join(missing[:4])}...; the animator "
                          "needs ARKit names: perform on the default head, then facelm retarget")
-    identity = np.zeros(model.n_shape, np.float32)
-    if shape is not None:
-        if len(shape) > model.n_shape:
-            raise ValueError(f"shape has {len(shape)} identity coefficients; the head {model.ref} has {model.n_shape}")
-        identity[: len(shape)] = shape
-    columns = {n: i for i, n in enumerate(model.expr_names)}
-    rest = FaceSequence.rest(frames, model.ref, n_expr=len(columns), fps=fps)
+    identity = np.zeros(0, np.float32) if shape is None else np.asarray(shape, np.float32)
+    if len(identity) > model.n_shape:
+        raise ValueError(f"shape has {len(identity)} identity coefficients; the head {model.ref} has {model.n_shape}")
+    rest = FaceSequence.rest(frames, model.ref, n_expr=len(model.expr_names), fps=fps)
     expr, jaw, neck, eyes = (np.zeros_like(a) for a in (rest.expr, rest.jaw_pose, rest.neck_pose, rest.eyes_pose))
     for name, curve in motion.items():
-        if name in columns:
-            expr[:, columns[name]] = curve
+        if name in model.expr_names:
+            expr[:, model.expr_names.index(name)] = curve
         elif name.startswith("gaze"):
             axis = 0 if name == "gaze_pitch" else 1
             eyes[:, axis] = eyes[:, 3 + axis] = curve
         else:
             (jaw if name.startswith("jaw") else neck)[:, "xyz".index(name[-1])] = curve
-    return replace(rest, expr=expr, jaw_pose=jaw, neck_pose=neck, eyes_pose=eyes, shape=identity)
+    return replace(rest, expr=expr, jaw_pose=jaw, neck_pose=neck, eyes_pose=eyes,
+                   shape=np.pad(identity, (0, model.n_shape - len(identity))))
 
 
-def channels(script: Script, fps: float = FPS) -> dict[str, NDArray[np.float64]]:
+def channels(script: Script, fps: float = FPS) -> dict[str, Curve]:
     """The performance as named channels.
 
     Returns:
         ARKit expression names (0..1) and POSE_CHANNELS (radians), each (T,); channels that never
         move are left out.
     """
-    t = np.arange(n_frames(script, fps)) / fps
+    t = np.arange(n_frames(script.seconds, fps)) / fps
     rng = np.random.default_rng(script.seed)
     jitter = np.clip(rng.normal(0.0, 0.012, len(script.events)), -0.03, 0.03)
     speech_seeds = rng.integers(0, 2**32, len(script.events))
-    parts: list[_Part] = []
-    for i, event in enumerate(script.events):
-        if event.name == "neutral":
-            continue
-        level = event.intensity * script.style.expressiveness * (1.0 + jitter[i])
-        if event.name == "talking":
-            parts.append(_talking(script, event, level, t, int(speech_seeds[i])))
-        else:
-            parts.extend(_parts(script, i, level, t))
+    parts = [_part(script, i, event.intensity * script.style.expressiveness * (1.0 + jitter[i]), t, int(speech_seeds[i]))
+             for i, event in enumerate(script.events) if event.name != "neutral"]
     out = _combine(parts)
-    _asymmetry(out, script.style.asymmetry)
-    _couple_lids(out)
+    weaker = "Left" if script.style.asymmetry > 0.0 else "Right"
+    for name in out:
+        if name.endswith(weaker) and not name.startswith("eyeBlink"):  # lids that close still close
+            out[name] = out[name] * (1.0 - abs(script.style.asymmetry))
+    _follow_gaze(out)
+    close_lids(out)
     return finish(out)
 
 
-def finish(out: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+def finish(out: dict[str, Curve]) -> dict[str, Curve]:
     """Channels clipped, in place, to what a face can do."""
     for name, curve in out.items():
-        low, high = LIMITS.get(name, (0.0, 1.0))
-        np.clip(curve, low, high, out=curve)
+        np.clip(curve, *LIMITS.get(name, (0.0, 1.0)), out=curve)
     return out
 
 
-def _pose(name: str) -> dict[str, float]:
-    return ACTION_POSES[name] if name in ACTION_POSES else EMOTION_POSES[name]
-
-
-def _is_cyclic(event: Event) -> bool:
-    return event.name in ACTION and ACTION[event.name].cyclic
+# -- single events ----------------------------------------------------------------------
+def _part(script: Script, index: int, level: float, t: Curve, seed: int) -> _Part:
+    event, name = script.events[index], script.events[index].name
+    duration = max(event.end(script.seconds) - event.start, 1e-3)
+    cycles = event.cycles or max(1, round(RATES.get(name, 0.0) * duration))
+    pose = {k: v * level for k, v in _POSES[name].items()}
+    if name == "talking":  # speech moves many channels by curves of their own
+        tracks = speak(t, event.start, duration, syllables(np.random.default_rng(seed), cycles))
+        pose = {"jaw_x": pose["jaw_x"], **{n: level for n in tracks if n != "jaw"}}
+        return name, pose, np.stack(list(tracks.values()), axis=1)
+    if name in ("nod", "shake"):
+        return name, pose, _oscillation(event, cycles, duration, t)
+    if name in _BLINKS and cycles > 1:
+        return name, pose, _repeated(event, duration, t)
+    curve = stroke(t, event.start, event.rise / (1.0 if name in _BLINKS else script.style.tempo))
+    if (release := _release(script, index)) is not None:
+        curve = curve - stroke(t, *release)
+    return "emotion" if event.is_emotion else name, pose, curve
 
 
 def _takes_over(first: Event, second: Event) -> bool:
     """Whether ``second`` ends ``first`` when it begins before ``first`` is over."""
-    if second.name == "neutral":
+    if second.name in ("neutral", first.name) or first.is_emotion and second.is_emotion:
         return True
-    if first.is_emotion and second.is_emotion or first.name == second.name:
-        return True
-    if first.is_emotion or second.is_emotion or _is_cyclic(first) or _is_cyclic(second):
+    if any(e.is_emotion or ACTION[e.name].cyclic for e in (first, second)):
         return False
-    return bool(_SUMMED & set(_pose(first.name)) & set(_pose(second.name)))
+    return bool(_SUMMED.intersection(_POSES[first.name]).intersection(_POSES[second.name]))
 
 
 def _release(script: Script, index: int) -> tuple[float, float] | None:
     """When an event's offset begins and how long it takes; None when it stays to the end."""
-    event, tempo = script.events[index], script.style.tempo
-    begin = np.inf if event.stays else event.apex + event.hold
-    fall = event.fall
+    event = script.events[index]
+    begin, fall = np.inf if event.stays else event.apex + event.hold, event.fall
     for later in script.events[index + 1:]:
         if later.start < begin and _takes_over(event, later):
             begin, fall = later.start, later.rise
-    return None if np.isinf(begin) else (begin, fall / tempo)
+    return None if np.isinf(begin) else (begin, fall / script.style.tempo)
 
 
-def _cycle_count(event: Event, seconds: float) -> tuple[int, float]:
-    """Cycles and duration of a cyclic or repeated event."""
-    duration = max(event.end(seconds) - event.start, 1e-3)
-    if event.cycles:
-        return event.cycles, duration
-    if event.name in _BLINKS:
-        return 1, duration
-    return max(1, round(RATES[event.name] * duration)), duration
-
-
-def _parts(script: Script, index: int, level: float, t: NDArray[np.float64]) -> list[_Part]:
-    event = script.events[index]
-    pose = {k: v * level for k, v in _pose(event.name).items()}
-    track = "emotion" if event.is_emotion else event.name
-    if event.name in ("nod", "shake"):
-        return [_Part(track, pose, _oscillation(event, *_cycle_count(event, script.seconds), t))]
-    if event.name in _BLINKS and event.cycles > 1:
-        return [_Part(track, pose, _repeated(event, *_cycle_count(event, script.seconds), t))]
-    rise = event.rise if event.name in _BLINKS else event.rise / script.style.tempo
-    release = _release(script, index)
-    curve = stroke(t, event.start, rise)
-    if release is not None:
-        curve = curve - stroke(t, *release)
-    return [_Part(track, pose, curve)]
-
-
-def _oscillation(event: Event, cycles: int, duration: float, t: NDArray[np.float64]) -> NDArray[np.float64]:
+def _oscillation(event: Event, cycles: int, duration: float, t: Curve) -> Curve:
     """Nods go down and back up; shakes swing to the left, to the right, and end in the middle."""
     if event.name == "nod":
-        values = np.concatenate([[0.0], np.tile([1.0, 0.0], cycles)])
-        times = event.start + duration * np.arange(2 * cycles + 1) / (2 * cycles)
-        return strokes(t, times, values)
+        return strokes(t, event.start + duration * np.arange(2 * cycles + 1) / (2 * cycles), [0.0, *[1.0, 0.0] * cycles])
     # quarter-cycle strokes at both ends, half-cycle swings between the extremes
-    values = np.concatenate([[0.0], np.tile([1.0, -1.0], cycles), [0.0]])
     quarter = duration / (4 * cycles)
     times = event.start + np.concatenate([[0.0], quarter * (1 + 2 * np.arange(2 * cycles)), [duration]])
-    return strokes(t, times, values)
+    return strokes(t, times, [0.0, *[1.0, -1.0] * cycles, 0.0])
 
 
-def _repeated(event: Event, count: int, duration: float, t: NDArray[np.float64]) -> NDArray[np.float64]:
+def _repeated(event: Event, duration: float, t: Curve) -> Curve:
     """Several blinks or winks, evenly spread over the event's duration."""
     once = np.array(_BLINKS[event.name])
-    once *= min(1.0, duration / count / once.sum())
-    period = (duration - once.sum()) / (count - 1)
-    starts = event.start + period * np.arange(count)
+    once *= min(1.0, duration / event.cycles / once.sum())
+    starts = event.start + (duration - once.sum()) / (event.cycles - 1) * np.arange(event.cycles)
     up = minimum_jerk(np.round((t[:, None] - starts) / once[0], 6))
     down = minimum_jerk(np.round((t[:, None] - starts - once[0] - once[1]) / once[2], 6))
     return np.asarray((up - down).sum(axis=1))
 
 
-def _talking(script: Script, event: Event, level: float, t: NDArray[np.float64], seed: int) -> _Part:
-    """Speech moves many channels by tracks of its own; they travel as one part of stacked curves."""
-    count, duration = _cycle_count(event, script.seconds)
-    tracks = speak(t, event.start, duration, syllables(np.random.default_rng(seed), count))
-    names = [n for n in tracks if n != "jaw"]
-    pose = {"jaw_x": ACTION_POSES["talking"]["jaw_x"] * level, **{n: level for n in names}}
-    return _Part("talking", pose, np.stack([tracks["jaw"], *(tracks[n] for n in names)], axis=1))
-
-
-def _combine(parts: list[_Part]) -> dict[str, NDArray[np.float64]]:
+# -- events together --------------------------------------------------------------------
+def _combine(parts: list[_Part]) -> dict[str, Curve]:
     """Tracks of all parts into channels.
 
     Parts of one track add up (superposed submovements: a hand-over from one emotion to the next
     is then itself a minimum-jerk movement); different tracks on one expression channel
     give a smooth maximum; head and gaze angles add up.
     """
-    by_channel: dict[str, dict[str, NDArray[np.float64]]] = {}
-    for part in parts:
-        for i, (name, amount) in enumerate(part.pose.items()):
-            curve = amount * (part.curve if part.curve.ndim == 1 else part.curve[:, i])
+    by_channel: dict[str, dict[str, Curve]] = {}
+    for track, pose, shape in parts:
+        for i, (name, amount) in enumerate(pose.items()):
+            curve = amount * (shape if shape.ndim == 1 else shape[:, i])
             tracks = by_channel.setdefault(name, {})
-            tracks[part.track] = tracks[part.track] + curve if part.track in tracks else curve
+            tracks[track] = tracks[track] + curve if track in tracks else curve
     out = {}
     for name, tracks in by_channel.items():
         curves = list(tracks.values())
-        if len(curves) == 1:
-            total = curves[0].copy()
-        elif name in _SUMMED:
+        if len(curves) == 1 or name in _SUMMED:
             total = np.sum(curves, axis=0)
         else:
-            stack = np.maximum(np.stack(curves), 0.0)
-            total = (stack**_NORM).sum(axis=0) ** (1.0 / _NORM)
+            total = (np.maximum(np.stack(curves), 0.0)**_NORM).sum(axis=0) ** (1.0 / _NORM)
         total[np.abs(total) < 1e-9] = 0.0  # rounding left over from rises minus falls
         out[name] = total
     return out
 
 
-def _asymmetry(out: dict[str, NDArray[np.float64]], asymmetry: float) -> None:
-    """Weaken one side of the face; lids that close still close."""
-    side = "Left" if asymmetry > 0.0 else "Right"
-    for name in out:
-        if name.endswith(side) and not name.startswith("eyeBlink"):
-            out[name] = out[name] * (1.0 - abs(asymmetry))
-
-
-def _couple_lids(out: dict[str, NDArray[np.float64]]) -> None:
-    """Lids follow vertical gaze, and a closing lid takes squint and widening with it."""
-    pitch = out.get("gaze_pitch")
+def _follow_gaze(out: dict[str, Curve]) -> None:
+    """Upper lids follow vertical gaze."""
     for side in ("Left", "Right"):
-        blink, wide = f"eyeBlink{side}", f"eyeWide{side}"
-        if pitch is not None:
-            for name, follow in ((blink, _LID_FOLLOWS["down"] * np.maximum(pitch, 0.0)),
-                                 (wide, _LID_FOLLOWS["up"] * np.maximum(-pitch, 0.0))):
-                if follow.any():
-                    own = out.get(name)
-                    out[name] = follow if own is None else (own**_NORM + follow**_NORM) ** (1.0 / _NORM)
-        if blink in out:
-            for name, share in ((wide, 1.0), (f"eyeSquint{side}", 0.7)):
-                if name in out:
-                    out[name] = out[name] * (1.0 - share * np.minimum(out[blink], 1.0))
+        for lid, share in _LID_FOLLOWS.items():
+            follow = np.maximum(share * out.get("gaze_pitch", np.zeros(1)), 0.0)
+            if follow.any():
+                name = f"{lid}{side}"
+                out[name] = (out[name]**_NORM + follow**_NORM) ** (1.0 / _NORM) if name in out else follow
+
+
+def close_lids(out: dict[str, Any]) -> None:
+    """A closing lid takes squint and widening with it; channels are curves or single values, changed in place."""
+    for side in ("Left", "Right"):
+        for name, share in ((f"eyeWide{side}", 1.0), (f"eyeSquint{side}", 0.7)):
+            if name in out and f"eyeBlink{side}" in out:
+                out[name] = out[name] * (1.0 - share * np.minimum(out[f"eyeBlink{side}"], 1.0))

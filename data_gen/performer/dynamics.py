@@ -30,7 +30,7 @@ BLINK = (0.12, 0.04, 0.16)
 """Closing, closed and opening time of a commanded blink, seconds."""
 WINK = (0.16, 0.16, 0.16)
 """The same for a wink."""
-RATES: dict[str, float] = {"nod": 1.6, "shake": 1.6, "talking": 4.2, "blink": 2.1, "wink_left": 1.3, "wink_right": 1.3}
+RATES: dict[str, float] = {"nod": 1.6, "shake": 1.6, "talking": 4.2}
 """Cycles per second of cyclic actions whose script does not say how many cycles they have."""
 
 
@@ -44,10 +44,7 @@ def stroke(t: NDArray[np.float64], start: float, duration: float) -> NDArray[np.
 
 def envelope(t: NDArray[np.float64], start: float, rise: float, hold: float, fall: float | None) -> NDArray[np.float64]:
     """Onset, apex and offset in [0, 1], shape (T,). ``fall`` None stays at the apex for good."""
-    up = stroke(t, start, rise)
-    if fall is None:
-        return up
-    return up - stroke(t, start + rise + hold, fall)
+    return stroke(t, start, rise) - (0.0 if fall is None else stroke(t, start + rise + hold, fall))
 
 
 def strokes(t: NDArray[np.float64], times: ArrayLike, values: ArrayLike) -> NDArray[np.float64]:
@@ -56,11 +53,9 @@ def strokes(t: NDArray[np.float64], times: ArrayLike, values: ArrayLike) -> NDAr
     Before the first and after the last point the value stays constant. Shape (T,).
     """
     at, v = np.asarray(times, np.float64), np.asarray(values, np.float64)
-    out = np.full(t.shape, v[0])
     # superposed submovements (Flash & Henis, J. Cogn. Neurosci. 3(3), 1991,
     # https://doi.org/10.1162/jocn.1991.3.3.220): each stroke adds its own displacement
-    steps = minimum_jerk(np.round((t[:, None] - at[None, :-1]) / np.diff(at)[None], 6))
-    return out + steps @ np.diff(v)
+    return v[0] + minimum_jerk(np.round((t[:, None] - at[:-1]) / np.diff(at), 6)) @ np.diff(v)
 
 
 def main_sequence(amplitude_deg: float) -> float:

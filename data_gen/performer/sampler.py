@@ -27,8 +27,8 @@ from ..tables import read_table
 from .dynamics import BLINK, WINK, main_sequence
 
 STEP = 0.16
-"""Seconds; the default step of the grid on which starts and most durations lie, that of the released tokenizer. Durations are
-drawn as multiples of it and rounded to the grid, so that another step changes their resolution and not how long things take."""
+"""Seconds; the default step of the grid, that of the released tokenizer. Durations are drawn as multiples of it and rounded
+to the grid, so that another step changes their resolution and not how long things take."""
 FELT: tuple[str, ...] = tuple(e for e in EMOTIONS if e != "neutral")
 NAMES: tuple[str, ...] = ACTIONS + FELT
 MIN_SECONDS, MAX_SECONDS = 1.44, 8.0
@@ -67,6 +67,11 @@ class _Behaviours:
     regions: dict[str, frozenset[str]]
     lids: frozenset[str]
     full: frozenset[str]
+    events: Choice
+    together: float
+    transitions: float
+    emotions: float
+    stays: float
     cycles: dict[str, Choice]
     times: dict[str, Choice]
     sources: dict[str, tuple[str, ...]]
@@ -103,51 +108,28 @@ COMPATIBLE: dict[str, frozenset[str]] = {a: frozenset(b for b in NAMES if b != a
 """For each action and emotion, what may be performed at the same time."""
 
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
 @dataclass(frozen=True, config=SETTINGS)
 class SamplerConfig:
-    """How scripts are distributed."""
+    """How scripts are distributed; the shares of what they hold are in behaviours.yaml."""
 
-    max_events: Annotated[int, Field(ge=1, le=4)] = 4
-    counts: tuple[Share, Share, Share, Share] = (0.25, 0.40, 0.25, 0.10)
-    """Share of scripts with 1, 2, 3, 4 events."""
-    together: Share = 0.35
-    """Share of the scripts with several events in which two of them overlap."""
-    transitions: Share = 0.08
-    """Share of scripts that go directly from one emotion to another."""
-    emotions: Share = 0.21
-    """Share of emotions among freely drawn events; with the transitions about a quarter of all."""
-    stays: Share = 0.15
-    """Chance that the last event stays to the end of the clip."""
     avoid: frozenset[frozenset[str]] = frozenset()
     """Pairs of names that never share a script (combinations held out for a test)."""
     step: Annotated[float, Field(ge=0.02, le=0.32)] = STEP
     """Seconds between points of the grid; the tokenizer's ``step_seconds``."""
 
 
-def _intensity(rng: np.random.Generator, name: str, level: str | None = None) -> float:
-    if name in _TABLE.full:
-        return 1.0
-    chosen = level or str(rng.choice(list(LEVELS), p=[0.3, 0.4, 0.3]))
-    return float(np.clip(round(LEVELS[chosen] + rng.uniform(-0.04, 0.04), 2), 0.4, 1.0))
-
-
 def sample_event(rng: np.random.Generator, name: str, start: float, *, level: str | None = None,
                  step: float = STEP) -> Event:
-    """One event with natural durations.
+    """One event with natural durations: an action or emotion other than neutral.
 
     Args:
-        rng: source of randomness.
-        name: an action or emotion other than neutral.
-        start: its begin, seconds.
+        start, step: its begin and the step of the grid, seconds.
         level: slight, medium or strong; None draws one.
-        step: of the grid, seconds.
     """
-    if name not in NAMES:
-        raise ValueError(f"no action or emotion {name!r}; known: {', '.join(NAMES)}")
-    x = _intensity(rng, name, level)
+    x = 1.0
+    if name not in _TABLE.full:
+        chosen = level or str(rng.choice(list(LEVELS), p=[0.3, 0.4, 0.3]))
+        x = float(np.clip(round(LEVELS[chosen] + rng.uniform(-0.04, 0.04), 2), 0.4, 1.0))
 
     def event(rise: float, hold: float, fall: float, cycles: int = 0) -> Event:
         return Event(name, round(start, 3), round(rise, 3), round(hold, 3), round(fall, 3), x, cycles)
@@ -176,14 +158,11 @@ def sample_event(rng: np.random.Generator, name: str, start: float, *, level: st
     return event(rise, hold, fall)
 
 
-def _name(rng: np.random.Generator, config: SamplerConfig, allowed: Collection[str]) -> str | None:
+def _name(rng: np.random.Generator, allowed: Collection[str]) -> str | None:
     """A name out of ``allowed``, emotions and actions in their shares, even within each."""
-    felt = [n for n in FELT if n in allowed]
-    acts = [n for n in ACTIONS if n in allowed]
-    if not felt and not acts:
-        return None
-    pool = felt if felt and (not acts or rng.random() < config.emotions) else acts
-    return str(rng.choice(pool))
+    felt, acts = ([n for n in names if n in allowed] for names in (FELT, ACTIONS))
+    pool = felt if felt and (not acts or rng.random() < _TABLE.emotions) else acts
+    return str(rng.choice(pool)) if pool else None
 
 
 def _may_follow(rng: np.random.Generator, before: list[str], name: str, config: SamplerConfig) -> bool:
@@ -191,30 +170,26 @@ def _may_follow(rng: np.random.Generator, before: list[str], name: str, config: 
     if name in before or any(frozenset({b, name}) in config.avoid for b in before):
         return False
     for b in before:
-        shown = ACTION[b].entails if b in ACTION else set().union(
-            EMOTION_ACTIONS[b], *(ACTION[a].entails for a in EMOTION_ACTIONS[b]))
         # an earlier event already shows it a little: its order could not be told, so it is rare
-        if name in shown and rng.random() < 0.9:
+        shown = (b,) if b in ACTION else EMOTION_ACTIONS[b]
+        if any(name == a or name in ACTION[a].entails for a in shown) and rng.random() < 0.9:
             return False
     return True
 
 
 def _plan(rng: np.random.Generator, config: SamplerConfig, required: tuple[str, ...]) -> list[tuple[str, str]]:
     """Names and how each is joined to the one before: first, then, with (overlapping), into (transition)."""
-    shares = np.array(config.counts[: config.max_events])
-    count = max(int(rng.choice(len(shares), p=shares / shares.sum())) + 1, len(required))
-    transition = config.max_events >= 2 and not required and rng.random() < config.transitions
+    count = max(int(_TABLE.events.draw(rng)), len(required))
+    transition = not required and rng.random() < _TABLE.transitions
     count = max(count, 2) if transition else count
+    joins = ["first", *["then"] * (count - 1)]
     # the rate is per script with several events, transitions of two events leave no room for overlap
-    overlap = count >= 2 and rng.random() < config.together and not (transition and count == 2)
-    joins = ["then"] * count
-    joins[0] = "first"
+    overlap = count >= 2 and rng.random() < _TABLE.together and not (transition and count == 2)
     if transition:
         joins[int(rng.integers(1, count))] = "into"
-    if overlap:
-        free = [i for i in range(1, count) if joins[i] == "then" and "into" not in (joins[i - 1], *joins[i + 1:i + 2])]
-        if free:
-            joins[int(rng.choice(free))] = "with"
+    free = [i for i in range(1, count) if joins[i] == "then" and "into" not in (joins[i - 1], *joins[i + 1:i + 2])]
+    if overlap and free:
+        joins[int(rng.choice(free))] = "with"
     names: list[str] = []
     for i, join in enumerate(joins):
         for _ in range(60):
@@ -222,18 +197,16 @@ def _plan(rng: np.random.Generator, config: SamplerConfig, required: tuple[str, 
                 name: str | None = required[i]
             elif join == "into" or joins[i + 1:i + 2] == ["into"]:
                 name = str(rng.choice(FELT))
-            elif join == "with":
-                name = _name(rng, config, COMPATIBLE[names[-1]])
             else:
-                name = _name(rng, config, NAMES)
+                name = _name(rng, COMPATIBLE[names[-1]] if join == "with" else NAMES)
             if name is not None and (i < len(required) or _may_follow(rng, names, name, config)):
                 break
         else:
-            return list(zip(names, joins, strict=False))
+            break
         if join == "with" and name not in COMPATIBLE[names[-1]]:
             joins[i] = "then"
         names.append(name)
-    return list(zip(names, joins, strict=True))
+    return list(zip(names, joins, strict=False))
 
 
 def _place(rng: np.random.Generator, plan: list[tuple[str, str]], step: float) -> list[Event]:
@@ -250,8 +223,7 @@ def _place(rng: np.random.Generator, plan: list[tuple[str, str]], step: float) -
         elif join == "into":
             before = events[-1]
             rise = _TIMES["hand_over"].time(rng, step)
-            # the first emotion's offset and the second's onset are one movement
-            events[-1] = Event(before.name, before.start, before.rise, before.hold, rise, before.intensity)
+            events[-1] = replace(before, fall=rise)  # the first emotion's offset and the second's onset are one movement
             start = before.apex + before.hold
         elif join == "then":
             same = any(regions(name) & regions(e.name) for e in events[-2:])
@@ -259,54 +231,47 @@ def _place(rng: np.random.Generator, plan: list[tuple[str, str]], step: float) -
             start = up(max(_over(e) for e in events), step) + pause.time(rng, step)
         event = sample_event(rng, name, start, step=step)
         if join == "into":
-            event = Event(name, event.start, rise, event.hold, event.fall, event.intensity)
+            event = replace(event, rise=rise)
         events.append(event)
     return events
 
 
 def _over(event: Event) -> float:
-    """When an event's movement has ended, for one that does not stay."""
     return event.start + event.rise + event.hold + event.fall
 
 
 def sample_style(rng: np.random.Generator) -> Style:
     """How a person moves: a few percent around the average."""
-    return Style(
-        tempo=float(np.clip(round(rng.normal(1.0, 0.04), 3), 0.9, 1.1)),
-        asymmetry=float(np.clip(round(rng.normal(0.0, 0.025), 3), -0.08, 0.08)),
-        expressiveness=float(np.clip(round(rng.normal(1.0, 0.015), 3), 0.95, 1.05)),
-    )
+    tempo, asymmetry, expressiveness = (
+        float(np.clip(round(rng.normal(mean, spread), 3), mean - most, mean + most))
+        for mean, spread, most in ((1.0, 0.04, 0.1), (0.0, 0.025, 0.08), (1.0, 0.015, 0.05)))
+    return Style(tempo, asymmetry, expressiveness)
 
 
 def sample_script(rng: np.random.Generator, *, config: SamplerConfig | None = None,
                   required: tuple[str, ...] = ()) -> Script:
-    """Draw a script.
+    """Draw a script of 1.44 to 8 s with 1 to 4 events in order of their start; the same state of ``rng`` gives the same one.
 
     Args:
-        rng: source of randomness; the same state gives the same script.
-        config: distribution; None is the default one.
+        config: pairs to avoid, and the grid.
         required: names that the script begins with, in this order (coverage of a pair, tests).
 
-    Returns:
-        A script of 1.44 to 8 s with 1 to 4 events; events in order of their start.
-
     Raises:
-        ValueError: unknown required names, or more of them than events are allowed.
+        ValueError: unknown required names, or more than four.
     """
     cfg = config or SamplerConfig()
-    if len(required) > cfg.max_events or any(n not in NAMES for n in required):
-        raise ValueError(f"required is {required}; allowed: up to {cfg.max_events} of {', '.join(NAMES)}")
+    if len(required) > 4 or any(n not in NAMES for n in required):
+        raise ValueError(f"required is {required}; allowed: up to 4 of {', '.join(NAMES)}")
     while True:
         events = _place(rng, _plan(rng, cfg, required), cfg.step)
         tail = _TIMES["tail"].time(rng, cfg.step)
         last, ends = events[-1], max(_over(e) for e in events)
         cyclic = last.cycles > 0 or (last.name in ACTION and ACTION[last.name].cyclic)
-        if not cyclic and _over(last) >= ends - 1e-6 and rng.random() < cfg.stays:
+        if not cyclic and _over(last) >= ends - 1e-6 and rng.random() < _TABLE.stays:
             events[-1] = replace(last, fall=0.0)
             ends = max([last.apex + max(last.hold, 0.64), *(_over(e) for e in events[:-1])])
             tail = 0.0
         seconds = max(round(up(MIN_SECONDS, cfg.step), 3), round(up(ends, cfg.step) + tail, 3))
         if seconds <= MAX_SECONDS:
-            break
-    subject = str(rng.choice(["woman", "man", "person"]))
-    return Script(seconds, tuple(events), subject, sample_style(rng), int(rng.integers(0, 2**31)))
+            subject = str(rng.choice(["woman", "man", "person"]))
+            return Script(seconds, tuple(events), subject, sample_style(rng), int(rng.integers(0, 2**31)))

@@ -18,28 +18,16 @@ from numpy.typing import NDArray
 
 from .dynamics import minimum_jerk
 
-LIP_SHAPES: tuple[str, ...] = ("mouthPucker", "mouthFunnel", "mouthStretchLeft", "mouthStretchRight",
-                               "mouthPressLeft", "mouthPressRight")
-"""Channels that speech moves, beside the jaw."""
-
 # jaw opening (share of the action's amplitude), rounding, spreading, pressing
-VOWELS: dict[str, tuple[float, float, float, float]] = {
-    "a": (1.0, 0.0, 0.0, 0.0),
-    "i": (0.65, 0.0, 0.40, 0.0),
-    "o": (0.75, 0.55, 0.0, 0.0),
-}
-CONSONANTS: dict[str, tuple[float, float, float, float]] = {
-    "m": (0.0, 0.0, 0.0, 0.30),
-    "t": (0.12, 0.0, 0.05, 0.0),
-}
-_VOWEL_SHARE = (0.45, 0.3, 0.25)
-_CONSONANT_SHARE = (0.35, 0.65)
+_SOUNDS: dict[str, tuple[float, float, float, float]] = {
+    "a": (1.0, 0.0, 0.0, 0.0), "i": (0.65, 0.0, 0.40, 0.0), "o": (0.75, 0.55, 0.0, 0.0),
+    "m": (0.0, 0.0, 0.0, 0.30), "t": (0.12, 0.0, 0.05, 0.0)}
 
 
 def syllables(rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
     """A stream of ``count`` (consonant, vowel) pairs."""
-    vowels = rng.choice(list(VOWELS), size=count, p=_VOWEL_SHARE)
-    consonants = rng.choice(list(CONSONANTS), size=count, p=_CONSONANT_SHARE)
+    vowels = rng.choice(["a", "i", "o"], size=count, p=(0.45, 0.3, 0.25))
+    consonants = rng.choice(["m", "t"], size=count, p=(0.35, 0.65))
     return [(str(c), str(v)) for c, v in zip(consonants, vowels, strict=True)]
 
 
@@ -54,24 +42,21 @@ def speak(t: NDArray[np.float64], start: float, duration: float, stream: list[tu
         stream: the syllables, spread evenly over the duration.
 
     Returns:
-        ``jaw`` and the names in LIP_SHAPES, each (T,) in [0, 1], exactly 0 outside the utterance.
+        ``jaw`` and the channels of the lips, each (T,) in [0, 1], exactly 0 outside the utterance.
     """
     n = len(stream)
     if n == 0 or duration <= 0.0:
         raise ValueError(f"speech: {n} syllables in {duration:g} s; allowed: at least 1 in more than 0 s")
     period = duration / n
-    centres = start + period * (np.arange(2 * n) + np.tile([0.0, 0.0], n)) / 2.0
-    # the consonant opens the syllable, the vowel's centre lies in the middle of it
-    targets = np.array([row for c, v in stream for row in (CONSONANTS[c], VOWELS[v])] + [(0.0, 0.0, 0.0, 0.0)])
-    centres = np.append(centres, start + duration)
+    # the consonant opens the syllable, the vowel's centre lies in the middle of it; at the end the mouth is at rest
+    targets = np.array([_SOUNDS[sound] for pair in stream for sound in pair] + [(0.0, 0.0, 0.0, 0.0)])
+    centres = np.append(start + period * np.arange(2 * n) / 2.0, start + duration)
     theta = 7.5 / period  # decay per second: neighbours keep a few percent of influence at a centre
-    dominance = np.exp(-theta * np.abs(t[:, None] - centres[None]))
+    dominance = np.exp(-theta * np.abs(t[:, None] - centres))
     lips = (dominance @ targets) / dominance.sum(axis=1, keepdims=True)
     edge = min(0.5 * period, 0.12)
     gate = (minimum_jerk(np.round((t - start) / edge, 6)) * minimum_jerk(np.round((start + duration - t) / edge, 6)))
     jaw, rounding, spreading, pressing = (lips * gate[:, None]).T
-    return {
-        "jaw": jaw, "mouthPucker": rounding, "mouthFunnel": 0.6 * rounding,
-        "mouthStretchLeft": spreading, "mouthStretchRight": spreading,
-        "mouthPressLeft": pressing, "mouthPressRight": pressing,
-    }
+    return {"jaw": jaw, "mouthPucker": rounding, "mouthFunnel": 0.6 * rounding,
+            "mouthStretchLeft": spreading, "mouthStretchRight": spreading,
+            "mouthPressLeft": pressing, "mouthPressRight": pressing}

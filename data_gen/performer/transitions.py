@@ -11,23 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...face.clip.curves import runs
 from ...face.clip.sequence import FaceSequence
 from ...face.clip.trajectory import state
 from ...face.facs.poses import ACTION_POSES, EMOTION_POSES
 from ...face.facs.script import LEVELS, MAX_SECONDS, Style
 from ...face.facs.vocabulary import EMOTIONS
-from .animator import FPS, Performing, finish, realise
+from ...face.head.model import HeadModel
+from .animator import FPS, close_lids, finish, n_frames, realise
 from .dynamics import strokes
 from .sampler import MIN_SECONDS, SOURCES, STEP, sample_style, snap
 
 EMOTION_CHANNELS: frozenset[str] = frozenset(name for pose in EMOTION_POSES.values() for name in pose)
 """Channels by which emotions show; a transition may change these and no others."""
-_INSTANT = 1e-3
-"""Shortest time between two key poses, s."""
+_INSTANT = 1e-3  # shortest time between two key poses, s
 
 
 @dataclass(frozen=True)
@@ -102,21 +104,17 @@ class TransitionSpec:
     @property
     def apexes(self) -> tuple[float, ...]:
         """When each stage is reached, seconds."""
-        out, clock = [], self.lead
-        for stage in self.stages:
-            clock += stage.rise
-            out.append(clock)
-            clock += stage.hold
-        return tuple(out)
+        return tuple(accumulate((x for s in self.stages for x in (s.rise, s.hold)), initial=self.lead))[1::2]
 
 
 def transition_channels(spec: TransitionSpec, fps: float = FPS) -> dict[str, NDArray[np.float64]]:
     """The transition as named channels, each ``(T,)``: ARKit expression names and angles in radians."""
-    t = np.arange(max(1, round(spec.seconds * fps))) / fps
+    t = np.arange(n_frames(spec.seconds, fps)) / fps
     poses, times = [dict(spec.source)], [max(spec.lead, _INSTANT)]
     kept = {n: v for n, v in spec.source.items() if n not in EMOTION_CHANNELS}
     for stage, apex in zip(spec.stages, spec.apexes, strict=True):
-        felt = _couple({**kept, **one_sided(stage.pose(spec.style.expressiveness), spec.style.asymmetry)})
+        felt = {**kept, **one_sided(stage.pose(spec.style.expressiveness), spec.style.asymmetry)}
+        close_lids(felt)
         poses += [poses[-1], felt]
         times.append(max(apex - stage.rise, times[-1] + _INSTANT))
         times.append(max(apex, times[-1] + _INSTANT))  # a hold of no length would divide by zero
@@ -134,25 +132,10 @@ def one_sided(pose: dict[str, float], asymmetry: float) -> dict[str, float]:
     return {n: v * (1.0 - abs(asymmetry)) if n.endswith(side) else v for n, v in pose.items()}
 
 
-def _couple(pose: dict[str, float]) -> dict[str, float]:
-    """A lid that is closed takes squint and widening with it, as in the animator."""
-    out = dict(pose)
-    for side in ("Left", "Right"):
-        closed = min(1.0, out.get(f"eyeBlink{side}", 0.0))
-        for name, share in ((f"eyeWide{side}", 1.0), (f"eyeSquint{side}", 0.7)):
-            if closed and name in out:
-                out[name] *= 1.0 - share * closed
-    return out
-
-
-def perform_transition(spec: TransitionSpec, head: Performing | None = None, *, shape: NDArray[np.float32] | None = None,
+def perform_transition(spec: TransitionSpec, head: HeadModel | None = None, *, shape: NDArray[np.float32] | None = None,
                        fps: float = FPS) -> FaceSequence:
-    """Perform a transition: the commanded layer only. The first frame is the source.
-
-    Raises:
-        ValueError: the head has no ARKit columns, or the identity is too long.
-    """
-    return realise(transition_channels(spec, fps), max(1, round(spec.seconds * fps)), head, shape=shape, fps=fps)
+    """Perform a transition: the commanded layer only. The first frame is the source; arguments and errors as of ``perform``."""
+    return realise(transition_channels(spec, fps), n_frames(spec.seconds, fps), head, shape=shape, fps=fps)
 
 
 # -- where the expressions are ----------------------------------------------------------
@@ -164,12 +147,8 @@ def transition_keys(clip: FaceSequence, count: int) -> tuple[int, ...]:
     expression is held in the middle of its rest. One movement fewer than asked means that the source already
     showed the first expression; of more rests than asked those nearest to a neutral face are passed over.
 
-    Args:
-        clip: a transition.
-        count: how many expressions, at least 1.
-
     Returns:
-        ``count`` frames, rising; the last is the clip's last frame. Where movements are missing beyond the first,
+        ``count`` (at least 1) rising frames; the last is the clip's last. Where movements are missing beyond the first,
         frames repeat the last one.
     """
     if count < 1:
@@ -180,30 +159,18 @@ def transition_keys(clip: FaceSequence, count: int) -> tuple[int, ...]:
     speed = np.linalg.norm(padded[6:] - padded[:-6], axis=1)
     if speed.max() < 1e-3:
         return (frames - 1,) * count
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], speed > speed.max() / 6.0, [False]]).astype(int)))
-    runs = _joined([(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)])
-    size = np.array([np.linalg.norm(x[b] - x[a]) for a, b in runs])
-    runs = [run for run, s in zip(runs, size, strict=True) if s > 0.12 * size.max()]
-    ends = [*(a for a, _ in runs[1:]), frames - 1]
-    rests = [(b + end) // 2 for (_, b), end in zip(runs, ends, strict=True)]
+    fast = speed > speed.max() / 6.0
+    fast[1:-1] |= fast[:-2] & fast[2:]  # a movement that is interrupted for a frame is one
+    moves = [(a, b - 1) for a, b in runs(fast)]
+    size = np.array([np.linalg.norm(x[b] - x[a]) for a, b in moves])
+    moves = [move for move, s in zip(moves, size, strict=True) if s > 0.12 * size.max()]
+    ends = [*(a for a, _ in moves[1:]), frames - 1]
+    rests = [(b + end) // 2 for (_, b), end in zip(moves, ends, strict=True)]
     if len(rests) == count - 1:
-        rests.insert(0, runs[0][0] // 2)
+        rests.insert(0, moves[0][0] // 2)
     while len(rests) > count:
         rests.pop(int(np.argmin([np.linalg.norm(x[k]) for k in rests[:-1]])))
-    rests = (rests + [frames - 1] * count)[:count]
-    rests[-1] = frames - 1
-    return tuple(rests)
-
-
-def _joined(runs: list[tuple[int, int]], gap: int = 3) -> list[tuple[int, int]]:
-    """Movements that are interrupted for fewer than ``gap`` frames are one."""
-    out = [runs[0]]
-    for a, b in runs[1:]:
-        if a - out[-1][1] < gap:
-            out[-1] = (out[-1][0], b)
-        else:
-            out.append((a, b))
-    return out
+    return (*rests, *[frames - 1] * count)[:count - 1] + (frames - 1,)
 
 
 # -- random transitions -----------------------------------------------------------------
@@ -214,25 +181,19 @@ def _time(rng: np.random.Generator, low: int, high: int, step: float) -> float:
 
 def sample_source(rng: np.random.Generator, first: str) -> dict[str, float]:
     """A source face: often the first expression itself, else another one, single actions, a turned head, a gaze."""
-    def level() -> float:
-        return float(rng.choice(list(LEVELS.values())))
-
-    def action(kind: str) -> dict[str, float]:
-        pose, amount = ACTION_POSES[str(rng.choice(SOURCES[kind]))], level()
+    def some(pose: Mapping[str, float]) -> dict[str, float]:
+        amount = float(rng.choice(list(LEVELS.values())))
         return {n: v * amount for n, v in pose.items()}
 
     pose: dict[str, float] = {}
     kind = rng.random()
-    if kind < 0.35 and first != "neutral":
-        pose = Stage(((first, level()),)).pose()
-    elif kind < 0.6:
-        pose = Stage(((str(rng.choice(EMOTIONS[1:])), level()),)).pose()
+    if kind < 0.6:
+        pose = some(EMOTION_POSES[first if kind < 0.35 and first != "neutral" else str(rng.choice(EMOTIONS[1:]))])
     elif kind < 0.8:
-        pose = action("face")
-    if rng.random() < 0.35:
-        pose.update(action("head"))
-    if rng.random() < 0.2:
-        pose.update(action("eyes"))
+        pose = some(ACTION_POSES[str(rng.choice(SOURCES["face"]))])
+    for part, share in (("head", 0.35), ("eyes", 0.2)):
+        if rng.random() < share:
+            pose.update(some(ACTION_POSES[str(rng.choice(SOURCES[part]))]))
     return pose
 
 
@@ -263,10 +224,6 @@ class Plan:
         return mild and not (self.via_neutral or self.half or self.speed or self.holds)
 
 
-def _strength(rng: np.random.Generator, name: str) -> str:
-    return "medium" if name == "neutral" else str(rng.choice(list(LEVELS), p=[0.15, 0.65, 0.2]))
-
-
 def sample_plan(rng: np.random.Generator) -> Plan:
     """Draw what a transition should be: mostly one expression to another."""
     count = int(rng.choice([1, 2, 3], p=[0.12, 0.76, 0.12]))
@@ -278,9 +235,10 @@ def sample_plan(rng: np.random.Generator) -> Plan:
     sourced = count == 1 and rng.random() < 0.8 or rng.random() < 0.45
     if count == 1 and not sourced and names[0] == "neutral":
         names = [str(rng.choice(EMOTIONS[1:]))]
-    blends: list[tuple[tuple[str, str | int], ...]] = [((n, _strength(rng, n)),) for n in names]
+    blends: list[tuple[tuple[str, str | int], ...]] = [
+        ((n, "medium" if n == "neutral" else str(rng.choice(list(LEVELS), p=[0.15, 0.65, 0.2]))),) for n in names]
     via = (count == 2 or count == 1 and sourced) and "neutral" not in names and rng.random() < 0.15
-    half = False
+    half, holds = False, {}
     if not via and names[-1] != "neutral" and rng.random() < 0.16:
         kind = rng.random()
         if kind < 0.4:
@@ -293,15 +251,9 @@ def sample_plan(rng: np.random.Generator) -> Plan:
             half = True
             blends[-1] = ((names[-1], "medium"),)
     speed = str(rng.choice(["", "slow", "quick"], p=[0.84, 0.08, 0.08]))
-    holds = {}
     if rng.random() < 0.12:
         holds = {int(rng.integers(0, count)): float(rng.choice([0.5, 1.0, 1.5, 2.0]))}
     return Plan(tuple(blends), via, half, speed, holds, sourced)
-
-
-def intensity(said: str | int) -> float:
-    """The intensity that a strength or percentage stands for."""
-    return LEVELS[said] if isinstance(said, str) else said / 100.0
 
 
 def realise_plan(plan: Plan, rng: np.random.Generator, step: float = STEP) -> TransitionSpec:
@@ -310,14 +262,13 @@ def realise_plan(plan: Plan, rng: np.random.Generator, step: float = STEP) -> Tr
 
     def stage(blend: Sequence[tuple[str, str | int]], index: int) -> Stage:
         hold = snap(plan.holds[index], step) if index in plan.holds else _time(rng, 3, 6, step)
-        felt = tuple((n, 1.0 if n == "neutral" else intensity(said)) for n, said in blend)
+        felt = tuple((n, 1.0 if n == "neutral" else LEVELS[said] if isinstance(said, str) else said / 100.0)
+                     for n, said in blend)
         return Stage(felt, _time(rng, low, high, step), round(hold, 3))
 
     stages = [stage(b, i) for i, b in enumerate(plan.blends)]
     if plan.half:
-        first, last = stages[-2], stages[-1]
-        mixed = tuple((n, x / 2) for n, x in (*first.blend, *last.blend))
-        stages[-1] = Stage(mixed, last.rise, last.hold)
+        stages[-1] = replace(stages[-1], blend=tuple((n, x / 2) for n, x in (*stages[-2].blend, *stages[-1].blend)))
     if plan.via_neutral:
         stages.insert(len(stages) - 1, Stage((("neutral", 1.0),), _time(rng, low, high, step), _time(rng, 1, 3, step)))
     lead = _time(rng, 1, 2, step)

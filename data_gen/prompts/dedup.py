@@ -32,10 +32,9 @@ class Deduplicator:
         self.near = near
         self._texts: dict[bytes, None] = {}
         self._order: list[bytes] = []
-        self._bands: dict[int, int | list[int]] = {}
+        self._bands: dict[int, tuple[int, ...]] = {}
         rng = np.random.default_rng(20260316)
-        self._factor = rng.integers(1, _PRIME, ROWS * BANDS)
-        self._offset = rng.integers(0, _PRIME, ROWS * BANDS)
+        self._factor, self._offset = (rng.integers(low, _PRIME, ROWS * BANDS) for low in (1, 0))
         self._ids: dict[str, int] = {}
         self._hashes: list[NDArray[np.uint32]] = []
 
@@ -43,13 +42,12 @@ class Deduplicator:
         return len(self._order)
 
     def _id(self, word: str) -> int:
-        found = self._ids.get(word)
-        if found is None:
-            found = self._ids[word] = len(self._hashes)
-            value = zlib.crc32(word.encode()) % _PRIME
+        if word not in self._ids:
+            self._ids[word] = len(self._hashes)
             # factor and value are below 2**31, so the product fits 64 bits
+            value = zlib.crc32(word.encode()) % _PRIME
             self._hashes.append(((self._factor * value + self._offset) % _PRIME).astype(np.uint32))
-        return found
+        return self._ids[word]
 
     def _overlaps(self, words: set[int], other: int) -> bool:
         there = set(np.frombuffer(self._order[other], np.uint32).tolist())
@@ -65,22 +63,11 @@ class Deduplicator:
             signature = np.min([self._hashes[w] for w in words], axis=0).reshape(BANDS, ROWS)
             # a hash in place of the band's bytes: if two bands collide, the overlap is looked at in vain, no more
             keys = [hash((k, row.tobytes())) for k, row in enumerate(signature)]
-            have, seen = set(words), set()
+            have = set(words)
+            if any(self._overlaps(have, other) for other in {o for key in keys for o in self._bands.get(key, ())}):
+                return "near"
             for key in keys:
-                found = self._bands.get(key, [])
-                for other in (found,) if isinstance(found, int) else found:
-                    if other not in seen and self._overlaps(have, other):
-                        return "near"
-                    seen.add(other)
-            here = len(self._order)
-            for key in keys:
-                before = self._bands.get(key)
-                if before is None:
-                    self._bands[key] = here
-                elif isinstance(before, int):
-                    self._bands[key] = [before, here]
-                else:
-                    before.append(here)
+                self._bands[key] = (*self._bands.get(key, ()), len(self._order))
         self._texts[packed] = None
         self._order.append(packed)
         return "new"

@@ -6,12 +6,12 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ...common.files import atomic_file
+from ...common.files import atomic_file, write_text
 from ...common.optional import require
 from .factors import Attributes
 
@@ -48,17 +48,12 @@ def _parquet() -> tuple[Any, Any]:
     return require("pyarrow", "data", needs), require("pyarrow.parquet", "data", needs)
 
 
-def _schema(pa: Any) -> Any:
-    kinds = {**dict.fromkeys(_LISTS, pa.list_(pa.string())), "speaking": pa.bool_()}
-    return pa.schema([(c, kinds.get(c, pa.string())) for c in COLUMNS])
-
-
-def check_suffix(path: str | os.PathLike[str]) -> Path:
-    """The path, if its suffix is one of SUFFIXES."""
-    target = Path(path)
-    if target.suffix.lower() not in SUFFIXES:
+def check_suffix(path: str | os.PathLike[str]) -> str:
+    """The suffix of a path, if it is one of SUFFIXES."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
         raise ValueError(f"{str(path)!r} must end in {', '.join(SUFFIXES)}")
-    return target
+    return suffix
 
 
 def write_prompts(prompts: Sequence[Prompt], path: str | os.PathLike[str]) -> Path:
@@ -69,51 +64,49 @@ def write_prompts(prompts: Sequence[Prompt], path: str | os.PathLike[str]) -> Pa
         FileNotFoundError: the folder does not exist.
         ImportError: Parquet without pyarrow.
     """
-    target = check_suffix(path)
-    rows = [p.row() for p in prompts]
-    with atomic_file(target) as partial:
-        if target.suffix.lower() == ".parquet":
+    suffix, rows = check_suffix(path), [p.row() for p in prompts]
+    if suffix == ".jsonl":
+        write_text(path, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))
+        return Path(path)
+    with atomic_file(path) as partial:
+        if suffix == ".parquet":
             pa, pq = _parquet()
-            pq.write_table(pa.Table.from_pylist(rows, schema=_schema(pa)), partial, compression="zstd")
-        elif target.suffix.lower() == ".jsonl":
-            partial.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8")
+            kinds = {**dict.fromkeys(_LISTS, pa.list_(pa.string())), "speaking": pa.bool_()}
+            schema = pa.schema([(c, kinds.get(c, pa.string())) for c in COLUMNS])
+            pq.write_table(pa.Table.from_pylist(rows, schema=schema), partial, compression="zstd")
         else:
             with partial.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(COLUMNS)
                 writer.writerows([_cell(r[c]) for c in COLUMNS] for r in rows)
-    return target
+    return Path(path)
 
 
 def _cell(value: Any) -> str:
-    if value is None:
-        return ""
     if isinstance(value, list):
         return ";".join(value)
-    return str(value).lower() if isinstance(value, bool) else value
+    return str(value).lower() if isinstance(value, bool) else value or ""
 
 
 def _uncell(name: str, text: str) -> Any:
     if name in _LISTS:
         return [v for v in text.split(";") if v]
     if name == "speaking":
-        if text.lower() not in ("true", "false"):
-            raise ValueError(f"speaking is {text!r}; allowed: true or false")
-        return text.lower() == "true"
+        return {"true": True, "false": False}.get(text.lower(), text)
     return None if name in _OPTIONAL and not text else text
 
 
-def read_rows(path: str | os.PathLike[str]) -> Iterable[dict[str, Any]]:
+def read_rows(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     """The rows of a table by suffix, lists and booleans of CSV cells restored.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not such a table.
     """
-    path = check_suffix(path)
+    suffix, path = check_suffix(path), Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}")
-    if path.suffix.lower() == ".parquet":
+    if suffix == ".parquet":
         pa, pq = _parquet()
         try:
             yield from pq.read_table(path).to_pylist()
@@ -124,17 +117,12 @@ def read_rows(path: str | os.PathLike[str]) -> Iterable[dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as err:
         raise ValueError(f"{path} is not UTF-8 text: {err}") from err
-    yield from (_csv_rows if path.suffix.lower() == ".csv" else _json_rows)(path, text)
-
-
-def _csv_rows(path: Path, text: str) -> Iterable[dict[str, Any]]:
-    for row in csv.DictReader(io.StringIO(text)):
-        if None in row or None in row.values():
-            raise ValueError(f"{path}: a row has not as many cells as the header")
-        yield {k: _uncell(k, v) for k, v in row.items() if v or k in (*_LISTS, *_OPTIONAL)}
-
-
-def _json_rows(path: Path, text: str) -> Iterable[dict[str, Any]]:
+    if suffix == ".csv":
+        for row in csv.DictReader(io.StringIO(text)):
+            if None in row or None in row.values():
+                raise ValueError(f"{path}: a row has not as many cells as the header")
+            yield {k: _uncell(k, v) for k, v in row.items() if v or k in (*_LISTS, *_OPTIONAL)}
+        return
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:
@@ -153,20 +141,15 @@ def read_prompts(path: str | os.PathLike[str]) -> list[Prompt]:
         FileNotFoundError: no such file.
         ValueError: not such a file, unknown attributes or two prompts with one id.
     """
-    source = check_suffix(path)
-    if not source.is_file():
-        raise FileNotFoundError(f"no such prompt file: {source}")
-    out: list[Prompt] = []
-    seen: set[str] = set()
-    for number, row in enumerate(read_rows(source), 1):
+    out: dict[str, Prompt] = {}
+    for number, row in enumerate(read_rows(path), 1):
         try:
             prompt = Prompt.from_row(row)
         except (ValueError, TypeError) as err:
-            raise ValueError(f"{source}, prompt {number}: {err}") from err
-        if prompt.id in seen:
-            raise ValueError(f"{source}, prompt {number}: the id {prompt.id!r} is there twice")
-        seen.add(prompt.id)
-        out.append(prompt)
+            raise ValueError(f"{path}, prompt {number}: {err}") from err
+        if prompt.id in out:
+            raise ValueError(f"{path}, prompt {number}: the id {prompt.id!r} is there twice")
+        out[prompt.id] = prompt
     if not out:
-        raise ValueError(f"{source} holds no prompts")
-    return out
+        raise ValueError(f"{path} holds no prompts")
+    return list(out.values())

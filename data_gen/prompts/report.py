@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -20,9 +21,9 @@ import numpy as np
 from scipy import stats
 
 from ...common.files import atomic_file, write_json, write_text
-from .factors import DRAWN, is_graded, parents, values_of
+from ..text.lexicon import NONE, WORDS
+from .factors import DRAWN, emotion_of_word, has_strength, parents, values_of
 from .suite import Design, Prompt, PromptConfig, Tally
-from .words import NONE, WORDS
 
 ALPHA = 0.01
 """Chance that a balanced suite is called unbalanced."""
@@ -32,13 +33,12 @@ SPARSE = 5.0
 
 @dataclass(frozen=True)
 class FactorBalance:
-    """One factor against its design."""
+    """One factor against its design; ``of`` counts the prompts in which it is decided (strength: something to grade)."""
 
     factor: str
     counts: dict[str, int]
     expected: dict[str, float]
     of: int
-    """Prompts in which the factor is decided (strength: those with something to grade)."""
     chi2: float
     dof: int
     p: float
@@ -47,7 +47,7 @@ class FactorBalance:
 
 @dataclass(frozen=True)
 class PairBalance:
-    """Two factors against independence."""
+    """Two factors against independence; where the rules make them depend on each other (``designed``) it is not tested."""
 
     a: str
     b: str
@@ -56,7 +56,6 @@ class PairBalance:
     p: float
     cramers_v: float
     designed: bool
-    """The rules make the two depend on each other; not tested."""
     sparse: bool
 
 
@@ -67,7 +66,6 @@ class BalanceReport:
     prompts: int
     mode: str
     emotion_words: int
-    """Different emotion words in use."""
     factors: tuple[FactorBalance, ...]
     pairs: tuple[PairBalance, ...]
     duplicates: Tally | None
@@ -94,14 +92,12 @@ class BalanceReport:
             said += f"\n{t.candidates:,} candidates were drawn; {t.exact:,} exact and {t.near:,} near duplicates left out."
         said += (f"\nA p-value below {self.bound:.2g} would count as imbalance; "
                  f"found: {', '.join(self.unbalanced) or 'none'}.")
-        factors, pairs = [], []
-        for f in self.factors:
-            low, high = min(f.counts, key=lambda v: f.counts[v]), max(f.counts, key=lambda v: f.counts[v])
-            factors.append((f.factor, f"{f.of:,}", f"{f.chi2:.1f}", f.dof, f"{f.p:.3f}{_few(f.sparse)}",
-                            f"{low} {f.counts[low]:,}, {high} {f.counts[high]:,}"))
-        for p in sorted(self.pairs, key=lambda p: (p.designed, p.p)):
-            pairs.append((f"{p.a} x {p.b}", f"{p.chi2:.1f}", p.dof,
-                          "by design" if p.designed else f"{p.p:.3f}{_few(p.sparse)}", f"{p.cramers_v:.3f}"))
+        few = {True: " (few of each)", False: ""}
+        factors = [(f.factor, f"{f.of:,}", f"{f.chi2:.1f}", f.dof, f"{f.p:.3f}{few[f.sparse]}", ", ".join(
+            f"{v} {f.counts[v]:,}" for v in (min(f.counts, key=f.counts.__getitem__), max(f.counts, key=f.counts.__getitem__))))
+            for f in self.factors]
+        pairs = [(f"{p.a} x {p.b}", f"{p.chi2:.1f}", p.dof, "by design" if p.designed else f"{p.p:.3f}{few[p.sparse]}",
+                  f"{p.cramers_v:.3f}") for p in sorted(self.pairs, key=lambda p: (p.designed, p.p))]
         counts = [f"- {f.factor}: " + ", ".join(f"{v} {n:,}" for v, n in f.counts.items())
                   for f in self.factors if f.factor != "word"]
         return "\n\n".join((
@@ -109,10 +105,6 @@ class BalanceReport:
             _table(("factor", "prompts:", "chi-square:", "dof:", "p:", "least and most frequent value"), factors),
             "## Pairs of factors against independence", _table(("pair", "chi-square:", "dof:", "p:", "Cramer's V:"), pairs),
             "## Counts", "\n".join(counts))) + "\n"
-
-
-def _few(sparse: bool) -> str:
-    return " (few of each)" if sparse else ""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -123,24 +115,17 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(out)
 
 
-def _graded(row: dict[str, str]) -> bool:
-    word = row["word"]
-    return (word != NONE and WORDS[word].graded) or any(
-        row[k] != NONE and is_graded(row[k]) for k in ("action", "action2"))
-
-
 def _factor(design: Design, factor: str, rows: list[dict[str, str]]) -> FactorBalance:
     counts = Counter(r[factor] for r in rows)
     expected = _expected(design, factor, rows)
     if stray := [v for v in counts if expected.get(v, 0.0) < 1e-9]:
         raise ValueError(f"the prompts have a value that their configuration excludes: {stray[0]!r}; "
                          "give the configuration that they were made with")
-    want = np.array([e for e in expected.values() if e > 1e-9])
-    have = np.array([counts[v] for v, e in expected.items() if e > 1e-9], float)
-    test = stats.chisquare(have, want)
-    p = float(test.pvalue) if len(want) > 1 else 1.0
+    values = [v for v, e in expected.items() if e > 1e-9]
+    test = stats.chisquare([counts[v] for v in values], [expected[v] for v in values])
+    p = float(test.pvalue) if len(values) > 1 else 1.0
     return FactorBalance(factor, {v: counts[v] for v in expected}, {v: round(e, 3) for v, e in expected.items()},
-                         len(rows), float(test.statistic), len(want) - 1, p, bool(want.min() < SPARSE))
+                         len(rows), float(test.statistic), len(values) - 1, p, min(expected[v] for v in values) < SPARSE)
 
 
 def _expected(design: Design, factor: str, rows: list[dict[str, str]]) -> dict[str, float]:
@@ -149,8 +134,8 @@ def _expected(design: Design, factor: str, rows: list[dict[str, str]]) -> dict[s
     if design.plan and (factor in cross or (factor == "emotion" and "word" in cross)):
         plan = design.plan
         if factor == "intensity":  # tested on the graded prompts only
-            plan = tuple(c for c in plan if c.get("word", NONE) == NONE or WORDS[c["word"]].graded)
-        shares = Counter(c[factor] if factor in c else WORDS[c["word"]].emotion if c["word"] != NONE else NONE for c in plan)
+            plan = [c for c in plan if c.get("word", NONE) == NONE or WORDS[c["word"]].graded]
+        shares = Counter(c[factor] if factor in c else emotion_of_word(c["word"]) for c in plan)
         return {v: len(rows) * n / shares.total() for v, n in shares.items()}
     expected: dict[str, float] = {}
     before = [f for f in design.order[: design.order.index(factor)] if f in parents(factor, design.order)]
@@ -175,8 +160,7 @@ def balance(prompts: Sequence[Prompt], config: PromptConfig | None = None, *, se
 
     Args:
         prompts: the suite.
-        config: with which it was made; None is the default one.
-        seed: with which it was made (only the plan of a factorial design depends on the configuration).
+        config, seed: with which it was made; None is the default configuration.
         tally: of the sampling, for the number of duplicates.
 
     Raises:
@@ -187,7 +171,7 @@ def balance(prompts: Sequence[Prompt], config: PromptConfig | None = None, *, se
     cfg = config or PromptConfig()
     design = Design(cfg, seed)
     rows = [values_of(p.attributes) for p in prompts]
-    graded = [r for r in rows if _graded(r)]
+    graded = [r for r in rows if has_strength(r)]
     of = {f: graded if f == "intensity" else rows for f in DRAWN}
     factors = tuple(_factor(design, f, of[f]) for f in DRAWN if of[f])
     above = {f: parents(f, design.order) | {f} for f in DRAWN}
@@ -201,14 +185,12 @@ def write_report(report: BalanceReport, folder: str | os.PathLike[str]) -> list[
     """Write ``balance.md`` and ``balance.json``, and with matplotlib ``balance.png`` and ``pairs.png``."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    write_text(target / "balance.md", report.markdown())
-    write_json(target / "balance.json", report.as_dict(), indent=1)
     out = [target / "balance.md", target / "balance.json"]
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:  # the tables say the same; plots come with facelm[notebooks]
-        return out
-    return [*out, *_plots(report, target)]
+    write_text(out[0], report.markdown())
+    write_json(out[1], report.as_dict(), indent=1)
+    with suppress(ImportError):  # without matplotlib the tables say the same; plots come with facelm[notebooks]
+        out += _plots(report, target)
+    return out
 
 
 def _plots(report: BalanceReport, target: Path) -> list[Path]:
@@ -217,15 +199,12 @@ def _plots(report: BalanceReport, target: Path) -> list[Path]:
 
     shown = [f for f in report.factors if f.factor != "word"]
     bars = Figure(figsize=(15, 3 * -(-len(shown) // 4)), layout="constrained")
-    axes = np.atleast_1d(bars.subplots(-(-len(shown) // 4), 4)).ravel()
-    for ax, f in zip(axes, shown, strict=False):
-        at = np.arange(len(f.counts))
+    for k, f in enumerate(shown, start=1):
+        ax, at = bars.add_subplot(-(-len(shown) // 4), 4, k), np.arange(len(f.counts))
         ax.bar(at, list(f.counts.values()), color="#5b8db8")
         ax.plot(at, list(f.expected.values()), "_", color="#b03a2e", markersize=9)
         ax.set_xticks(at, list(f.counts), rotation=90, fontsize=6)
         ax.set_title(f"{f.factor} (p = {f.p:.2f})", fontsize=9)
-    for ax in axes[len(shown):]:
-        ax.set_axis_off()
     names = [f.factor for f in shown]
     grid = np.full((len(names), len(names)), np.nan)
     for p in report.pairs:

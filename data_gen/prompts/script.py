@@ -9,39 +9,33 @@ import numpy as np
 from ...face.facs.script import Event, Script
 from ...face.facs.vocabulary import ACTION, EMOTION_ACTIONS
 from ..performer.sampler import FELT, STEP, compatible, sample_event, sample_style, snap, up
+from ..text.lexicon import WORDS
 from .factors import Attributes
-from .words import WORDS
 
 SHORTEST, LONGEST = 2.4, 4.0
 """Seconds of a performed prompt."""
-_BLINKS = frozenset({"blink", "wink_left", "wink_right"})
 
 
 def _names(a: Attributes) -> list[tuple[str, str]]:
     """(name, level) of everything asked for. An action that the emotion itself shows is not asked for twice."""
-    out: list[tuple[str, str]] = []
-    shown: tuple[str, ...] = ()
-    if a.emotion is not None and a.emotion != "neutral":
-        out.append((a.emotion, a.intensity))
-        shown = EMOTION_ACTIONS[a.emotion]
-    elif a.emotion is None and a.emotion_word in WORDS:
-        out += [(s, a.intensity) for s in WORDS[a.emotion_word].shows if s not in a.actions]
-    out += [(n, a.intensity) for n in a.actions if n not in shown]
-    out += [(n, "medium") for n in (*a.head, *a.gaze)]
-    return [*out, ("talking", "medium")] if a.speaking else out
+    names: list[str] = [a.emotion] if a.emotion in FELT else []
+    if a.emotion is None and a.emotion_word in WORDS:
+        names = [s for s in WORDS[a.emotion_word].shows if s not in a.actions]
+    names += [n for n in a.actions if n not in EMOTION_ACTIONS.get(a.emotion or "", ())]
+    speech = ["talking"] if a.speaking else []
+    return [*((n, a.intensity) for n in names), *((n, "medium") for n in (*a.head, *a.gaze, *speech))]
 
 
 def _event(rng: np.random.Generator, name: str, level: str, tight: bool, step: float) -> Event:
     event = sample_event(rng, name, 0.0, level=level, step=step)
     if name == "talking" and (tight or event.cycles > 7):
-        period = event.rise * 2
         cycles = 4 if tight else 6
-        return replace(event, hold=round((cycles - 1) * period, 3), cycles=cycles)
+        return replace(event, hold=round((cycles - 1) * event.rise * 2, 3), cycles=cycles)
     if name in ("nod", "shake"):
-        cycles, period = 2, 0.48 if tight else 0.64
+        period = 0.48 if tight else 0.64
         quarter = period / (2 if name == "nod" else 4)
-        return replace(event, rise=quarter, hold=round(cycles * period - 2 * quarter, 3), fall=quarter, cycles=cycles)
-    if name in _BLINKS:
+        return replace(event, rise=quarter, hold=round(2 * period - 2 * quarter, 3), fall=quarter, cycles=2)
+    if name in ("blink", "wink_left", "wink_right"):
         hold = event.hold if event.cycles == 1 else event.hold - (event.cycles - 1) * (0.48 if name == "blink" else 0.80)
         return replace(event, hold=round(hold, 3), cycles=1)
     if name in ACTION and ACTION[name].region == "gaze":
@@ -80,7 +74,6 @@ def script_for(attributes: Attributes, seed: int = 0, step: float = STEP) -> Scr
     another, so that every part can be measured.
 
     Args:
-        attributes: of the prompt.
         seed: timing, style and idle motion; the same seed gives the same script.
         step: of the grid on which starts lie, seconds.
 
@@ -91,9 +84,7 @@ def script_for(attributes: Attributes, seed: int = 0, step: float = STEP) -> Scr
     names = _names(attributes)
     if attributes.speaking:  # speech first: the emotion that follows can then stay
         names = [names[-1], *names[:-1]]
-    best: list[Event] = []
-    for attempt in range(4):
-        tight = attempt >= 2
+    for tight in (False, False, True, True):
         events = [_event(rng, n, level, tight, step) for n, level in names]
         best = _schedule(rng, events, snap(STEP if tight else 2 * STEP, step), step)
         if not best or max(map(_over, best)) <= LONGEST - STEP:

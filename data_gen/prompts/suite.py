@@ -23,12 +23,12 @@ from pydantic.dataclasses import dataclass
 from ...common.config import SETTINGS, parse, read_yaml
 from ...common.progress import Progress, silent
 from ...face.facs.vocabulary import ACTION
+from ..text.lexicon import NONE, WORDS, WORDS_OF
 from .dedup import Deduplicator
-from .factors import DRAWN, FACIAL, KNOWN, LINKED, Attributes, admissible, attributes_of
+from .factors import DRAWN, FACIAL, KNOWN, LINKED, Attributes, admissible, attributes_of, emotion_of_word
 from .files import Prompt, read_prompts, write_prompts
 from .script import script_for
 from .text import word_prompt
-from .words import NONE, WORDS, WORDS_OF
 
 _BLOCK = 24
 PATIENCE = 20_000
@@ -89,10 +89,6 @@ class PromptConfig:
             if not any(WORDS[w].emotion == e for w in self.word):
                 raise ValueError(f"emotion {e} has none of its words in word; add one of {', '.join(WORDS_OF[e][:5])}, ...")
 
-    def words_of(self, emotion: str) -> tuple[str, ...]:
-        """The words in use for a value of the factor emotion."""
-        return (NONE,) if emotion == NONE else tuple(w for w in self.word if WORDS[w].emotion == emotion)
-
 
 def load_config(path: str | os.PathLike[str]) -> PromptConfig:
     """Read a prompt configuration (configs/prompts/*.yaml)."""
@@ -106,12 +102,7 @@ def _shuffled(seed: int, stream: int, block: int, size: int) -> tuple[int, ...]:
 
 
 class Design:
-    """Draws the attributes of candidate prompts.
-
-    Args:
-        config: factors and values.
-        seed: of the suite, 0 to 2**31 - 1.
-    """
+    """Draws the attributes of candidate prompts; ``seed`` is that of the suite, 0 to 2**31 - 1."""
 
     def __init__(self, config: PromptConfig, seed: int = 0) -> None:
         if not 0 <= seed < 2**31:
@@ -123,26 +114,19 @@ class Design:
         self._allowed: dict[tuple[str | None, ...], tuple[str, ...]] = {}
         if NONE in config.emotion:
             self.slots["word"] = (*self.slots["word"], NONE)
-        self._words = {e: config.words_of(e) for e in set(config.emotion)}
+        self._words = {e: (NONE,) if e == NONE else tuple(w for w in config.word if WORDS[w].emotion == e)
+                       for e in set(config.emotion)}
+        first = tuple(f for f in DRAWN if f in config.cross)
+        self.order = (*first, *(f for f in DRAWN if f not in first))  # the factors as they are settled
         self._stream = {f: k for k, f in enumerate((*DRAWN, "cross", *sorted(self._words)))}
-        self.plan = self._cross() if config.cross else ()
-        if config.cross and not self.plan:
-            raise ValueError(f"no combination of {', '.join(config.cross)} is free of contradictions; widen their values")
-
-    @property
-    def order(self) -> tuple[str, ...]:
-        """The factors in the order in which they are settled."""
-        first = tuple(f for f in DRAWN if f in self.config.cross)
-        return (*first, *(f for f in DRAWN if f not in first))
-
-    def _cross(self) -> tuple[dict[str, str], ...]:
-        plan: list[dict[str, str]] = [{}]
-        for factor in (f for f in DRAWN if f in self.config.cross):
+        self.plan: list[dict[str, str]] = [{}] if first else []
+        for factor in first:
             values = dict.fromkeys(self.slots[factor])
-            plan = [{**c, factor: v} for c in plan for v in values if admissible(factor, v, c)]
-            if len(plan) > 2_000_000:
-                raise ValueError(f"cross: {len(plan):,} combinations up to {factor}; allowed: 2,000,000; cross fewer factors")
-        return tuple(plan)
+            self.plan = [{**c, factor: v} for c in self.plan for v in values if admissible(factor, v, c)]
+            if len(self.plan) > 2_000_000:
+                raise ValueError(f"cross: {len(self.plan):,} combinations up to {factor}; allowed: 2,000,000; cross fewer")
+        if first and not self.plan:
+            raise ValueError(f"no combination of {', '.join(config.cross)} is free of contradictions; widen their values")
 
     def _turn(self, name: str, size: int, at: int) -> int:
         """What stands at position ``at`` of an endless row of shuffled blocks of ``range(size)``."""
@@ -160,12 +144,9 @@ class Design:
     def values(self, index: int, rng: np.random.Generator | None = None) -> dict[str, str]:
         """The factor values of candidate ``index``; ``rng`` is the candidate's own, at its start."""
         rng = rng or np.random.default_rng([self.seed, 2, index])
-        settled: dict[str, str] = {}
-        if self.plan:
-            settled.update(self.plan[self._turn("cross", len(self.plan), index)])
-            if "word" in settled:
-                word = settled["word"]
-                settled["emotion"] = NONE if word == NONE else WORDS[word].emotion
+        settled = dict(self.plan[self._turn("cross", len(self.plan), index)]) if self.plan else {}
+        if "word" in settled:
+            settled["emotion"] = emotion_of_word(settled["word"])
         for factor in DRAWN:
             if factor not in settled:
                 settled[factor] = self._draw(factor, index, settled, rng)
@@ -194,12 +175,11 @@ class Design:
     def allowed(self, factor: str, settled: Mapping[str, str]) -> tuple[str, ...]:
         """The slots of ``factor`` that fit what is settled; a value stands there as often as it is drawn."""
         key = (factor, *(settled.get(f) for f in LINKED[factor]))
-        found = self._allowed.get(key)
-        if found is None:
-            found = tuple(v for v in self._slots(factor, settled) if admissible(factor, v, settled))
-            if len(self._allowed) < 200_000:
-                self._allowed[key] = found
-        return found
+        if key not in self._allowed:
+            if len(self._allowed) >= 200_000:
+                self._allowed.clear()
+            self._allowed[key] = tuple(v for v in self._slots(factor, settled) if admissible(factor, v, settled))
+        return self._allowed[key]
 
     def candidate(self, index: int) -> Prompt:
         """Prompt number ``index`` before duplicates are taken out."""
@@ -226,19 +206,17 @@ def iterate_prompts(config: PromptConfig | None = None, seed: int = 0, tally: Ta
         ValueError: the design is exhausted (the message says how many prompts it has).
     """
     cfg = config or PromptConfig()
-    design, seen, count, idle = Design(cfg, seed), Deduplicator(cfg.near), tally or Tally(), 0
+    design, seen, count, last = Design(cfg, seed), Deduplicator(cfg.near), tally or Tally(), -1
     for index in range(2**31):
         prompt = design.candidate(index)
         count.candidates += 1
         found = seen.add(prompt.text)
-        if found == "new":
-            idle = 0
-            yield prompt
-            continue
         count.exact += found == "exact"
         count.near += found == "near"
-        idle += 1
-        if idle >= PATIENCE:
+        if found == "new":
+            last = index
+            yield prompt
+        elif index - last >= PATIENCE:
             raise ValueError(f"only {len(seen):,} different prompts were found in {count.candidates:,} candidates; "
                              "ask for fewer, or give the factors more values")
 
@@ -248,11 +226,10 @@ def sample_prompts(count: int, config: PromptConfig | None = None, seed: int = 0
     """The first ``count`` prompts of a suite.
 
     Args:
-        count: number of prompts, at least 1.
+        count: 1 to 10,000,000.
         config: factors and values; None is the default suite.
         seed: the same seed gives the same prompts.
         tally: filled with the number of candidates and duplicates.
-        progress: called with (done, count).
 
     Raises:
         ValueError: not a positive count, or more than the design holds.
@@ -260,10 +237,10 @@ def sample_prompts(count: int, config: PromptConfig | None = None, seed: int = 0
     if not 1 <= count <= 10_000_000:
         raise ValueError(f"count is {count}; allowed: 1 to 10000000")
     out = []
-    for prompt in islice(iterate_prompts(config, seed, tally), count):
+    for done, prompt in enumerate(islice(iterate_prompts(config, seed, tally), count), start=1):
         out.append(prompt)
-        if len(out) % 250 == 0 or len(out) == count:
-            progress(len(out), count)
+        if done % 250 == 0 or done == count:
+            progress(done, count)
     return out
 
 

@@ -1,7 +1,7 @@
 """From the attributes of a prompt to English sentences.
 
 The words of actions come from the lexicon that also writes the captions; emotions, people and the
-picture from words.py. Every attribute is said: what a prompt does not say cannot be asked of
+picture from words/prompts.yaml. Every attribute is said: what a prompt does not say cannot be asked of
 the video.
 """
 
@@ -13,29 +13,22 @@ from functools import cache
 import numpy as np
 
 from ...face.facs.script import LEVELS, Event
-from ..text.phrases import article
+from ..text.lexicon import NONE, UNGRADED, WORDS, article
 from ..text.phrasing import Speaker, Voice
-from .factors import Attributes, is_graded
-from .words import NONE, TABLE, WORDS
+from .factors import TABLE, Attributes
 
 
 @cache
 def _event(name: str, level: str) -> Event:
-    return Event(name, 0.0, 0.3, 0.3, 0.3, LEVELS[level] if is_graded(name) else 1.0)
+    return Event(name, 0.0, 0.3, 0.3, 0.3, 1.0 if name in UNGRADED else LEVELS[level])
 
 
-def join(parts: Sequence[str]) -> str:
+def _join(parts: Sequence[str]) -> str:
     """"a", "a and b", "a, b and c"."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "."
-
-
-class Writer:
-    """Words one prompt. ``rng`` decides between the ways to say it."""
-
+class _Writer:
     def __init__(self, attributes: Attributes, rng: np.random.Generator) -> None:
         self.a, self.rng = attributes, rng
         self.pronoun, self.possessive, self.object = TABLE.pronouns[attributes.gender]
@@ -47,21 +40,17 @@ class Writer:
         """The person as a noun phrase with an article; ``may_wear`` allows a participle behind it."""
         a = self.a
         noun = self.pick(TABLE.people[a.age][a.gender])
-        hair = "a bald head" if a.hair == "bald" else f"{a.hair} hair"
-        features = [hair]
+        features = ["a bald head" if a.hair == "bald" else f"{a.hair} hair"]
         if self.chance(0.3):
             noun = f"{a.skin}-skinned {noun}"
         else:
             features.insert(0, f"{a.skin} skin")
         if a.beard != NONE:
             features.append(TABLE.beards[a.beard])
-        worn = ""
-        if a.glasses != NONE:
-            if may_wear and self.chance(0.5):
-                worn = f", wearing {a.glasses} glasses"
-            else:
-                features.append(f"{a.glasses} glasses")
-        return f"{article(noun)} {noun} with {join(features)}{worn}"
+        worn = a.glasses != NONE and may_wear and self.chance(0.5)
+        if a.glasses != NONE and not worn:
+            features.append(f"{a.glasses} glasses")
+        return f"{article(noun)} {noun} with {_join(features)}" + (f", wearing {a.glasses} glasses" if worn else "")
 
     # -- what the face does -----------------------------------------------------------------
     def feeling(self, form: int) -> str:
@@ -92,32 +81,28 @@ class Writer:
         if parts and facial and self.chance(0.4):
             nouns = [self.speaker.noun(_event(n, a.intensity)) for n in facial]
             if all(nouns):
-                parts[0] += f" with {join([n for n in nouns if n])}"
+                parts[0] += f" with {_join([n for n in nouns if n])}"
                 facial = []
         moves = [self._act(n, a.intensity, form) for n in facial]
         moves += [self._act(n, "medium", form) for n in (*a.head, *a.gaze)]
-        if len(moves) > 1 and self.chance(0.5):
-            moves = [moves[int(k)] for k in self.rng.permutation(len(moves))]
-        parts += moves
-        if not parts:
-            parts = [f"{TABLE.keep[0][form]} a still face"]
-        tail = ""
+        mixed = len(moves) > 1 and self.chance(0.5)
+        parts += [moves[int(k)] for k in self.rng.permutation(len(moves))] if mixed else moves
+        parts, tail = parts or [f"{TABLE.keep[0][form]} a still face"], ""
         if not a.gaze and not a.head and "eye_close" not in a.actions and self.chance(0.5):
             tail = ", looking into the camera" if form != 2 else ", eyes on the camera"
         if a.speaking:
             said = self.pick(TABLE.speak_participle if form == 2 else TABLE.speak)
             if said.startswith("and "):
-                return f"{join([*parts, {0: 'talk', 1: 'talks'}[form]])}{tail}"
-            return f"{join(parts)} {said}{tail}"
-        return f"{join(parts)} {self.pick(TABLE.silent)}{tail}"
+                return f"{_join([*parts, {0: 'talk', 1: 'talks'}[form]])}{tail}"
+            return f"{_join(parts)} {said}{tail}"
+        return f"{_join(parts)} {self.pick(TABLE.silent)}{tail}"
 
     # -- the picture ------------------------------------------------------------------------
     def place(self) -> str:
         """Where: "in front of a white wall"."""
         scene = self.pick(TABLE.backgrounds[self.a.background])
-        if self.chance(0.3):
-            return f"with {scene} behind {self.object}"
-        return f"{self.pick(('in front of', 'against'))} {scene}"
+        behind = self.chance(0.3)
+        return f"with {scene} behind {self.object}" if behind else f"{self.pick(('in front of', 'against'))} {scene}"
 
     def text(self, note: bool) -> str:
         """The prompt; ``note`` allows a closing remark about the camera."""
@@ -139,16 +124,14 @@ class Writer:
         else:
             out = [f"video of {self.person(may_wear=True)}, {self.place()}", f"{self.pronoun} {self.body(they)}",
                    f"{shot}, {light}"]
-        said = " ".join(_sentence(s) for s in out)
+        said = " ".join(f"{s[:1].upper()}{s[1:]}." for s in out)
         return f"{said} {self.pick(TABLE.notes)}" if note and self.chance(0.7) else said
 
 
 def word_prompt(attributes: Attributes, rng: np.random.Generator, note: bool = True) -> str:
-    """One prompt for a set of attributes.
+    """One prompt for a set of attributes; ``rng`` decides between templates and synonyms.
 
     Args:
-        attributes: what to ask for.
-        rng: decides between templates and synonyms.
         note: allow a closing remark about the camera.
     """
-    return Writer(attributes, rng).text(note)
+    return _Writer(attributes, rng).text(note)

@@ -17,8 +17,7 @@ from ...common.config import SETTINGS
 from ...face.facs.script import Event, Script, level_of
 from ..tables import read_table
 from .lexicon import COUNTABLE, EMOTION_NOUNS, FACS, UNGRADED
-from .phrasing import COMMAND, Clause, Speaker, Voice
-from .relations import Group, canonical_order, groups, rests_at_end
+from .phrasing import COMMAND, Group, Speaker, Voice, canonical_order, groups
 
 SHARES: dict[str, float] = {"command": 0.34, "plain": 0.42, "director": 0.07, "clinical": 0.09, "timed": 0.08}
 """How often each register is drawn; the long ones are the minority."""
@@ -57,23 +56,19 @@ class _Story:
         v = self.s.voice
         if self.form != "third":
             return self.s.clause(event, self.form, parts=parts).text
-        named = self.last != "whole"
-        plural = v.plural if self.first and not self.parted else v.again_plural
-        if not named:
-            plural = self.plural
+        named, fresh = self.last != "whole", self.first and not self.parted
+        plural = (v.plural if fresh else v.again_plural) if named else self.plural
         clause = self.s.clause(event, "third", parts=parts, plural=plural)
-        self.last = "part" if clause.own_subject else "whole"
         if clause.own_subject:
-            self.parted = True
+            self.last, self.parted = "part", True
             return clause.text
-        subject = (v.first if self.first and not self.parted else v.again) if named else ""
-        self.first, self.plural = False, plural
-        return f"{subject} {clause.text}".strip()
+        self.last, self.first, self.plural = "whole", False, plural
+        return f"{(v.first if fresh else v.again) if named else ''} {clause.text}".strip()
 
     def with_subject(self, event: Event) -> str:
         """A clause after "as": always with its own subject."""
         v = self.s.voice
-        clause: Clause = self.s.clause(event, "third", plural=v.again_plural)
+        clause = self.s.clause(event, "third", plural=v.again_plural)
         return clause.text if clause.own_subject else f"{v.again} {clause.text}"
 
     def doing(self, event: Event) -> str:
@@ -92,10 +87,7 @@ class _Story:
         if more:
             start, *doing = self.say(main), *(self.doing(e) for e in events[1:])
             return f"{start} while {', '.join(doing[:-1])} and {doing[-1]}"
-        ways = ["while", "while", "same", "with"]
-        ways += ["as"] if self.form == "third" else []
-        ways += ["simultaneously"] * 2 if s.held_out else []
-        way = s.pick(ways)
+        way = s.pick(["while", "while", "same", "with", *["as"] * (self.form == "third"), *["simultaneously"] * 2 * s.held_out])
         if way == "with" and other.name not in COUNTABLE and other.name != "talking" and (noun := s.noun(other)):
             return f"{self.say(main)} with {noun}"
         if way == "as":
@@ -121,10 +113,8 @@ class _Story:
             return s.pick(_WAYS["meanwhile"]) + self.group(group)
         ways = list(_WAYS["then"])
         if last:
-            ways.append(", and finally " if self.first is False and s.chance(0.3) else ", then ")
-        if s.held_out:
-            ways += _WAYS["then_held_out"]
-        way = s.pick(ways)
+            ways.append(", and finally " if not self.first and s.chance(0.3) else ", then ")
+        way = s.pick(ways + list(_WAYS["then_held_out"]) * s.held_out)
         if way == "followed" and single and (noun := s.noun(group.events[0])):
             self.last = "part"
             return f", followed by {noun}"
@@ -141,7 +131,7 @@ class _Story:
         s, third = self.s, "_third" if self.form == "third" and not self.plural else ""
         if script.events[-1].stays and self.last != "part" and s.chance(0.4):
             return s.pick(_WAYS[f"stays{third}"])
-        if rests_at_end(script) and self.last != "part" and s.chance(0.12):
+        if _rests_at_end(script) and self.last != "part" and s.chance(0.12):
             return s.pick(_WAYS[f"rests{third}"])
         return ""
 
@@ -171,6 +161,11 @@ class _Story:
         return f"{s.pick(_WAYS['go_face' if s.chance(0.5) else 'go'])} {x} to {y}"
 
 
+def _rests_at_end(script: Script) -> bool:
+    """Whether the face is back at rest for at least a quarter of a second when the clip ends."""
+    return max(e.end(script.seconds) for e in script.events) <= script.seconds - 0.25
+
+
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
@@ -183,9 +178,7 @@ def _upper(text: str) -> str:
 
 def _voice(script: Script, rng: np.random.Generator) -> Voice:
     options = _TABLE.voices[script.subject]
-    if rng.random() < 0.1:
-        return _TABLE.voices["face"][0]
-    return options[int(rng.integers(len(options)))]
+    return _TABLE.voices["face"][0] if rng.random() < 0.1 else options[int(rng.integers(len(options)))]
 
 
 def _plain(script: Script, rng: np.random.Generator, held: bool) -> str:
@@ -237,13 +230,13 @@ def _director(script: Script, rng: np.random.Generator, held: bool) -> str:
             text = "then " + text
         steps.append(text)
         if single and not event.cycles and later != "during":
-            steps += _holding(event, script, speaker, last=not later)
-    if rests_at_end(script) and speaker.chance(0.3):
+            steps += _holding(event, speaker, last=not later)
+    if _rests_at_end(script) and speaker.chance(0.3):
         steps.append(speaker.pick(_WAYS["end"]))
     return ", ".join(steps) + "."
 
 
-def _holding(event: Event, script: Script, speaker: Speaker, *, last: bool) -> list[str]:
+def _holding(event: Event, speaker: Speaker, *, last: bool) -> list[str]:
     if event.stays:
         return [speaker.pick(_WAYS["keep"])] if last else []
     if event.name in COUNTABLE:
@@ -259,20 +252,17 @@ def _holding(event: Event, script: Script, speaker: Speaker, *, last: bool) -> l
 
 
 def _code(event: Event, speaker: Speaker) -> str:
-    level = level_of(event.intensity)
-    if event.name in FACS:
-        code = speaker.pick(FACS[event.name])
-        if event.name not in UNGRADED and code[:2] == "AU" and code[-1].isdigit() and speaker.chance(0.3):
-            code += {"slight": "B", "medium": "C", "strong": "E"}[level]
-        elif event.name not in UNGRADED and level != "medium" and speaker.chance(0.9):
-            code += f" ({level})"
-        if event.name in COUNTABLE and event.cycles > 1:
-            code += f" x{event.cycles}"
-        return code
     if event.name == "neutral":
         return "neutral"
-    text = speaker.pick(_WAYS["emotion"]).format(EMOTION_NOUNS[event.name][0])
-    return f"{text} ({level})" if level != "medium" and speaker.chance(0.9) else text
+    level, graded = level_of(event.intensity), event.name not in UNGRADED
+    code = speaker.pick(FACS.get(event.name, _WAYS["emotion"]))
+    if graded and code[:2] == "AU" and code[-1].isdigit() and speaker.chance(0.3):
+        code += {"slight": "B", "medium": "C", "strong": "E"}[level]
+    elif graded and level != "medium" and speaker.chance(0.9):
+        code += f" ({level})"
+    if event.is_emotion:
+        return code.format(EMOTION_NOUNS[event.name][0])
+    return f"{code} x{event.cycles}" if event.name in COUNTABLE and event.cycles > 1 else code
 
 
 def _clinical(script: Script, rng: np.random.Generator, held: bool) -> str:
@@ -297,19 +287,17 @@ def _timed(script: Script, rng: np.random.Generator, held: bool) -> str:
         return f"For {total} s {_lower(voice.first)} {'stay' if voice.plural else 'stays'} neutral."
     style = speaker.pick(_WAYS["timed"])
     items: list[str] = []
-    if style in ("list", "after"):
-        speaker.voice = COMMAND
     for i, e in enumerate(script.events):
         start, end = f"{e.start:.1f}", f"{e.end(script.seconds):.1f}"
         if style in ("list", "after"):
+            speaker.voice = COMMAND
             text = speaker.clause(e, "imp").text
             items.append(f"{start} s: {text}" if style == "list" else f"{text} at {start} s")
             continue
         clause = speaker.clause(e, "third", plural=voice.again_plural if i else voice.plural)
-        subject = _lower(voice.first) if not i else voice.again
-        text = clause.text if clause.own_subject else f"{subject} {clause.text}"
+        subject = "" if clause.own_subject else f"{voice.again if i else _lower(voice.first)} "
         when = f"at {start} s" if style == "at" else f"from {start} s on" if e.stays else f"from {start} to {end} s"
-        items.append(f"{when} {text}")
+        items.append(f"{when} {subject}{clause.text}")
     joined = ("; " if style != "after" else ", ").join(items)
     if speaker.chance(0.3):
         joined = speaker.pick(_WAYS["length"]).format(total) + joined
@@ -326,11 +314,9 @@ def draw_register(rng: np.random.Generator) -> str:
 
 
 def caption(script: Script, rng: np.random.Generator, register: str | None = None, split: str = "train") -> str:
-    """One English text for a script.
+    """One English text for a script; the same state of ``rng`` gives the same text.
 
     Args:
-        script: what is performed.
-        rng: source of randomness; the same state gives the same text.
         register: one of REGISTERS; None draws one.
         split: train | val | test. About a third of the test texts prefer phrases that never
             occur in the others.
@@ -351,26 +337,18 @@ def describe(script: Script, rng: np.random.Generator | None = None) -> str:
     """A compact description in one uniform style, the target of Motion2Language.
 
     Motion does not show who moves, so no subject is named: "Smiles strongly, then nods twice
-    while looking left."
-
-    Args:
-        script: what is performed.
-        rng: mild variation of the phrases; None gives the one canonical text.
+    while looking left." ``rng`` varies the phrases mildly; None gives the one canonical text.
     """
-    generator = rng or np.random.default_rng(0)
-    speaker = Speaker(generator, Voice("", "", "the"), mark=1.0, tempo=0.0, canonical=1 if rng is None else 3)
+    speaker = Speaker(rng or np.random.default_rng(0), Voice("", "", "the"), mark=1.0, tempo=0.0,
+                      canonical=1 if rng is None else 3)
     if not script.events:
         return "Stays neutral."
     text = ""
     for g in groups(script):
-        main, *others = canonical_order(g)
-        words = speaker.clause(main, "third", parts=False).text
-        more = [speaker.clause(e, "ger", parts=False).text for e in others]
-        if more:
-            words += " while " + " and ".join(more)
+        main, *others = canonical_order(g.events)
         if text:
             text += ", and meanwhile " if g.relation == "during" else ", then "
-        text += words
-    if script.events[-1].stays:
-        text += " and holds it"
-    return _upper(text) + "."
+        text += speaker.clause(main, "third", parts=False).text
+        if others:
+            text += " while " + " and ".join(speaker.clause(e, "ger", parts=False).text for e in others)
+    return _upper(text + (" and holds it" if script.events[-1].stays else "")) + "."

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 
 from ...common.config import SETTINGS
@@ -22,56 +22,32 @@ from ...face.facs.emotions import EmotionSegment
 from ...face.facs.measure import MeasuredAction, Measurement
 from ...face.facs.script import Event, Script, level_of
 from ...face.facs.vocabulary import ACTION, allowed_with
+from ..tables import read_table
 from .captions import caption, describe, draw_register
 from .lexicon import COUNTABLE
 from .parser import text_facts
 from .questions import QA, SIDES, as_facts, questions
 
-PROTOTYPE: dict[str, dict[str, float]] = {
-    # Measured intensity of each defining action when the animator shows the emotion at full
-    # strength; it is proportional to the strength (docs/facts_and_text.md).
-    "happiness": {"smile": 0.95, "squint": 0.75},
-    "sadness": {"inner_brow_raise": 0.95, "lip_corner_depress": 0.90},
-    "anger": {"brow_lower": 1.0, "squint": 0.60, "lip_press": 0.74},
-    "fear": {"eye_widen": 0.95, "lip_stretch": 0.90, "brow_raise": 0.60},
-    "surprise": {"brow_raise": 1.0, "eye_widen": 0.90, "mouth_open": 0.75},
-    "disgust": {"nose_wrinkle": 1.0, "upper_lip_raise": 0.79},
-    "contempt": {"smile": 0.89},
-}
-_WEIGHT: dict[str, float] = {"blink": 0.3, "eye_close": 0.8, "talking": 1.3, "nod": 1.4, "shake": 1.4,
-                             "wink_left": 1.3, "wink_right": 1.3}
-"""How much an action matters to someone who describes a face, beside its strength and length."""
-_REGION_WEIGHT: dict[str, float] = {"mouth": 1.0, "jaw": 0.9, "brows": 0.9, "lids": 0.7, "head": 0.9, "gaze": 0.7}
-_DONE_OR_NOT = frozenset({"blink", "wink_left", "wink_right", "eye_close"})
-_TALKING_FULL = 0.78
-"""Measured intensity of speech at full strength."""
-
-
-Limit = Annotated[float, Field(ge=0.0, le=5.0)]
-
 
 @checked(frozen=True, config=SETTINGS)
-class FactsConfig:
-    """How a measurement is condensed into a script."""
+class _Facts:
+    prototype: dict[str, dict[str, float]]
+    weight: dict[str, float]
+    done_or_not: frozenset[str]
+    talking_full: float
+    max_events: int
+    join_action: float
+    join_emotion: float
+    chain: float
+    alike: float
+    least: float
+    least_emotion: float
+    emotion_seconds: float
 
-    max_events: Annotated[int, Field(ge=1, le=9)] = 4
-    """Most events of the script (the synthetic corpus has up to four)."""
-    join_seconds: Limit = 0.3
-    """Two occurrences of one action with a shorter gap are one."""
-    join_emotions: Limit = 0.5
-    """The same for emotions."""
-    repeats: bool = False
-    """Whether one name may be several events; if not, the most salient one is kept."""
-    alike: Limit = 2.0
-    """The actions of an emotion's prototype may differ in strength by this factor, else it is another face."""
-    chain_seconds: Limit = 0.75
-    """Blinks, winks, nods and head shakes that follow each other within this are counted as one event."""
-    least: Limit = 0.24
-    """Weaker actions are not put into words, share of full scale."""
-    least_emotion: Limit = 0.3
-    """Weaker emotions are not put into words."""
-    emotion_seconds: Limit = 0.5
-    """Shorter emotions are not put into words."""
+
+_TABLE = read_table(__package__, "words/facts.yaml", _Facts)
+PROTOTYPE = _TABLE.prototype
+"""Measured intensity of each of an emotion's defining actions when it is shown at full strength."""
 
 
 @dataclass(frozen=True)
@@ -104,24 +80,20 @@ class Explained:
 
 
 # -- merging ----------------------------------------------------------------------------
-def _joined(actions: Sequence[MeasuredAction], cfg: FactsConfig) -> list[MeasuredAction]:
+def _joined(actions: Sequence[MeasuredAction]) -> list[MeasuredAction]:
     """Occurrences of one action that belong together, as one; counts add up."""
     out: list[MeasuredAction] = []
     for name in dict.fromkeys(a.name for a in actions):
-        mine = sorted((a for a in actions if a.name == name), key=lambda a: a.onset)
-        gap = cfg.chain_seconds if name in COUNTABLE else cfg.join_seconds
-        merged: list[MeasuredAction] = []
-        for a in mine:
-            a = replace(a, cycles=a.cycles or 1) if name in COUNTABLE else a
-            if merged and a.onset - merged[-1].offset < gap:
-                b = merged[-1]
-                cycles = None if a.cycles is None or b.cycles is None else a.cycles + b.cycles
-                best = a if a.intensity > 1.1 * b.intensity and name not in COUNTABLE else b
-                merged[-1] = replace(b, offset=max(a.offset, b.offset), apex=best.apex, cycles=cycles,
-                                     intensity=max(a.intensity, b.intensity))
-            else:
-                merged.append(a)
-        out += merged
+        countable, start = name in COUNTABLE, len(out)
+        for a in sorted((a for a in actions if a.name == name), key=lambda a: a.onset):
+            a = replace(a, cycles=a.cycles or 1) if countable else a
+            if len(out) == start or a.onset - out[-1].offset >= (_TABLE.chain if countable else _TABLE.join_action):
+                out.append(a)
+                continue
+            b = out[-1]
+            best = a if a.intensity > 1.1 * b.intensity and not countable else b
+            out[-1] = replace(b, offset=max(a.offset, b.offset), apex=best.apex, intensity=max(a.intensity, b.intensity),
+                              cycles=None if a.cycles is None or b.cycles is None else a.cycles + b.cycles)
     return sorted(out, key=lambda a: a.onset)
 
 
@@ -132,22 +104,17 @@ def _inside(a: MeasuredAction, start: float, end: float) -> float:
 
 
 # -- emotions ---------------------------------------------------------------------------
-def _smoothed(timeline: Sequence[EmotionSegment], cfg: FactsConfig) -> list[EmotionSegment]:
+def _smoothed(timeline: Sequence[EmotionSegment]) -> list[EmotionSegment]:
     """The felt segments, joined over short gaps, without short ones."""
     out: list[EmotionSegment] = []
-    for seg in timeline:
-        if seg.name == "neutral":
-            continue
-        before = next((s for s in reversed(out) if s.name == seg.name), None)
-        if before is not None and seg.start - before.end < cfg.join_emotions:
-            at = out.index(before)
-            between = out[at + 1:]
-            if all(s.end - s.start < cfg.emotion_seconds for s in between):
-                joined = replace(before, end=seg.end, confidence=max(before.confidence, seg.confidence))
-                out = [*out[:at], joined, *between]
-                continue
-        out.append(seg)
-    return [s for s in out if s.end - s.start >= cfg.emotion_seconds]
+    for seg in (s for s in timeline if s.name != "neutral"):
+        at = max((k for k, s in enumerate(out) if s.name == seg.name), default=None)
+        if at is not None and seg.start - out[at].end < _TABLE.join_emotion and all(
+                s.end - s.start < _TABLE.emotion_seconds for s in out[at + 1:]):
+            out[at] = replace(out[at], end=seg.end, confidence=max(out[at].confidence, seg.confidence))
+        else:
+            out.append(seg)
+    return [s for s in out if s.end - s.start >= _TABLE.emotion_seconds]
 
 
 def _prototype(seg: EmotionSegment, actions: Sequence[MeasuredAction]) -> dict[str, MeasuredAction]:
@@ -155,36 +122,34 @@ def _prototype(seg: EmotionSegment, actions: Sequence[MeasuredAction]) -> dict[s
     parts: dict[str, MeasuredAction] = {}
     for a in actions:
         share = (min(a.offset, seg.end) - max(a.onset, seg.start)) / max(seg.end - seg.start, 1e-3)
-        stronger = a.name not in parts or a.intensity > parts[a.name].intensity
-        if a.name in PROTOTYPE[seg.name] and share >= 0.5 and stronger:
-            parts[a.name] = a
+        if a.name in PROTOTYPE[seg.name] and share >= 0.5:
+            parts[a.name] = max(parts.get(a.name, a), a, key=lambda x: x.intensity)
     return parts
 
 
-def _emotion_events(m: Measurement, actions: Sequence[MeasuredAction], seconds: float,
-                    cfg: FactsConfig) -> list[Event]:
+def _emotion_events(m: Measurement, actions: Sequence[MeasuredAction], seconds: float) -> list[Event]:
     """Events for the emotion segments whose whole prototype was measured."""
     out: list[Event] = []
-    for seg in _smoothed(m.emotion.timeline, cfg):
+    for seg in _smoothed(m.emotion.timeline):
         parts = _prototype(seg, actions)
-        if set(parts) != set(PROTOTYPE[seg.name]):
+        if parts.keys() != PROTOTYPE[seg.name].keys():
             continue
         strengths = [parts[n].intensity / full for n, full in PROTOTYPE[seg.name].items()]
         scale = float(np.exp(np.mean(np.log(strengths))))
-        if max(strengths) > cfg.alike * min(strengths) or scale < cfg.least_emotion:
+        if max(strengths) > _TABLE.alike * min(strengths) or scale < _TABLE.least_emotion:
             continue
         # the timeline's threshold is crossed late; an action that starts with the emotion dates it better
-        start = float(np.median([a.onset if seg.start - a.onset < 0.6 else seg.start for a in parts.values()]))
-        apex = float(np.median([a.apex if seg.start <= a.apex <= seg.end else seg.start for a in parts.values()]))
-        end = float(np.median([a.offset if a.offset - seg.end < 0.6 else seg.end for a in parts.values()]))
+        start, apex, end = (float(x) for x in np.median([
+            (a.onset if seg.start - a.onset < 0.6 else seg.start, a.apex if seg.start <= a.apex <= seg.end else seg.start,
+             a.offset if a.offset - seg.end < 0.6 else seg.end) for a in parts.values()], axis=0))
         apex = max(apex, start)
-        if out and out[-1].name == seg.name and start - out[-1].end(seconds) < cfg.join_emotions:
+        if out and out[-1].name == seg.name and start - out[-1].end(seconds) < _TABLE.join_emotion:
             old = out.pop()
             start, apex, end, scale = old.start, old.apex, max(end, old.end(seconds)), max(old.intensity, scale)
         out.append(_event(MeasuredAction(seg.name, start, apex, end, scale, 0.0, ""), m.fps, seconds))
-    for i in range(len(out) - 1):
+    for i, (first, second) in enumerate(pairwise(out)):
         # one expression turning into the next: the first is let go when the second begins
-        first, then = out[i], out[i + 1].start
+        then = second.start
         if first.apex <= then < first.end(seconds):
             fall = max(first.end(seconds) - then, 0.04)
             out[i] = replace(first, hold=round(max(then - first.apex, 0.0), 3), fall=round(fall, 3))
@@ -210,28 +175,21 @@ def _explained_by_emotion(a: MeasuredAction, felt: Sequence[Event], seconds: flo
     """Whether emotions that go on at the same time account for an action."""
     if ACTION[a.name].region in ("head", "gaze") or ACTION[a.name].cyclic or a.name in COUNTABLE:
         return False
-    covered = 0.0
-    for e in felt:
-        if a.name in allowed_with(e.name):
-            # what merely goes with an emotion may be as strong as the emotion, its own actions a third more
-            full = 1.35 * PROTOTYPE[e.name].get(a.name, 0.75)
-            if a.intensity <= full * e.intensity + 0.15:
-                covered += _inside(a, e.start - 0.3, e.end(seconds) + 0.3)
-    return covered >= 0.6
+    # what merely goes with an emotion may be as strong as the emotion, its own actions a third more
+    covers = [e for e in felt if a.name in allowed_with(e.name)
+              and a.intensity <= 1.35 * PROTOTYPE[e.name].get(a.name, 0.75) * e.intensity + 0.15]
+    return sum(_inside(a, e.start - 0.3, e.end(seconds) + 0.3) for e in covers) >= 0.6
 
 
 def _entailed(a: MeasuredAction, others: Sequence[MeasuredAction]) -> bool:
     """Whether a stronger action at the same time shows this one as a side effect, or hides it."""
     for b in others:
         if b.name in ("blink", "eye_close") and ACTION[a.name].region == "gaze":
-            # where eyes behind closed lids look is not seen
-            if _inside(a, b.onset - 0.1, b.offset + 0.1) >= 0.6:
-                return True
-            continue
-        if b is a or a.name not in ACTION[b.name].entails or a.name in COUNTABLE:
-            continue
-        stronger = a.intensity < 0.8 if b.name == "talking" else a.intensity < b.intensity
-        if stronger and _inside(a, b.onset - 0.2, b.offset + 0.2) >= 0.6:
+            hidden, around = True, 0.1  # where eyes behind closed lids look is not seen
+        else:
+            hidden, around = b is not a and a.name in ACTION[b.name].entails and a.name not in COUNTABLE and a.intensity < (
+                0.8 if b.name == "talking" else b.intensity), 0.2
+        if hidden and _inside(a, b.onset - around, b.offset + around) >= 0.6:
             return True
     return False
 
@@ -240,14 +198,14 @@ def _salience(e: Event, seconds: float) -> float:
     length = max(e.end(seconds) - e.start, 0.04)
     if e.is_emotion:
         return 2.0 * e.intensity * min(length, 4.0) ** 0.5
-    weight = _WEIGHT.get(e.name, _REGION_WEIGHT[ACTION[e.name].region])
+    weight = _TABLE.weight.get(e.name, _TABLE.weight[ACTION[e.name].region])
     strength = 1.0 if e.name in COUNTABLE else e.intensity
     if e.start < 0.1 and e.end(seconds) > seconds - 0.1:
         weight *= 0.6  # what never changes may as well be how this face looks
     return weight * strength * min(max(length, 0.5), 4.0) ** 0.5 * (1.0 + 0.1 * max(e.cycles - 1, 0))
 
 
-def explain(m: Measurement, seconds: float, *, subject: str = "person", config: FactsConfig | None = None) -> Explained:
+def explain(m: Measurement, seconds: float, *, subject: str = "person") -> Explained:
     """The short script that explains a measured clip, and what it leaves out.
 
     Emotion segments whose whole prototype was measured become emotion events; actions that an
@@ -258,98 +216,73 @@ def explain(m: Measurement, seconds: float, *, subject: str = "person", config: 
         m: what was measured.
         seconds: length of the clip.
         subject: woman | man | person; only the words change with it.
-        config: limits; None is the default.
-
-    Returns:
-        A script whose every event was measured; without events when nothing was.
 
     Raises:
         ValueError: the clip is shorter than 0.2 s or longer than 60 s.
     """
-    cfg = config or FactsConfig()
-    actions = _joined([a for a in m.actions if a.onset < seconds], cfg)
-    felt = _emotion_events(m, actions, seconds, cfg)
+    actions = _joined([a for a in m.actions if a.onset < seconds])
+    felt = _emotion_events(m, actions, seconds)
     own = [a for a in actions if not _explained_by_emotion(a, felt, seconds)]
     own = [a for a in own if not _entailed(a, own)]
-    sources: dict[int, MeasuredAction] = {}
-    events = list(felt)
+    found: list[tuple[Event, MeasuredAction | None]] = [(e, None) for e in felt]
     for a in own:
-        if a.intensity >= cfg.least or a.cycles:
-            strength = a.intensity / _TALKING_FULL if a.name == "talking" else a.intensity
-            if a.name in _DONE_OR_NOT:
-                strength = 1.0
-            events.append(_event(replace(a, intensity=min(strength, 1.0)), m.fps, seconds))
-            sources[id(events[-1])] = a
-    ranked = sorted(events, key=lambda e: -_salience(e, seconds))
-    if not cfg.repeats:
-        ranked = list({e.name: e for e in reversed(ranked)}.values())
-        ranked.sort(key=lambda e: -_salience(e, seconds))
-    kept = sorted(ranked[: cfg.max_events], key=lambda e: (e.start, not e.is_emotion, e.name))
-    said = {id(sources[id(e)]) for e in kept if id(e) in sources}
-    left = tuple(a for a in own if id(a) not in said)
-    names = {"neutral", *(e.name for e in kept)}
+        if a.intensity >= _TABLE.least or a.cycles:
+            strength = a.intensity / _TABLE.talking_full if a.name == "talking" else a.intensity
+            strength = 1.0 if a.name in _TABLE.done_or_not else min(strength, 1.0)
+            found.append((_event(replace(a, intensity=strength), m.fps, seconds), a))
+    ranked = sorted(found, key=lambda pair: -_salience(pair[0], seconds))
+    ranked = list({e.name: (e, a) for e, a in reversed(ranked)}.values())
+    ranked.sort(key=lambda pair: -_salience(pair[0], seconds))
+    kept = sorted(ranked[: _TABLE.max_events], key=lambda pair: (pair[0].start, not pair[0].is_emotion, pair[0].name))
+    said = {id(a) for _, a in kept}
+    names = {"neutral", *(e.name for e, _ in kept)}
     unsaid = tuple(dict.fromkeys(s.name for s in m.emotion.timeline if s.name not in names))
-    return Explained(Script(round(seconds, 3), tuple(kept), subject), left, unsaid)
+    return Explained(Script(round(seconds, 3), tuple(e for e, _ in kept), subject),
+                     tuple(a for a in own if id(a) not in said), unsaid)
 
 
 # -- text -------------------------------------------------------------------------------
 def says_only(text: str, script: Script) -> bool:
     """Whether a text names nothing but the script's events, with their strengths and counts."""
-    for mention in text_facts(text).mentions:
-        mine = [e for e in script.events if e.name == mention.name]
-        if not mine:
-            return False
-        if mention.level != "medium" and all(level_of(e.intensity) != mention.level for e in mine):
-            return False
-        if mention.count and all((e.cycles or 1) != mention.count for e in mine):
-            return False
-    return True
+    return all(
+        any(e.name == said.name and said.level in ("medium", level_of(e.intensity)) for e in script.events)
+        and any(e.name == said.name and said.count in (0, e.cycles or 1) for e in script.events)
+        for said in text_facts(text).mentions)
 
 
 def _still_sure(qa: QA, found: Explained) -> bool:
     """Whether a question has one right answer although the script does not say everything."""
-    if not found.left_out and not found.emotions_left_out:
+    left = {a.name for a in found.left_out} | set(found.emotions_left_out)
+    if not left or qa.kind == "present":
         return True
-    if qa.kind in ("count", "what"):
+    if qa.kind == "order" and qa.question.startswith(("Which comes first", "What happens at the same time")):
+        return True
+    if qa.kind in ("count", "what", "order"):  # what comes first, after or before is open when something unsaid may be between
         return not found.left_out
     if qa.kind == "emotion":
         return not found.emotions_left_out
-    left = {a.name for a in found.left_out} | set(found.emotions_left_out)
-    named = set(text_facts(qa.question).names)
-    if qa.kind == "absent":
-        return not named & left
-    if qa.kind == "present":
-        return True
-    if qa.kind == "order":
-        # what comes first, after or before is open when something unsaid may come between
-        return not found.left_out or qa.question.startswith(("Which comes first", "What happens at the same time"))
     if qa.kind == "which_side":
         mine = {e.name for e in found.script.events}
         return not any(set(f.answers) & left and set(f.answers) & mine for f in SIDES)
-    return not named & left
+    return not left.intersection(text_facts(qa.question).names)
 
 
 def texts_for(m: Measurement, seconds: float, rng: np.random.Generator, split: str = "train", *,
-              n_captions: int = 4, n_questions: int = 6, subject: str = "person",
-              config: FactsConfig | None = None) -> Texts:
+              n_captions: int = 4, n_questions: int = 6, subject: str = "person") -> Texts:
     """Captions, descriptions and questions for a measured clip, as a corpus row has them.
 
     Args:
-        m: what was measured.
-        seconds: length of the clip.
-        rng: source of randomness; the same state gives the same texts.
+        m, seconds, subject: as of :func:`explain`.
+        rng: the same state gives the same texts.
         split: train | val | test.
-        n_captions: most captions; at least one comes back.
-        n_questions: most questions.
-        subject: woman | man | person.
-        config: how the measurement is condensed; None is the default.
+        n_captions, n_questions: most captions (at least one comes back) and questions.
 
     Raises:
         ValueError: unknown split, or a clip shorter than 0.2 s or longer than 60 s.
     """
     if n_captions < 1 or n_questions < 0:
         raise ValueError(f"n_captions is {n_captions}, n_questions is {n_questions}; allowed: 1 or more, 0 or more")
-    found = explain(m, seconds, subject=subject, config=config)
+    found = explain(m, seconds, subject=subject)
     script = found.script
     texts: dict[str, str] = {}
     for attempt in range(6 * n_captions):

@@ -14,10 +14,10 @@ from functools import cache
 from pydantic.dataclasses import dataclass as checked
 
 from ...common.config import SETTINGS
-from ...face.facs.vocabulary import EMOTION_ACTIONS, EMOTIONS
+from ...face.facs.vocabulary import EMOTIONS
 from ..tables import read_table
-from .lexicon import COUNTS, EMOTION_ADJECTIVES, EMOTION_ADV, EMOTION_NOUNS, EMOTION_QUANT, FACS, LEXICON, NUMBERS
-from .phrases import PHRASES, emotion_words, gerund, past_forms, split_word, third
+from . import lexicon
+from .lexicon import LEXICON, PHRASES, Phrase
 
 _TOKEN = re.compile(r"a[ud]s?\s?\d+(?:[+/]\d+)*[a-elr]?\b|[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?|[.,;:&]")
 # one expression turning into another, in the common form of a sequence
@@ -65,23 +65,20 @@ class TextFacts:
         return tuple(m.name for m in self.mentions)
 
 
-def _bare(text: str) -> str:
-    return re.sub(r"\{\w+\}", " ", text)
+def _whole(phrase: Phrase) -> str:
+    return " ".join((phrase.part, phrase.head, phrase.rest))
 
 
 @cache
 def _lemmas() -> dict[str, str]:
-    out: dict[str, str] = {}
     verbs = {p.head for phrases in PHRASES.values() for p in phrases if p.kind != "noun"}
+    out: dict[str, str] = {}
     for verb in sorted(verbs):
-        for form in (third(verb), gerund(verb), *past_forms(verb)):
+        for form in (lexicon.third(verb), lexicon.gerund(verb), *lexicon.past_forms(verb)):
             out.setdefault(form, verb)
     out.update({noun + "s": noun for noun in _TABLE.nouns})
-    for words in (EMOTION_ADJECTIVES, EMOTION_NOUNS):
-        for name in words:
-            for word in emotion_words(name):
-                for token in word.split():
-                    out.pop(token, None)  # "pleased", "turned off" are words of their own
+    for token in " ".join(word for name in lexicon.EMOTION_ADJECTIVES for word in lexicon.emotion_words(name)).split():
+        out.pop(token, None)  # "pleased", "turned off" are words of their own
     out.update({"turned": "turn", "put": "put", "taken": "taken", "caught": "caught"})
     return {**out, **_TABLE.parts}
 
@@ -94,7 +91,7 @@ def tokens(text: str) -> list[str]:
 
 
 def _key(text: str) -> tuple[str, ...]:
-    return tuple(t for t in tokens(_bare(text)) if t not in _TABLE.dropped)
+    return tuple(t for t in tokens(re.sub(r"\{\w+\}", " ", text)) if t not in _TABLE.dropped)
 
 
 @cache
@@ -104,36 +101,27 @@ def patterns() -> dict[tuple[str, ...], str]:
     Raises:
         RuntimeError: two names share a common form (a defect of the lexicon).
     """
+    said = [(_whole(p), name) for name in LEXICON for p in PHRASES[name]]
+    said += [(word, name) for name in lexicon.EMOTION_ADJECTIVES for word in lexicon.emotion_words(name)]
     out: dict[tuple[str, ...], str] = {}
-
-    def put(text: str, name: str) -> None:
+    for text, name in (*said, *_TABLE.adverbs.items()):
         key = _key(text)
-        if not key or out.get(key, name) != name:
+        if not key or out.setdefault(key, name) != name:
             raise RuntimeError(f"{text!r} says both {out.get(key)} and {name}")
-        out[key] = name
-
-    for name in LEXICON:
-        for p in PHRASES[name]:
-            put(" ".join((p.part, p.head, p.rest)), name)
-    for name in EMOTION_ADJECTIVES:
-        for word in emotion_words(name):
-            put(word, name)
-    for adverb, name in _TABLE.adverbs.items():
-        put(adverb, name)
     return out
 
 
 @cache
-def _by_first() -> dict[str, tuple[tuple[tuple[str, ...], str], ...]]:
+def _by_first() -> dict[str, list[tuple[tuple[str, ...], str]]]:
     table: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-    for key, name in patterns().items():
+    for key, name in sorted(patterns().items(), key=lambda item: -len(item[0])):
         table.setdefault(key[0], []).append((key, name))
-    return {k: tuple(sorted(v, key=lambda item: -len(item[0]))) for k, v in table.items()}
+    return table
 
 
 @cache
 def _codes() -> dict[str, str]:
-    plain = {code.lower(): name for name, codes in FACS.items() for code in codes if " " not in code}
+    plain = {code.lower(): name for name, codes in lexicon.FACS.items() for code in codes if " " not in code}
     return {**plain, **_TABLE.codes}
 
 
@@ -148,22 +136,17 @@ def _read_code(token: str, before: str) -> list[Mention]:
     table = _codes()
     if code in table:
         return [Mention(table[code], level)]
-    prefix, numbers = code[:2], re.split(r"[+/]", code[2:])
-    out: list[Mention] = []
+    numbers, names = re.split(r"[+/]", code[2:]), []
     if {"1", "2"} <= set(numbers):
-        out.append(Mention("brow_raise", level))
-        numbers = [n for n in numbers if n not in ("1", "2")]
-    for n in numbers:
-        name = table.get(prefix + n)
-        if name and all(m.name != name for m in out):
-            out.append(Mention(name, level))
-    return out
+        names, numbers = ["brow_raise"], [n for n in numbers if n not in ("1", "2")]
+    names += [table[code[:2] + n] for n in numbers if code[:2] + n in table]
+    return [Mention(name, level) for name in dict.fromkeys(names)]
 
 
 @cache
 def _level_words() -> dict[str, str]:
     out: dict[str, str] = {"slight": "slight", "strong": "strong"}
-    for table in (EMOTION_ADV, EMOTION_QUANT):
+    for table in (lexicon.EMOTION_ADV, lexicon.EMOTION_QUANT):
         for level in ("slight", "strong"):
             out.update({w.split()[-1 if w != "a hint of" else 1]: level for w in table[level]})
     for e in LEXICON.values():
@@ -175,39 +158,27 @@ def _level_words() -> dict[str, str]:
 @cache
 def _own_level() -> dict[tuple[str, ...], str]:
     """Phrases and words that themselves say one strength ("furious", "beam")."""
-    out: dict[tuple[str, ...], str] = {}
-    for name in LEXICON:
-        for p in PHRASES[name]:
-            if p.says_level:
-                out[_key(" ".join((p.part, p.head, p.rest)))] = next(iter(p.levels))
-    for table in (EMOTION_ADJECTIVES, EMOTION_NOUNS):
-        for words in table.values():
-            for w in map(split_word, words):
-                if w.says_level:
-                    out[_key(w.head)] = next(iter(w.levels))
-    return out
+    phrases = [(_whole(p), p) for name in LEXICON for p in PHRASES[name]]
+    words = [(p.head, p) for table in (lexicon.EMOTION_ADJECTIVES, lexicon.EMOTION_NOUNS) for ws in table.values()
+             for p in map(lexicon.parse_phrase, ws)]
+    return {_key(text): next(iter(p.levels)) for text, p in (*phrases, *words) if p.says_level}
 
 
 def _count_in(words: list[str]) -> int:
     text = " ".join(words)
-    for n, phrase in enumerate(COUNTS):
+    for n, phrase in enumerate(lexicon.COUNTS):
         if n and re.search(rf"\b{phrase}\b", text):
             return n
     if (m := re.search(r"\b(?:x\s?)(\d+)\b", text)) or (m := re.search(r"\b(\d+) times\b", text)):
         return int(m[1])
-    for n, word in enumerate(NUMBERS[2:], start=2):
+    for n, word in enumerate(lexicon.NUMBERS[2:], start=2):
         if re.search(rf"\b{word}\b (?:\w+ ){{0,2}}(?:nod|shake|blink|wink)\b", text):
             return n
     return 0
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A mention and the range of raw tokens that names it."""
-
-    mention: Mention
-    start: int
-    end: int
+_Found = tuple[Mention, int, int]
+"""A mention and the range of raw tokens that names it."""
 
 
 def _find(raw: list[str]) -> tuple[list[_Found], list[int]]:
@@ -221,7 +192,7 @@ def _find(raw: list[str]) -> tuple[list[_Found], list[int]]:
         at, token = words[position]
         if re.match(r"a[ud]s?\s?\d", token):
             before = words[position - 1][1] if position else ""
-            found += [] if negated else [_Found(m, at, at) for m in _read_code(token, before)]
+            found += [] if negated else [(m, at, at) for m in _read_code(token, before)]
             position += 1
             continue
         options = table.get(token, ())
@@ -229,7 +200,7 @@ def _find(raw: list[str]) -> tuple[list[_Found], list[int]]:
         if match:
             key, name = match
             if not negated:
-                found.append(_Found(Mention(name, own.get(key, "medium")), at, words[position + len(key) - 1][0]))
+                found.append((Mention(name, own.get(key, "medium")), at, words[position + len(key) - 1][0]))
             position += len(key)
             continue
         if token in _TABLE.negations:
@@ -244,9 +215,9 @@ def _find(raw: list[str]) -> tuple[list[_Found], list[int]]:
 
 def _qualified(k: int, found: list[_Found], breaks: list[int], raw: list[str]) -> Mention:
     """The k-th mention with the strength and count that are said around it."""
-    m, start, end = found[k].mention, found[k].start, found[k].end
-    low = max([found[k - 1].end + 1 if k else 0, *(b for b in breaks if b < start)])
-    high = min([found[k + 1].start if k + 1 < len(found) else len(raw), *(b for b in breaks if b > end)])
+    m, start, end = found[k]
+    low = max([found[k - 1][2] + 1 if k else 0, *(b for b in breaks if b < start)])
+    high = min([found[k + 1][1] if k + 1 < len(found) else len(raw), *(b for b in breaks if b > end)])
     around = raw[low:end + 1 if m.name in EMOTIONS else high]  # "very" goes before its emotion
     level, levels = m.level, _level_words()
     if level == "medium":
@@ -259,14 +230,14 @@ def _grouped(found: list[_Found], raw: list[str]) -> list[list[int]]:
     """Numbers of the mentions in the order of time; those of one group are at the same time."""
     groups: list[list[int]] = [[0]] if found else []
     for k in range(1, len(found)):
-        between = raw[found[k - 1].end + 1:found[k].start]
-        emotions = {found[k - 1].mention.name, found[k].mention.name} <= set(EMOTIONS)
+        between = raw[found[k - 1][2] + 1:found[k][1]]
+        emotions = {found[k - 1][0].name, found[k][0].name} <= set(EMOTIONS)
         if any(w in _TABLE.new_group for w in between) or (emotions and "to" in between):
             groups.append([k])
         else:
             groups[-1].append(k)
     for g in range(1, len(groups)):
-        between = raw[found[groups[g - 1][-1]].end + 1:found[groups[g][0]].start]
+        between = raw[found[groups[g - 1][-1]][2] + 1:found[groups[g][0]][1]]
         starts_sentence = not any(w in (".", ";", "then") for w in between)
         if "after" in between and starts_sentence and between[between.index("after") + 1:][:1] != ["which"]:
             groups[g - 1], groups[g] = groups[g], groups[g - 1]
@@ -283,20 +254,9 @@ def text_facts(text: str) -> TextFacts:
     found, breaks = _find(raw)
     groups = _grouped(found, raw)
     mentions = tuple(_qualified(k, found, breaks, raw) for group in groups for k in group)
-    return TextFacts(mentions, tuple(tuple(found[k].mention.name for k in g) for g in groups))
+    return TextFacts(mentions, tuple(tuple(found[k][0].name for k in g) for g in groups))
 
 
-def actions_in_text(text: str, *, expand_emotions: bool = False) -> list[str]:
-    """Names of the actions and emotions that a text mentions, in the order of time that it gives.
-
-    Args:
-        text: English, or FACS codes.
-        expand_emotions: replace an emotion by the actions that it entails.
-    """
-    names = list(text_facts(text).names)
-    if not expand_emotions:
-        return names
-    out: list[str] = []
-    for name in names:
-        out += [n for n in (EMOTION_ACTIONS[name] if name in EMOTIONS else (name,)) if n not in out]
-    return out
+def actions_in_text(text: str) -> list[str]:
+    """Names of the actions and emotions that a text (English, or FACS codes) mentions, in the order of time that it gives."""
+    return list(text_facts(text).names)

@@ -1,4 +1,8 @@
-"""From one event of a script to a clause: the choice of phrase, strength, count and tempo."""
+"""From one event of a script to a clause, and how the events of a script relate in time.
+
+The vocabulary of relations is that of speech: an event comes first, together with the one
+before it, during it, straight out of it (one expression turning into another) or after it.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from ...face.facs.script import Event, level_of
+from ...face.facs.script import Event, Script, level_of
 from ...face.facs.vocabulary import ACTION
-from .lexicon import (
-    COUNTABLE,
-    COUNTS,
-    EMOTION_ADJECTIVES,
-    EMOTION_ADV,
-    EMOTION_NOUNS,
-    EMOTION_QUANT,
-    LEXICON,
-    NUMBERS,
-    UNGRADED,
-)
-from .phrases import PHRASES, PLURAL_PARTS, Phrase, article, gerund, split_word, third
+from . import lexicon
+from .lexicon import COUNTABLE, LEXICON, PHRASES, UNGRADED, Phrase
 
 T = TypeVar("T")
 
@@ -47,8 +41,51 @@ class Voice:
 
 
 COMMAND = Voice("", "", "your")
+TOGETHER = 0.2
+"""Seconds; events that start closer than this are said to happen at the same time."""
+_REGION_ORDER = ("mouth", "jaw", "brows", "lids", "head", "gaze")
 
 
+# -- relations --------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Group:
+    """Events that start together, and their relation to what comes before."""
+
+    events: tuple[Event, ...]
+    relation: str
+    """first | then | during (the previous group is still held) | into (one emotion turns into another)"""
+
+
+def groups(script: Script) -> tuple[Group, ...]:
+    """The script's events in groups of simultaneous starts, in order of time."""
+    clusters: list[list[Event]] = []
+    for e in script.events:
+        if clusters and e.start - clusters[-1][0].start <= TOGETHER:
+            clusters[-1].append(e)
+        else:
+            clusters.append([e])
+    return tuple(Group(tuple(c), _relation(clusters[i - 1], c, script.seconds) if i else "first")
+                 for i, c in enumerate(clusters))
+
+
+def _relation(before: list[Event], after: list[Event], seconds: float) -> str:
+    start = after[0].start
+    if start < max(seconds if e.stays else e.start + e.rise + e.hold for e in before) - 0.01:
+        return "during"
+    felt = len(before) == len(after) == 1 and before[0].is_emotion and after[0].is_emotion
+    return "into" if felt and start < before[0].end(seconds) - 0.01 else "then"
+
+
+def canonical_order(events: Sequence[Event]) -> list[Event]:
+    """Simultaneous events in a fixed order (emotions, mouth, jaw, brows, lids, head, gaze).
+
+    Motion does not show which of them was written first, so a uniform text must not either.
+    """
+    return sorted(events, key=lambda e: (not e.is_emotion, e.name in ACTION and _REGION_ORDER.index(ACTION[e.name].region),
+                                         e.name))
+
+
+# -- clauses ----------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Clause:
     """A worded event."""
@@ -63,35 +100,17 @@ def _choices(name: str, level: str, kinds: tuple[str, ...], held_out: bool) -> t
     return tuple(p for p in PHRASES[name] if p.kind in kinds and level in p.levels and p.held_out == held_out)
 
 
-@cache
-def _first_few(options: tuple[Phrase, ...]) -> tuple[Phrase, ...]:
-    """The phrases of the uniform style: for emotions "looks ...", for actions the first ones."""
-    plain = [p for p in options if not p.says_level]
-    if plain and plain[0].name not in LEXICON:
-        plain = [p for p in plain if p.head == plain[0].head]
-    return tuple(dict.fromkeys(plain))
-
-
 def _counted(text: str, count: int) -> str:
     """"a nod" as "two nods"; the text itself when it has no such noun."""
-    return _COUNTED.sub(lambda m: f"{NUMBERS[count]} {m[1] or ''}{m[2]}{m[3]}s", text)
-
-
-def _inflect(verb: str, form: str, plural: bool) -> str:
-    if form == "ger":
-        return gerund(verb)
-    return third(verb) if form == "third" and not plural else verb
+    return _COUNTED.sub(lambda m: f"{lexicon.NUMBERS[count]} {m[1] or ''}{m[2]}{m[3]}s", text)
 
 
 class Speaker:
     """Words events with one source of randomness.
 
     Args:
-        rng: source of randomness.
-        voice: subject and possessive.
         held_out: prefer the phrases that are held out for the test split.
-        mark: chance to say a strength other than medium.
-        tempo: chance to say that an onset is quick or slow.
+        mark, tempo: chances to say a strength other than medium, and that an onset is quick or slow.
         canonical: choose among this many first phrases only, with one adverb for each
             strength, for descriptions in a uniform style; 0 is off.
     """
@@ -113,20 +132,19 @@ class Speaker:
     def phrase(self, event: Event, kinds: tuple[str, ...]) -> Phrase | None:
         """A phrase of one of ``kinds``, or None when the lexicon has none."""
         level = "medium" if event.name in UNGRADED else level_of(event.intensity)
-        if self.canonical:
-            few = _first_few(_choices(event.name, level, kinds, False))
-            return self.pick(few[: self.canonical]) if few else None
-        if self.held_out and self.chance(0.75) and (held := _choices(event.name, level, kinds, True)):
-            return self.pick(held)
         options = _choices(event.name, level, kinds, False)
+        if self.canonical:  # for emotions "looks ...", for actions the first ones
+            plain = [p for p in options if not p.says_level]
+            options = tuple(dict.fromkeys(p for p in plain if p.name in LEXICON or p.head == plain[0].head))[: self.canonical]
+        elif self.held_out and self.chance(0.75):
+            options = _choices(event.name, level, kinds, True) or options
         return self.pick(options) if options else None
 
     def _strength(self, event: Event, phrase: Phrase) -> str:
         """The level to say, or "" for none."""
         level = level_of(event.intensity)
-        if event.name in UNGRADED or phrase.says_level or level == "medium":
-            return ""
-        return level if self.canonical or self.chance(self.mark) else ""
+        graded = event.name not in UNGRADED and not phrase.says_level and level != "medium"
+        return level if graded and (self.canonical or self.chance(self.mark)) else ""
 
     def _tempo(self, event: Event) -> str:
         if self.canonical or event.name not in LEXICON or event.name == "talking" or not self.chance(self.tempo):
@@ -140,39 +158,28 @@ class Speaker:
 
     def _count(self, event: Event) -> int:
         """How often to say; 0 for nothing."""
-        if event.name not in COUNTABLE or not 1 <= event.cycles < len(COUNTS):
+        if event.name not in COUNTABLE or not 1 <= event.cycles < len(lexicon.COUNTS):
             return 0
-        if event.cycles == 1:
-            return 1 if not self.canonical and self.chance(0.25) else 0
-        return event.cycles if self.canonical or self.chance(0.9) else 0
+        said = event.cycles > 1 if self.canonical else self.chance(0.9 if event.cycles > 1 else 0.25)
+        return event.cycles if said else 0
 
     def _fill(self, text: str, event: Event, strength: str) -> tuple[str, bool]:
         """Put possessive, adjective and adverb in; says whether the strength has been said."""
-        said = False
+        said, entry = False, LEXICON.get(event.name)
         if "{v}" in text or "{q}" in text:
-            table = EMOTION_ADV if "{v}" in text else EMOTION_QUANT
+            table = lexicon.EMOTION_ADV if "{v}" in text else lexicon.EMOTION_QUANT
             words = [w for w in table[strength or "medium"] if "{an}" not in text or " " not in w]
             word = (words[0] if self.canonical else self.pick(words)) if words else ""
             text, said = text.replace("{v}", word).replace("{q}", word), True
-        if entry := LEXICON.get(event.name):
-            graded: dict[str, dict[str, tuple[str, ...]]] = {
-                "{a}": {"slight": entry.slight_adj, "strong": entry.strong_adj},
-                "{d}": {"slight": ("slightly",), "strong": ("strongly",)}}
-            for slot in graded:
-                if slot in text:
-                    options = graded[slot].get(strength, ())
-                    text, said = text.replace(slot, self.pick(options) if options else ""), True
+        adjectives = {"slight": entry.slight_adj, "strong": entry.strong_adj} if entry else {}
+        for slot, graded in (("{a}", adjectives), ("{d}", {"slight": ("slightly",), "strong": ("strongly",)})):
+            if slot in text:
+                options = graded.get(strength)
+                text, said = text.replace(slot, self.pick(options) if options else ""), True
         text = " ".join(text.replace("{p}", self.voice.possessive).split())
         if "{an}" in text:
-            text = text.replace("{an}", article(text.partition("{an} ")[2]))
+            text = text.replace("{an}", lexicon.article(text.partition("{an} ")[2]))
         return re.sub(r"\ba (?=[aeiou])", "an ", text), said
-
-    def _adverb(self, event: Event, strength: str) -> str:
-        entry = LEXICON.get(event.name)
-        options = {"slight": entry.slight, "strong": entry.strong}.get(strength, ()) if entry else ()
-        if not options:
-            return ""
-        return options[0] if self.canonical else self.pick(options)
 
     # -- clauses ------------------------------------------------------------------------
     def clause(self, event: Event, form: str, *, parts: bool = True, plural: bool = False) -> Clause:
@@ -180,9 +187,9 @@ class Speaker:
 
         Args:
             event: what happens.
-            form: third ("smiles"), base ("smile"), imp (the same; parts with "let") or ger ("smiling").
+            form: lexicon.third ("smiles"), base ("smile"), imp (the same; parts with "let") or ger ("smiling").
             parts: whether a part of the face may be the subject.
-            plural: in the form third, the subject is a plural ("they smile").
+            plural: in the form lexicon.third, the subject is a plural ("they smile").
         """
         use_part = parts and not self.canonical and self.chance(0.2)
         phrase = (self.phrase(event, ("part",)) if use_part else None) or self.phrase(event, ("verb",))
@@ -193,8 +200,10 @@ class Speaker:
         if count > 1 and _COUNTED.search(rest):
             rest, count = _counted(rest, count), 0
         rest, said = self._fill(rest, event, strength)
-        adverb = "" if said or not strength else self._adverb(event, strength)
-        before = ""
+        before = adverb = ""
+        if strength and not said and (entry := LEXICON.get(event.name)):
+            adverbs = entry.slight if strength == "slight" else entry.strong
+            adverb = "" if not adverbs else adverbs[0] if self.canonical else self.pick(adverbs)
         if adverb in _BEFORE_DIRECTION and _DIRECTION.search(rest):
             rest, adverb = _DIRECTION.sub(rf"{adverb} \1", rest), ""
         elif adverb.endswith("ly") and not self.canonical and self.chance(0.3):
@@ -202,8 +211,9 @@ class Speaker:
         if tempo and not before and self.chance(0.5):
             before, tempo = tempo, ""
         own = phrase.kind == "part"
-        verb = _inflect(phrase.head, form, phrase.part.endswith(PLURAL_PARTS) if own else plural)
-        words = [before, verb, rest, adverb, tempo, COUNTS[count] if count else ""]
+        plural = phrase.part.endswith(lexicon.PLURAL_PARTS) if own else plural
+        inflect = {"ger": lexicon.gerund, "third": str if plural else lexicon.third}.get(form, str)
+        words = [before, inflect(phrase.head), rest, adverb, tempo, lexicon.COUNTS[count] if count else ""]
         text = " ".join(w for w in words if w)
         if own:
             text = {"imp": "let ", "ger": "with "}.get(form, "") + f"{self.voice.possessive} {phrase.part} {text}"
@@ -227,11 +237,11 @@ class Speaker:
 
         def word(event: Event) -> str:
             level = level_of(event.intensity)
-            table = EMOTION_ADJECTIVES if adjective else EMOTION_NOUNS
-            plain = [p for p in map(split_word, table[event.name]) if level in p.levels and p.held_out <= self.held_out]
+            table = lexicon.EMOTION_ADJECTIVES if adjective else lexicon.EMOTION_NOUNS
+            plain = [p for p in map(lexicon.parse_phrase, table[event.name]) if level in p.levels and p.held_out <= self.held_out]
             chosen = self.pick(plain)
             strength = "" if level == "medium" or len(chosen.levels) == 1 or not self.chance(self.mark) else level
-            scale = EMOTION_ADV if adjective else EMOTION_QUANT
+            scale = lexicon.EMOTION_ADV if adjective else lexicon.EMOTION_QUANT
             return f"{self.pick(scale[strength])} {chosen.head}" if strength else chosen.head
 
         return word(a), word(b)

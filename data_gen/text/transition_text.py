@@ -1,59 +1,193 @@
-"""Transition instructions read back: stages, duration, warnings.
+"""Transition instructions: written from a plan, and read back as stages, duration and warnings.
 
 Reading is by words, for checks, warnings and durations; what a face then does is the language model's
-own reading of the sentence. transition_words.py writes them.
+own reading of the sentence.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from functools import cache
 from typing import NoReturn
 
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from ...common.config import SETTINGS
 from ...face.facs.poses import ACTION_POSES
+from ...face.facs.script import LEVELS
 from ...face.facs.vocabulary import ACTION, EMOTIONS
-from ..performer.transitions import EMOTION_CHANNELS
-from .feelings import adjectives, emotion_of, outside
-from .lexicon import EMOTION_ADV, EMOTION_QUANT
+from ..performer.transitions import EMOTION_CHANNELS, Plan, Stage
+from ..tables import read_table
+from .lexicon import EMOTION_ADV, EMOTION_QUANT, adjectives, article, emotion_of, nouns, outside
 from .parser import actions_in_text
-from .transition_words import FRAMES, TEMPLATES, instruction, paraphrase, word_plan
-
-__all__ = ["TEMPLATES", "AskedStage", "Instruction", "TransitionRequest", "find_emotions", "instruction", "is_transition",
-           "paraphrase", "parse", "parse_instruction", "word_plan"]
-
-Blend = tuple[tuple[str, float], ...]
-"""Emotions with their intensities, 0 to 1."""
 
 
-@dataclass(frozen=True)
-class AskedStage:
-    """An expression that an instruction names.
+@dataclass(frozen=True, config=SETTINGS)
+class _Words:
+    templates: tuple[str, ...]
+    pairs: tuple[str, ...]
+    singles: tuple[str, ...]
+    triples: tuple[str, ...]
+    via: tuple[str, ...]
+    slow: tuple[str, ...]
+    quick: tuple[str, ...]
+    half: tuple[str, ...]
+    subjects: tuple[tuple[str, str, str, str], ...]
+    plural: dict[str, str]
+    numbers: dict[str, float]
+    holds: dict[str, tuple[str, ...]]
+    reading: dict[str, str]
 
-    Attributes:
-        blend: emotions with intensities, 0 to 1.
-        words: how it was said.
+
+FRAMES = read_table(__package__, "words/transitions.yaml", _Words)
+"""Frames and words of the instructions; the notation is described at the head of ``words/transitions.yaml``."""
+TEMPLATES: tuple[str, ...] = FRAMES.templates
+"""Table I of Vo et al., https://arxiv.org/abs/2601.08179; ``{a}`` and ``{b}`` take the nouns of the eight emotions."""
+_MEASURED = re.compile(r"(?:to|become|becomes|turns|be|into|end) \{[bcBC]\}|Make .*\{B\}|^\{?Now")
+"""Frames in which a percentage or "half-way" can stand before the last expression."""
+
+
+# -- writing ----------------------------------------------------------------------------
+def instruction(a: str, b: str, template: int = 0) -> str:
+    """One of the paper's five sentences (Table I) for two emotions.
+
+    Raises:
+        ValueError: unknown emotions or template.
     """
-
-    blend: Blend
-    words: str
-
-    @property
-    def name(self) -> str:
-        """The strongest emotion."""
-        return max(self.blend, key=lambda item: item[1])[0]
+    for name in (a, b):
+        if name not in EMOTIONS:
+            raise ValueError(f"unknown emotion {name!r}; known: {', '.join(EMOTIONS)}")
+    if not 0 <= template < len(TEMPLATES):
+        raise ValueError(f"template is {template}; allowed: 0 to {len(TEMPLATES) - 1}")
+    return TEMPLATES[template].format(a=a, b=b)
 
 
-@dataclass(frozen=True)
+def paraphrase(a: str, b: str, rng: np.random.Generator, split: str = "test") -> str:
+    """A free wording of "from a to b".
+
+    With ``split="test"`` it is a frame that no training example has, and now and then a word that none has;
+    otherwise one of the training frames.
+    """
+    return word_plan(Plan((((a, "medium"),), ((b, "medium"),))), rng, split, templates=0.0)
+
+
+def word_plan(plan: Plan, rng: np.random.Generator, split: str = "train", templates: float = 0.3) -> str:
+    """A wording of a plan.
+
+    Args:
+        plan: what the transition is.
+        rng: source of randomness.
+        split: ``test`` uses held-out frames, and held-out words in half of the cases.
+        templates: share of plain pairs in one of the five templates of Table I.
+    """
+    test = split == "test"
+    if plan.plain and len(plan.blends) == 2 and rng.random() < templates:
+        return instruction(plan.blends[0][0][0], plan.blends[1][0][0], int(rng.integers(len(TEMPLATES))))
+    frame = str(rng.choice(_frames(plan, test)))
+    subject = FRAMES.subjects[int(rng.integers(len(FRAMES.subjects)))]
+    slots: dict[str, str] = {}
+    letters = "abc" if len(plan.blends) > 1 else "b"
+    for letter, blend in zip(letters, plan.blends, strict=False):
+        as_noun = f"{{{letter}}}" in frame or f"{{{letter}!}}" in frame
+        slots[letter if as_noun else letter.upper()] = _blend_words(blend, rng, as_noun, test)
+    said = list(slots.items())
+    if plan.half:
+        last, words = said[-1]
+        half = str(rng.choice(FRAMES.half))
+        frame = re.sub(rf"\b(to|into) (\{{{last.lower()}\}}|\{{{last.upper()}\}})", rf"{half} \1 \2", frame)
+        if half not in frame:
+            slots[last] = f"{half} {words}"
+    text = _fill(frame, slots, subject)
+    body, end = text.rstrip(".?"), text[-1]
+    if plan.via_neutral:
+        body += _choose(rng, FRAMES.via, test)
+    if plan.speed:
+        word = _choose(rng, FRAMES.slow if plan.speed == "slow" else FRAMES.quick, test)
+        body = f"{word.capitalize()} {body[0].lower()}{body[1:]}" if rng.random() < 0.4 and not body.startswith("I ") \
+            else f"{body}{',' if rng.random() < 0.4 else ''} {word}"
+    out = body + (end if end in ".?" else ".")
+    for index, seconds in plan.holds.items():
+        slot, words = said[index]
+        out += _hold(words, seconds, slot.islower(), rng)
+    return out
+
+
+def _frames(plan: Plan, test: bool) -> tuple[str, ...]:
+    """The frames that suit a plan, of the training or of the test split."""
+    frames = {1: FRAMES.singles, 2: (*TEMPLATES, *FRAMES.pairs), 3: FRAMES.triples}[len(plan.blends)]
+    frames = tuple(f[1:] if test else f for f in frames if f.startswith("*") == test)
+    if plan.half or any(len(b) > 1 or isinstance(b[0][1], int) for b in plan.blends):
+        # percentages and half-ways are adjectives or nouns behind "to"
+        frames = tuple(f for f in frames if _MEASURED.search(f) and "{a!}" not in f)
+    return frames
+
+
+def _hold(said: str, seconds: float, as_noun: bool, rng: np.random.Generator) -> str:
+    number = next((k for k, v in FRAMES.numbers.items() if v == seconds and rng.random() < 0.5), f"{seconds:g}")
+    what = re.sub(r"^\d+ ?(?:%|percent) |^an? (?!little|bit|hint)", "", said.split(" and ")[0])
+    frame = str(rng.choice(FRAMES.holds["noun" if as_noun else "adjective"]))
+    return f" {frame.replace('{w}', what)} for {number} {'second' if seconds <= 1 else 'seconds'}."
+
+
+def _choose(rng: np.random.Generator, options: tuple[str, ...], test: bool) -> str:
+    kept = [o[1:] if test else o for o in options if o.startswith("*") == test]
+    return str(rng.choice(kept or [o for o in options if not o.startswith("*")]))
+
+
+def _blend_words(blend: tuple[tuple[str, str | int], ...], rng: np.random.Generator, as_noun: bool, test: bool) -> str:
+    parts = []
+    for emotion, said in blend:
+        if isinstance(said, str):
+            parts.append(_word(emotion, said, rng, as_noun, test))
+            continue
+        sign = "%" if rng.random() < 0.6 else " percent"
+        plain = [p.head for p in (nouns if as_noun else adjectives)(emotion, False)
+                 if len(p.levels) == 3 and " " not in p.head]
+        parts.append(f"{said}{sign} {rng.choice(plain[:4])}")
+    return " and ".join(parts)
+
+
+def _word(emotion: str, level: str, rng: np.random.Generator, as_noun: bool, test: bool) -> str:
+    """A word or two for an emotion at a strength."""
+    held = test and emotion != "neutral" and rng.random() < 0.5
+    words = nouns if as_noun else adjectives
+    fit = [p for p in words(emotion, held) if level in p.levels] or list(words(emotion, False)[:1])
+    if emotion == "neutral":
+        return str(rng.choice([p.head for p in fit[:8]]))
+    # the first word is the plain one and comes often; a word that says a strength needs no adverb
+    pick = fit[0] if rng.random() < 0.35 and not held else fit[int(rng.integers(len(fit)))]
+    if level == "medium" or pick.says_level or as_noun and " " in pick.head:
+        return pick.head
+    return f"{rng.choice((EMOTION_QUANT if as_noun else EMOTION_ADV)[level])} {pick.head}"
+
+
+def _fill(frame: str, slots: Mapping[str, str], subject: tuple[str, str, str, str]) -> str:
+    text = frame
+    if subject[0] == "They":
+        for verb, plural in FRAMES.plural.items():
+            text = re.sub(rf"((?:\{{S\}}|\{{s\}}|then|but) (?:then )?){verb}", rf"\1{plural}", text)
+    for slot, word in slots.items():
+        if slot.isupper():
+            text = text.replace(f"a {{{slot}}}", f"{article(word)} {{{slot}}}")
+        text = text.replace(f"{{{slot}!}}", word[:1].upper() + word[1:]).replace(f"{{{slot}}}", word)
+    for slot, word in zip(("{S}", "{s}", "{o}", "{p}", "{p!}"), (*subject, subject[3].capitalize()), strict=True):
+        text = text.replace(slot, word)
+    return text
+
+
+# -- reading ----------------------------------------------------------------------------
+@dataclasses.dataclass(frozen=True)
 class Instruction:
     """What an instruction asks.
 
     Attributes:
         text: the instruction for the language model: durations taken out, words outside the eight emotions
             replaced by the nearest.
-        stages: the named expressions in order, a neutral one on the way included.
-        via_neutral: a neutral face was asked for between the first and the last.
+        stages: the named expressions in order, a neutral one on the way (``via_neutral``) included.
         seconds: the asked duration, or None.
         warnings: one sentence for each word that was replaced.
         actions: what it names beside expressions ("nod"), which is no part of a transition.
@@ -61,7 +195,7 @@ class Instruction:
     """
 
     text: str
-    stages: tuple[AskedStage, ...]
+    stages: tuple[Stage, ...]
     via_neutral: bool
     seconds: float | None
     warnings: tuple[str, ...] = ()
@@ -83,33 +217,13 @@ class Instruction:
         if self.via_neutral or "neutral" in self.names[:-1]:
             return self
         first, mark, rest = self.text.partition(".")
-        return replace(self, text=f"{first.rstrip(' ?!')} via neutral{mark or '.'}{rest}", via_neutral=True,
+        return dataclasses.replace(self, text=f"{first.rstrip(' ?!')} via neutral{mark or '.'}{rest}", via_neutral=True,
                        stages=(*self.stages[:-1], _NEUTRAL, self.stages[-1]))
 
 
-TransitionRequest = Instruction
-_NEUTRAL = AskedStage((("neutral", 1.0),), "neutral")
-_VIA = re.compile(
-    r"(?:,?\s*(?:via|through|by way of|passing through)\s+(?:a\s+|the\s+)?(?:neutral|resting|rest|relaxed)"
-    r"(?:\s+(?:face|expression|state))?(?:\s+in between)?|\s*with\s+(?:a\s+|the\s+)?(?:neutral|resting|relaxed)\s+"
-    r"(?:face|expression|state)\s+in between|,?\s*relaxing in between)", re.IGNORECASE)
-_DURATION = re.compile(
-    r"[,\s]*\b(?:in|over|within|during|lasting|taking|for)\s+(?:about\s+|exactly\s+)?(\d+(?:\.\d+)?|half a|one and a half|"
-    r"one|a|two|three|four|five)\s*(seconds?|secs?|s|milliseconds?|ms)\b", re.IGNORECASE)
-_KEEPING = re.compile(r"\b(?:hold|holding|keep|keeping|stay|staying)\b", re.IGNORECASE)
-_HOLD = re.compile(_KEEPING.pattern + r"[^.]*", re.IGNORECASE)
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*(?:%|per ?cent)\s*$", re.IGNORECASE)
-_WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*", re.IGNORECASE)
-_SHARES = {"slight": 0.45, "medium": 0.7, "strong": 1.0}
-_LEVEL = {text: _SHARES[level] for level in ("slight", "strong") for text in (*EMOTION_ADV[level], *EMOTION_QUANT[level])}
-_TARGET = re.compile(r"\b(?:to|into)\s+((?:a |an |very |slightly |half-way )*)([a-z][a-z-]+)(?=[.,;!?]|$)", re.IGNORECASE)
-_START = re.compile(r"\bfrom\s+((?:[a-z-]+\s+){0,3}?[a-z-]+)\s+(?:to|into|through)\b", re.IGNORECASE)
-_HALF_FROM = re.compile(r"\b(half[- ]?way)\s+from\s+(.+?)\s+(?:to|into)\s+", re.IGNORECASE)
-_AND = re.compile(r"[\s,]*(?:and|plus|,|&)\s*(?:\d+(?:\.\d+)?\s*(?:%|per ?cent))?\s*")
-_SEVERAL = re.compile(r"\bfrom\b.*\b(?:to|into|through)\b|\b(?:turn|change|convert)s?\b.*\b(?:to|into)\b|\bmelts? into\b"
-                      r"|\bgives? way to\b|\bthis face\b", re.IGNORECASE)
-_ONE = re.compile(r"\b(?:turn|change|transform|morph|modify|make|bring)\b.*\b(?:this|the) (?:face|expression)\b"
-                  r"|\bnow (?:change|turn|make) it\b", re.IGNORECASE)
+_NEUTRAL = Stage((("neutral", 1.0),))
+_LEVEL = {text: LEVELS[level] for level in ("slight", "strong") for text in (*EMOTION_ADV[level], *EMOTION_QUANT[level])}
+_RE = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in FRAMES.reading.items()}
 
 
 @cache
@@ -139,12 +253,12 @@ def parse(text: str) -> Instruction:
     if len(said) > 1000:
         raise ValueError(f"the instruction has {len(said)} characters; at most 1000 are read")
     seconds, said = _take_duration(said)
-    said = _HALF_FROM.sub(r"from \2 \1 to ", said)  # "half-way from a to b" is "from a half-way to b"
+    said = _RE["half_from"].sub(r"from \2 \1 to ", said)  # "half-way from a to b" is "from a half-way to b"
     said, warnings = _nearest(said)
     _refuse_unknown(said)
-    body = _HOLD.sub(lambda m: " " * len(m[0]), said)
-    via = bool(_VIA.search(body))
-    body = _VIA.sub(lambda m: " " * len(m[0]), body)
+    body = _RE["hold"].sub(lambda m: " " * len(m[0]), said)
+    via = bool(_RE["via"].search(body))
+    body = _RE["via"].sub(lambda m: " " * len(m[0]), body)
     stages = _stages(body)
     if not stages:
         raise ValueError(f"the instruction names no expression: {text!r}; known: {_KNOWN}")
@@ -153,22 +267,8 @@ def parse(text: str) -> Instruction:
     if via:
         stages.insert(len(stages) - 1, _NEUTRAL)
     actions = tuple(n for n in dict.fromkeys(actions_in_text(said)) if n in ACTION)
-    is_change = bool((_SEVERAL if len(stages) > 1 else _ONE).search(text))
+    is_change = bool((_RE["several"] if len(stages) > 1 else _RE["one"]).search(text))
     return Instruction(said, tuple(stages), via, seconds, warnings, actions, is_change)
-
-
-parse_instruction = parse
-
-
-def is_transition(text: str) -> bool:
-    """Whether a sentence asks for a transition from one expression to another.
-
-    It is strict: two feelings are named and joined as a change, or "this face" is made into one.
-    """
-    try:
-        return parse(text).is_change
-    except ValueError:
-        return False
 
 
 _EIGHT = ", ".join(EMOTIONS)
@@ -181,23 +281,20 @@ def _nearest(text: str) -> tuple[str, tuple[str, ...]]:
     for start, end, word in reversed(find_emotions(text)):
         if word not in emotion_of():
             nearest = outside()[word]
-            plain = adjectives(nearest)[0].head if nearest != "neutral" and _adjectival(text, start) else nearest
+            first = _RE["word"].match(text, start)
+            noun = first is None or first[0].lower().endswith(("ion", "ness", "ment", "dom", "ght", "ity", "hy", "ain"))
+            plain = nearest if nearest == "neutral" or noun else adjectives(nearest)[0].head
             warnings.insert(0, f"{text[start:end]!r} is not one of the expressions known here ({_EIGHT}); "
                                f"{nearest} is the nearest and is used")
             text = text[:start] + plain + text[end:]
     return text, tuple(warnings)
 
 
-def _adjectival(text: str, start: int) -> bool:
-    word = _WORD.match(text, start)
-    return word is not None and not word[0].lower().endswith(("ion", "ness", "ment", "dom", "ght", "ity", "hy", "ain"))
-
-
 def _take_duration(text: str) -> tuple[float | None, str]:
     """The duration of the whole, taken out of the text; one that says how long something is held stays."""
-    for match in _DURATION.finditer(text):
+    for match in _RE["duration"].finditer(text):
         before = text[:match.start()]
-        if _KEEPING.search(re.split(r"[.;]", before)[-1]):
+        if _RE["keeping"].search(re.split(r"[.;]", before)[-1]):
             continue
         number = match[1].lower()
         value = FRAMES.numbers[number] if number in FRAMES.numbers else float(number)
@@ -211,14 +308,11 @@ def _take_duration(text: str) -> tuple[float | None, str]:
 def _refuse_unknown(text: str) -> None:
     """An unknown word where an expression is expected is named, with the closest known ones."""
     spans = find_emotions(text)
-    for match in _START.finditer(text):
-        low, high = match.span(1)
-        if not any(low <= s < high for s, _, _ in spans):
-            _unknown(match[1])
-    for match in _TARGET.finditer(text):
-        low, high = match.span(2)
-        if not any(s < high and low < e for s, e, _ in spans):
-            _unknown(match[2])
+    for expected, group in (("start", 1), ("target", 2)):
+        for match in _RE[expected].finditer(text):
+            low, high = match.span(group)
+            if not any(start < high and low < end for start, end, _ in spans):
+                _unknown(match[group])
 
 
 def _unknown(word: str) -> NoReturn:
@@ -232,27 +326,27 @@ def _share(emotion: str, levels: frozenset[str], before: str) -> float:
     """The intensity of a word that names an emotion, given what stands before it."""
     if emotion == "neutral":
         return 1.0
-    share = _SHARES[next(iter(levels))] if len(levels) == 1 else _SHARES["medium"]
+    share = LEVELS[next(iter(levels))] if len(levels) == 1 else LEVELS["medium"]
     return next((v for adverb, v in reversed(_LEVEL.items()) if before.rstrip().endswith(adverb)), share)
 
 
-def _stages(text: str) -> list[AskedStage]:
-    stages: list[AskedStage] = []
+def _stages(text: str) -> list[Stage]:
+    stages: list[Stage] = []
     last_end = 0
     for start, end, word in find_emotions(text):
         emotion, levels = emotion_of()[word]
         before = text[last_end:start].lower()
         last_end = end
-        percent = _PERCENT.search(before.rstrip())
+        percent = _RE["percent"].search(before.rstrip())
         share = float(percent[1]) / 100.0 if percent else _share(emotion, levels, before)
         if percent and not 0.0 < share <= 1.0:
             raise ValueError(f"{percent[1]} % is not a share; allowed: above 0, up to 100")
-        if stages and percent and _AND.fullmatch(before):
-            stages[-1] = AskedStage((*stages[-1].blend, (emotion, share)), f"{stages[-1].words} and {word}")
+        if stages and percent and _RE["and"].fullmatch(before):
+            stages[-1] = Stage((*stages[-1].blend, (emotion, share)))
             continue
-        blend: Blend = ((emotion, share),)
+        blend = ((emotion, share),)
         if any(h in before for h in FRAMES.half):
             mixed = (*(stages[-1].blend if stages else ()), *blend)
             blend = tuple((n, x / 2) for n, x in mixed if n != "neutral" or not stages) or blend
-        stages.append(AskedStage(blend, word))
+        stages.append(Stage(blend))
     return stages

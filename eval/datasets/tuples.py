@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data_gen.corpus.splits import SPLITS
-from ...data_gen.text.transition_words import TEMPLATES, instruction
+from ...data_gen.text.transition_text import TEMPLATES, instruction
 from .expressions import ExpressionSet, Skip
 
 Split = Literal["random", "subject"]

@@ -155,7 +155,7 @@ class Bench:
 
     def paraphrased(self, items: Items) -> Items:
         """The same pairs in free wordings that no training uses."""
-        from ...data_gen.text.transition_words import paraphrase
+        from ...data_gen.text.transition_text import paraphrase
 
         rng = np.random.default_rng([self.recipe.seed, 0x9A7A])
         names = self.data.labels

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from facelm.agent.pipeline import FaceLM
 from facelm.data_gen.performer.transitions import Stage, TransitionSpec, perform_transition
-from facelm.data_gen.text.transition_text import parse_instruction
+from facelm.data_gen.text.transition_text import parse
 from facelm.face.clip.channels import EXPR_NAMES
 from facelm.face.clip.normalise import Normalised
 from facelm.face.clip.sequence import FaceSequence
@@ -36,7 +36,7 @@ class PerformingLM:
         for text, ids, length, (number, attempt) in zip(instructions, sources, seconds, seed, strict=True):
             start = {} if ids is None else self.read(ids)
             rng = np.random.default_rng((number, attempt))
-            stages = parse_instruction(text).stages
+            stages = parse(text).stages
             share = 1.0 if length is None else length / (0.16 + 1.28 * len(stages))
             spread = 1.0 + (0.2 * rng.random() if temperature else 0.0)
             spec = TransitionSpec(tuple(Stage(s.blend, max(0.08, 0.64 * share * spread), max(0.0, 0.64 * share * (2 - spread)))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.transitions import Stage, TransitionSpec, perform_transition, transition_keys
-from facelm.data_gen.text.transition_text import parse_instruction
+from facelm.data_gen.text.transition_text import parse
 from facelm.eval.datasets.expressions import CKPLUS, ExpressionSet, frame_pose
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.script import Event, Script
@@ -78,7 +78,7 @@ class PerformerLM:
         for i, text in enumerate(instructions):
             if self.refuse in text:
                 raise ValueError(f"cannot read {text!r}")
-            names = parse_instruction(text).names
+            names = parse(text).names
             spec = TransitionSpec(tuple(Stage(((n, 0.9),), 0.24, 0.24) for n in (names[0], names[-1])))
             source = None if sources is None else sources[i]
             clip = perform_transition(spec, HeadModel.default(), shape=None if source is None else source.shape)

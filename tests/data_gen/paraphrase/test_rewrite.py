@@ -70,7 +70,7 @@ def test_the_script_vouches_for_what_the_caption_left_unsaid() -> None:
 
 
 def test_phrases_of_the_test_split_stay_there() -> None:
-    from facelm.data_gen.text.phrases import PHRASES
+    from facelm.data_gen.text.lexicon import PHRASES
 
     held = next(p for p in PHRASES["smile"] if p.held_out and p.kind == "verb")
     text = f"I {held.head} {held.rest}".replace("I ", "They ").replace("{p}", "their")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from facelm.data_gen.performer.sampler import compatible
 from facelm.data_gen.prompts.dedup import Deduplicator, tokens
-from facelm.data_gen.prompts.factors import DRAWN, FACIAL, GAZE, HEAD, KNOWN, admissible, parents, values_of
+from facelm.data_gen.prompts.factors import DRAWN, FACIAL, GAZE, HEAD, KNOWN, TABLE, admissible, parents, values_of
 from facelm.data_gen.prompts.report import balance, write_report
 from facelm.data_gen.prompts.suite import (
     Attributes,
@@ -25,8 +25,7 @@ from facelm.data_gen.prompts.suite import (
     script_for,
     write_prompts,
 )
-from facelm.data_gen.prompts.words import FAMILIES, NONE, TABLE, WORDS, WORDS_OF
-from facelm.data_gen.text.lexicon import EMOTION_ADJECTIVES
+from facelm.data_gen.text.lexicon import EMOTION_ADJECTIVES, FAMILIES, NONE, WORDS, WORDS_OF
 from facelm.face.facs.vocabulary import EMOTION_ACTIONS, EMOTIONS
 from inputs import command
 

@@ -9,12 +9,21 @@ import numpy as np
 import pytest
 from facelm.data_gen.performer.sampler import sample_script
 from facelm.data_gen.text.captions import REGISTERS, caption, describe
-from facelm.data_gen.text.lexicon import EMOTION_ADJECTIVES, EMOTION_NOUNS, LEXICON, UNGRADED
+from facelm.data_gen.text.lexicon import (
+    EMOTION_ADJECTIVES,
+    EMOTION_NOUNS,
+    FAMILIES,
+    LEXICON,
+    PHRASES,
+    UNGRADED,
+    WORDS,
+    emotion_words,
+    gerund,
+    third,
+)
 from facelm.data_gen.text.parser import actions_in_text, patterns, text_facts
-from facelm.data_gen.text.phrases import PHRASES, emotion_words, gerund, third
-from facelm.data_gen.text.phrasing import Speaker, Voice
+from facelm.data_gen.text.phrasing import Speaker, Voice, groups
 from facelm.data_gen.text.questions import KINDS, questions
-from facelm.data_gen.text.relations import groups
 from facelm.face.facs.script import Event, Script, level_of
 from facelm.face.facs.vocabulary import ACTIONS, EMOTIONS
 
@@ -54,6 +63,7 @@ def test_held_out_share_of_the_phrases() -> None:
 
 def test_no_phrase_belongs_to_two_actions() -> None:
     assert len(patterns()) > 400  # raises when two names share a common form
+    assert len(WORDS) == sum(len(f.phrases) for f in FAMILIES)  # nor an emotion word to two families
 
 
 @pytest.mark.parametrize("name", ACTIONS)
@@ -215,10 +225,6 @@ def test_plural_subject_agrees_with_its_verb() -> None:
 ])
 def test_texts_by_hand(text: str, names: list[str]) -> None:
     assert actions_in_text(text) == names
-
-
-def test_emotions_expand_to_their_actions() -> None:
-    assert actions_in_text("looks very surprised", expand_emotions=True) == ["brow_raise", "eye_widen", "mouth_open"]
 
 
 def test_groups_levels_and_counts_are_read() -> None:
