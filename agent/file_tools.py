@@ -30,7 +30,7 @@ def load_head(path: str | None = None) -> HeadModel:
         FileNotFoundError: nothing there.
         ValueError: not a head file.
     """
-    return HeadModel.load(path) if path and path != DEFAULT else HeadModel.default()
+    return HeadModel.default() if path is None or path == DEFAULT else HeadModel.load(path)
 
 
 def carry(source: HeadModel, target: HeadModel) -> Callable[[FaceSequence], FaceSequence]:

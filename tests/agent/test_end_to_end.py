@@ -31,6 +31,7 @@ def steps(weights: Path) -> int:
     return int(read_card(weights / "llm")["info"]["steps"])
 
 
+@pytest.mark.slow
 def test_from_nothing_to_an_evaluated_model(tmp_path: Path, capsys: pytest.CaptureFixture[str],
                                             monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eval_command, "KNOWN", 8)

@@ -203,6 +203,7 @@ def tokenizer(clips: list[FaceSequence]) -> FaceTokenizer:
     return tiny_face_tokenizer(clips)
 
 
+@pytest.mark.slow
 def test_a_perfect_agent_equals_the_ground_truth_and_a_random_one_equals_chance(
         items: list[Item], tokenizer: FaceTokenizer, head: HeadModel) -> None:
     train = fresh_items(30, "train", 1, head)

@@ -45,6 +45,7 @@ def test_notebook_is_thin_and_stored_without_outputs(path: Path) -> None:
     assert defined == [], "logic belongs into the package"
 
 
+@pytest.mark.slow
 @needs_models
 def test_quickstart_runs(tmp_path: Path) -> None:
     notebook = nbformat.read(ROOT / "notebooks/01_quickstart.ipynb", as_version=4)

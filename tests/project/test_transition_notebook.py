@@ -11,6 +11,7 @@ nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
 
 
+@pytest.mark.slow
 @needs_models
 def test_transitions_notebook_runs(tmp_path: Path) -> None:
     notebook = nbformat.read(ROOT / "notebooks/03_transitions.ipynb", as_version=4)

@@ -145,6 +145,7 @@ def test_training_is_reproducible(features, head, tiny):
     assert again.layout == tiny.layout
 
 
+@pytest.mark.slow
 def test_training_learns(features, head):
     """Two hundred steps leave well under the error of a face that never moves."""
     recipe = load_recipe(CONFIGS / "tokenizer_tiny.yaml")

@@ -121,6 +121,7 @@ def test_webdataset_reads_the_tars(built: Path) -> None:
 
 
 # -- again ----------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_a_second_run_does_nothing_and_processes_make_the_same(built: Path, tmp_path: Path) -> None:
     before = contents(built / "c")
     again = build(RECIPE, built / "c", truth_out=built / "true")
@@ -130,6 +131,7 @@ def test_a_second_run_does_nothing_and_processes_make_the_same(built: Path, tmp_
     assert contents(tmp_path / "true") == contents(built / "true")
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(built: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.json"
     recipe.write_text(json.dumps(RECIPE.to_dict()))

@@ -34,6 +34,7 @@ def test_a_dying_process_costs_one_job(tmp_path: Path) -> None:
     assert list(WorkerPool(0).run(len, ["ab", "c"], died)) == [2, 1]
 
 
+@pytest.mark.slow
 def test_real_clips_from_script_to_shard(tmp_path: Path) -> None:
     """Nothing is stood in for: filmed, detected, fitted, measured, worded, packed."""
     try:

@@ -139,6 +139,7 @@ def cogvideox() -> object:
         scheduler=CogVideoXDDIMScheduler(), text_encoder=T5EncoderModel(T5Config(**ENCODER)), tokenizer=tokenizer())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "kind", "more"), [
     (ltx, "LTXPipeline", {}), (wan, "WanPipeline", {"vae_dtype": "float32"}),
     (cogvideox, "CogVideoXPipeline", {"max_tokens": 16})])

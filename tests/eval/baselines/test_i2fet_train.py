@@ -62,6 +62,7 @@ def test_bad_recipes_are_refused(section: str, entries: dict, message: str) -> N
 
 
 # -- training ---------------------------------------------------------------------------
+@pytest.mark.slow
 def test_it_learns_what_the_instruction_names(head: HeadModel) -> None:
     """After a short training, generated faces lie nearest to the emotions' centres that the sentence names."""
     data = clouds(head, count=840)
@@ -108,6 +109,7 @@ def test_the_ablations_run(head: HeadModel, data: Clouds, changes: dict) -> None
     assert made.latents(data.instructions[:3], data.expr[:3], data.pose[:3]).shape == (3, 2, head.n_expr + 6)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_like_one_that_was_not(head: HeadModel, data: Clouds, tmp_path: Path) -> None:
     recipe = tiny(fit={"epochs": 4, "save_epochs": 1, "schedule": "cosine"})
     whole = train_i2fet(recipe, *data.train_arguments(head), **QUIET)

@@ -56,6 +56,7 @@ def test_positions_and_straight_lines() -> None:
     torch.testing.assert_close(line[:, [0, 3, 6]], torch.stack([keys[:, 0], keys.mean(1), keys[:, 1]], 1))
 
 
+@pytest.mark.slow
 def test_it_learns_what_the_instruction_names(head: HeadModel) -> None:
     data = clouds(head, count=420)
     recipe = tiny(motionclip={"width": 48, "ff": 96, "vertex": 0.0, "align": 1.0, "fit": {"epochs": 20, "lr": 3e-3}})

@@ -196,6 +196,7 @@ def test_the_wild_one_has_celebvs_layout_and_the_same_bytes(tmp_path: Path) -> N
     assert seen.frames == len(FaceSequence.load(first / "truth" / f"{name}.npz")) and clip["ytb_id"] == name.rsplit("_", 1)[0]
 
 
+@pytest.mark.slow
 def test_the_wild_one_is_uneven_turned_and_reported(tmp_path: Path) -> None:
     data = load_dataset("surrogate-celebvhq", None, tmp_path, params="true", size=CelebVSize(subjects=25, clips=(4, 5)))
     counts = data.counts

@@ -56,6 +56,7 @@ def test_everything_once(saved: Path, tmp_path: Path) -> None:
     assert "tiny, made in a test" in text and "91.44" in text and report.table() in (tmp_path / "report/tables.txt").read_text()
 
 
+@pytest.mark.slow
 def test_without_a_language_model_its_row_says_why(saved: Path, tmp_path: Path) -> None:
     report = run(options(saved, tmp_path, tables=("II",)), None, encoder=WordText())
     table, = report.tables
@@ -64,6 +65,7 @@ def test_without_a_language_model_its_row_says_why(saved: Path, tmp_path: Path) 
     assert not report.results.variants and not report.results.rendered
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_gone_on_with(saved: Path, tmp_path: Path, monkeypatch) -> None:  # noqa: ANN001
     want = options(saved, tmp_path / "a", tables=("V",))
 
@@ -87,6 +89,7 @@ def test_an_interrupted_run_is_gone_on_with(saved: Path, tmp_path: Path, monkeyp
     assert third.tables == resumed.tables
 
 
+@pytest.mark.slow
 def test_refused_instructions_count_as_wrong(saved: Path, tmp_path: Path) -> None:
     from facelm.eval.datasets.expressions import ExpressionSet
 
