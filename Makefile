@@ -35,10 +35,10 @@ demo: $(VENV)/.core
 	@$(BIN)/facelm demo "$(PROMPT)" -o $(OUT) --seed $(SEED)
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 slow-test: $(VENV)/.dev
-	@$(BIN)/python -m pytest --slow -m slow
+	@$(BIN)/python -m pytest --slow -m slow -n auto --maxprocesses 4
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

@@ -42,7 +42,7 @@ def make_row(seed: int, index: int) -> dict[str, Any]:
             "sourced": plan.sourced, "instructions": list(texts), "spec": to_json(spec)}
 
 
-def write_transitions(out: str | os.PathLike[str], count: int, seed: int = 0, progress: Progress | None = None) -> Path:
+def write_transitions(out: str | os.PathLike[str], count: int, seed: int = 0, progress: Progress = silent) -> Path:
     """Write ``count`` transitions to ``out/transitions.parquet``; returns the file.
 
     Raises:
@@ -50,7 +50,7 @@ def write_transitions(out: str | os.PathLike[str], count: int, seed: int = 0, pr
     """
     if count < 1 or seed < 0:
         raise ValueError(f"{count} transitions with seed {seed}; allowed: at least 1, and a seed of 0 or more")
-    pa, report = arrow(), progress or silent
+    pa, report = arrow(), progress
     rows = []
     for i in range(count):
         rows.append(make_row(seed, i))

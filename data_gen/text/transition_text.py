@@ -344,7 +344,7 @@ def _stages(text: str) -> list[Stage]:
         if stages and percent and _RE["and"].fullmatch(before):
             stages[-1] = Stage((*stages[-1].blend, (emotion, share)))
             continue
-        blend = ((emotion, share),)
+        blend: tuple[tuple[str, float], ...] = ((emotion, share),)
         if any(h in before for h in FRAMES.half):
             mixed = (*(stages[-1].blend if stages else ()), *blend)
             blend = tuple((n, x / 2) for n, x in mixed if n != "neutral" or not stages) or blend

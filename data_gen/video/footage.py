@@ -23,7 +23,7 @@ from pydantic.dataclasses import dataclass as settings
 
 from ...common.config import SETTINGS
 from ...common.files import write_text
-from ...common.progress import Progress
+from ...common.progress import Progress, silent
 from ...face.clip.rotation import rotation_matrices
 from ...face.clip.sequence import FaceSequence
 from ...face.clip.spontaneous import IdleConfig, add_idle
@@ -114,7 +114,7 @@ def sidecar_path(path: str | os.PathLike[str]) -> Path:
 
 
 def film(script: Script, out_path: str | os.PathLike[str], config: FootageConfig | None = None, seed: int = 0,
-         head: HeadModel | None = None, progress: Progress | None = None) -> Footage:
+         head: HeadModel | None = None, progress: Progress = silent) -> Footage:
     """Film a performance: ``out_path`` (.mp4), ``<stem>.truth.npz`` and ``<stem>.json``.
 
     The same script, configuration and seed give the same bytes on one machine.

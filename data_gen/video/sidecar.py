@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass as settings
 
 from ...common.config import SETTINGS
 from ...common.files import file_digest, write_text
-from ...common.progress import Progress, silent
+from ...common.progress import Progress
 from ...common.store import Journal, sweep
 from ..prompts.factors import Attributes
 from ..prompts.files import Prompt
@@ -182,12 +182,12 @@ class VideoFolder:
         progress: called with (done, of).
     """
 
-    def __init__(self, folder: Path, ids: Sequence[str], progress: Progress | None) -> None:
+    def __init__(self, folder: Path, ids: Sequence[str], progress: Progress) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder, ".*.part*", ".*.work")
         if len(set(map(str.lower, ids))) != len(ids):
             raise ValueError("two prompts have the same id; ids become file names and must differ (also in lower case)")
-        self.folder, self.of, self.progress, self.summary = folder, len(ids), progress or silent, Summary()
+        self.folder, self.of, self.progress, self.summary = folder, len(ids), progress, Summary()
         self.failures, mine = Journal(folder / FAILURES), set(ids)
         self.failures.drop(lambda row: row.get("id") in mine)
 

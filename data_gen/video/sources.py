@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...common.files import file_digest
-from ...common.progress import Progress
+from ...common.progress import Progress, silent
 from ...common.store import published
 from ...face.io.media import probe
 from ..prompts.factors import Attributes
@@ -38,7 +38,7 @@ PERFORMED: tuple[str, ...] = ("emotion", "emotion_word", "intensity", "actions",
 
 
 def perform_videos(prompts: Sequence[Prompt], out_dir: str | os.PathLike[str], *, config: FootageConfig | None = None,
-                   seed: int = 0, progress: Progress | None = None) -> Summary:
+                   seed: int = 0, progress: Progress = silent) -> Summary:
     """Film the procedural animator for every prompt: ``ID.mp4``, ``ID.truth.npz`` and ``ID.json``.
 
     Args:
@@ -90,7 +90,7 @@ def _known(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
 
 def adopt_videos(source: str | os.PathLike[str], out_dir: str | os.PathLike[str], *,
                  attributes: str | os.PathLike[str] | None = None, licence: Licence | None = None, limit: int | None = None,
-                 progress: Progress | None = None) -> Summary:
+                 progress: Progress = silent) -> Summary:
     """Take existing videos in: the same file and sidecar as if they had been made here.
 
     Args:

@@ -24,7 +24,7 @@ from pydantic.dataclasses import dataclass as settings
 from ...common.config import SETTINGS, parse, read_yaml
 from ...common.files import file_digest
 from ...common.optional import require
-from ...common.progress import Progress
+from ...common.progress import Progress, silent
 from ...common.store import published
 from ...face.io.video import write_mp4
 from ..prompts.files import Prompt
@@ -278,7 +278,7 @@ class _Run:
 
 
 def render_videos(prompts: Sequence[Prompt], out_dir: str | os.PathLike[str], config: T2VConfig, *, seed: int = 0,
-                  device: str | None = None, renderer: Renderer | None = None, progress: Progress | None = None) -> Summary:
+                  device: str | None = None, renderer: Renderer | None = None, progress: Progress = silent) -> Summary:
     """Make the videos of a prompt suite that are not there yet.
 
     ``ID.mp4`` and ``ID.json`` appear whole or not at all; complete ones are skipped without loading the
