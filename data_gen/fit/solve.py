@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
 from ...common.progress import Progress, silent
 from ...face.clip.channels import ARKIT_52, EXPR_NAMES
+from ...face.clip.rotation import rotation_matrices, rotation_vector, similarity, slerp
 from ...face.clip.sequence import FaceSequence
 from ...face.head.model import HeadModel
 from ...face.landmarks.learned_prior import learned_prior_for
@@ -144,7 +145,8 @@ def _begin(seen: Detections, good: NDArray[np.bool_], model: PointModel, focal: 
         if use.sum() < 12:
             use = has[t]
         shown = np.concatenate([points[t, use], depth[t, use, None]], 1).astype(np.float64)
-        rot[t], scale[t], middle = _similarity(rest[use].astype(np.float64), shown)
+        found = similarity(rest[use], shown)
+        rot[t], scale[t], middle = found.rotation, found.scale, found.translation
         z = focal / scale[t]
         pos[t] = [middle[0] / focal * z, middle[1] / focal * z, -z]
     rot, pos, scale = _bridge(rot, pos, scale, good)
@@ -168,16 +170,6 @@ def _openness(seen: Detections, good: NDArray[np.bool_]) -> Array:
     return np.clip(np.nan_to_num(share, nan=0.0), 0, 1).astype(np.float32)
 
 
-def _similarity(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[Array, float, NDArray[np.float64]]:
-    """Rotation, scale and image of the origin that bring ``a`` to ``b`` (Umeyama, 1991, https://doi.org/10.1109/34.88573)."""
-    ma, mb = a.mean(0), b.mean(0)
-    u, s, vt = np.linalg.svd((b - mb).T @ (a - ma))
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rot = (u * sign) @ vt
-    scale = float((s * sign).sum() / ((a - ma) ** 2).sum())
-    return rot.astype(np.float32), scale, mb - scale * rot @ ma
-
-
 def _bridge(rot: Array, pos: Array, scale: Array, good: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
     """Frames without a face start between their neighbours."""
     known, at = np.flatnonzero(good), np.arange(len(good))
@@ -185,11 +177,8 @@ def _bridge(rot: Array, pos: Array, scale: Array, good: NDArray[np.bool_]) -> tu
         return rot, pos, scale
     column = lambda v: np.interp(at, known, v[known])  # noqa: E731
     pos = np.stack([column(pos[:, k]) for k in range(3)], 1).astype(np.float32)
-    if len(known) == 1:
-        rot = np.repeat(rot[known], len(good), 0)
-    else:
-        inside = np.clip(at, known[0], known[-1])
-        rot = Slerp(known, Rotation.from_matrix(rot[known]))(inside).as_matrix().astype(np.float32)
+    inside = np.clip(at, known[0], known[-1])
+    rot = rotation_matrices(slerp(rotation_vector(rot[known].astype(np.float64)), inside, known)).astype(np.float32)
     return rot, pos, column(scale).astype(np.float32)
 
 
@@ -274,7 +263,7 @@ def _at_rest(energy: Energy, observed: Observed, person: Person, start: Pose, go
             k = EXPR_NAMES.index(name)
             rest[k] = min(rest[k], max(0.0, rest[k] - max(held, 0.0) / (1 - sure)))
     look = np.tensordot(rest.astype(np.float32), energy.model.expr_basis, 1)
-    # nobody's jaw rests to one side; where the points say so, it is their bias on this face
+    # a jaw does not rest to one side; where the points say so, it is their bias on this face
     joints, shape = energy.model.joints(person.shape), energy.model.neutral(person.shape)
     aside = np.array([[0.0, 0.0, 0.0], [0.0, *np.median(pose.jaw[:, 1:], 0)]], np.float32)
     still, ahead = np.zeros((2, energy.model.n_columns), np.float32), np.zeros((2, 6), np.float32)

@@ -168,7 +168,7 @@ class Tracker:
         self.frames += 1
 
     def _take_up(self, look: Look) -> None:
-        """A face that continues nobody: someone seen before, else a new track."""
+        """A face that continues no present track: someone seen before, else a new track."""
         known = [(t.likeness(look), -i) for i, t in enumerate(self.tracks) if t.frames[-1] != self.frames]
         if known and max(known)[0] >= SAME_LATER:
             self.tracks[-max(known)[1]].add(self.frames, look)

@@ -39,7 +39,7 @@ class CheckConfig:
     allow_lost: bool = False
     """Whether a rewrite may leave actions out."""
     known_words: bool = True
-    """Whether every word must be known; otherwise an unknown word may say something that nobody checks."""
+    """Whether every word must be known; otherwise an unknown word may say something that is not checked."""
     longest: Annotated[float, Field(ge=1.0, le=10.0)] = 2.5
     """Most words, as a multiple of the original's (and 12 more)."""
 

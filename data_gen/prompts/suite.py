@@ -63,7 +63,7 @@ class PromptConfig:
     intensity: tuple[str, ...] = KNOWN["intensity"]
     speaking: tuple[str, ...] = KNOWN["speaking"]
     action: tuple[str, ...] = _repeat(KNOWN["action"], none=10, **dict.fromkeys(_MOUTH, 3))
-    """Mouth and jaw actions fit fewer prompts (nobody puckers while speaking) and are drawn more often where they fit."""
+    """Mouth and jaw actions fit fewer prompts (no pucker while speaking) and are drawn more often where they fit."""
     action2: tuple[str, ...] = _repeat(KNOWN["action2"], none=44)
     head: tuple[str, ...] = _repeat(KNOWN["head"], none=6)
     gaze: tuple[str, ...] = _repeat(KNOWN["gaze"], none=6)
