@@ -51,6 +51,8 @@ def _prompt(text: str) -> str:
 def _question(text: str) -> str:
     if not text.strip():
         raise ValueError('the question is empty; ask e.g. "How often does it blink?"')
+    if len(text) > MAX_PROMPT:
+        raise ValueError(f"the question has {len(text)} characters; at most {MAX_PROMPT} are read")
     return text.strip()
 
 
@@ -73,14 +75,14 @@ _OPEN = SETTINGS | {"allow_inf_nan": True}
 """Ranges refuse what is not finite, with their own text."""
 
 
-def request(cls: Callable[..., T], *args: Any, **values: Any) -> T:
+def request(cls: Callable[..., T], **values: Any) -> T:
     """Make a request.
 
     Raises:
         ValueError: one line with the value and what is allowed.
     """
     try:
-        return cls(*args, **values)
+        return cls(**values)
     except ValidationError as err:
         raise ValueError(fault(err)) from None
 
@@ -91,13 +93,18 @@ def parsed(kind: Any, value: Any) -> Any:
     Raises:
         ValueError: one line with the value and what is allowed.
     """
-    return request(TypeAdapter(kind).validate_python, value)
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as err:
+        raise ValueError(fault(err)) from None
 
 
 def fault(err: ValidationError) -> str:
     """The first fault in one line; the texts of this module's checks name their value themselves."""
     first = err.errors(include_url=False)[0]
-    return str(first["ctx"]["error"]) if first["type"] == "value_error" else explain(err)
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    return explain(err, where="" if first["loc"] else "the value")
 
 
 # -- motion from words --------------------------------------------------------------------
@@ -146,7 +153,7 @@ class GenerateRequest:
                 outside 0.2 to 20 s.
         """
         durations = for_each(seconds, len(prompts), "durations", "prompts")
-        return request(cls, tuple(prompts), tuple(durations), sampling or Sampling())
+        return request(cls, prompts=tuple(prompts), seconds=tuple(durations), sampling=sampling or Sampling())
 
 
 def sampling_of(seed: int = 0, temperature: float | None = None, candidates: int | None = None, idle: bool = True) -> Sampling:
@@ -198,7 +205,7 @@ def transition_request(text: str | Instruction, seconds: float | None = None, vi
         ValueError: an instruction that names no known expression, another ``via``, or a duration outside 0.2 to
             20 s or too short for the expressions.
     """
-    options = request(TransitionOptions, seconds, via)
+    options = request(TransitionOptions, seconds=seconds, via=via)
     asked = parse(text) if isinstance(text, str) else text
     asked = asked.through_neutral() if options.via else asked
     wanted = asked.seconds if options.seconds is None else options.seconds

@@ -10,7 +10,7 @@ import pytest
 from facelm.agent import pipeline
 from facelm.agent.chat import ChatSession, loop
 from facelm.agent.pipeline import FaceLM, weights_dir
-from facelm.agent.requests import GenerateRequest, Sampling, sampling_of
+from facelm.agent.requests import GenerateRequest, Question, Sampling, parsed, sampling_of, transition_request
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.clip.spontaneous import add_idle
 from facelm.face.facs.measure import measure
@@ -283,3 +283,14 @@ def test_the_loop_answers_wrong_lines_and_ends(session: ChatSession) -> None:
     assert text.count("cannot do that:") == 2 and "Never." in text and text.count("> ") == 6
     assert kinds(session) == ["generate", "describe", "ask"]
     loop(session, io.StringIO("/help"), sink)  # the end of input is an end as well
+
+
+@pytest.mark.parametrize(("ask", "words"), [
+    (lambda: GenerateRequest.of([None], 3), "prompts.0 is None"),
+    (lambda: transition_request("from anger to joy", "a"), "seconds is 'a'"),
+    (lambda: transition_request("from anger to joy", via=3), "via is 3"), (lambda: parsed(Question, None), "the value is None"),
+    (lambda: parsed(Question, "why " * 300), "1200 characters; at most 1000")])
+def test_a_wrong_request_names_its_value(ask, words: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=words) as caught:
+        ask()
+    assert "\n" not in str(caught.value)
