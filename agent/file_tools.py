@@ -149,8 +149,8 @@ def fit(inputs: list[str], /, *, out: Out, overlay: str | None = None, head: str
             write_overlay(done, ready(Path(overlay)), model)
         if not done.quality.ok:
             log.warning("%s: %s", source, "; ".join(done.quality.reasons))
-        yield Result({"input": source, "clip": str(path), **done.report()},
-                     f"{path}: {done.seq.seconds:.2f} s, {done.quality.summary()}", done.seq)
+        said = "; ".join((done.quality.summary(), *(done.info.notes if done.info else ())))
+        yield Result({"input": source, "clip": str(path), **done.report()}, f"{path}: {done.seq.seconds:.2f} s, {said}", done.seq)
 
 
 def convert(path: str, /, *, out: Out, head: str | None = None, fps: float | None = None) -> Result:

@@ -194,6 +194,8 @@ def _about(result: FitResult) -> str:
     """The fit in one sentence."""
     seq, trusted = result.seq, int(result.seq.valid.sum())
     note = "fitted to a picture" if len(seq) == 1 else f"fitted to {trusted} of {len(seq)} frames ({seq.seconds:.1f} s)"
+    if result.info and result.info.notes:
+        note += f"; {'; '.join(result.info.notes)}"
     if not result.quality.ok:
         note += f"; not to be relied on: {'; '.join(result.quality.reasons)}"
     return note
