@@ -57,7 +57,7 @@ def test_real_clips_from_script_to_shard(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_ray_makes_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where the workers find the stand-ins
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "support"))  # where the workers find the fakes
     build(RECIPE, tmp_path / "one")
     build(RECIPE, tmp_path / "ray", ray="local", workers=2)
     assert contents(tmp_path / "ray") == contents(tmp_path / "one")
