@@ -1,14 +1,20 @@
-"""A command run in this process, clip files that must be refused, and a pickle that makes a folder when it is read."""
+"""A command run in this process, files of other tools, clip files that must be refused, a pickle that makes a folder when read."""
 
 from __future__ import annotations
 
 import io
+import json
+import pickle
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from facelm.cli.main import parse
 from facelm.cli.output import emit
 from facelm.face.clip.sequence import FaceSequence
+from scipy.io import savemat
 
 
 class Bomb:
@@ -69,3 +75,20 @@ def command(*argv: object) -> int:
     """Run a command line and print its results; returns the exit code."""
     line = parse([str(a) for a in argv])
     return emit(line.run(), line.json)
+
+
+def save(path: Path, content: Any) -> Path:
+    """Write ``content`` in the container that the suffix names; pickled for any other."""
+    if path.suffix == ".npz":
+        np.savez(path, **content)
+    elif path.suffix == ".npy":
+        np.save(path, np.array(content, dtype=object), allow_pickle=True)
+    elif path.suffix == ".mat":
+        savemat(path, content)
+    elif path.suffix == ".pt":
+        torch.save({k: torch.from_numpy(np.asarray(v)) for k, v in content.items()}, path)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(content))
+    else:
+        path.write_bytes(pickle.dumps(content))
+    return path

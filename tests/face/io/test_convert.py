@@ -20,8 +20,7 @@ from facelm.face.io.heads.flame import EYELIDS, import_head
 from flame_files import export_flame_layout
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inputs import command
-from scipy.io import savemat
+from inputs import command, save
 from scipy.spatial.transform import Rotation
 
 T = 7
@@ -67,23 +66,6 @@ def tdmm(frames: int = T) -> dict[str, list[np.ndarray]]:
     names = {"expression": "expression_params", "pose": "pose_params", "eyelid": "eyelid_params", "jaw": "jaw_params",
              "identity": "shape_params", "camera_pose": "cam"}
     return {new: list(s[old]) for new, old in names.items()}
-
-
-def save(path: Path, content: Any) -> Path:
-    """By suffix."""
-    if path.suffix == ".npz":
-        np.savez(path, **content)
-    elif path.suffix == ".npy":
-        np.save(path, np.array(content, dtype=object), allow_pickle=True)
-    elif path.suffix == ".mat":
-        savemat(path, content)
-    elif path.suffix == ".pt":
-        torch.save({k: torch.from_numpy(np.asarray(v)) for k, v in content.items()}, path)
-    elif path.suffix == ".json":
-        path.write_text(json.dumps(content))
-    else:
-        path.write_bytes(pickle.dumps(content))
-    return path
 
 
 # -- FLAME parameters -----------------------------------------------------------------------

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
-import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from facelm.face.clip.channels import ARKIT_52, EXPR_NAMES
 from facelm.face.head.model import HeadModel
 from facelm.face.io.convert import read_parameters
 from facelm.face.io.convert.arkit import MEDIAPIPE_52, perform
 from facelm.face.io.convert.livelink import timing
-from scipy.io import savemat
+from inputs import save
 from scipy.spatial.transform import Rotation
 
 T = 7
 RNG = np.random.default_rng(0)
-
-
-def save(path: Path, content: Any) -> Path:
-    """By suffix."""
-    if path.suffix == ".npz":
-        np.savez(path, **content)
-    elif path.suffix == ".npy":
-        np.save(path, np.array(content, dtype=object), allow_pickle=True)
-    elif path.suffix == ".mat":
-        savemat(path, content)
-    elif path.suffix == ".pt":
-        torch.save({k: torch.from_numpy(np.asarray(v)) for k, v in content.items()}, path)
-    elif path.suffix == ".json":
-        path.write_text(json.dumps(content))
-    else:
-        path.write_bytes(pickle.dumps(content))
-    return path
 
 
 # -- blend shapes ---------------------------------------------------------------------------
