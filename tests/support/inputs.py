@@ -1,4 +1,4 @@
-"""A command run in this process, files of other tools, clip files that must be refused, a pickle that makes a folder when read."""
+"""A command run in this process, files of other tools, clip files that must be refused, a pickle that acts when read."""
 
 from __future__ import annotations
 
