@@ -23,7 +23,7 @@ from ..data_gen.video.footage import Footage, FootageConfig, film, load_footage,
 from ..face.clip.canonical import canonical
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import Measurement, measure
-from ..face.facs.script import Script
+from ..face.facs.schedule import Schedule
 from ..face.facs.vocabulary import ACTIONS
 from ..face.head.model import HeadModel
 from ..face.io.media import probe
@@ -42,7 +42,7 @@ _LENGTH = (2.8, 4.4)
 
 
 # -- clips ------------------------------------------------------------------------------
-def script_of(index: int) -> Script:
+def script_of(index: int) -> Schedule:
     """The performance of clip ``index``: every action and emotion in turn begins one, the rest is sampled."""
     rng = np.random.default_rng([_SEED, index])
     while True:

@@ -15,7 +15,7 @@ import yaml
 
 from ..data_gen.corpus.splits import SPLITS
 from ..data_gen.corpus.synth import iter_corpus, load_clip
-from ..face.facs.script import Script
+from ..face.facs.schedule import Schedule
 from ..face.facs.vocabulary import ACTION, ACTIONS
 from .report import Counts, Row, Tables
 
@@ -72,7 +72,7 @@ def _facts(folder: Path) -> dict[str, list[Row]]:
             fitted, true = json.loads(row["facts"]), json.loads(row["true_facts"])
             _compare(true, fitted, tallies)
             names = {f["name"] for f in fitted}
-            expected = Script.from_json(row["true_script"]).expected_actions()
+            expected = Schedule.from_json(row["true_script"]).expected_actions()
             asked.update(expected)
             found.update(a for a in expected if a in names)
             clips, frames = clips + 1, frames + row["n_frames"]
@@ -103,7 +103,7 @@ def _items(corpus: Path, scripts: dict[str, str], prompts: dict[str, tuple[str, 
     """Test items of one corpus: its motion, with the true script and the same words for both corpora."""
     from ..eval.items import Item
 
-    return [Item(Script.from_json(scripts[row["clip_id"]]), load_clip(row), *prompts[row["clip_id"]])
+    return [Item(Schedule.from_json(scripts[row["clip_id"]]), load_clip(row), *prompts[row["clip_id"]])
             for row in iter_corpus(corpus, "test") if row["clip_id"] in scripts]
 
 

@@ -21,7 +21,7 @@ from ..data_gen.fit.quality import jitter
 from ..data_gen.performer.sampler import sample_script
 from ..data_gen.video.footage import FootageConfig, film
 from ..face.facs.measure import measure
-from ..face.facs.script import Script
+from ..face.facs.schedule import Schedule
 from ..face.facs.timeline import hysteresis
 from ..face.head.model import HeadModel
 from ..face.io.media import probe, read_frames
@@ -132,7 +132,8 @@ def _speed_clip(folder: Path, frames: int) -> Path:
     base = folder / f"speed_{SPEED_FRAMES}.mp4"
     if not base.is_file():
         script = sample_script(np.random.default_rng(5), required=("talking", "smile"))
-        script = Script(SPEED_FRAMES / SPEED_FPS, tuple(e for e in script.events if e.start < 8), script.subject, script.style, 5)
+        events = tuple(e for e in script.events if e.start < 8)
+        script = Schedule(SPEED_FRAMES / SPEED_FPS, events, script.subject, script.style, 5)
         film(script, base, FootageConfig(size=SPEED_SIZE, fps=SPEED_FPS, share=(0.6, 0.7)), seed=5)
     if frames <= SPEED_FRAMES:
         return base

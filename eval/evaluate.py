@@ -20,7 +20,7 @@ from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.spontaneous import add_idle
 from ..face.facs.measure import measure
-from ..face.facs.script import Script
+from ..face.facs.schedule import Schedule
 from ..face.head.model import HeadModel
 from ..tokenizer.features import to_features
 from .items import Item
@@ -86,7 +86,7 @@ def detections(clip: FaceSequence, head: HeadModel) -> list[Detection]:
     return [Detection(a.name, a.onset) for a in measure(clip, head).actions]
 
 
-def score_motion(name: str, scripts: Sequence[Script], found: Sequence[Sequence[Detection]],
+def score_motion(name: str, scripts: Sequence[Schedule], found: Sequence[Sequence[Detection]],
                  seconds: Sequence[float] | None = None) -> Row:
     """A Language2Motion row: the measured actions of one clip for each script.
 
@@ -100,7 +100,7 @@ def score_motion(name: str, scripts: Sequence[Script], found: Sequence[Sequence[
     return _row(name, counts, orders)
 
 
-def score_text(name: str, scripts: Sequence[Script], texts: Sequence[str], spontaneous: bool = False) -> Row:
+def score_text(name: str, scripts: Sequence[Schedule], texts: Sequence[str], spontaneous: bool = False) -> Row:
     """A Motion2Language row: what each text names against its clip's script.
 
     Args:
@@ -216,7 +216,7 @@ def _as_words(lm: Any, clips: Sequence[FaceSequence]) -> list[str]:
     return [" ".join(f"m{i}" for i in layout.encode(c) if i < layout.n_codes) for c in codes]
 
 
-def _per_action(scripts: Sequence[Script], found: Sequence[Sequence[Detection]]) -> dict[str, dict[str, float]]:
+def _per_action(scripts: Sequence[Schedule], found: Sequence[Sequence[Detection]]) -> dict[str, dict[str, float]]:
     out: dict[str, dict[str, float]] = {}
     for script, seen in zip(scripts, found, strict=True):
         names = {d.name for d in seen}

@@ -13,7 +13,7 @@ from ..data_gen.performer.animator import perform
 from ..data_gen.performer.sampler import sample_script
 from ..data_gen.text.captions import caption, describe
 from ..face.clip.sequence import FaceSequence
-from ..face.facs.script import Script
+from ..face.facs.schedule import Schedule
 from ..face.head.model import HeadModel
 
 FRESH_SEED = 900_000_000
@@ -24,7 +24,7 @@ FRESH_SEED = 900_000_000
 class Item:
     """One test clip and its words."""
 
-    script: Script
+    script: Schedule
     clip: FaceSequence
     prompt: str
     description: str
@@ -69,5 +69,5 @@ def corpus_items(folder: str | os.PathLike[str], n: int, split: str = "test", se
             if not prompts or not row["describe"]:
                 raise ValueError(f"clip {row['clip_id']} of {folder} has no words; make the corpus again")
             prompt = prompts[int(rng.integers(len(prompts)))]
-            out.append(Item(Script.from_json(row["script"]), load_clip(row), prompt, row["describe"][0]))
+            out.append(Item(Schedule.from_json(row["script"]), load_clip(row), prompt, row["describe"][0]))
     return out

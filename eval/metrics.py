@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 
-from ..face.facs.script import Script
+from ..face.facs.schedule import Schedule
 from ..face.facs.vocabulary import EMOTION_ACTIONS
 
 APART = 0.25
@@ -54,7 +54,7 @@ class Counts:
         return 2 * self.hits / max(1, 2 * self.hits + self.missed + self.invented)
 
 
-def count_actions(script: Script, found: Iterable[str], spontaneous: bool = True) -> Counts:
+def count_actions(script: Schedule, found: Iterable[str], spontaneous: bool = True) -> Counts:
     """Compare a set of action names with what a script asks for.
 
     Side effects (``Action.entails``, ``EMOTION_MAY_SHOW``) count neither for nor against.
@@ -88,7 +88,7 @@ def actions_of(name: str) -> tuple[str, ...]:
     return EMOTION_ACTIONS.get(name, (name,))
 
 
-def event_onsets(script: Script, detections: Sequence[Detection],
+def event_onsets(script: Schedule, detections: Sequence[Detection],
                  due: Sequence[float] | None = None) -> list[float | None]:
     """For each event, when it begins in the measurement; None when it is absent.
 
@@ -116,7 +116,7 @@ def event_onsets(script: Script, detections: Sequence[Detection],
     return out
 
 
-def order_score(script: Script, detections: Sequence[Detection], due: Sequence[float] | None = None) -> OrderScore | None:
+def order_score(script: Schedule, detections: Sequence[Detection], due: Sequence[float] | None = None) -> OrderScore | None:
     """Are the events of a script in its order? None when it has no order to keep.
 
     Args:

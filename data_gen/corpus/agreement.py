@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...face.facs.measure import MeasuredAction, Measurement
-from ...face.facs.script import LEVELS, level_of
+from ...face.facs.schedule import LEVELS, level_of
 from ...face.facs.vocabulary import ACTION, EMOTION_ACTIONS, EMOTIONS, allowed_with
 from ..prompts.factors import Attributes
 from ..text.from_facts import PROTOTYPE, Texts, explain

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...common.files import atomic_file, write_json, write_text
-from ...face.facs.script import Script
+from ...face.facs.schedule import Schedule
 from ...face.facs.vocabulary import ACTIONS
 from .recipe import Recipe
 from .shards import MOTION, arrow
@@ -52,7 +52,7 @@ class _Counts:
 
     def add(self, row: dict[str, Any]) -> None:
         """Count one row of either kind of corpus."""
-        script = Script.from_json(row["script"])
+        script = Schedule.from_json(row["script"])
         self.events.update(e.name for e in script.events)
         self.reserved[row["split"]] += has_reserved_pair(script)
         self.lengths[row["n_events"]] += 1

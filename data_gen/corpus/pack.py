@@ -19,7 +19,7 @@ from ...common.store import Record, Store, stamp, stamped
 from ...face.clip.canonical import bridge
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.measure import measure
-from ...face.facs.script import Script
+from ...face.facs.schedule import Schedule
 from .recipe import Recipe
 from .shards import FORMAT, MOTION, Shard, motion_columns, plan_shards, write_rows
 from .shards import VERSION as CORPUS_VERSION
@@ -99,7 +99,7 @@ def true_row(store: Store, clip: Kept) -> dict[str, Any]:
     asked = _data(store, clip, "prompts")
     name = int(digest(clip.item)[:8], 16)
     rng = np.random.default_rng([name, 3])
-    return script_row(Script.from_json(asked["script"]), clip.clip_id, clip.split, rng,
+    return script_row(Schedule.from_json(asked["script"]), clip.clip_id, clip.split, rng,
                       lambda seq: measure(seq, default_head()))
 
 

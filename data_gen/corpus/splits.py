@@ -12,7 +12,7 @@ import json
 from functools import cache
 from itertools import combinations
 
-from ...face.facs.script import Script, level_of
+from ...face.facs.schedule import Schedule, level_of
 from ...face.facs.vocabulary import ACTIONS, EMOTIONS
 from ..performer.transitions import Plan
 from ..text.captions import SPLITS
@@ -44,13 +44,13 @@ def reserved_pairs() -> frozenset[frozenset[str]]:
                      if _draw("pair " + " ".join(p)) < _PAIR_SHARE and frozenset(p) not in EVERYDAY)
 
 
-def has_reserved_pair(script: Script) -> bool:
+def has_reserved_pair(script: Schedule) -> bool:
     """Whether a script combines a pair that is reserved for the test split."""
     names = sorted({e.name for e in script.events})
     return any(frozenset(p) in reserved_pairs() for p in combinations(names, 2))
 
 
-def structure(script: Script) -> str:
+def structure(script: Schedule) -> str:
     """What happens, as text: scripts that differ only in fine timing and style have the same."""
     words = [f"{script.seconds:.0f}s"]
     for g in groups(script):
@@ -59,7 +59,7 @@ def structure(script: Script) -> str:
     return " ".join(words)
 
 
-def split_of(script: Script) -> str:
+def split_of(script: Schedule) -> str:
     """Train | val | test of a script."""
     if has_reserved_pair(script):
         return "test"

@@ -20,7 +20,7 @@ from ...face.clip.normalise import normalise
 from ...face.clip.sequence import FaceSequence
 from ...face.clip.windows import windows
 from ...face.facs.measure import Measurement, measure
-from ...face.facs.script import Script
+from ...face.facs.schedule import Schedule
 from ...face.head.model import HeadModel
 from ..fit.fit import FitResult, fit_media
 from ..performer.sampler import sample_script
@@ -72,10 +72,10 @@ class Job:
         return self.store.place(stage, self.item.id) / name
 
     @property
-    def script(self) -> Script | None:
+    def script(self) -> Schedule | None:
         """The true script, when there is one."""
         text = self.records["prompts"].data.get("script")
-        return Script.from_json(text) if text else None
+        return Schedule.from_json(text) if text else None
 
     def video(self) -> Path:
         """The clip's video."""
@@ -177,7 +177,7 @@ def captions(job: Job) -> dict[str, Any]:
     return {"parts": parts}
 
 
-def _agreement(asked: dict[str, Any], script: Script | None, shown: Measurement) -> dict[str, Any]:
+def _agreement(asked: dict[str, Any], script: Schedule | None, shown: Measurement) -> dict[str, Any]:
     """Flags of a clip that does not show what was asked for; spontaneous blinks do not count."""
     if script is not None:
         missing = [a for a in script.expected_actions() if a not in shown.names]
@@ -224,7 +224,7 @@ def split_of_clip(recipe: Recipe, item: Item, asked: Record) -> str:
     """The split that a clip belongs to; known before anything is rendered."""
     rule = recipe.split.rule
     if rule == "structure" or rule == "auto" and recipe.backend == "performer":
-        return split_of(Script.from_json(asked.data["script"]))
+        return split_of(Schedule.from_json(asked.data["script"]))
     return split_of_source(asked.data["group"], recipe.split.val, recipe.split.test)
 
 

@@ -25,7 +25,7 @@ from ...common.files import write_json
 from ...common.store import sweep
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.measure import measure as measure_clip
-from ...face.facs.script import Script
+from ...face.facs.schedule import Schedule
 from ..performer.animator import perform
 from ..performer.sampler import sample_script
 from ..text.captions import caption, describe, draw_register
@@ -78,7 +78,7 @@ class CorpusReport:
     seconds: float
 
 
-def script_of(config: CorpusConfig, index: int) -> Script:
+def script_of(config: CorpusConfig, index: int) -> Schedule:
     """The script of clip ``index``."""
     return sample_script(np.random.default_rng([config.seed, index]))
 
@@ -90,7 +90,7 @@ def make_row(config: CorpusConfig, index: int, measure: Measure) -> dict[str, An
     return script_row(script, f"{config.seed}-{index:07d}", split_of(script), rng, measure)
 
 
-def script_row(script: Script, clip_id: str, split: str, rng: np.random.Generator, measure: Measure) -> dict[str, Any]:
+def script_row(script: Schedule, clip_id: str, split: str, rng: np.random.Generator, measure: Measure) -> dict[str, Any]:
     """The performance of a script with its words, as a row of a corpus.
 
     Args:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...common.files import atomic_file
 from ...common.progress import Progress, silent
-from ...face.facs.script import Style
+from ...face.facs.schedule import Style
 from ..performer.transitions import Stage, TransitionSpec, realise_plan, sample_plan
 from ..text.transition_text import word_plan
 from .shards import arrow

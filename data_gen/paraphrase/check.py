@@ -18,7 +18,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS, read_yaml
-from ...face.facs.script import Script, level_of
+from ...face.facs.schedule import Schedule, level_of
 from ..text.lexicon import COUNTS, NUMBERS, PHRASES, WORDS
 from ..text.parser import TextFacts, patterns, text_facts, tokens
 from ..text.parser import _key as common_form
@@ -105,7 +105,7 @@ def _shape(facts: TextFacts) -> list[Counter[str]]:
     return [Counter(g) for g in facts.groups]
 
 
-def problems(original: str, rewrite: str, *, script: Script | None = None, split: str = "train",
+def problems(original: str, rewrite: str, *, script: Schedule | None = None, split: str = "train",
              config: CheckConfig | None = None) -> list[str]:
     """Why a rewrite must not replace its original; empty when it may.
 
@@ -153,7 +153,7 @@ def _counts(text: str) -> str:
     return re.sub(r"\btwo times\b", "twice", text, flags=re.IGNORECASE)
 
 
-def _same_story(was: TextFacts, now: TextFacts, lost: Sequence[str], script: Script | None) -> list[str]:
+def _same_story(was: TextFacts, now: TextFacts, lost: Sequence[str], script: Schedule | None) -> list[str]:
     """Order, strengths and counts of two texts that name the same."""
     out: list[str] = []
     shape = [Counter({n: c for n, c in g.items() if n not in lost}) for g in _shape(was)]

@@ -27,7 +27,7 @@ from ...common.config import SETTINGS
 from ...common.files import atomic_file
 from ...common.progress import Progress, silent
 from ...common.store import Journal
-from ...face.facs.script import Script
+from ...face.facs.schedule import Schedule
 from ..corpus.shards import iter_corpus
 from ..corpus.splits import SPLITS
 from ..text.captions import REGISTERS
@@ -166,7 +166,7 @@ class Rewriter:
         self.cache.put(key, reply)
         return reply
 
-    def rewrite(self, caption: str, script: Script | None = None, split: str = "train") -> Rewritten:
+    def rewrite(self, caption: str, script: Schedule | None = None, split: str = "train") -> Rewritten:
         """One caption in other words, or itself when no reply says the same.
 
         Args:
@@ -216,7 +216,7 @@ class Rewriter:
         if registers and len(registers) != len(originals):
             raise ValueError(f"a row has {len(originals)} captions and {len(registers)} registers; needed: one for each")
         raw = row.get("script")
-        script = Script.from_json(raw if isinstance(raw, str) else json.dumps(raw)) if raw not in (None, "") else None
+        script = Schedule.from_json(raw if isinstance(raw, str) else json.dumps(raw)) if raw not in (None, "") else None
         split = str(row.get("split") or "train")
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}; allowed: {', '.join(SPLITS)}")

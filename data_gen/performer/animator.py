@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...face.clip.channels import EXPR_NAMES
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.poses import ACTION_POSES, EMOTION_POSES, POSE_CHANNELS
-from ...face.facs.script import Event, Script
+from ...face.facs.schedule import Event, Schedule
 from ...face.facs.vocabulary import ACTION
 from ...face.head.model import HeadModel
 from .dynamics import BLINK, RATES, WINK, minimum_jerk, stroke, strokes
@@ -49,7 +49,7 @@ def n_frames(seconds: float, fps: float = FPS) -> int:
     return max(1, round(seconds * fps))
 
 
-def perform(script: Script, head: HeadModel | None = None, *, shape: NDArray[np.float32] | None = None,
+def perform(script: Schedule, head: HeadModel | None = None, *, shape: NDArray[np.float32] | None = None,
             fps: float = FPS) -> FaceSequence:
     """Perform a script: the commanded layer only, the same for the same script.
 
@@ -96,7 +96,7 @@ def realise(motion: dict[str, Curve], frames: int, head: HeadModel | None = None
                    shape=np.pad(identity, (0, model.n_shape - len(identity))))
 
 
-def channels(script: Script, fps: float = FPS) -> dict[str, Curve]:
+def channels(script: Schedule, fps: float = FPS) -> dict[str, Curve]:
     """The performance as named channels.
 
     Returns:
@@ -127,7 +127,7 @@ def finish(out: dict[str, Curve]) -> dict[str, Curve]:
 
 
 # -- single events ----------------------------------------------------------------------
-def _part(script: Script, index: int, level: float, t: Curve, seed: int) -> _Part:
+def _part(script: Schedule, index: int, level: float, t: Curve, seed: int) -> _Part:
     event, name = script.events[index], script.events[index].name
     duration = max(event.end(script.seconds) - event.start, 1e-3)
     cycles = event.cycles or max(1, round(RATES.get(name, 0.0) * duration))
@@ -155,7 +155,7 @@ def _takes_over(first: Event, second: Event) -> bool:
     return bool(_SUMMED.intersection(_POSES[first.name]).intersection(_POSES[second.name]))
 
 
-def _release(script: Script, index: int) -> tuple[float, float] | None:
+def _release(script: Schedule, index: int) -> tuple[float, float] | None:
     """When an event's offset begins and how long it takes; None when it stays to the end."""
     event = script.events[index]
     begin, fall = np.inf if event.stays else event.apex + event.hold, event.fall

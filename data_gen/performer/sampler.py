@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
 from ...face.facs.poses import ACTION_POSES
-from ...face.facs.script import LEVELS, Event, Script, Style
+from ...face.facs.schedule import LEVELS, Event, Schedule, Style
 from ...face.facs.vocabulary import ACTION, ACTIONS, EMOTION_ACTIONS, EMOTIONS
 from ..tables import read_table
 from .dynamics import BLINK, WINK, main_sequence
@@ -249,7 +249,7 @@ def sample_style(rng: np.random.Generator) -> Style:
 
 
 def sample_script(rng: np.random.Generator, *, config: SamplerConfig | None = None,
-                  required: tuple[str, ...] = ()) -> Script:
+                  required: tuple[str, ...] = ()) -> Schedule:
     """Draw a script of 1.44 to 8 s with 1 to 4 events in order of their start; the same state of ``rng`` gives the same one.
 
     Args:
@@ -274,4 +274,4 @@ def sample_script(rng: np.random.Generator, *, config: SamplerConfig | None = No
         seconds = max(round(up(MIN_SECONDS, cfg.step), 3), round(up(ends, cfg.step) + tail, 3))
         if seconds <= MAX_SECONDS:
             subject = str(rng.choice(["woman", "man", "person"]))
-            return Script(seconds, tuple(events), subject, sample_style(rng), int(rng.integers(0, 2**31)))
+            return Schedule(seconds, tuple(events), subject, sample_style(rng), int(rng.integers(0, 2**31)))

@@ -20,7 +20,7 @@ from ...face.clip.curves import runs
 from ...face.clip.sequence import FaceSequence
 from ...face.clip.trajectory import state
 from ...face.facs.poses import ACTION_POSES, EMOTION_POSES
-from ...face.facs.script import LEVELS, MAX_SECONDS, Style
+from ...face.facs.schedule import LEVELS, MAX_SECONDS, Style
 from ...face.facs.vocabulary import EMOTIONS
 from ...face.head.model import HeadModel
 from .animator import FPS, close_lids, finish, n_frames, realise

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...face.facs.script import Event, Script
+from ...face.facs.schedule import Event, Schedule
 from ...face.facs.vocabulary import ACTION, EMOTION_ACTIONS
 from ..performer.sampler import FELT, STEP, compatible, sample_event, sample_style, snap, up
 from ..text.lexicon import WORDS
@@ -67,7 +67,7 @@ def _schedule(rng: np.random.Generator, events: list[Event], pause: float, step:
     return sorted(placed, key=lambda e: e.start)
 
 
-def script_for(attributes: Attributes, seed: int = 0, step: float = STEP) -> Script:
+def script_for(attributes: Attributes, seed: int = 0, step: float = STEP) -> Schedule:
     """A performance of what a prompt asks for.
 
     What can be shown at the same time is; what cannot (speech and a full facial emotion) follows one
@@ -94,4 +94,4 @@ def script_for(attributes: Attributes, seed: int = 0, step: float = STEP) -> Scr
     if last is not None and last.name in FELT and rng.random() < 0.4:
         best = [replace(e, fall=0.0) if e is last else e for e in best]
     seconds = float(np.clip(up(ends + 2 * STEP, step), SHORTEST, LONGEST))
-    return Script(round(seconds, 3), tuple(best), attributes.gender, sample_style(rng), seed)
+    return Schedule(round(seconds, 3), tuple(best), attributes.gender, sample_style(rng), seed)

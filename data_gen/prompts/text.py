@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from ...face.facs.script import LEVELS, Event
+from ...face.facs.schedule import LEVELS, Event
 from ..text.lexicon import NONE, UNGRADED, WORDS, article
 from ..text.phrasing import Speaker, Voice
 from .factors import TABLE, Attributes

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
-from ...face.facs.script import Event, Script, level_of
+from ...face.facs.schedule import Event, Schedule, level_of
 from ..tables import read_table
 from .lexicon import COUNTABLE, EMOTION_NOUNS, FACS, UNGRADED
 from .phrasing import COMMAND, Group, Speaker, Voice, canonical_order, groups
@@ -126,7 +126,7 @@ class _Story:
             self.last = ""
         return way + self.group(group)
 
-    def ending(self, script: Script) -> str:
+    def ending(self, script: Schedule) -> str:
         """How the clip ends, sometimes."""
         s, third = self.s, "_third" if self.form == "third" and not self.plural else ""
         if script.events[-1].stays and self.last != "part" and s.chance(0.4):
@@ -135,7 +135,7 @@ class _Story:
             return s.pick(_WAYS[f"rests{third}"])
         return ""
 
-    def story(self, script: Script) -> str:
+    def story(self, script: Schedule) -> str:
         """All groups in one or more sentences, without the final period."""
         parts, s = groups(script), self.s
         if len(parts) == 2 and all(len(g.events) == 1 for g in parts):
@@ -161,7 +161,7 @@ class _Story:
         return f"{s.pick(_WAYS['go_face' if s.chance(0.5) else 'go'])} {x} to {y}"
 
 
-def _rests_at_end(script: Script) -> bool:
+def _rests_at_end(script: Schedule) -> bool:
     """Whether the face is back at rest for at least a quarter of a second when the clip ends."""
     return max(e.end(script.seconds) for e in script.events) <= script.seconds - 0.25
 
@@ -176,12 +176,12 @@ def _upper(text: str) -> str:
     return re.sub(r"(^|[.] )([a-z])", lambda m: m[1] + m[2].upper(), text)
 
 
-def _voice(script: Script, rng: np.random.Generator) -> Voice:
+def _voice(script: Schedule, rng: np.random.Generator) -> Voice:
     options = _TABLE.voices[script.subject]
     return _TABLE.voices["face"][0] if rng.random() < 0.1 else options[int(rng.integers(len(options)))]
 
 
-def _plain(script: Script, rng: np.random.Generator, held: bool) -> str:
+def _plain(script: Schedule, rng: np.random.Generator, held: bool) -> str:
     speaker = Speaker(rng, _voice(script, rng), held_out=held)
     if not script.events:
         v = speaker.voice
@@ -189,7 +189,7 @@ def _plain(script: Script, rng: np.random.Generator, held: bool) -> str:
     return _upper(_Story(speaker, "third").story(script)) + "."
 
 
-def _command(script: Script, rng: np.random.Generator, held: bool) -> str:
+def _command(script: Schedule, rng: np.random.Generator, held: bool) -> str:
     voices = _TABLE.voices["command"]
     speaker = Speaker(rng, voices[int(rng.integers(len(voices)))], held_out=held, mark=0.8)
     if not script.events:
@@ -212,7 +212,7 @@ def _command(script: Script, rng: np.random.Generator, held: bool) -> str:
     return _upper(text) + "." if ". " in text or speaker.chance(0.5) else text
 
 
-def _director(script: Script, rng: np.random.Generator, held: bool) -> str:
+def _director(script: Schedule, rng: np.random.Generator, held: bool) -> str:
     speaker = Speaker(rng, COMMAND, held_out=held, tempo=0.35)
     if not script.events:
         return speaker.pick(_WAYS["director_nothing"])
@@ -265,7 +265,7 @@ def _code(event: Event, speaker: Speaker) -> str:
     return f"{code} x{event.cycles}" if event.name in COUNTABLE and event.cycles > 1 else code
 
 
-def _clinical(script: Script, rng: np.random.Generator, held: bool) -> str:
+def _clinical(script: Schedule, rng: np.random.Generator, held: bool) -> str:
     speaker = Speaker(rng, COMMAND, held_out=held)
     if not script.events:
         return speaker.pick(_WAYS["clinical_nothing"])
@@ -279,7 +279,7 @@ def _clinical(script: Script, rng: np.random.Generator, held: bool) -> str:
     return _upper(text) + ("." if speaker.chance(0.6) else "")
 
 
-def _timed(script: Script, rng: np.random.Generator, held: bool) -> str:
+def _timed(script: Schedule, rng: np.random.Generator, held: bool) -> str:
     voice = _voice(script, rng)
     speaker = Speaker(rng, voice, held_out=held, mark=0.75, tempo=0.0)
     total = f"{script.seconds:.1f}"
@@ -313,7 +313,7 @@ def draw_register(rng: np.random.Generator) -> str:
     return next((name for name, upto in zip(SHARES, accumulate(SHARES.values()), strict=True) if roll < upto), "plain")
 
 
-def caption(script: Script, rng: np.random.Generator, register: str | None = None, split: str = "train") -> str:
+def caption(script: Schedule, rng: np.random.Generator, register: str | None = None, split: str = "train") -> str:
     """One English text for a script; the same state of ``rng`` gives the same text.
 
     Args:
@@ -333,7 +333,7 @@ def caption(script: Script, rng: np.random.Generator, register: str | None = Non
     return _WRITERS[name](script, rng, held)
 
 
-def describe(script: Script, rng: np.random.Generator | None = None) -> str:
+def describe(script: Schedule, rng: np.random.Generator | None = None) -> str:
     """A compact description in one uniform style, the target of Motion2Language.
 
     Motion does not show who moves, so no subject is named: "Smiles strongly, then nods twice

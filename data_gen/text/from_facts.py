@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass as checked
 from ...common.config import SETTINGS
 from ...face.facs.emotions import EmotionSegment
 from ...face.facs.measure import MeasuredAction, Measurement
-from ...face.facs.script import Event, Script, level_of
+from ...face.facs.schedule import Event, Schedule, level_of
 from ...face.facs.vocabulary import ACTION, allowed_with
 from ..tables import read_table
 from .captions import caption, describe, draw_register
@@ -72,7 +72,7 @@ class Texts:
 class Explained:
     """A script, and what was measured but is not in it."""
 
-    script: Script
+    script: Schedule
     left_out: tuple[MeasuredAction, ...]
     """Actions of their own that were too many or too weak to say; not those that an event entails."""
     emotions_left_out: tuple[str, ...] = ()
@@ -237,12 +237,12 @@ def explain(m: Measurement, seconds: float, *, subject: str = "person") -> Expla
     said = {id(a) for _, a in kept}
     names = {"neutral", *(e.name for e, _ in kept)}
     unsaid = tuple(dict.fromkeys(s.name for s in m.emotion.timeline if s.name not in names))
-    return Explained(Script(round(seconds, 3), tuple(e for e, _ in kept), subject),
+    return Explained(Schedule(round(seconds, 3), tuple(e for e, _ in kept), subject),
                      tuple(a for a in own if id(a) not in said), unsaid)
 
 
 # -- text -------------------------------------------------------------------------------
-def says_only(text: str, script: Script) -> bool:
+def says_only(text: str, script: Schedule) -> bool:
     """Whether a text names nothing but the script's events, with their strengths and counts."""
     return all(
         any(e.name == said.name and said.level in ("medium", level_of(e.intensity)) for e in script.events)

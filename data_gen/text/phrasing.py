@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ...face.facs.script import Event, Script, level_of
+from ...face.facs.schedule import Event, Schedule, level_of
 from ...face.facs.vocabulary import ACTION
 from . import lexicon
 from .lexicon import COUNTABLE, LEXICON, PHRASES, UNGRADED, Phrase
@@ -56,7 +56,7 @@ class Group:
     """first | then | during (the previous group is still held) | into (one emotion turns into another)"""
 
 
-def groups(script: Script) -> tuple[Group, ...]:
+def groups(script: Schedule) -> tuple[Group, ...]:
     """The script's events in groups of simultaneous starts, in order of time."""
     clusters: list[list[Event]] = []
     for e in script.events:

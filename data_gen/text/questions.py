@@ -15,7 +15,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass as checked
 
 from ...common.config import SETTINGS
-from ...face.facs.script import Event, Script, level_of
+from ...face.facs.schedule import Event, Schedule, level_of
 from ...face.facs.vocabulary import ACTION, ACTIONS, EMOTIONS
 from ..tables import read_table
 from .captions import HELD_OUT_SHARE, SPLITS
@@ -79,7 +79,7 @@ class _Questioner:
     """Draws questions on one clip; a method for each of ``KINDS``."""
 
 
-    def __init__(self, script: Script, facts: Sequence[Fact] | None, rng: np.random.Generator, split: str) -> None:
+    def __init__(self, script: Schedule, facts: Sequence[Fact] | None, rng: np.random.Generator, split: str) -> None:
         held = split == "test" and bool(rng.random() < HELD_OUT_SHARE)
         self.script, self.facts, self.groups = script, facts, groups(script)
         self.s = Speaker(rng, Voice("", "", "its"), held_out=held, mark=0.0, tempo=0.0, canonical=0 if held else 4)
@@ -247,7 +247,7 @@ class _Questioner:
                     weights[at] = 0.0
 
 
-def questions(script: Script, facts: Sequence[Fact] | None, rng: np.random.Generator, n: int = 6,
+def questions(script: Schedule, facts: Sequence[Fact] | None, rng: np.random.Generator, n: int = 6,
               split: str = "train") -> list[QA]:
     """Up to ``n`` different questions on one clip, with their answers.
 

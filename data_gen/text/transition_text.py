@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
 from ...face.facs.poses import ACTION_POSES
-from ...face.facs.script import LEVELS
+from ...face.facs.schedule import LEVELS
 from ...face.facs.vocabulary import ACTION, EMOTIONS
 from ..performer.transitions import EMOTION_CHANNELS, Plan, Stage
 from ..tables import read_table

@@ -27,7 +27,7 @@ from ...common.progress import Progress, silent
 from ...face.clip.rotation import rotation_matrices
 from ...face.clip.sequence import FaceSequence
 from ...face.clip.spontaneous import IdleConfig, add_idle
-from ...face.facs.script import Script
+from ...face.facs.schedule import Schedule
 from ...face.head.model import HeadModel
 from ...face.io.video import write_mp4
 from ...face.render.camera import PinholeCamera, check_size
@@ -98,7 +98,7 @@ class Footage:
     truth: FaceSequence
     """The clip that was drawn, in the camera's frame."""
     camera: PinholeCamera
-    script: Script
+    script: Schedule
     attributes: dict[str, Any] = field(default_factory=dict)
     """Skin, light, background, framing...: what was drawn, in words and numbers."""
 
@@ -113,7 +113,7 @@ def sidecar_path(path: str | os.PathLike[str]) -> Path:
     return Path(path).with_suffix(".json")
 
 
-def film(script: Script, out_path: str | os.PathLike[str], config: FootageConfig | None = None, seed: int = 0,
+def film(script: Schedule, out_path: str | os.PathLike[str], config: FootageConfig | None = None, seed: int = 0,
          head: HeadModel | None = None, progress: Progress = silent) -> Footage:
     """Film a performance: ``out_path`` (.mp4), ``<stem>.truth.npz`` and ``<stem>.json``.
 
@@ -171,7 +171,7 @@ class Take:
                 yield picture if record is None else record(picture)
 
 
-def prepare(script: Script, config: FootageConfig | None = None, seed: int = 0, head: HeadModel | None = None) -> Take:
+def prepare(script: Schedule, config: FootageConfig | None = None, seed: int = 0, head: HeadModel | None = None) -> Take:
     """Draw identity, camera and scene, and perform; see :func:`film`."""
     cfg, model = config or FootageConfig(), head or HeadModel.default()
     if seed < 0:
@@ -259,7 +259,7 @@ def load_footage(path: str | os.PathLike[str]) -> Footage:
         if row["format"] != FORMAT or row["version"] != FORMAT_VERSION:
             raise ValueError(f"{row['format']} version {row['version']}")
         camera = PinholeCamera(float(row["camera"]["focal"]), int(row["camera"]["width"]), int(row["camera"]["height"]))
-        script = Script.from_json(json.dumps(row["script"]))
+        script = Schedule.from_json(json.dumps(row["script"]))
         attributes = dict(row["attributes"])
     except (KeyError, TypeError, ValueError) as err:
         raise ValueError(f"{sidecar_path(video)} is not a footage sidecar ({err}); film the clip again") from err

@@ -24,7 +24,7 @@ from facelm.data_gen.video.footage import FootageConfig, Take, prepare
 from facelm.face.clip.channels import EXPR_INDEX, EXPR_NAMES
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.poses import ACTION_POSES, EMOTION_POSES
-from facelm.face.facs.script import Script
+from facelm.face.facs.schedule import Schedule
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.learned_prior import OUTPUTS, Found, LearnedPrior, features, other_side
 from facelm.face.landmarks.points import embedding_for
@@ -55,7 +55,7 @@ class Sample:
 
 
 # -- clips ------------------------------------------------------------------------------
-def script_of(seed: int, index: int) -> Script:
+def script_of(seed: int, index: int) -> Schedule:
     """Every action and emotion in turn begins a clip, the rest is sampled; 2 to 4.4 s."""
     rng = np.random.default_rng([seed, index])
     while True:

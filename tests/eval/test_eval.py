@@ -23,14 +23,14 @@ from facelm.face.clip.normalise import Normalised
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.clip.spontaneous import filter_idle
 from facelm.face.facs.measure import MeasuredAction, measure
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.head.model import HeadModel
 from facelm.tokenizer.codec import FaceTokenizer, MotionTokens
 from tiny_agent import tiny_face_tokenizer
 
 
-def script(*events: tuple[str, float], seconds: float = 8.0) -> Script:
-    return Script(seconds, tuple(Event(name, start, 0.4, 0.4, 0.4) for name, start in events))
+def script(*events: tuple[str, float], seconds: float = 8.0) -> Schedule:
+    return Schedule(seconds, tuple(Event(name, start, 0.4, 0.4, 0.4) for name, start in events))
 
 
 def seen(*found: tuple[str, float]) -> list[Detection]:

@@ -13,7 +13,7 @@ from facelm.data_gen.performer.transitions import Stage, TransitionSpec, perform
 from facelm.data_gen.text.transition_text import parse
 from facelm.eval.datasets.expressions import CKPLUS, ExpressionSet, frame_pose
 from facelm.face.clip.sequence import FaceSequence
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.head.model import HeadModel
 
 
@@ -26,7 +26,7 @@ def tiny_set(subjects: int = 4, frames: int = 2, labels: tuple[str, ...] = CKPLU
         shape[:10] = rng.normal(0, 0.6, 10)
         for label, emotion in enumerate(labels):
             level = float(rng.uniform(0.75, 1.0))
-            clip = perform(Script(1.0, (Event(emotion, 0.1, 0.4, 0.5, 0.0, level),)), head, shape=shape)
+            clip = perform(Schedule(1.0, (Event(emotion, 0.1, 0.4, 0.5, 0.0, level),)), head, shape=shape)
             for k in range(frames):
                 expr, pose = frame_pose(clip, len(clip) - 1 - k)
                 pose = pose + np.concatenate([rng.normal(0, 0.03, 3), np.zeros(3)])

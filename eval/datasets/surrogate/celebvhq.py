@@ -13,7 +13,7 @@ from ....common.progress import Progress
 from ....data_gen.video.footage import in_camera
 from ....data_gen.video.scene import Scene, draw_background, draw_lights, head_frame, place
 from ....face.clip.spontaneous import IdleConfig
-from ....face.facs.script import Event
+from ....face.facs.schedule import Event
 from ....face.head.model import HeadModel
 from ....face.io.video import write_mp4
 from ..celebvhq import INFO, SPELLED

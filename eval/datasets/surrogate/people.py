@@ -21,7 +21,7 @@ from ....data_gen.video.scene import Placement, Scene, SceneRenderer, Sensor, dr
 from ....face.clip.channels import EXPR_INDEX, EXPR_NAMES
 from ....face.clip.sequence import FaceSequence
 from ....face.clip.spontaneous import IdleConfig, add_idle
-from ....face.facs.script import Event, Script, Style
+from ....face.facs.schedule import Event, Schedule, Style
 from ....face.facs.vocabulary import EMOTION_MAY_SHOW, EMOTIONS
 from ....face.head.model import HeadModel
 from ....face.render.shading import Eyes, Palette
@@ -127,7 +127,7 @@ def act(person: Person, acts: tuple[Act, ...], seconds: float, fps: float, rng: 
             level = float(rng.uniform(0.15, 0.4) * a.intensity)
             events.append(Event(str(rng.choice(usual)), a.start, a.rise, hold, fall, level))
     events.sort(key=lambda e: e.start)
-    script = Script(seconds, tuple(events), "person", person.style, int(rng.integers(0, 2**31)))
+    script = Schedule(seconds, tuple(events), "person", person.style, int(rng.integers(0, 2**31)))
     clip = perform(script, head, shape=person.shape, fps=fps)
     expr = np.clip(clip.expr * person.gains + extra, 0.0, 1.0).astype(np.float32)
     clip = clip.replace(expr=expr)

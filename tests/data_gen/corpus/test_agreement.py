@@ -14,14 +14,14 @@ from facelm.data_gen.prompts.script import script_for
 from facelm.data_gen.prompts.suite import sample_prompts
 from facelm.data_gen.text.from_facts import texts_for
 from facelm.face.facs.measure import Measurement, measure
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.facs.vocabulary import ACTION
 
 
 def clip(*events: tuple[str, float], level: float = 0.7, cycles: int = 0, seconds: float = 5.0) -> Measurement:
     made = [Event(n, at, 0.12, 0.04, 0.16, 1.0, 1) if n == "blink" else Event(n, at, 0.4, 0.8, 0.4, level, cycles)
             for n, at in events]
-    return measure(perform(Script(seconds, tuple(made))))
+    return measure(perform(Schedule(seconds, tuple(made))))
 
 
 def status(attributes: Attributes, m: Measurement) -> dict[str, str]:

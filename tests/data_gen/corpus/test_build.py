@@ -35,7 +35,7 @@ from facelm.data_gen.corpus.splits import split_of  # noqa: E402
 from facelm.data_gen.corpus.synth import MOTION, iter_corpus, load_clip, read_manifest  # noqa: E402
 from facelm.data_gen.performer.animator import perform  # noqa: E402
 from facelm.data_gen.video.footage import FootageConfig  # noqa: E402
-from facelm.face.facs.script import Script  # noqa: E402
+from facelm.face.facs.schedule import Schedule  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 RECIPE = Recipe(clips=9, seed=3, prompts=PromptStage(max_seconds=3.0), video=VideoStage(footage=FootageConfig(size=64, fps=12.5)),
@@ -58,7 +58,7 @@ def test_rows_hold_the_fit_the_words_and_the_truth(built: Path) -> None:
     seen = rows(built / "c")
     assert [r["clip_id"] for r in seen] != [] and len({r["clip_id"] for r in seen}) == len(seen) == 7
     for row in seen:
-        clip, script = load_clip(row), Script.from_json(row["true_script"])
+        clip, script = load_clip(row), Schedule.from_json(row["true_script"])
         assert row["split"] == split_of(script)  # decided by what is true, not by what was seen
         assert clip.fps == 25.0 and len(clip) == row["n_frames"] and not clip.rotation.any()
         assert abs(clip.seconds - script.seconds) <= 0.08
@@ -88,7 +88,7 @@ def test_the_true_corpus_has_the_same_clips_in_the_same_splits(built: Path) -> N
     assert {k: r["split"] for k, r in fitted.items()} == {k: r["split"] for k, r in true.items()}
     for key, row in true.items():
         assert row["script"] == fitted[key]["true_script"]
-        played = perform(Script.from_json(row["script"]))
+        played = perform(Schedule.from_json(row["script"]))
         assert all(np.abs(getattr(load_clip(row), n) - getattr(played, n)).max() < 1e-3 for n in MOTION)
 
 

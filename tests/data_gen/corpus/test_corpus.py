@@ -26,7 +26,7 @@ from facelm.data_gen.corpus.synth import (  # noqa: E402
 )
 from facelm.data_gen.performer.animator import perform  # noqa: E402
 from facelm.data_gen.text.parser import actions_in_text  # noqa: E402
-from facelm.face.facs.script import Script  # noqa: E402
+from facelm.face.facs.schedule import Schedule  # noqa: E402
 
 
 def nothing_measured(seq: object) -> SimpleNamespace:
@@ -50,7 +50,7 @@ def test_rows_are_complete_and_true(corpus: Path) -> None:
     for split in ("train", "val", "test"):
         for row in iter_corpus(corpus, split):
             seen.append(row["clip_id"])
-            script = Script.from_json(row["script"])
+            script = Schedule.from_json(row["script"])
             assert row["split"] == split == split_of(script)
             assert len(row["captions"]) == len(row["registers"]) == len(set(row["captions"])) >= 2
             assert len(row["describe"]) == 2 and len(row["questions"]) == len(row["answers"]) == len(row["kinds"]) >= 3
@@ -61,7 +61,7 @@ def test_rows_are_complete_and_true(corpus: Path) -> None:
 
 def test_clip_is_the_performance(corpus: Path) -> None:
     for row in list(iter_corpus(corpus, "train"))[:12]:
-        clip, played = load_clip(row), perform(Script.from_json(row["script"]))
+        clip, played = load_clip(row), perform(Schedule.from_json(row["script"]))
         assert len(clip) == len(played) == row["n_frames"] and clip.head == played.head and clip.fps == played.fps
         for name in MOTION:
             assert np.abs(getattr(clip, name) - getattr(played, name)).max() < 6e-4
@@ -146,7 +146,7 @@ def test_the_real_measurement_fills_the_facts() -> None:
         row = make_row(CorpusConfig(10, seed=7), i, measure)
         facts = json.loads(row["facts"])
         names = {f["name"] for f in facts}
-        expected = Script.from_json(row["script"]).expected_actions()
+        expected = Schedule.from_json(row["script"]).expected_actions()
         found, wanted = found + len(names & set(expected)), wanted + len(expected)
         assert all(0 <= f["onset"] <= f["apex"] <= f["offset"] <= row["seconds"] + 1e-3 for f in facts)
     assert found >= 0.85 * wanted

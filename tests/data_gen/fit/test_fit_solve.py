@@ -17,7 +17,7 @@ from facelm.data_gen.fit.quality import Gate, assess, blink_agreement
 from facelm.data_gen.fit.solve import _joined, _windows, fit_landmarks
 from facelm.data_gen.video.footage import Footage, FootageConfig, prepare
 from facelm.face.clip.channels import EXPR_INDEX
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import embedding_for
 from facelm.face.landmarks.response import response_for
@@ -117,7 +117,7 @@ def test_joining_equal_windows_changes_nothing(model: PointModel) -> None:
 
 
 EXACT = FitConfig(detector=False)
-SCRIPT = Script(3.2, (Event("smile", 0.5, 0.3, 0.5, 0.4, 0.9), Event("turn_left", 1.8, 0.4, 0.3, 0.4, 0.7)), seed=4)
+SCRIPT = Schedule(3.2, (Event("smile", 0.5, 0.3, 0.5, 0.4, 0.9), Event("turn_left", 1.8, 0.4, 0.3, 0.4, 0.7)), seed=4)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from facelm.data_gen.paraphrase.check import CheckConfig, clean, problems, resid
 from facelm.data_gen.paraphrase.rewrite import ReplyCache, RewriteConfig, Rewriter, read_rows, rewrite_file
 from facelm.data_gen.performer.sampler import sample_script
 from facelm.data_gen.text.captions import caption
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from inputs import command
 
 SAID = "She smiles broadly, then nods twice while looking left."
@@ -63,7 +63,7 @@ def test_strictness_is_a_choice() -> None:
 
 
 def test_the_script_vouches_for_what_the_caption_left_unsaid() -> None:
-    script = Script(3.0, (Event("smile", 0.3, 0.4, 0.6, 0.4, 1.0),))
+    script = Schedule(3.0, (Event("smile", 0.3, 0.4, 0.6, 0.4, 1.0),))
     assert problems("She smiles.", "She smiles broadly.") == ["makes smile strong"]
     assert not problems("She smiles.", "She smiles broadly.", script=script)
     assert problems("She smiles.", "She smiles slightly.", script=script)
@@ -91,7 +91,7 @@ def test_our_own_paraphrases_pass_and_other_scripts_do_not() -> None:
     assert wrongly == 0 and others > 150
 
 
-def changed(script: Script, rng: np.random.Generator) -> Iterator[Script]:
+def changed(script: Schedule, rng: np.random.Generator) -> Iterator[Schedule]:
     """Scripts that are not this one: one event less, one more, another side, another count, exchanged order."""
     events = list(script.events)
     if len(events) > 1:

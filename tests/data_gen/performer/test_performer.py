@@ -27,7 +27,7 @@ from facelm.data_gen.performer.speech import speak, syllables
 from facelm.face.clip.channels import EXPR_INDEX, EXPR_NAMES, STREAMS
 from facelm.face.clip.sequence import HeadRef
 from facelm.face.facs.poses import ACTION_POSES, EMOTION_POSES
-from facelm.face.facs.script import LEVELS, Event, Script, Style, level_of
+from facelm.face.facs.schedule import LEVELS, Event, Schedule, Style, level_of
 from facelm.face.facs.vocabulary import ACTION
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,7 +48,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 @cache
-def corpus() -> tuple[Script, ...]:
+def corpus() -> tuple[Schedule, ...]:
     rng = np.random.default_rng(11)
     return tuple(sample_script(rng) for _ in range(2500))
 
@@ -57,7 +57,7 @@ def motion_of(seq) -> np.ndarray:
     return np.concatenate([seq.expr, seq.jaw_pose, seq.neck_pose, seq.eyes_pose], axis=1)
 
 
-def neighbours(script: Script):
+def neighbours(script: Schedule):
     return zip(script.events, script.events[1:], strict=False)
 
 
@@ -99,7 +99,7 @@ def test_larger_saccades_take_longer_and_stay_within_measured_durations():
 @given(seeds)
 def test_performance_is_deterministic_and_within_limits(seed):
     script = sample_script(np.random.default_rng(seed))
-    a, b = perform(script, HEAD), perform(Script.from_json(script.to_json()), HEAD)
+    a, b = perform(script, HEAD), perform(Schedule.from_json(script.to_json()), HEAD)
     assert np.array_equal(motion_of(a), motion_of(b))
     assert len(a) == round(script.seconds * 25) and a.head == HEAD.ref and a.shape.shape == (8,)
     assert a.expr.min() >= 0.0 and a.expr.max() <= 1.0
@@ -128,7 +128,7 @@ def test_rest_is_exactly_zero_outside_events():
 @pytest.mark.parametrize("level", LEVELS)
 def test_an_event_reaches_its_target_and_returns(name, level):
     event = Event(name, 0.16, 0.48, 0.48, 0.48, LEVELS[level])
-    out = channels(Script(2.4, (event,), seed=5))
+    out = channels(Schedule(2.4, (event,), seed=5))
     for channel, target in POSES[name].items():
         apex = out[channel][16:28]
         assert apex == pytest.approx(target * LEVELS[level], rel=0.035, abs=1e-6)
@@ -148,7 +148,7 @@ def test_every_stream_that_an_action_moves_moves_visibly(name):
 def test_emotions_hand_over_without_passing_through_rest():
     fall = 0.64
     anger = Event("anger", 0.0, 0.48, 0.48, fall, 1.0)
-    out = channels(Script(3.0, (anger, Event("happiness", 0.96, fall, 0.5, 0.0, 1.0)), seed=1))
+    out = channels(Schedule(3.0, (anger, Event("happiness", 0.96, fall, 0.5, 0.0, 1.0)), seed=1))
     shared = out["eyeSquintLeft"][24:41]  # 0.7 in anger, 0.55 in happiness
     assert np.all(np.diff(shared) < 1e-3) and shared[-1] == pytest.approx(0.55, rel=0.04)
     middle = round((0.96 + fall / 2) * 25)
@@ -159,18 +159,18 @@ def test_emotions_hand_over_without_passing_through_rest():
 def test_a_new_emotion_ends_one_that_stays_and_neutral_relaxes():
     anger = Event("anger", 0.0, 0.48, 0.5, 0.0, 1.0)
     for name in ("happiness", "neutral"):
-        out = channels(Script(3.0, (anger, Event(name, 1.2, 0.48, 0.4, 0.0, 1.0))))
+        out = channels(Schedule(3.0, (anger, Event(name, 1.2, 0.48, 0.4, 0.0, 1.0))))
         assert out["browDownLeft"][29] > 0.9 and not out["browDownLeft"][45:].any()
     turns = (Event("turn_left", 0.0, 0.4, 0.4, 0.0, 1.0), Event("turn_right", 1.2, 0.4, 0.4, 0.0, 1.0))
-    head = channels(Script(2.4, turns))["head_y"]
+    head = channels(Schedule(2.4, turns))["head_y"]
     assert head[28] == pytest.approx(radians(35), rel=0.04) and head[-1] == pytest.approx(-radians(35), rel=0.04)
 
 
 def test_overlapping_events_take_the_stronger_not_the_sum():
-    both = Script(2.0, (Event("smile", 0.0, 0.4, 0.8, 0.4, 0.7), Event("happiness", 0.2, 0.4, 0.6, 0.4, 0.7)))
+    both = Schedule(2.0, (Event("smile", 0.0, 0.4, 0.8, 0.4, 0.7), Event("happiness", 0.2, 0.4, 0.6, 0.4, 0.7)))
     smile = channels(both)["mouthSmileLeft"]
     assert 0.63 < smile.max() < 0.8
-    nodding = Script(2.0, (Event("turn_left", 0.0, 0.4, 1.0, 0.4, 1.0), Event("nod", 0.4, 0.2, 0.4, 0.2, 1.0, 2)))
+    nodding = Schedule(2.0, (Event("turn_left", 0.0, 0.4, 1.0, 0.4, 1.0), Event("nod", 0.4, 0.2, 0.4, 0.2, 1.0, 2)))
     assert channels(nodding)["head_y"][15:30] == pytest.approx(radians(35), rel=0.04)
 
 
@@ -178,7 +178,7 @@ def test_overlapping_events_take_the_stronger_not_the_sum():
 @pytest.mark.parametrize("cycles", [1, 2, 4])
 def test_nods_and_shakes_have_their_cycles(name, channel, cycles):
     event = Event(name, 0.2, 0.2, 0.64 * cycles - 0.4, 0.2, 1.0, cycles)
-    curve = channels(Script(0.64 * cycles + 0.4, (event,)))[channel]
+    curve = channels(Schedule(0.64 * cycles + 0.4, (event,)))[channel]
     size = ACTION_POSES[name][channel]
     peaks = np.flatnonzero((curve[1:-1] > 0.9 * size) & (curve[1:-1] >= curve[:-2]) & (curve[1:-1] > curve[2:]))
     assert len(peaks) == cycles
@@ -190,21 +190,21 @@ def test_nods_and_shakes_have_their_cycles(name, channel, cycles):
 def test_blinks_close_fully_once_per_cycle(cycles):
     event = sample_event(np.random.default_rng(0), "blink", 0.16)
     event = replace(event, cycles=cycles, hold=(cycles - 1) * 0.48 + BLINK[1])
-    lids = channels(Script(2.0, (event,), style=Style(asymmetry=0.1)))["eyeBlinkRight"]
+    lids = channels(Schedule(2.0, (event,), style=Style(asymmetry=0.1)))["eyeBlinkRight"]
     shut = lids > 0.95
     assert np.sum(np.diff(shut.astype(int)) == 1) == cycles
     assert lids[round(event.end(2.0) * 25):].max() == 0.0
 
 
 def test_a_wink_leaves_the_other_eye_open():
-    out = channels(Script(1.0, (Event("wink_left", 0.2, 0.16, 0.16, 0.16, 1.0),)))
+    out = channels(Schedule(1.0, (Event("wink_left", 0.2, 0.16, 0.16, 0.16, 1.0),)))
     assert out["eyeBlinkLeft"].max() > 0.95 and "eyeBlinkRight" not in out
 
 
 @pytest.mark.parametrize(("count", "period"), [(6, 0.32), (10, 0.24), (12, 0.17)])
 def test_talking_opens_the_jaw_once_per_syllable(count, period):
     event = Event("talking", 0.16, period / 2, (count - 1) * period, period / 2, 1.0, count)
-    out = channels(Script(0.16 + count * period + 0.3, (event,), seed=9), fps=100.0)
+    out = channels(Schedule(0.16 + count * period + 0.3, (event,), seed=9), fps=100.0)
     jaw = out["jaw_x"]
     peaks = np.flatnonzero((jaw[1:-1] >= jaw[:-2]) & (jaw[1:-1] > jaw[2:]) & (jaw[1:-1] > radians(2.0)))
     assert len(peaks) == count
@@ -222,24 +222,24 @@ def test_speech_rounds_the_lips_ahead_of_a_rounded_vowel():
 
 
 def test_lids_follow_the_gaze_and_closing_lids_undo_widening():
-    down = channels(Script(1.0, (Event("gaze_down", 0.0, 0.06, 0.5, 0.06, 1.0),)))
+    down = channels(Schedule(1.0, (Event("gaze_down", 0.0, 0.06, 0.5, 0.06, 1.0),)))
     assert 0.2 < down["eyeBlinkLeft"].max() < 0.5
-    shut = channels(Script(1.2, (Event("eye_widen", 0.0, 0.2, 0.7, 0.2, 1.0), Event("blink", 0.4, *BLINK, 1.0, 1))))
+    shut = channels(Schedule(1.2, (Event("eye_widen", 0.0, 0.2, 0.7, 0.2, 1.0), Event("blink", 0.4, *BLINK, 1.0, 1))))
     assert shut["eyeWideLeft"][10] > 0.95 and shut["eyeWideLeft"][14] < 0.05
 
 
 def test_style_changes_motion_by_a_few_percent():
     event = (Event("smile", 0.0, 0.4, 0.4, 0.4, 0.7),)
-    plain = channels(Script(1.4, event))
-    left_weak = channels(Script(1.4, event, style=Style(asymmetry=0.1)))
+    plain = channels(Schedule(1.4, event))
+    left_weak = channels(Schedule(1.4, event, style=Style(asymmetry=0.1)))
     assert left_weak["mouthSmileLeft"].max() == pytest.approx(0.9 * plain["mouthSmileLeft"].max())
     assert left_weak["mouthSmileRight"].max() == plain["mouthSmileRight"].max()
-    fast = channels(Script(1.4, event, style=Style(tempo=1.25)))
+    fast = channels(Schedule(1.4, event, style=Style(tempo=1.25)))
     assert fast["mouthSmileLeft"][4] > plain["mouthSmileLeft"][4] and fast["mouthSmileLeft"][30] <= 0.01
 
 
 def test_identity_and_foreign_heads():
-    script = Script(3.2, (Event("anger", 0.0, 0.48, 0.8, 0.64), Event("happiness", 1.28, 0.64, 1.28, 0.0)))
+    script = Schedule(3.2, (Event("anger", 0.0, 0.48, 0.8, 0.64), Event("happiness", 1.28, 0.64, 1.28, 0.0)))
     assert perform(script, HEAD, shape=np.ones(3, np.float32)).shape.tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
     with pytest.raises(ValueError, match="9 identity"):
         perform(script, HEAD, shape=np.ones(9, np.float32))
@@ -340,7 +340,7 @@ def test_the_grid_is_the_tokenizers(step):
 
 
 def test_channels_land_in_their_fields():
-    seq = perform(Script(2.0, (Event("gaze_left", 0.0, 0.06, 1.0, 0.0, 1.0), Event("smile", 0.2, 0.4, 0.8, 0.0, 1.0),
+    seq = perform(Schedule(2.0, (Event("gaze_left", 0.0, 0.06, 1.0, 0.0, 1.0), Event("smile", 0.2, 0.4, 0.8, 0.0, 1.0),
                                Event("tilt_right", 0.2, 0.4, 0.8, 0.0, 1.0))), HEAD)
     assert seq.eyes_pose[-1, [1, 4]] == pytest.approx(radians(28), rel=0.04)
     assert seq.expr[-1, EXPR_INDEX["mouthSmileLeft"]] > 0.9

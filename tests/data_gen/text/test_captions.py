@@ -24,7 +24,7 @@ from facelm.data_gen.text.lexicon import (
 from facelm.data_gen.text.parser import actions_in_text, patterns, text_facts
 from facelm.data_gen.text.phrasing import Speaker, Voice, groups
 from facelm.data_gen.text.questions import KINDS, questions
-from facelm.face.facs.script import Event, Script, level_of
+from facelm.face.facs.schedule import Event, Schedule, level_of
 from facelm.face.facs.vocabulary import ACTIONS, EMOTIONS
 
 
@@ -32,8 +32,8 @@ def rng_of(*seed: int) -> np.random.Generator:
     return np.random.default_rng(list(seed))
 
 
-def script_of(*events: Event, seconds: float = 6.0, subject: str = "woman") -> Script:
-    return Script(seconds, events, subject)
+def script_of(*events: Event, seconds: float = 6.0, subject: str = "woman") -> Schedule:
+    return Schedule(seconds, events, subject)
 
 
 SMILE = Event("smile", 0.2, 0.4, 0.6, 0.4, 1.0)
@@ -84,7 +84,7 @@ def test_inflection(verb: str, s: str, ing: str) -> None:
 
 
 # -- captions -----------------------------------------------------------------------------
-def check_reads_back(script: Script, text: str) -> None:
+def check_reads_back(script: Schedule, text: str) -> None:
     facts = text_facts(text)
     names = [e.name for e in script.events]
     assert Counter(facts.names) == Counter(names), text

@@ -20,7 +20,7 @@ from facelm.data_gen.text.parser import actions_in_text, text_facts
 from facelm.data_gen.text.questions import KINDS
 from facelm.face.facs.emotions import EmotionEstimate, EmotionSegment
 from facelm.face.facs.measure import MeasuredAction, Measurement, measure
-from facelm.face.facs.script import Script, level_of
+from facelm.face.facs.schedule import Schedule, level_of
 from facelm.face.facs.vocabulary import EMOTION_ACTIONS
 
 
@@ -34,18 +34,18 @@ def measured(*actions: MeasuredAction, seconds: float = 8.0, felt: tuple[Emotion
     return Measurement(ordered, EmotionEstimate(timeline[0].name, timeline), 25.0, seconds)
 
 
-def names(script: Script) -> list[str]:
+def names(script: Schedule) -> list[str]:
     return [e.name for e in script.events]
 
 
 @pytest.fixture(scope="module")
-def performed() -> list[tuple[Script, Measurement]]:
+def performed() -> list[tuple[Schedule, Measurement]]:
     scripts = [sample_script(np.random.default_rng([31, i])) for i in range(120)]
     return [(s, measure(perform(s))) for s in scripts]
 
 
 # -- round trip -----------------------------------------------------------------------------
-def test_the_script_of_a_performance_is_found_again(performed: list[tuple[Script, Measurement]]) -> None:
+def test_the_script_of_a_performance_is_found_again(performed: list[tuple[Schedule, Measurement]]) -> None:
     hits = lost = added = right_level = right_count = levels = counts = 0
     late = []
     for script, m in performed:
@@ -63,20 +63,20 @@ def test_the_script_of_a_performance_is_found_again(performed: list[tuple[Script
     assert np.quantile(late, 0.95) < 0.06
 
 
-def test_every_text_names_only_what_was_measured(performed: list[tuple[Script, Measurement]]) -> None:
+def test_every_text_names_only_what_was_measured(performed: list[tuple[Schedule, Measurement]]) -> None:
     for i, (script, m) in enumerate(performed[:60]):
         texts = texts_for(m, m.seconds, np.random.default_rng(i), "test" if i % 3 == 0 else "train")
         seen = set(m.names) | {s.name for s in m.emotion.timeline}
         for text in (*texts.captions, *texts.describe):
             assert set(actions_in_text(text)) <= seen, (text, script)
-            assert says_only(text, Script.from_json(texts.script))
+            assert says_only(text, Schedule.from_json(texts.script))
         for kind, question, answer in zip(texts.kinds, texts.questions, texts.answers, strict=True):
             assert kind in KINDS
             if kind == "absent":
                 assert answer == "No." and not set(text_facts(question).names) & set(m.names)
 
 
-def test_columns_are_those_of_a_corpus_row(performed: list[tuple[Script, Measurement]]) -> None:
+def test_columns_are_those_of_a_corpus_row(performed: list[tuple[Schedule, Measurement]]) -> None:
     script, m = next(p for p in performed if len(p[0].events) == 3)
     texts = texts_for(m, m.seconds, np.random.default_rng(0), subject="man")
     row = texts.columns()
@@ -84,7 +84,7 @@ def test_columns_are_those_of_a_corpus_row(performed: list[tuple[Script, Measure
     assert 1 <= len(row["captions"]) == len(row["registers"]) <= 4 and set(row["registers"]) <= set(REGISTERS)
     assert len(row["describe"]) == 2 and 3 <= len(row["questions"]) == len(row["answers"]) == len(row["kinds"]) <= 6
     assert json.loads(row["script"])["subject"] == "man"
-    assert row["describe"][0] == describe(Script.from_json(row["script"]))
+    assert row["describe"][0] == describe(Schedule.from_json(row["script"]))
     again = texts_for(m, m.seconds, np.random.default_rng(0), subject="man")
     assert again == texts
 

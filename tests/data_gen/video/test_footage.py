@@ -14,11 +14,11 @@ from facelm.data_gen.video.footage import FootageConfig, film, load_footage, pre
 from facelm.data_gen.video.scene import SceneRenderer, Sensor
 from facelm.face.clip.rotation import rotation_matrices
 from facelm.face.facs.measure import measure
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.head.model import HeadModel
 from facelm.face.landmarks.points import embedding_for
 
-SMILE = Script(0.4, (Event("smile", 0.0, 0.2, 0.2, 0.0, 0.7),), seed=3)
+SMILE = Schedule(0.4, (Event("smile", 0.0, 0.2, 0.2, 0.0, 0.7),), seed=3)
 SMALL = FootageConfig(size=64)
 
 
@@ -73,7 +73,7 @@ def test_every_pixel_is_where_the_truth_says(head: HeadModel) -> None:
 
 
 def test_irises_and_lips_are_found_where_they_project(head: HeadModel) -> None:
-    still = Script(0.2, ())
+    still = Schedule(0.2, ())
     take = prepare(still, FootageConfig(size=320, share=(0.7, 0.7), yaw=0.0, pitch=0.0, roll=0.0, idle=False), 11)
     pure = {"iris": (1.0, 0.0, 0.0), "lips": (0.0, 1.0, 0.0), "skin": (0.6, 0.6, 0.6), "cheeks": (0.6, 0.6, 0.6)}
     take = replace(take, scene=replace(take.scene, palette=replace(take.scene.palette, **pure, background=(0.5, 0.5, 0.5)),

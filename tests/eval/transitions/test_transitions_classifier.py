@@ -24,7 +24,7 @@ from facelm.eval.transitions.classifier import (
 from facelm.eval.transitions.metrics import accuracy
 from facelm.eval.transitions.options import ClassifierConfig
 from facelm.eval.transitions.shapes import Faces, ShapeRenderer, cached
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.head.model import HeadModel
 
 LABELS = ("happiness", "surprise", "sadness")
@@ -42,7 +42,7 @@ def faces_of(count: int, seed: int) -> tuple[Faces, np.ndarray]:
     expr, pose, shape, label = [], [], [], []
     for k, emotion in enumerate(LABELS):
         for _ in range(count):
-            clip = perform(Script(0.8, (Event(emotion, 0.0, 0.3, 0.5, 0.0, float(rng.uniform(0.8, 1.0))),)))
+            clip = perform(Schedule(0.8, (Event(emotion, 0.0, 0.3, 0.5, 0.0, float(rng.uniform(0.8, 1.0))),)))
             e, p = frame_pose(clip, -1)
             s = np.zeros(head.n_shape, np.float32)
             s[:10] = rng.normal(0, 0.6, 10)

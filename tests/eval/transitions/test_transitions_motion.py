@@ -16,7 +16,7 @@ from facelm.data_gen.performer.transitions import (
     transition_keys,
 )
 from facelm.face.clip.channels import EXPR_INDEX
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.head.model import HeadModel
 from facelm.tokenizer.features import to_features
 
@@ -29,7 +29,7 @@ def pair(a, b, **kw):
 
 def test_a_plain_transition_is_the_performers_own_hand_over():
     spec = pair("anger", "happiness")
-    script = Script(spec.seconds, (Event("anger", 0.16, 0.48, 0.64, 0.64, 1.0), Event("happiness", 1.28, 0.64, 0.96, 0.0, 1.0)))
+    script = Schedule(spec.seconds, (Event("anger", 0.16, 0.48, 0.64, 0.64, 1.0), Event("happiness", 1.28, 0.64, 0.96, 0.0, 1.0)))
     ours, theirs = perform_transition(spec, HEAD), perform(script, HEAD)
     assert len(ours) == len(theirs)
     # the performer varies an event's strength by up to 3 %

@@ -28,7 +28,7 @@ from facelm.eval.transitions.metrics import (
 from facelm.eval.transitions.options import TransitionOptions, load_recipe, tables_of
 from facelm.eval.transitions.tables import Results, build, paper, percent
 from facelm.face.clip.sequence import FaceSequence
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.head.model import HeadModel
 
 TRUE = np.array([[0, 1], [1, 2], [2, 0], [0, 2]])
@@ -154,7 +154,7 @@ def test_identity_head_and_timing() -> None:
 
 
 def test_actions_at_a_frame() -> None:
-    clip = perform(Script(2.0, (Event("happiness", 0.2, 0.4, 1.4, 0.0, 1.0),)))
+    clip = perform(Schedule(2.0, (Event("happiness", 0.2, 0.4, 1.4, 0.0, 1.0),)))
     first, last = quality.facs_check(clip, (0, 45), ("neutral", "happiness"))
     assert first.found == 1.0 and first.shown == ()
     assert last.found == 1.0 and last.foreign == 0 and "smile" in last.shown

@@ -8,7 +8,7 @@ from facelm.data_gen.performer.animator import perform
 from facelm.face.clip.canonical import CanonicalConfig, bridge, canonical
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.measure import measure
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from scipy.spatial.transform import Rotation
 
 PAN = Rotation.from_euler("yxz", [24.0, 8.0, -6.0], degrees=True)
@@ -23,8 +23,8 @@ def filmed(clip: FaceSequence, pan: Rotation = PAN, noise: float = 0.0) -> FaceS
                         translation=np.full_like(clip.translation, -0.6))
 
 
-def script(*events: Event, seconds: float = 3.0) -> Script:
-    return Script(seconds, events)
+def script(*events: Event, seconds: float = 3.0) -> Schedule:
+    return Schedule(seconds, events)
 
 
 @pytest.mark.parametrize(("events", "names"), [
@@ -74,7 +74,7 @@ def test_one_frame_is_a_picture() -> None:
 
 
 def test_a_long_clip_rests_where_it_stays_longest() -> None:
-    clip = perform(Script(20.0, (Event("turn_left", 0.5, 0.5, 0.0, 0.0),)))
+    clip = perform(Schedule(20.0, (Event("turn_left", 0.5, 0.5, 0.0, 0.0),)))
     out = canonical(filmed(clip))
     assert np.degrees(np.abs(out.neck_pose[-100:])).max() < 1.0
     with pytest.raises(ValueError, match="quiet"):

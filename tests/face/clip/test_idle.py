@@ -12,7 +12,7 @@ from facelm.face.clip.channels import EXPR_INDEX, EXPR_NAMES
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.clip.spontaneous import IdleConfig, add_idle, filter_idle
 from facelm.face.facs.poses import ACTION_POSES
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +35,7 @@ def rest(seconds: float, n_expr: int = len(EXPR_NAMES), fps: float = 25.0) -> Fa
 
 def one(name: str, intensity: float, rise: float = 0.48, hold: float = 0.6, cycles: int = 0) -> FaceSequence:
     event = Event(name, 0.8, rise, hold, rise, intensity, cycles)
-    return perform(Script(round(1.6 + 2 * rise + hold, 2), (event,), seed=2), HEAD)
+    return perform(Schedule(round(1.6 + 2 * rise + hold, 2), (event,), seed=2), HEAD)
 
 
 def worst(a: FaceSequence, b: FaceSequence) -> tuple[float, float, float, float]:

@@ -13,7 +13,7 @@ from facelm.face.clip.sequence import FaceSequence
 from facelm.face.clip.spontaneous import add_idle, filter_idle
 from facelm.face.clip.windows import windows
 from facelm.face.facs.measure import measure
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from scipy.spatial.transform import Rotation
 
 
@@ -22,7 +22,7 @@ def names(clip: FaceSequence) -> list[str]:
     return [e.name for e in explain(measure(clip), clip.seconds).script.events]
 
 
-def filmed(script: Script, degrees: tuple[float, float, float], gaze: tuple[float, float] = (0.0, 0.0)) -> FaceSequence:
+def filmed(script: Schedule, degrees: tuple[float, float, float], gaze: tuple[float, float] = (0.0, 0.0)) -> FaceSequence:
     clip = perform(script)
     turn = Rotation.from_euler("yxz", np.radians(degrees)).as_rotvec()
     eyes = clip.eyes_pose + np.radians([gaze[0], gaze[1], 0.0, gaze[0], gaze[1], 0.0]).astype(np.float32)
@@ -30,7 +30,7 @@ def filmed(script: Script, degrees: tuple[float, float, float], gaze: tuple[floa
                         eyes_pose=eyes)
 
 
-SMILE_AND_TURN = Script(5.0, (Event("smile", 0.6, 0.4, 0.6, 0.4), Event("turn_left", 2.6, 0.5, 0.6, 0.5)))
+SMILE_AND_TURN = Schedule(5.0, (Event("smile", 0.6, 0.4, 0.6, 0.4), Event("turn_left", 2.6, 0.5, 0.6, 0.5)))
 
 
 def test_a_face_past_the_camera_is_not_turned() -> None:
@@ -50,7 +50,7 @@ def test_gaze_that_is_not_at_the_camera_stays() -> None:
 
 
 def test_a_long_turn_away_is_a_turn_when_the_face_also_looked_ahead() -> None:
-    held = Script(4.0, (Event("turn_right", 1.2, 0.5, 1.0, 0.0, 1.0),))
+    held = Schedule(4.0, (Event("turn_right", 1.2, 0.5, 1.0, 0.0, 1.0),))
     assert "turn_right" in measure(normalise(filmed(held, (3.0, 0.0, 0.0))).seq).names
 
 
@@ -99,7 +99,7 @@ def test_resting_settings_are_checked() -> None:
 
 
 def test_long_videos_are_cut_at_rest() -> None:
-    clip = perform(Script(12.0, (Event("smile", 0.5, 0.4, 3.0, 0.4), Event("turn_left", 6.0, 0.4, 4.0, 0.4))))
+    clip = perform(Schedule(12.0, (Event("smile", 0.5, 0.4, 3.0, 0.4), Event("turn_left", 6.0, 0.4, 4.0, 0.4))))
     found = windows(clip, 1.0, 8.0)
     assert [p.stop for p in found[:-1]] == [p.start for p in found[1:]] and found[-1].stop == len(clip)
     assert 4.3 <= found[0].stop / clip.fps <= 6.1  # between the smile and the turn

@@ -13,7 +13,7 @@ from facelm.face.clip.channels import mirror_name
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.clip.spontaneous import add_idle
 from facelm.face.facs.measure import MeasureConfig, Measurement, measure
-from facelm.face.facs.script import Event, Script
+from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.facs.timeline import find_oscillations, find_segments
 from facelm.face.facs.vocabulary import ACTION, ACTIONS, EMOTION_ACTIONS, EMOTIONS, allowed_with
 from facelm.face.head.model import HeadModel
@@ -29,16 +29,16 @@ def head() -> HeadModel:
     return HeadModel.default()
 
 
-def alone(name: str, intensity: float = 0.7, seed: int = 3, start: float = 0.4) -> Script:
+def alone(name: str, intensity: float = 0.7, seed: int = 3, start: float = 0.4) -> Schedule:
     event = replace(sample_event(np.random.default_rng(seed), name, start), intensity=intensity)
-    return Script(round(event.end(60.0) + 0.4, 2), (event,), seed=seed)
+    return Schedule(round(event.end(60.0) + 0.4, 2), (event,), seed=seed)
 
 
 def shape_of(head: HeadModel, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-2.0, 2.0, head.n_shape).astype(np.float32)
 
 
-def check_alone(script: Script, found: Measurement) -> None:
+def check_alone(script: Schedule, found: Measurement) -> None:
     event = script.events[0]
     assert set(found.names) <= allowed_with(event.name), f"invented {set(found.names) - allowed_with(event.name)}"
     times = found.of(event.name)
@@ -94,7 +94,7 @@ def test_emotions_show_their_actions_and_are_named(emotion: str, intensity: floa
 
 @pytest.mark.parametrize(("a", "b"), [("anger", "happiness"), ("sadness", "surprise"), ("fear", "disgust")])
 def test_one_emotion_turning_into_another_is_told_in_order(a: str, b: str, head: HeadModel) -> None:
-    script = Script(3.2, (Event(a, 0.0, 0.48, 0.8, 0.64, 1.0), Event(b, 1.28, 0.64, 1.28, 0.0, 1.0)))
+    script = Schedule(3.2, (Event(a, 0.0, 0.48, 0.8, 0.64, 1.0), Event(b, 1.28, 0.64, 1.28, 0.0, 1.0)))
     found = measure(perform(script, head), head)
     told = [s.name for s in found.emotion.timeline if s.name != "neutral"]
     assert told == [a, b]
@@ -129,8 +129,8 @@ def test_mirrored_clips_swap_sides(name: str, head: HeadModel) -> None:
 
 def test_a_smile_is_the_same_smile_while_the_head_turns(head: HeadModel) -> None:
     smile = Event("smile", 0.4, 0.5, 1.0, 0.5, 0.8)
-    still = measure(perform(Script(3.0, (smile,)), head), head)
-    turning = measure(perform(Script(3.0, (Event("turn_left", 0.3, 0.6, 1.0, 0.6, 1.0), smile)), head), head)
+    still = measure(perform(Schedule(3.0, (smile,)), head), head)
+    turning = measure(perform(Schedule(3.0, (Event("turn_left", 0.3, 0.6, 1.0, 0.6, 1.0), smile)), head), head)
     assert set(turning.names) == set(still.names) | {"turn_left"}
     a, b = still.of("smile")[0], turning.of("smile")[0]
     assert (a.onset, a.offset) == pytest.approx((b.onset, b.offset), abs=0.02)
@@ -153,7 +153,7 @@ def test_place_and_camera_rotation_do_not_change_the_face(head: HeadModel) -> No
 
 @pytest.mark.parametrize("fps", [24.0, 30.0, 50.0])
 def test_frame_rate_does_not_change_the_times(fps: float, head: HeadModel) -> None:
-    script = Script(4.0, (Event("nod", 0.32, 0.32, 0.64, 0.32, 0.8, 2), Event("brow_raise", 2.0, 0.4, 0.6, 0.4, 0.8)))
+    script = Schedule(4.0, (Event("nod", 0.32, 0.32, 0.64, 0.32, 0.8, 2), Event("brow_raise", 2.0, 0.4, 0.6, 0.4, 0.8)))
     plain, other = measure(perform(script, head), head), measure(perform(script, head).resample(fps), head)
     assert plain.names == other.names
     for a, b in zip(plain.actions, other.actions, strict=True):
@@ -179,7 +179,7 @@ def test_only_the_mesh_is_read(head: HeadModel) -> None:
     )
     other = replace(head, name="shuffled", shapedirs=bases, expr_names=tuple(head.expr_names[i] for i in order))
     seq = perform(
-        Script(4.0, (Event("anger", 0.3, 0.5, 0.8, 0.4, 0.9), Event("wink_left", 2.6, 0.16, 0.16, 0.16, 1.0))), head
+        Schedule(4.0, (Event("anger", 0.3, 0.5, 0.8, 0.4, 0.9), Event("wink_left", 2.6, 0.16, 0.16, 0.16, 1.0))), head
     )
     plain, shuffled = measure(seq, head), measure(seq.replace(expr=seq.expr[:, order], head=other.ref), other)
     assert plain.names == shuffled.names
@@ -240,7 +240,7 @@ def test_sampled_scripts_are_read_back(head: HeadModel) -> None:
 
 
 def test_json_has_the_documented_form(head: HeadModel) -> None:
-    script = Script(4.0, (Event("nod", 0.32, 0.32, 0.64, 0.32, 0.8, 2), Event("happiness", 2.0, 0.4, 0.6, 0.4, 0.8)))
+    script = Schedule(4.0, (Event("nod", 0.32, 0.32, 0.64, 0.32, 0.8, 2), Event("happiness", 2.0, 0.4, 0.6, 0.4, 0.8)))
     row = json.loads(json.dumps(measure(perform(script, head), head).to_dict("clip.npz")))
     assert list(row) == ["clip", "fps", "seconds", "actions", "emotion"]
     assert (row["clip"], row["fps"], row["seconds"]) == ("clip.npz", 25.0, 4.0)

@@ -1,6 +1,6 @@
-"""A performance script: what a face is asked to do, and when.
+"""A schedule: the actions and emotions of a clip with all their times.
 
-A script is the ground truth of the synthetic corpus: the procedural animator turns it into
+It is the ground truth of the synthetic corpus: the procedural animator turns it into
 motion, the caption writer into words, and the evaluation compares both with what is measured.
 """
 
@@ -83,7 +83,7 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Script:
+class Schedule:
     """A timed list of events for one subject. ``events`` are in order of their start."""
 
     seconds: float
@@ -123,7 +123,7 @@ class Script:
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str) -> Script:
+    def from_json(cls, text: str) -> Schedule:
         """Parse :meth:`to_json`'s text.
 
         Raises:
@@ -139,4 +139,4 @@ class Script:
                 seed=int(raw["seed"]),
             )
         except (KeyError, TypeError, json.JSONDecodeError) as err:
-            raise ValueError(f"not a performance script: {err}; see facelm.face.facs.script.Script") from err
+            raise ValueError(f"not a performance script: {err}; see facelm.face.facs.schedule.Schedule") from err
