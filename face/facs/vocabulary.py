@@ -8,12 +8,15 @@ action corresponds to. Left and right are the subject's own.
 from __future__ import annotations
 
 from importlib import resources
-from typing import Literal
+from importlib.resources.abc import Traversable
+from typing import Literal, TypeVar
 
 import yaml
 from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS, parse
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -31,6 +34,10 @@ class Action:
     entails: frozenset[str] = frozenset()
     """Actions that this one may show as a side effect; never counted against a clip."""
     cyclic: bool = False
+    paired: bool = False
+    """Whether each side of the face can do it alone."""
+    minor: bool = False
+    """A part of behaviours and feelings, with no words of its own in captions; scripts may name it."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -42,27 +49,113 @@ class Emotion:
     pose: dict[str, float]
 
 
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class Part:
+    """One action or emotion of a behaviour; each range is drawn from anew in every performance."""
+
+    name: str
+    """An action (with its direction: ``turn_left``) or an emotion."""
+    at: Range
+    """Start, seconds after the behaviour's."""
+    strength: Range
+    rise: Range
+    hold: Range
+    fall: Range
+    """Durations of onset, apex and offset, s."""
+    side: Literal["both", "left", "right", "any"] = "both"
+    """``any``: the cue's side, else one drawn for the whole behaviour; of a direction, in place of it (``turn``, ``gaze``)."""
+    count: tuple[int, int] = (0, 0)
+    """Cycles of a nod, shake or talk, or repetitions of another action; 0 for once."""
+    stretch: bool = False
+    """Where the behaviour lasts longer than usual, this part is held longer (or, with a count, repeated more often)."""
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class Behaviour:
+    """Something that a face does with several actions, e.g. a yawn (face/facs/behaviours/*.yaml)."""
+
+    words: tuple[str, ...]
+    """Verbs and phrases in the notation of ``data_gen/text/words/actions.yaml``: ``laugh``, ``crack|up``."""
+    parts: tuple[Part, ...]
+    must: tuple[tuple[str, ...], ...]
+    """What a measurement should find: of each group one action or emotion (``NAME*3`` for three times, ``NAME.left``)."""
+    source: str
+    """Where timing and composition come from."""
+    nouns: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
+    """Actions that it may show beyond its parts and what these entail."""
+    sided: bool = False
+    """Whether it can be done to one side (a part has the side ``any``)."""
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class Feeling:
+    """A feeling word as a blend of emotions and actions (face/assets/feelings.yaml)."""
+
+    blend: dict[str, float]
+    """Emotion or action (``NAME.left`` for one side) and its strength at full degree."""
+    words: tuple[str, ...] = ()
+    """Other words for it; the name itself is one."""
+    source: str = ""
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class _Feelings:
+    sources: dict[str, str]
+    """Short name and full reference of each source."""
+    feelings: dict[str, Feeling]
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class _Behaviours:
+    behaviours: dict[str, Behaviour]
+
+
 @dataclass(frozen=True, config=SETTINGS)
 class _Table:
     actions: dict[str, Action]
     emotions: dict[str, Emotion]
 
 
-def _read() -> _Table:
-    text = resources.files("facelm").joinpath("face", "assets", "facs.yaml").read_text(encoding="utf-8")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same YAML, ten times as fast where libyaml is there
-    return parse(_Table, loader(text).get_single_data(), "facs.yaml")
+_FACE = resources.files("facelm").joinpath("face")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same YAML, ten times as fast where libyaml is there
 
 
-_TABLE = _read()
+def _read(file: Traversable, cls: type[T]) -> T:
+    return parse(cls, _LOADER(file.read_text(encoding="utf-8")).get_single_data(), file.name)
+
+
+_TABLE = _read(_FACE.joinpath("assets", "facs.yaml"), _Table)
 ACTION: dict[str, Action] = _TABLE.actions
-ACTIONS: tuple[str, ...] = tuple(ACTION)
+ACTIONS: tuple[str, ...] = tuple(name for name, action in ACTION.items() if not action.minor)
+"""The actions that have words of their own."""
 EMOTION: dict[str, Emotion] = _TABLE.emotions
 EMOTIONS: tuple[str, ...] = tuple(EMOTION)
 EMOTION_ACTIONS: dict[str, tuple[str, ...]] = {name: e.shows for name, e in EMOTION.items()}
 """The actions that a full-strength prototype shows."""
 EMOTION_MAY_SHOW: dict[str, tuple[str, ...]] = {name: e.may_show for name, e in EMOTION.items()}
 """Beyond EMOTION_ACTIONS and what these entail: accompaniments that are in character."""
+
+
+BEHAVIOUR: dict[str, Behaviour] = {
+    name: b for file in sorted(_FACE.joinpath("facs", "behaviours").iterdir(), key=lambda f: f.name)
+    if file.name.endswith(".yaml") for name, b in _read(file, _Behaviours).behaviours.items()}
+FEELING: dict[str, Feeling] = _read(_FACE.joinpath("assets", "feelings.yaml"), _Feelings).feelings
+PAIRED: frozenset[str] = frozenset({n for n, a in ACTION.items() if a.paired} | {n for n, b in BEHAVIOUR.items() if b.sided})
+"""What one side of the face can do alone."""
+DIRECTIONS: frozenset[str] = frozenset(n.removesuffix("_left") for n in ACTION if n.endswith("_left"))
+"""What is always done to one side: ``turn`` stands for ``turn_left`` and ``turn_right``."""
+NAMES: tuple[str, ...] = tuple(dict.fromkeys(
+    [*(n.removesuffix("_left").removesuffix("_right") for n in ACTION), *EMOTION, *BEHAVIOUR, *FEELING]))
+"""Everything that a script can name."""
+GROUPS: dict[str, frozenset[str]] = {
+    "anything": frozenset(ACTION), "eyes": frozenset(n for n, a in ACTION.items() if a.region in ("lids", "gaze")),
+    "mouth": frozenset(n for n, a in ACTION.items() if a.region in ("mouth", "jaw")),
+    **{r: frozenset(n for n, a in ACTION.items() if a.region == r) for r in ("brows", "lids", "jaw", "head", "gaze")}}
+"""Regions of which a script can say that they should not move."""
 
 
 def allowed_with(name: str) -> frozenset[str]:

@@ -28,7 +28,7 @@ from facelm.face.clip.channels import EXPR_INDEX, EXPR_NAMES, STREAMS
 from facelm.face.clip.sequence import HeadRef
 from facelm.face.facs.poses import ACTION_POSES, EMOTION_POSES
 from facelm.face.facs.schedule import LEVELS, Event, Schedule, Style, level_of
-from facelm.face.facs.vocabulary import ACTION
+from facelm.face.facs.vocabulary import ACTIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -271,7 +271,7 @@ def test_distribution_of_scripts():
     assert np.mean([s.seconds for s in scripts]) == pytest.approx(3.6, abs=0.35)
     names = Counter(e.name for s in scripts for e in s.events)
     assert sum(names[e] for e in FELT) / sum(names.values()) == pytest.approx(0.25, abs=0.03)
-    actions = np.array([names[a] for a in ACTION])
+    actions = np.array([names[a] for a in ACTIONS])
     assert actions.min() > 0.65 * actions.mean() and actions.max() < 1.5 * actions.mean()
     turns = sum(any(a.name in FELT and b.name in FELT and b.start < over(a) for a, b in neighbours(s))
                 for s in scripts)
