@@ -1,9 +1,9 @@
-"""Corpus rows -> training batches, a pure function of (rows, seed, position).
+"""Training data -> batches, a pure function of (data, seed, position).
 
-A row has the columns ``clip_id, split, seconds, captions, questions, answers, kinds,
-symbols`` and optionally ``description`` (the answer to "Describe.", else one of ``captions``). Readings (text and
-script) and pieces (schedule window and motion) lie in files of their own. ``position`` counts windows and batches, so training resumes where it
-stopped without replaying anything.
+Clips have the columns ``clip_id, split, seconds, captions, questions, answers, kinds, symbols`` and optionally ``description``
+(the answer to "Describe.", else one of ``captions``). Readings (a text and its script) and pieces (a schedule window and its
+motion) lie in files of their own. ``position`` counts windows and batches, so training resumes where it stopped without
+replaying anything.
 """
 
 from __future__ import annotations
@@ -189,7 +189,8 @@ def read_pieces(path: str | os.PathLike[str], layout: ChangeLayout) -> list[Piec
     Raises:
         FileNotFoundError, ValueError: a missing or damaged file, or one of another tokenizer.
     """
-    out = [Piece(*(tuple(r[name]) for name in ("tokens", "symbols", "before"))) for r in _read_rows(path, ("tokens", "symbols", "before"))]
+    columns = ("tokens", "symbols", "before")
+    out = [Piece(*(tuple(r[name]) for name in columns)) for r in _read_rows(path, columns)]
     if any(max(p.symbols) >= layout.n_symbols or len(p.before) != len(layout.rest_codes) for p in out):
         raise ValueError(f"{path} was made with another motion tokenizer; make it again")
     return out
@@ -318,11 +319,12 @@ class Examples:
     pieces: Sequence[Piece] = ()
 
 
-TASKS = ("read", "perform", "see", "understand")
+_KINDS = {"read": "readings", "perform": "pieces", "see": "pieces", "understand": "clips"}
+TASKS = tuple(_KINDS)
 
 
 def _make(task: str, template: Template, data: Examples, config: DataConfig, rng: np.random.Generator) -> Encoded:
-    pool: Sequence[Any] = data.readings if task == "read" else data.clips if task == "understand" else data.pieces
+    pool: Sequence[Any] = getattr(data, _KINDS[task])
     item = pool[int(rng.integers(len(pool)))]
     if task == "read":
         return read_example(template, item)
@@ -346,10 +348,11 @@ class Stream:
     seed: int
 
     def __post_init__(self) -> None:
-        for task, there, how in (("read", self.data.readings, "`facelm data readings`"), ("perform", self.data.pieces, "--pieces"),
-                                 ("see", self.data.pieces, "--pieces"), ("understand", self.data.clips, "a corpus")):
-            if getattr(self.config, task) and not there:
-                raise ValueError(f"data.{task} is {getattr(self.config, task):g} but there is nothing to learn it from; give {how}")
+        for task in TASKS:
+            kind = _KINDS[task]
+            if getattr(self.config, task) and not getattr(self.data, kind):
+                raise ValueError(f"data.{task} is {getattr(self.config, task):g} but there are no {kind} to learn it from; "
+                                 "make them, or set it to 0")
 
     @cached_property
     def _shares(self) -> NDArray[np.float64]:
@@ -396,11 +399,12 @@ def by_length(examples: Sequence[Encoded], budget: int) -> list[list[Encoded]]:
     return batches
 
 
-def validation_batches(data: Examples, template: Template, config: DataConfig, examples: int, seed: int) -> dict[str, list[Batch]]:
+def validation_batches(data: Examples, template: Template, config: DataConfig, examples: int,
+                       seed: int) -> dict[str, list[Batch]]:
     """Fixed batches of each task that has held-out data."""
     out: dict[str, list[Batch]] = {}
     for task in TASKS:
-        if not (data.readings if task == "read" else data.clips if task == "understand" else data.pieces):
+        if not getattr(data, _KINDS[task]):
             continue
         made = [_make(task, template, data, config, np.random.default_rng([seed, 4, i])) for i in range(examples)]
         made = [e for e in made if len(e.ids) <= config.max_tokens]

@@ -210,7 +210,8 @@ class MotionTask(Task):
         for name, batches in self.held_out.items():
             losses = [self.model(batch.to(self.accelerator.device)) for batch in batches]
             total = {k: sum(float(x[k]) for x in losses) for k in losses[0] if k != "loss"}
-            found |= {f"{name}/{k}": total[k] / total[f"n_{k}"] for k in KINDS if total[f"n_{k}"] and (k != "text" or name == "understand")}
+            shown = [k for k in KINDS if total[f"n_{k}"] and (k != "text" or name == "understand")]
+            found |= {f"{name}/{k}": total[k] / total[f"n_{k}"] for k in shown}
             if name != "understand":
                 found[f"{name}/nats_an_answer"] = sum(total[k] for k in KINDS) / sum(len(batch.ids) for batch in batches)
         self.model.train()

@@ -40,7 +40,8 @@ class WindowEvent:
     def tokens(self) -> list[str]:
         """The event's tokens."""
         stem, _, direction = self.name.rpartition("_")
-        name, side = (stem, direction) if stem in DIRECTIONS else (self.name, self.side)
+        directed = stem in DIRECTIONS and direction in ("left", "right")
+        name, side = (stem, direction) if directed else (self.name, self.side)
         return [f"@{name}", *([side] if side != "both" else []), f"s{self.level}", *([f"x{self.count}"] if self.count else []),
                 *(["on"] if self.on else []), *(f"n{v}" for v in (self.start, self.rise, self.hold, self.fall))]
 
