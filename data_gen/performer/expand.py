@@ -309,9 +309,14 @@ def _behaviour(rng: np.random.Generator, cue: Cue, without: Banned) -> Items:
 
 
 def _warped(items: Items, factor: float) -> Items:
-    """All times of a behaviour by a factor; single movements stay slower than a blink, oscillations what they are."""
+    """All times of a behaviour by a factor; single movements stay slower than a blink, oscillations what they are.
+
+    Where little time is left, what is repeated is repeated less often.
+    """
     out = []
     for i in items:
+        if factor < 0.6:
+            i = replace(i, count=max(min(i.count, 2), round(i.count * factor / 0.6)))
         if i.period:
             c = CYCLES[i.name]
             period = float(np.clip(i.period * factor, min(i.period, c.least), max(i.period, c.most)))
