@@ -55,9 +55,10 @@ class _Timing:
 
 TIMING = read_table(__package__, "timing.yaml", _Timing)
 CYCLES = TIMING.cycles
-_USUAL = {"action": 0.7, "emotion": 0.8, "feeling": 0.7, "behaviour": 0.85}
-"""Strength of a cue that doesn't say; feelings are listed at their usual degree, behaviours at their strongest."""
+_USUAL = {"action": 0.7, "emotion": 0.8, "feeling": 0.7, "behaviour": 0.7}
+"""Strength of a cue that doesn't say; the parts of feelings and behaviours are listed for that."""
 _FULL = frozenset({"blink", "wink_left", "wink_right"})
+"""What is done or not done, at no other strength."""
 _SEEN = 0.3
 """A part that shows is not scaled below this: what cannot be seen at all would make another feeling or behaviour of it."""
 _BETWEEN = 0.56
@@ -155,8 +156,6 @@ def _drawn(rng: np.random.Generator, values: Sequence[float]) -> float:
 
 def natural(rng: np.random.Generator, name: str, side: Side, strength: float, count: int = 0) -> Item:
     """One action or emotion with the durations that it usually has; ``count`` 0 is the usual number."""
-    if name in _FULL:
-        strength = 1.0
     if name in CYCLES:
         c = CYCLES[name]
         return Item(name, side, strength, 0.0, 0.0, 0.0, 0.0, count or c.count, period=c.period,
@@ -291,18 +290,16 @@ def _part(rng: np.random.Generator, part: Part, side: Side, factor: float, witho
         item = Item(kept, kept_side, _scaled(strength, factor) if kept not in _FULL else 1.0, at, rise, hold, fall, max(count, 1),
                     stretch=part.stretch)
         if kept in CYCLES:
-            count = count or CYCLES[kept].count
-            total = rise + hold + fall
-            item = replace(item, count=count, period=total / count if total > 0 else CYCLES[kept].period)
-        elif count > 1:
-            item = replace(item, rest=max(hold, 0.04))
+            item = replace(item, count=count or CYCLES[kept].count, period=rise + hold + fall or CYCLES[kept].period)
+        elif count > 1:  # the durations are those of one repetition, rest included
+            item = replace(item, hold=hold / 2, rest=hold / 2)
         out.append(item)
     return tuple(out)
 
 
 def _behaviour(rng: np.random.Generator, cue: Cue, without: Banned) -> Items:
     chosen = cue.side if cue.side != "both" else ("left", "right")[int(rng.integers(2))]
-    factor = cue.strength or _USUAL["behaviour"]
+    factor = (cue.strength or _USUAL["behaviour"]) / _USUAL["behaviour"]
     parts = [item for part in BEHAVIOUR[cue.name].parts for item in _part(rng, part, chosen, factor, without)]
     first = min((item.at for item in parts), default=0.0)
     return tuple(replace(item, at=item.at - first) for item in parts)
@@ -429,7 +426,7 @@ def expand(index: int, cue: Cue, rng: np.random.Generator, without: Banned) -> M
     copies: list[Items] = []
     for _ in range(1 if cue.kind == "action" else max(count, 1)):
         if cue.kind in ("action", "emotion"):
-            strength = cue.strength or _USUAL[cue.kind]
+            strength = 1.0 if cue.action in _FULL else cue.strength or (1.0 if cue.name == "eye_close" else _USUAL[cue.kind])
             side: Side = "both" if cue.name in DIRECTIONS else cue.side
             if cue.kind == "emotion":
                 kept = permitted(cue.name, side, without) or [(cue.name, side)]

@@ -24,6 +24,8 @@ _FRAME = 0.04
 _HARDEST = 3.0
 """The largest ease (see ``expand.eased``): everything as short as it can be."""
 _DEFAULT_SECONDS = 2.4
+_HELD = 1.28
+"""Seconds that what is held is seen for, in a clip whose length isn't stated."""
 _AXES = ("head", "gaze", "jaw_y")
 _EPS = 1e-6
 
@@ -297,7 +299,7 @@ class _Layout:
                 if not p.stays and p.end > asked + 0.02 or p.start >= asked:
                     raise ValueError(f"{p.move.cue.name} lasts until {p.end:.1f} s, and the clip has {asked:g} s; make it longer")
             return asked
-        held = [p.apex + 0.96 for p in state.placed if p.stays and p.release is None]
+        held = [p.apex + _HELD for p in state.placed if p.stays and p.release is None]
         seconds = max([hard + self.tail] + held) if state.placed else _DEFAULT_SECONDS
         seconds = self._up(max(seconds, late + self.step, 9 * STEP), self.step)
         if seconds > MAX_SECONDS:
