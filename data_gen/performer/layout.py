@@ -15,7 +15,8 @@ from ...face.facs.poses import pose_of
 from ...face.facs.schedule import Event, Schedule, Style
 from ...face.facs.script import MAX_SECONDS, Cue, Script
 from ...face.facs.vocabulary import ACTION
-from .expand import TIMING, Item, Items, Move, banned, expand, fitted, span
+from .expand import Move, banned, expand
+from .items import TIMING, Item, Items, fitted, span
 from .sampler import STEP, regions
 
 REST = 0.32
@@ -352,7 +353,7 @@ def _events(p: _Placed, seconds: float) -> list[Event]:
         items = p.move.items(p.ease, max(length + most, span(items))) if p.stays else items
     for i in items:
         start = p.start + i.at
-        over = i.end > length + fall - _EPS if len(items) > 1 else True
+        over = i.end > length + fall - REST if len(items) > 1 else True
         if start >= until - _FRAME:
             continue
         if i.period or i.count > 1 or i.name == "blink":
