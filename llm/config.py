@@ -64,10 +64,8 @@ class DataConfig:
     """What a training sequence holds.
 
     Attributes:
-        perform, understand: weights of the two kinds of sequence (words -> motion; motion -> words).
-        transition: weight of sequences of transitions (instruction -> motion), in addition to those two.
-        transition_reading: share of the transition sequences that read the instruction off the motion.
-        seconds: share of perform and transition sequences that state the length.
+        read, perform, see, understand: weights of the kinds of sequence (words -> script; schedule window -> motion; motion ->
+            schedule window; motion -> words).
         describe: share of understand sequences that begin with a description.
         caption: share of understand sequences that only ask for a caption, any wording of it; they teach how
             likely a prompt is for a motion, which choosing among candidates needs (``llm/rerank.py``).
@@ -75,26 +73,22 @@ class DataConfig:
         max_tokens: longest sequence; questions that would not fit are left out, longer clips are skipped.
         batch_tokens: padded tokens in a batch.
         window: sequences that are made, sorted by length and cut into batches at a time.
-        easy_examples: sequences drawn from clips of one event, then as many from clips of at most two,
-            before all clips are used; 0 uses all from the start.
     """
 
-    perform: NotNegative = 0.6
-    understand: NotNegative = 0.4
-    transition: NotNegative = 0.0
-    transition_reading: Share = 0.15
-    seconds: Share = 0.5
+    read: NotNegative = 0.45
+    perform: NotNegative = 0.4
+    see: NotNegative = 0.05
+    understand: NotNegative = 0.1
     describe: Share = 0.6
     caption: Share = 0.0
     questions: Count = 3
     max_tokens: Annotated[int, Field(ge=8)] = 320
     batch_tokens: Annotated[int, Field(ge=8)] = 800
     window: Annotated[int, Field(ge=1)] = 256
-    easy_examples: Count = 0
 
     def __post_init__(self) -> None:
-        if self.perform + self.understand <= 0:
-            raise ValueError("perform and understand are both 0; one of them must be positive")
+        if self.read + self.perform + self.see + self.understand <= 0:
+            raise ValueError("read, perform, see and understand are all 0; one of them must be positive")
 
 
 @dataclass(frozen=True, config=SETTINGS)

@@ -1,17 +1,17 @@
-"""Corpus rows -> training batches, a pure function of (rows, seed, position).
+"""Training data -> batches, a pure function of (data, seed, position).
 
-A row has the columns ``clip_id, split, seconds, captions, questions, answers, kinds,
-symbols`` and optionally ``n_events`` and ``description`` (the answer to "Describe.", else one of
-``captions``). ``position`` counts windows and batches, so training resumes where it
-stopped without replaying anything.
+Clips have the columns ``clip_id, split, seconds, captions, questions, answers, kinds, symbols`` and optionally ``description``
+(the answer to "Describe.", else one of ``captions``). Readings (a text and its script) and pieces (a schedule window and its
+motion) lie in files of their own. ``position`` counts windows and batches, so training resumes where it stopped without
+replaying anything.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from ..common.optional import require
 from ..tokenizer.changes import ChangeLayout
 from .config import DataConfig
 from .model import Batch
-from .prompts import CAPTION, DESCRIBE, INSTRUCTION, MOTION, TEXT, Encoded, Template, Turn, perform_prompt
+from .prompts import CAPTION, DESCRIBE, MOTION, SCRIPT, TEXT, Encoded, MotionAnswer, Template, Turn
+from .script_tokens import Item
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,6 @@ class Clip:
         questions, answers: pairs, same length.
         symbols: ``(N,)`` int32, the change-coded motion.
         steps: its length in tokenizer steps.
-        n_events: how many things happen; 0 when unknown.
         description: the preferred description; empty when any caption will do.
     """
 
@@ -48,18 +48,15 @@ class Clip:
     answers: tuple[str, ...]
     symbols: NDArray[np.int32]
     steps: int
-    n_events: int = 0
     description: str = ""
     idle_symbols: NDArray[np.int32] | None = None
     """The same motion after idle motion was added and filtered out again; when there is one, three
     in four of the sequences that read the motion read it."""
-    source: NDArray[np.int32] | None = None
-    """Of a transition that starts from a given face: that face, held for one step."""
 
 
 _TEXT = ("clip_id", "split", "description")
 _TEXTS = ("captions", "questions", "answers", "kinds")
-_SYMBOLS = ("symbols", "symbols_idle", "source")
+_SYMBOLS = ("symbols", "symbols_idle")
 _NEEDED = {"clip_id", "split", "captions", "questions", "answers", "symbols"}
 
 
@@ -99,20 +96,19 @@ def _rows(file: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{file} is damaged ({error}); delete it and run the command again") from error
     if missing := _NEEDED - set(table.column_names):
         raise ValueError(f"{file} lacks the columns {sorted(missing)}; tokenize the corpus first")
-    known = [name for name in (*_TEXT, *_TEXTS, *_SYMBOLS, "n_events") if name in table.column_names]
+    known = [name for name in (*_TEXT, *_TEXTS, *_SYMBOLS) if name in table.column_names]
     rows: list[dict[str, Any]] = table.select(known).to_pylist()
     return rows
 
 
 def _clip(row: dict[str, Any], layout: ChangeLayout, file: Path) -> Clip:
-    symbols, idle, source = (np.asarray(row[name], np.int32) if row.get(name) else None for name in _SYMBOLS)
+    symbols, idle = (np.asarray(row[name], np.int32) if row.get(name) else None for name in _SYMBOLS)
     assert symbols is not None
     if symbols.min() < 0 or symbols.max() >= layout.n_symbols:
         raise ValueError(f"{file}: clip {row['clip_id']} has symbol {symbols.max()}; "
                          f"this tokenizer has 0..{layout.n_symbols - 1}")
     captions, questions, answers = (tuple(row[name]) for name in ("captions", "questions", "answers"))
-    return Clip(row["clip_id"], captions, questions, answers, symbols, layout.steps(symbols), int(row.get("n_events") or 0),
-                row.get("description") or "", idle, source)
+    return Clip(row["clip_id"], captions, questions, answers, symbols, layout.steps(symbols), row.get("description") or "", idle)
 
 
 def prepare_tokens(rows: Iterable[dict[str, Any]], symbols: Iterable[NDArray[np.integer]], path: str | os.PathLike[str]) -> int:
@@ -128,7 +124,7 @@ def prepare_tokens(rows: Iterable[dict[str, Any]], symbols: Iterable[NDArray[np.
     import pyarrow as pa
 
     columns = {**dict.fromkeys(_TEXT, pa.string()), "seconds": pa.float32(), **dict.fromkeys(_TEXTS, pa.list_(pa.string())),
-               "n_events": pa.int32(), **dict.fromkeys(_SYMBOLS, pa.list_(pa.int32()))}
+               **dict.fromkeys(_SYMBOLS, pa.list_(pa.int32()))}
     made = [{**{name: row.get(name) for name in columns}, "symbols": np.asarray(line, np.int32).tolist()}
             for row, line in zip(rows, symbols, strict=True)]
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -137,22 +133,119 @@ def prepare_tokens(rows: Iterable[dict[str, Any]], symbols: Iterable[NDArray[np.
     return len(made)
 
 
+# -- readings and pieces --------------------------------------------------------------
+@dataclass(frozen=True)
+class Reading:
+    """A text, its quantities as marks, and the script that it asks for, as tokens."""
+
+    text: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A schedule window and the motion that performs it.
+
+    Attributes:
+        tokens: of the window.
+        symbols: the motion, written as changes from ``before``.
+        before: ``(K,)`` codes of the step before it.
+    """
+
+    tokens: tuple[str, ...]
+    symbols: tuple[int, ...]
+    before: tuple[int, ...]
+
+
+_WORDS = "words:"
+"""Before the words of a script in a file of readings."""
+
+
+def write_readings(readings: Iterable[Reading], path: str | os.PathLike[str]) -> int:
+    """Write readings as one Parquet file; return how many."""
+    rows = [{"text": r.text, "items": [i if isinstance(i, str) else _WORDS + i[1] for i in r.items]} for r in readings]
+    return _write_rows(rows, {"text": "string", "items": "strings"}, path)
+
+
+def read_readings(path: str | os.PathLike[str]) -> list[Reading]:
+    """The readings of :func:`write_readings`.
+
+    Raises:
+        FileNotFoundError, ValueError: a missing or damaged file.
+    """
+    return [Reading(r["text"], tuple(("text", i.removeprefix(_WORDS)) if i.startswith(_WORDS) else i for i in r["items"]))
+            for r in _read_rows(path, ("text", "items"))]
+
+
+def write_pieces(pieces: Iterable[Piece], path: str | os.PathLike[str]) -> int:
+    """Write pieces as one Parquet file; return how many."""
+    rows = [{"tokens": list(p.tokens), "symbols": list(p.symbols), "before": list(p.before)} for p in pieces]
+    return _write_rows(rows, {"tokens": "strings", "symbols": "ints", "before": "ints"}, path)
+
+
+def read_pieces(path: str | os.PathLike[str], layout: ChangeLayout) -> list[Piece]:
+    """The pieces of :func:`write_pieces`.
+
+    Raises:
+        FileNotFoundError, ValueError: a missing or damaged file, or one of another tokenizer.
+    """
+    columns = ("tokens", "symbols", "before")
+    out = [Piece(*(tuple(r[name]) for name in columns)) for r in _read_rows(path, columns)]
+    if any(max(p.symbols) >= layout.n_symbols or len(p.before) != len(layout.rest_codes) for p in out):
+        raise ValueError(f"{path} was made with another motion tokenizer; make it again")
+    return out
+
+
+def _write_rows(rows: list[dict[str, Any]], columns: dict[str, str], path: str | os.PathLike[str]) -> int:
+    parquet = require("pyarrow.parquet", "data", "training data is stored as Parquet")
+    import pyarrow as pa
+
+    types = {"string": pa.string(), "strings": pa.list_(pa.string()), "ints": pa.list_(pa.int32())}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as partial:
+        parquet.write_table(pa.Table.from_pylist(rows, pa.schema([(n, types[t]) for n, t in columns.items()])), partial)
+    return len(rows)
+
+
+def _read_rows(path: str | os.PathLike[str], needed: Sequence[str]) -> list[dict[str, Any]]:
+    parquet = require("pyarrow.parquet", "data", "training data is stored as Parquet")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    try:
+        rows: list[dict[str, Any]] = parquet.read_table(path, columns=list(needed)).to_pylist()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it and run the command again") from error
+    return rows
+
+
 # -- one sequence ---------------------------------------------------------------------
 def _caption(clip: Clip, rng: np.random.Generator) -> str:
     return clip.captions[rng.integers(len(clip.captions))]
 
 
-def _request(template: Template, clip: Clip, text: str, stated: bool) -> Encoded:
-    """A request whose answer is the clip's motion, with the length in front when it is stated."""
-    steps = clip.steps if stated else None
-    seconds = None if steps is None else steps * template.vocabulary.layout.step_seconds
-    return template.encode([Turn(perform_prompt(text, seconds), clip.source, answer_motion=clip.symbols, steps=steps)])
+def read_example(template: Template, reading: Reading) -> Encoded:
+    """A text as the request, its script as the answer."""
+    return template.encode([Turn(reading.text, answer_script=reading.items)])
 
 
-def perform_example(template: Template, clip: Clip, config: DataConfig, rng: np.random.Generator) -> Encoded:
-    """A caption as the request, the motion as the answer."""
-    text = _caption(clip, rng)
-    return _request(template, clip, text, rng.random() < config.seconds)
+def perform_turn(layout: ChangeLayout, tokens: Sequence[str], before: Sequence[int] | None) -> Turn:
+    """The request of a window's motion: the state before it, unless that is rest, and the window."""
+    rest = before is None or tuple(before) == tuple(layout.rest_codes)
+    state = None if rest else layout.encode(np.array([before]))
+    return Turn(motion=state, script=tokens, before=None if rest else before, steps=int(tokens[1][1:]))
+
+
+def perform_example(template: Template, piece: Piece) -> Encoded:
+    """A schedule window as the request, the motion as the answer."""
+    turn = perform_turn(template.vocabulary.layout, piece.tokens, piece.before)
+    return template.encode([replace(turn, answer_motion=piece.symbols)])
+
+
+def see_example(template: Template, piece: Piece) -> Encoded:
+    """The motion of a window as the request, the window as the answer."""
+    layout = template.vocabulary.layout
+    motion = layout.encode(layout.decode(piece.symbols, piece.before))
+    return template.encode([Turn(motion=motion, answer_script=piece.tokens)])
 
 
 def understand_example(template: Template, clip: Clip, config: DataConfig, rng: np.random.Generator) -> Encoded:
@@ -173,20 +266,10 @@ def understand_example(template: Template, clip: Clip, config: DataConfig, rng: 
         pairs.pop()
 
 
-def transition_example(template: Template, clip: Clip, config: DataConfig, rng: np.random.Generator) -> Encoded:
-    """A source face (if there is one), an instruction, and the motion; or the motion, and the instruction as the answer.
-
-    A model needs the latter to choose among its own transitions.
-    """
-    text = _caption(clip, rng)
-    if rng.random() < config.transition_reading:
-        return template.encode([Turn(INSTRUCTION, clip.symbols, text)])
-    return _request(template, clip, text, rng.random() < config.seconds)
-
-
-def legal_masks(layout: ChangeLayout, symbols: Sequence[int], steps: int | None) -> NDArray[np.bool_]:
+def legal_masks(layout: ChangeLayout, symbols: Sequence[int], answer: MotionAnswer) -> NDArray[np.bool_]:
     """What the grammar allows before each symbol and before the end -> ``(N + 1, n_symbols + 1)``."""
-    states = accumulate(symbols, lambda state, symbol: state.advance(int(symbol)), initial=layout.start(steps))
+    start = layout.start(answer.steps, before=answer.before)
+    states = accumulate(symbols, lambda state, symbol: state.advance(int(symbol)), initial=start)
     return np.array([state.allowed() for state in states])
 
 
@@ -195,24 +278,26 @@ def collate(template: Template, examples: Sequence[Encoded]) -> Batch:
     vocabulary = template.vocabulary
     width = max(len(e.ids) for e in examples)
     ids = np.full((len(examples), width), template.stop, np.int64)
-    places: dict[int, list[NDArray[np.int64]]] = {TEXT: [], MOTION: []}
+    places: dict[int, list[NDArray[np.int64]]] = {TEXT: [], MOTION: [], SCRIPT: []}
     legal: list[NDArray[np.bool_]] = []
     for row, example in enumerate(examples):
         ids[row, : len(example.ids)] = example.ids
         kinds = np.asarray(example.kinds)
         for kind, found in places.items():
             found.append(row * width + np.flatnonzero(kinds[1:] == kind))
-        for first, steps in example.answers:
-            last = example.ids.index(vocabulary.end, first)
-            legal.append(legal_masks(vocabulary.layout, vocabulary.symbols(example.ids[first:last]).tolist(), steps))
-    text, motion = (np.concatenate(places[kind]) for kind in (TEXT, MOTION))
+        for answer in example.answers:
+            last = example.ids.index(vocabulary.end, answer.first)
+            legal.append(legal_masks(vocabulary.layout, vocabulary.symbols(example.ids[answer.first:last]).tolist(), answer))
+    text, motion, script = (np.concatenate(places[kind]) for kind in (TEXT, MOTION, SCRIPT))
     flat = ids.reshape(-1)
     n = vocabulary.layout.n_symbols
     motion_target = flat[motion + 1] - vocabulary.first_symbol
     motion_target[motion_target < 0] = n  # </motion>
-    text_target = np.minimum(flat[text + 1], vocabulary.n_text)  # <motion> is the row after the words
+    text_target = flat[text + 1]
+    text_target[text_target == vocabulary.first_script] = vocabulary.n_text + 1  # after the words: <motion>, then <script>
     mask = np.concatenate(legal) if legal else np.zeros((0, n + 1), bool)
-    tensors = (torch.from_numpy(x) for x in (ids, text, text_target, motion, motion_target, mask))
+    tensors = (torch.from_numpy(x) for x in (ids, text, text_target, motion, motion_target, mask, script,
+                                             flat[script + 1] - vocabulary.first_script))
     return Batch(*tensors)
 
 
@@ -226,54 +311,60 @@ class Position:
 
 
 @dataclass(frozen=True)
+class Examples:
+    """What is learned from; a task with a weight above 0 needs its kind."""
+
+    clips: Sequence[Clip] = ()
+    readings: Sequence[Reading] = ()
+    pieces: Sequence[Piece] = ()
+
+
+_KINDS = {"read": "readings", "perform": "pieces", "see": "pieces", "understand": "clips"}
+TASKS = tuple(_KINDS)
+
+
+def _make(task: str, template: Template, data: Examples, config: DataConfig, rng: np.random.Generator) -> Encoded:
+    pool: Sequence[Any] = getattr(data, _KINDS[task])
+    item = pool[int(rng.integers(len(pool)))]
+    if task == "read":
+        return read_example(template, item)
+    if task == "understand":
+        return understand_example(template, item, config, rng)
+    return perform_example(template, item) if task == "perform" else see_example(template, item)
+
+
+@dataclass(frozen=True)
 class Stream:
-    """Endless batches from clips; the same seed gives the same batches.
+    """Endless batches; the same seed gives the same batches.
 
     Attributes:
-        clips, template, config: what the batches are made of.
+        data, template, config: what the batches are made of.
         seed: of order, wordings and tasks.
-        transitions: transition clips; their captions are instructions. Used when ``config.transition`` is above 0.
     """
 
-    clips: Sequence[Clip]
+    data: Examples
     template: Template
     config: DataConfig
     seed: int
-    transitions: Sequence[Clip] = ()
 
     def __post_init__(self) -> None:
-        if not self.clips:
-            raise ValueError("there are no clips to train on")
-        if self.config.transition and not self.transitions:
-            raise ValueError(f"data.transition is {self.config.transition:g} but no transitions were given; "
-                             "make them with `facelm data transitions` and give --transitions DIR")
+        for task in TASKS:
+            kind = _KINDS[task]
+            if getattr(self.config, task) and not getattr(self.data, kind):
+                raise ValueError(f"data.{task} is {getattr(self.config, task):g} but there are no {kind} to learn it from; "
+                                 "make them, or set it to 0")
 
     @cached_property
-    def _stages(self) -> list[tuple[int, NDArray[np.int64]]]:
-        """(first example, clip indices) of the stages: clips of one event, of at most two, all."""
-        events = np.array([clip.n_events for clip in self.clips])
-        stages = [(0, np.arange(len(self.clips)))]
-        if self.config.easy_examples and events.any():
-            stages = [
-                (i * self.config.easy_examples, np.flatnonzero(events <= limit))
-                for i, limit in enumerate((1, 2, events.max()))
-            ]
-        return [(first, pool) for first, pool in stages if len(pool)]
+    def _shares(self) -> NDArray[np.float64]:
+        weights = np.array([getattr(self.config, task) for task in TASKS])
+        return np.asarray(weights / weights.sum())
 
     def example(self, k: int) -> Encoded | None:
-        """The ``k``-th sequence; None when its clip is too long."""
-        stage = max(i for i, (first, _) in enumerate(self._stages) if first <= k or i == 0)
-        first, pool = self._stages[stage]
-        epoch, place = divmod(max(0, k - first), len(pool))
-        clip = self.clips[pool[_order(self.seed, stage, epoch, len(pool))[place]]]
-        rng, config = np.random.default_rng([self.seed, 1, k]), self.config
-        plain = config.perform + config.understand
-        if config.transition and rng.random() < config.transition / (plain + config.transition):
-            clip, make = self.transitions[int(rng.integers(len(self.transitions)))], transition_example
-        else:
-            make = perform_example if rng.random() < config.perform / plain else understand_example
-        encoded = make(self.template, clip, config, rng)
-        return encoded if len(encoded.ids) <= config.max_tokens else None
+        """The ``k``-th sequence; None when it is too long."""
+        rng = np.random.default_rng([self.seed, 1, k])
+        task = TASKS[int(rng.choice(len(TASKS), p=self._shares))]
+        encoded = _make(task, self.template, self.data, self.config, rng)
+        return encoded if len(encoded.ids) <= self.config.max_tokens else None
 
     def window(self, number: int) -> list[list[Encoded]]:
         """The batches of one window, each of sequences of like length, in random order."""
@@ -291,15 +382,10 @@ class Stream:
             window = self.window(number)
             empty = 0 if window else empty + 1
             if empty > 20:
-                raise ValueError(f"no clip fits in data.max_tokens = {self.config.max_tokens}; raise it")
+                raise ValueError(f"no sequence fits in data.max_tokens = {self.config.max_tokens}; raise it")
             for index in range(skip, len(window)):
                 yield collate(self.template, window[index]), Position(number, index + 1)
             number, skip = number + 1, 0
-
-
-@lru_cache(maxsize=2)  # of one epoch, and of the next while a window lies across both
-def _order(seed: int, stage: int, epoch: int, size: int) -> NDArray[np.int64]:
-    return np.random.default_rng([seed, 0, stage, epoch]).permutation(size)
 
 
 def by_length(examples: Sequence[Encoded], budget: int) -> list[list[Encoded]]:
@@ -313,16 +399,15 @@ def by_length(examples: Sequence[Encoded], budget: int) -> list[list[Encoded]]:
     return batches
 
 
-def validation_batches(clips: Sequence[Clip], template: Template, config: DataConfig, examples: int, seed: int,
-                       transitions: Sequence[Clip] = ()) -> dict[str, list[Batch]]:
-    """Fixed batches of each task: ``perform``, ``understand``, and ``transition`` when there are any."""
+def validation_batches(data: Examples, template: Template, config: DataConfig, examples: int,
+                       seed: int) -> dict[str, list[Batch]]:
+    """Fixed batches of each task that has held-out data."""
     out: dict[str, list[Batch]] = {}
-    tasks = (("perform", perform_example, clips), ("understand", understand_example, clips),
-             ("transition", transition_example, transitions))
-    for name, make, pool in tasks:
-        picked = np.random.default_rng([seed, 3]).permutation(len(pool))[:examples]
-        made = [make(template, pool[i], config, np.random.default_rng([seed, 4, int(i)])) for i in picked]
+    for task in TASKS:
+        if not getattr(data, _KINDS[task]):
+            continue
+        made = [_make(task, template, data, config, np.random.default_rng([seed, 4, i])) for i in range(examples)]
         made = [e for e in made if len(e.ids) <= config.max_tokens]
         if made:
-            out[name] = [collate(template, group) for group in by_length(made, 2 * config.batch_tokens)]
+            out[task] = [collate(template, group) for group in by_length(made, 2 * config.batch_tokens)]
     return out

@@ -18,16 +18,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..face.facs.script import Script
 from ..tokenizer.changes import GrammarState
+from .examples import perform_turn
 from .model import MotionModel, load_model
 from .prompts import DESCRIBE, INSTRUCTION, Turn, perform_prompt
 from .rerank import best_of
+from .script_tokens import CLOSE, OPEN, Grammar, Item, Quantities
+from .script_tokens import read as read_script
+from .windows import Window, WindowGrammar, read_window
 
 T = TypeVar("T")
 Symbols = NDArray[np.integer]
 Seeds = int | Sequence[tuple[int, int]]
 MAX_SECONDS = 20.0
 """What a motion of free length may reach."""
+MAX_SCRIPT, MAX_WORDS = 400, 8
+"""Most tokens of a script, and of the words after "unknown"."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,61 @@ class MotionLM:
                         device: str = "cpu", dtype: torch.dtype | None = None) -> MotionLM:
         """Load a saved adapter on its base; see ``llm.model.load_model``."""
         return cls(load_model(weights_dir, base, device, dtype))
+
+    # -- scripts ----------------------------------------------------------------------
+    def read(self, texts: Sequence[str], quantities: Sequence[Quantities], sampling: Sampling = Sampling(0.0)) -> list[Script]:
+        """What each text asks for.
+
+        Args:
+            texts: words whose quantities are marks (``script_tokens.mark``).
+            quantities: the values of the marks of each text.
+            sampling: the likeliest script by default.
+
+        Returns:
+            Scripts; always valid. Words that follow ``unknown`` are words of the text.
+        """
+        lines = [[*self.template.encode([Turn(text)]).ids, *self.vocabulary.script_ids([OPEN])] for text in texts]
+
+        def work(part: list[list[int]], at: list[int]) -> list[Script]:
+            states = [Grammar(frozenset(quantities[i].marks())) for i in at]
+            found = self._scripts(part, states, sampling, at)
+            return [read_script([t for t in items if isinstance(t, str) or t[1].lower() in texts[i].lower()], quantities[i])
+                    for items, i in zip(found, at, strict=True)]
+
+        return self._in_batches(lines, work)
+
+    def perform_windows(self, windows: Sequence[Window], before: Sequence[Sequence[int] | None],
+                        seeds: Sequence[tuple[int, int]], sampling: Sampling = Sampling(0.5)) -> list[NDArray[np.int64]]:
+        """The motion of one window of each of several schedules.
+
+        Args:
+            windows: what to do (``windows.cut``).
+            before: ``(K,)`` codes of the step before each window; None is the resting face.
+            seeds: a pair for each, from which its draws come.
+
+        Returns:
+            ``(steps, K)`` codes of each window, exactly as long as it.
+        """
+        layout = self.vocabulary.layout
+        turns = [perform_turn(layout, w.tokens(), b) for w, b in zip(windows, before, strict=True)]
+        lines = [[*self.template.encode([turn]).ids, self.vocabulary.begin] for turn in turns]
+
+        def work(part: list[list[int]], at: list[int]) -> list[NDArray[np.int32]]:
+            states = [layout.start(windows[i].steps, before=turns[i].before) for i in at]
+            return self._motions(part, states, sampling, [seeds[i] for i in at])
+
+        made = self._in_batches(lines, work)
+        return [layout.decode(symbols, turn.before) for symbols, turn in zip(made, turns, strict=True)]
+
+    def see(self, motions: Sequence[Symbols]) -> list[Window]:
+        """What each motion of a few seconds does, read as a schedule window."""
+        lines = [[*self.template.encode([Turn(motion=m)]).ids, *self.vocabulary.script_ids([OPEN])] for m in motions]
+
+        def work(part: list[list[int]], at: list[int]) -> list[Window]:
+            found = self._scripts(part, [WindowGrammar()] * len(at), Sampling(0.0), at)
+            return [read_window([t for t in items if isinstance(t, str)]) for items in found]
+
+        return self._in_batches(lines, work)
 
     # -- tasks ------------------------------------------------------------------------
     def perform(self, prompts: Sequence[str], seconds: Sequence[float | None] | None = None, seed: Seeds = 0,
@@ -236,13 +298,70 @@ class MotionLM:
         return [np.array(line, np.int32) for line in out]
 
     @torch.inference_mode()
+    def _scripts(self, lines: list[list[int]], states: Sequence[Grammar | WindowGrammar], sampling: Sampling,
+                 places: Sequence[int]) -> list[list[Item]]:
+        """Script tokens after ``lines``, bound by a grammar; a script that becomes too long is closed."""
+        draws = [np.random.default_rng((sampling.seed + place, 0)) for place in places]
+        tokens, first, stop = self.vocabulary.script, self.vocabulary.first_script, self.template.stop
+        state = list(states)
+        out: list[list[Item]] = [[] for _ in lines]
+        words: list[list[int] | None] = [None] * len(lines)  # words after "unknown", while they are written
+        hidden, cache = self._prefill(lines)
+        alive = np.arange(len(lines))
+        for _ in range(MAX_SCRIPT):
+            scripts = self.model.script_logits(hidden).cpu().numpy()
+            texts = self.model.text_logits(hidden)[:, :self.vocabulary.n_text].cpu().numpy() if any(
+                words[i] is not None for i in alive) else scripts
+            chosen = np.zeros(len(alive), np.int64)
+            for row, i in enumerate(alive):
+                spoken = words[i]
+                if spoken is not None:
+                    logits = texts[row].copy()
+                    logits[self.template.start] = -np.inf
+                    token = int(logits.argmax()) if len(spoken) < MAX_WORDS else stop
+                    if token == stop:
+                        out[i].append(("text", str(self.template.tokenizer.decode(spoken)).strip()))
+                        words[i] = None
+                    else:
+                        spoken.append(token)
+                    chosen[row] = token
+                    continue
+                legal = np.where(tokens.mask(state[i].allowed()), scripts[row], -np.inf)
+                token = _choose(legal, sampling, draws[i])
+                chosen[row] = first + token
+                name = tokens.names[token]
+                if name == CLOSE:
+                    continue
+                out[i].append(name)
+                state[i] = state[i].take(name)
+                if name == "unknown":
+                    words[i] = []
+            still = chosen != first + tokens.at[CLOSE]
+            alive = cache.keep(alive, still)
+            if not len(alive):
+                break
+            hidden = cache.step(torch.from_numpy(chosen[still])[:, None].to(hidden.device))
+        return [self._whole(items, states[i]) for i, items in enumerate(out)]
+
+    @staticmethod
+    def _whole(items: list[Item], state: Grammar | WindowGrammar) -> list[Item]:
+        """The longest beginning of a script after which it may end."""
+        good = 0
+        for k, item in enumerate(items):
+            if isinstance(item, str):
+                state = state.take(item)
+            if CLOSE in state.allowed():
+                good = k + 1
+        return items[:good]
+
+    @torch.inference_mode()
     def _texts(self, lines: list[list[int]], sampling: Sampling, places: Sequence[int], max_tokens: int) -> list[str]:
         draws = [np.random.default_rng((sampling.seed + place, 0)) for place in places]
         hidden, cache = self._prefill(lines)
         out: list[list[int]] = [[] for _ in lines]
         alive = np.arange(len(lines))
         for _ in range(max_tokens):
-            logits = self.model.text_logits(hidden)[:, :-1]  # an answer in words holds no motion
+            logits = self.model.text_logits(hidden)[:, :self.vocabulary.n_text]  # an answer in words holds no motion
             logits[:, self.template.start] = float("-inf")
             if sampling.temperature == 0:
                 chosen = logits.argmax(-1).cpu().numpy()

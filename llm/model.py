@@ -26,6 +26,7 @@ from .attention import use_grouped_attention
 from .base import BaseModel, first_and_last, load_base
 from .lora import LoraConfig, LoraLinear, PeftLayout, add_lora, merge_lora
 from .prompts import Template
+from .script_tokens import default_tokens
 from .vocabulary import MotionVocabulary
 
 FORMAT = 1
@@ -43,6 +44,7 @@ class Batch:
         motion_at, motion_target: flat positions whose next token is a motion symbol, and that symbol
             (``n_symbols`` for ``</motion>``).
         legal: ``(len(motion_at), n_symbols + 1)`` bool, what the grammar allows there.
+        script_at, script_target: flat positions whose next token is of a script, and that token's row.
     """
 
     ids: Tensor
@@ -51,6 +53,8 @@ class Batch:
     motion_at: Tensor
     motion_target: Tensor
     legal: Tensor
+    script_at: Tensor
+    script_target: Tensor
 
     def to(self, device: torch.device | str) -> Batch:
         """The same on a device."""
@@ -86,10 +90,24 @@ class MotionModel(nn.Module):
             # random rows with the words' own mean and spread: neither louder nor quieter than a word
             spread = words.detach().float().cpu()
             rows = spread.mean(0) + spread.std(0) * torch.randn(vocabulary.n_new, words.shape[1])
+            if len(vocabulary.script):
+                rows[-len(vocabulary.script):] = self._script_rows(spread)
             self.rows = nn.Parameter(rows)
             self.adapted = add_lora(self.lm.model.layers, lora) if lora else []
         if words.device.type == "cpu":
             use_grouped_attention(self.lm)
+
+    def _script_rows(self, words: Tensor) -> Tensor:
+        """Rows of script tokens before training: the mean of the rows of what they mean, as loud as a word."""
+        meaning = default_tokens()
+        loud = words.norm(dim=1).mean()
+        rows = []
+        for name in self.vocabulary.script.names:
+            ids = self.template.tokenizer.encode(" " + meaning.get(name, name), add_special_tokens=False)
+            row = words[ids].mean(0)
+            rows.append(row * loud / row.norm())
+        made = torch.stack(rows)
+        return made + 0.1 * made.std(0) * torch.randn(made.shape)  # two tokens of one meaning should be able to part
 
     # -- forward ----------------------------------------------------------------------
     @property
@@ -115,25 +133,33 @@ class MotionModel(nn.Module):
     def motion_logits(self, hidden: Tensor) -> Tensor:
         """``(N, H)`` -> ``(N, n_symbols + 1)`` fp32; the last is ``</motion>``."""
         rows = self.rows.to(hidden.dtype)
-        return (hidden @ torch.cat([rows[2:], rows[1:2]]).t()).float()
+        return (hidden @ torch.cat([rows[2:2 + self.vocabulary.layout.n_symbols], rows[1:2]]).t()).float()
+
+    def script_logits(self, hidden: Tensor) -> Tensor:
+        """``(N, H)`` -> ``(N, script tokens)`` fp32."""
+        return (hidden @ self.rows[2 + self.vocabulary.layout.n_symbols:].to(hidden.dtype).t()).float()
 
     def text_logits(self, hidden: Tensor) -> Tensor:
-        """``(N, H)`` -> ``(N, n_text + 1)`` fp32; the last is ``<motion>``."""
+        """``(N, H)`` -> ``(N, n_text + 1)`` fp32; the last is ``<motion>``. With scripts one more: the beginning of a script."""
         words = hidden @ self.lm.get_output_embeddings().weight.t()
-        return torch.cat([words, hidden @ self.rows[:1].to(hidden.dtype).t()], -1).float()
+        first = [0] + ([2 + self.vocabulary.layout.n_symbols] if len(self.vocabulary.script) else [])  # OPEN is the first token
+        return torch.cat([words, hidden @ self.rows[first].to(hidden.dtype).t()], -1).float()
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Losses in nats: ``loss`` (mean over answer tokens, differentiable), sums and counts by kind."""
         hidden = self.hidden(batch.ids).flatten(0, 1)
-        motion = text = hidden.new_zeros((), dtype=torch.float32)
+        motion = text = script = hidden.new_zeros((), dtype=torch.float32)
         if len(batch.motion_at):
             logits = self.motion_logits(hidden[batch.motion_at]).masked_fill(~batch.legal, -1e9)
             motion = F.cross_entropy(logits, batch.motion_target, reduction="sum")
         if len(batch.text_at):
             text = F.cross_entropy(self.text_logits(hidden[batch.text_at]), batch.text_target, reduction="sum")
-        count = max(1, len(batch.motion_at) + len(batch.text_at))
-        return {"loss": (motion + text) / count, "motion": motion.detach(), "text": text.detach(),
-                "n_motion": torch.tensor(len(batch.motion_at)), "n_text": torch.tensor(len(batch.text_at))}
+        if len(batch.script_at):
+            script = F.cross_entropy(self.script_logits(hidden[batch.script_at]), batch.script_target, reduction="sum")
+        places = {"motion": batch.motion_at, "text": batch.text_at, "script": batch.script_at}
+        count = max(1, sum(map(len, places.values())))
+        return {"loss": (motion + text + script) / count, "motion": motion.detach(), "text": text.detach(),
+                "script": script.detach(), **{f"n_{name}": torch.tensor(len(at)) for name, at in places.items()}}
 
     # -- inference --------------------------------------------------------------------
     def merge(self) -> MotionModel:

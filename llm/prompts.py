@@ -4,7 +4,8 @@ A turn is ``<|im_start|>`` what the user says ``<|im_end|>`` the answer ``<|im_e
 names are left out. What the user says is text, a motion, or a motion and then text; an
 answer is either a motion or text. Turns follow one another without a separator.
 
-Tasks: *perform* (words -> motion; the wanted length may stand in front as ``4.0s: ``),
+Tasks: *read* (words, their quantities as marks -> script), *perform* (the state before, unless it is rest, as a motion of one
+step, and a schedule window -> motion), *see* (motion -> schedule window; both forms of script in ``script_tokens.py``),
 *describe* (motion and ``DESCRIBE`` -> words), *ask* (motion and a question -> words; later
 questions on the same motion are further turns, so that its tokens are shared), *transition*
 (a source face as a motion of one step, or none, and an instruction -> motion; or a motion and
@@ -20,18 +21,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .script_tokens import CLOSE, OPEN, Item, mark_pattern, slot_of
 from .vocabulary import MotionVocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+_MARK = mark_pattern()
 DESCRIBE = "Describe."
 CAPTION = "Caption."
 """Asks for any wording a prompt may have, where ``DESCRIBE`` asks for the one canonical description."""
 INSTRUCTION = "Instruction."
 """Asks for the transition instruction that a motion carries out."""
-NONE, TEXT, MOTION = 0, 1, 2
-"""Kind of loss at a position: none, over words, over motion symbols."""
+NONE, TEXT, MOTION, SCRIPT = 0, 1, 2, 3
+"""Kind of loss at a position: none, over words, over motion symbols, over script tokens."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ class Turn:
         answer: the answer in words, or None.
         answer_motion: the answer as symbols, or None. An open turn (generation) has neither.
         steps: exact length of the answered motion when ``text`` asks for one, else None.
+        script: tokens of a script or schedule window handed over, or None.
+        answer_script: the answer as a script; words among them as ``("text", words)``.
+        before: codes of the step before the answered motion; None is the resting face.
     """
 
     text: str = ""
@@ -51,6 +57,24 @@ class Turn:
     answer: str | None = None
     answer_motion: Sequence[int] | NDArray[np.integer] | None = None
     steps: int | None = None
+    script: Sequence[str] | None = None
+    answer_script: Sequence[Item] | None = None
+    before: Sequence[int] | None = None
+
+
+@dataclass(frozen=True)
+class MotionAnswer:
+    """Where a motion answer lies.
+
+    Attributes:
+        first: position of its first symbol.
+        steps: its exact length, or None.
+        before: codes of the step before it; None is the resting face.
+    """
+
+    first: int
+    steps: int | None = None
+    before: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,13 +83,13 @@ class Encoded:
 
     Attributes:
         ids: the tokens.
-        kinds: kind of the loss for predicting each id from those before it: ``NONE``, ``TEXT`` or ``MOTION``.
-        answers: for each motion answer, the position of its first symbol and its exact steps or None.
+        kinds: kind of the loss for predicting each id from those before it: ``NONE``, ``TEXT``, ``MOTION`` or ``SCRIPT``.
+        answers: the motion answers.
     """
 
     ids: list[int]
     kinds: list[int]
-    answers: tuple[tuple[int, int | None], ...] = ()
+    answers: tuple[MotionAnswer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,17 +122,35 @@ class Template:
         return cls(tokenizer, vocabulary, int(start), int(stop))
 
     def words(self, text: str) -> list[int]:
-        """Ids of plain text. Special tokens spelled in it stay plain text, so that a prompt cannot end its turn."""
+        """Ids of text: marks of quantities (``script_tokens.mark``) become their rows, everything else is plain text.
+
+        Special tokens spelled in it stay plain text, so that a prompt cannot end its turn.
+        """
         for special in self.tokenizer.all_special_tokens:
             text = text.replace(special, special.replace("<", "< "))
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        ids: list[int] = []
+        for part in _MARK.split(text):
+            if _MARK.fullmatch(part):
+                ids += self.vocabulary.script_ids([slot_of(part)])
+            elif part:
+                ids += self.tokenizer.encode(part, add_special_tokens=False)
         return ids
+
+    def script(self, items: Sequence[Item]) -> list[tuple[int, int]]:
+        """A script with its brackets as pairs of id and kind of loss; words end with ``stop``."""
+        out = [(self.vocabulary.script_ids([OPEN])[0], TEXT)]
+        for item in items:
+            if isinstance(item, tuple):
+                out += [(i, TEXT) for i in [*self.tokenizer.encode(" " + item[1], add_special_tokens=False), self.stop]]
+            else:
+                out.append((self.vocabulary.script_ids([item])[0], SCRIPT))
+        return [*out, (self.vocabulary.script_ids([CLOSE])[0], SCRIPT)]
 
     def encode(self, turns: Sequence[Turn]) -> Encoded:
         """Turns -> ids and loss kinds. The last turn may be open: its ids then end where the answer begins."""
         ids: list[int] = []
         kinds: list[int] = []
-        answers: list[tuple[int, int | None]] = []
+        answers: list[MotionAnswer] = []
 
         def put(new: list[int], kind: int) -> None:
             ids.extend(new)
@@ -118,13 +160,19 @@ class Template:
             put([self.start], NONE)
             if turn.motion is not None:
                 put(self.vocabulary.span(turn.motion), NONE)
+            if turn.script is not None:
+                put(self.vocabulary.script_ids([OPEN, *turn.script, CLOSE]), NONE)
             put([*self.words(turn.text), self.stop], NONE)
             if turn.answer_motion is not None:
                 # that the answer is a motion is a choice among words; then only motion symbols can follow
                 put([self.vocabulary.begin], TEXT)
-                answers.append((len(ids), turn.steps))
+                answers.append(MotionAnswer(len(ids), turn.steps, turn.before))
                 put(self.vocabulary.span(turn.answer_motion)[1:], MOTION)
                 put([self.stop], NONE)  # nothing else can follow: no loss is spent on it
+            elif turn.answer_script is not None:
+                for one, kind in self.script(turn.answer_script):
+                    put([one], kind)
+                put([self.stop], NONE)
             elif turn.answer is not None:
                 put([*self.words(turn.answer), self.stop], TEXT)
         return Encoded(ids, kinds, tuple(answers))

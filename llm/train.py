@@ -8,7 +8,7 @@ ends fully decayed. Batches are a function of (seed, position) and nothing else 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,38 @@ from ..common.training import CHECKPOINT, Every, Losses, Plan, Reached, Run, Tas
 from ..tokenizer.changes import ChangeLayout
 from .base import load_base
 from .config import DataConfig, OptimConfig, TrainConfig
-from .examples import Clip, Position, Stream, read_clips, validation_batches
+from .examples import Examples, Position, Stream, read_clips, read_pieces, read_readings, validation_batches
+from .lora import PeftLayout
 from .model import Batch, MotionModel, compute_dtype, read_adapter, read_card
+from .script_tokens import ScriptTokens
 from .vocabulary import MotionVocabulary
+
+KINDS = ("motion", "text", "script")
+"""Kinds of loss."""
 
 
 @dataclass(frozen=True)
-class Clips:
-    """What is learned from, and what is held out for validation."""
+class Sources:
+    """Files of training data; each holds a kind of sequence (``examples.py``)."""
 
-    train: Sequence[Clip]
-    held_out: Sequence[Clip] = ()
-    transitions: Sequence[Clip] = ()
-    transitions_held_out: Sequence[Clip] = ()
+    clips: str | os.PathLike[str] | None = None
+    """Parquet file or folder with symbols (``prepare_tokens``); splits ``train`` and ``val``."""
+    readings: str | os.PathLike[str] | None = None
+    readings_held_out: str | os.PathLike[str] | None = None
+    pieces: str | os.PathLike[str] | None = None
+    pieces_held_out: str | os.PathLike[str] | None = None
+
+    def train(self, layout: ChangeLayout) -> Examples:
+        """What is learned from."""
+        return Examples(read_clips(self.clips, "train", layout) if self.clips else (),
+                        read_readings(self.readings) if self.readings else (),
+                        read_pieces(self.pieces, layout) if self.pieces else ())
+
+    def held_out(self, layout: ChangeLayout, limit: int) -> Examples:
+        """What is kept for validation."""
+        return Examples(read_clips(self.clips, "val", layout, limit, needed=False) if self.clips else (),
+                        read_readings(self.readings_held_out) if self.readings_held_out else (),
+                        read_pieces(self.pieces_held_out, layout) if self.pieces_held_out else ())
 
 
 @dataclass(frozen=True)
@@ -49,56 +68,60 @@ class TrainResult:
 
 def train(
     config: TrainConfig,
-    corpus: str | os.PathLike[str],
+    sources: Sources,
     layout: ChangeLayout,
     out: str | os.PathLike[str],
     resume: bool = True,
     progress: Progress | None = None,
     info: dict[str, Any] | None = None,
     init: str | os.PathLike[str] | None = None,
-    transitions: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
     """Train an adapter.
 
     Args:
         config: the recipe.
-        corpus: Parquet file or folder with symbols (``examples.prepare_tokens``); splits ``train`` and ``val``.
+        sources: the files of training data.
         layout: of the motion tokenizer that made the symbols.
         out: directory of the adapter, its checkpoint and ``log.jsonl``.
         resume: go on from the checkpoint there is.
         progress: see ``common.training.fit``.
         info: written into the adapter's card.
-        init: directory of a saved adapter to start from (same base, layers, rank and motion tokenizer);
-            a checkpoint in ``out`` wins over it.
-        transitions: Parquet file of transitions, laid out as ``corpus``; needed when ``data.transition`` is above 0.
+        init: directory of a saved adapter to start from (same base, layers, rank and motion tokenizer); script tokens that it
+            lacks start from what they mean. A checkpoint in ``out`` wins over it.
 
     Raises:
         FileNotFoundError, ValueError: see ``read_clips``, ``load_base``, ``read_adapter``; a checkpoint of another configuration.
     """
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
-    limit = 8 * config.run.val_examples
-    changes = transitions if config.data.transition else None
-    clips = Clips(
-        read_clips(corpus, "train", layout), read_clips(corpus, "val", layout, limit, needed=False),
-        read_clips(changes, "train", layout) if changes else (),
-        read_clips(changes, "val", layout, limit, needed=False) if changes else (),
-    )
+    data, held_out = sources.train(layout), sources.held_out(layout, 8 * config.run.val_examples)
     base = load_base(config.model.name, config.model.keep_first, config.model.keep_last, compute_dtype(_device()))
     network: Any = base.model
     network.to(_device())  # before MotionModel, which chooses the attention by device
-    vocabulary = MotionVocabulary(len(network.get_input_embeddings().weight), layout)
+    vocabulary = MotionVocabulary(len(network.get_input_embeddings().weight), layout, ScriptTokens.default())
     model = MotionModel(base, vocabulary, config.lora, config.run.seed)
     if init is not None:
-        if MotionVocabulary.from_json(read_card(init)["vocabulary"]) != vocabulary:
+        known = MotionVocabulary.from_json(read_card(init)["vocabulary"])
+        if known.layout != layout:
             raise ValueError(f"{init} was trained on another motion tokenizer; start from one that was trained on this one")
-        model.load_adapter_state(read_adapter(init))
-    return main(setup(config, model, clips, Path(out), resume), progress, info)
+        model.load_adapter_state(_with_rows(read_adapter(init), known, model))
+    return main(setup(config, model, data, held_out, Path(out), resume), progress, info)
 
 
-def setup(config: TrainConfig, model: MotionModel, clips: Clips, out: Path, resume: bool = True) -> Run:
+def _with_rows(state: dict[str, Tensor], known: MotionVocabulary, model: MotionModel) -> dict[str, Tensor]:
+    """An adapter's tensors with the rows of the model's vocabulary; those that the adapter lacks are the model's own."""
+    rows = model.rows.detach().clone()
+    motion = 2 + known.layout.n_symbols
+    rows[:motion] = state[PeftLayout.ROWS][:motion].to(rows)
+    for name, at in known.script.at.items():
+        if name in model.vocabulary.script.at:
+            rows[motion + model.vocabulary.script.at[name]] = state[PeftLayout.ROWS][motion + at].to(rows)
+    return {**state, PeftLayout.ROWS: rows}
+
+
+def setup(config: TrainConfig, model: MotionModel, data: Examples, held_out: Examples, out: Path, resume: bool = True) -> Run:
     """A run with optimiser, stream and validation batches, and with the checkpoint's state when there is one."""
-    task, settings = MotionTask(config, model, clips), config.run
+    task, settings = MotionTask(config, model, data, held_out), config.run
     plan = Plan(settings.max_steps, settings.max_minutes, config.optim.clip, Every(minutes=settings.save_minutes),
                 Every(minutes=settings.val_minutes), Every(steps=20))
     out.mkdir(parents=True, exist_ok=True)
@@ -126,7 +149,7 @@ def main(run: Run, progress: Progress | None = None, info: dict[str, Any] | None
             "sequences": counts["sequences"],
             "answer_tokens": counts["answers"],
             "tokens": counts["tokens"],
-            "clips": len(task.stream.clips),
+            "data": {kind: len(items) for kind, items in vars(task.stream.data).items()},
             "validation": final,
             **(info or {}),
         }
@@ -140,7 +163,7 @@ class MotionTask(Task):
     title = "language model"
     model: MotionModel
 
-    def __init__(self, config: TrainConfig, model: MotionModel, clips: Clips) -> None:
+    def __init__(self, config: TrainConfig, model: MotionModel, data: Examples, held_out: Examples) -> None:
         accelerate = require("accelerate", "train", "training the language model needs accelerate")
         self.accelerator: Any = accelerate.Accelerator(mixed_precision="no", cpu=_device() == "cpu")
         self.config = config
@@ -148,9 +171,8 @@ class MotionTask(Task):
         self.optimizer = make_optimizer(self.model, config.optim)
         self.wrapped: Any = self.accelerator.prepare(self.model)
         seed = config.run.seed
-        self.stream = Stream(clips.train, model.template, config.data, seed, clips.transitions)
-        self.held_out = validation_batches(clips.held_out, model.template, config.data, config.run.val_examples, seed,
-                                           clips.transitions_held_out)
+        self.stream = Stream(data, model.template, config.data, seed)
+        self.held_out = validation_batches(held_out, model.template, config.data, config.run.val_examples, seed)
         self.key = {"model": asdict(config.model), "lora": asdict(config.lora)}
         self.first = self.accelerator.is_main_process
 
@@ -166,7 +188,7 @@ class MotionTask(Task):
     def losses(self, batch: Batch) -> Losses:
         found, world = self.wrapped(batch.to(self.accelerator.device)), self.accelerator.num_processes
         tokens = int((batch.ids != self.model.template.stop).sum()) + len(batch.ids)
-        answers = int(found["n_motion"] + found["n_text"])
+        answers = int(sum(found[f"n_{kind}"] for kind in KINDS))
         counts = {"sequences": len(batch.ids) * world, "answers": answers * world, "tokens": tokens * world}
         return Losses(found["loss"], sums={k: v for k, v in found.items() if k != "loss"}, counts=counts)
 
@@ -175,25 +197,23 @@ class MotionTask(Task):
 
     def line(self, sums: Mapping[str, float], seconds: float) -> dict[str, float]:
         return {
-            "motion": round(sums["motion"] / max(1, sums["n_motion"]), 4),
-            "text": round(sums["text"] / max(1, sums["n_text"]), 4),
+            **{kind: round(sums[kind] / max(1, sums[f"n_{kind}"]), 4) for kind in KINDS},
             "tokens_per_second": round(sums["tokens"] / seconds, 1),
             "answers_per_second": round(sums["answers"] / seconds, 1),
         }
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Mean nats per answer token on the held-out batches, by task and kind, and nats per motion."""
+        """Mean nats per answer token on the held-out batches, by task and kind, and nats per answer of scripts and motions."""
         self.model.eval()
         found: dict[str, float] = {}
         for name, batches in self.held_out.items():
             losses = [self.model(batch.to(self.accelerator.device)) for batch in batches]
-            motion, text, n_motion, n_text = (sum(float(x[k]) for x in losses) for k in ("motion", "text", "n_motion", "n_text"))
-            if n_motion:
-                found[f"{name}/motion"] = motion / n_motion
-                found[f"{name}/nats_per_clip"] = motion / sum(len(batch.ids) for batch in batches)
-            if name != "perform" and n_text:
-                found[f"{name}/text"] = text / n_text
+            total = {k: sum(float(x[k]) for x in losses) for k in losses[0] if k != "loss"}
+            shown = [k for k in KINDS if total[f"n_{k}"] and (k != "text" or name == "understand")]
+            found |= {f"{name}/{k}": total[k] / total[f"n_{k}"] for k in shown}
+            if name != "understand":
+                found[f"{name}/nats_an_answer"] = sum(total[k] for k in KINDS) / sum(len(batch.ids) for batch in batches)
         self.model.train()
         return {name: round(value, 4) for name, value in found.items()}
 

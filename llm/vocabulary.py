@@ -1,7 +1,7 @@
-"""The motion vocabulary: new rows beside the base model's words.
+"""The new rows beside the base model's words.
 
-Ids from ``n_text`` on are new: ``<motion>``, ``</motion>``, then one for each symbol of the
-motion tokenizer (``tokenizer/changes.py``). The base's own rows are never touched.
+Ids from ``n_text`` on are new: ``<motion>``, ``</motion>``, then one for each symbol of the motion tokenizer
+(``tokenizer/changes.py``), then one for each token of scripts (``script_tokens.py``). The base's own rows are never touched.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tokenizer.changes import STEP_SECONDS, ChangeLayout
+from .script_tokens import ScriptTokens
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,12 @@ class MotionVocabulary:
     Attributes:
         n_text: number of rows of the base vocabulary; the first new id.
         layout: the motion tokenizer's alphabet and grammar.
+        script: the tokens of scripts; none in models that know no scripts.
     """
 
     n_text: int
     layout: ChangeLayout
+    script: ScriptTokens = ScriptTokens()
 
     @property
     def begin(self) -> int:
@@ -45,7 +48,20 @@ class MotionVocabulary:
     @property
     def n_new(self) -> int:
         """Number of new rows."""
-        return self.layout.n_symbols + 2
+        return self.layout.n_symbols + 2 + len(self.script)
+
+    @property
+    def first_script(self) -> int:
+        """Id of the first script token."""
+        return self.first_symbol + self.layout.n_symbols
+
+    def script_ids(self, names: Iterable[str]) -> list[int]:
+        """Script tokens -> ids.
+
+        Raises:
+            ValueError: a token that this vocabulary lacks.
+        """
+        return [self.first_script + row for row in self.script.rows(list(names))]
 
     @property
     def size(self) -> int:
@@ -67,11 +83,11 @@ class MotionVocabulary:
     def symbols(self, ids: Sequence[int]) -> NDArray[np.int32]:
         """The symbols among ``ids`` (markers left out) -> ``(N,)`` int32."""
         array = np.asarray(ids, np.int64)
-        return (array[array >= self.first_symbol] - self.first_symbol).astype(np.int32)
+        return (array[(array >= self.first_symbol) & (array < self.first_script)] - self.first_symbol).astype(np.int32)
 
     def to_json(self) -> dict[str, object]:
         """Plain values for ``motion_lm.json``."""
-        return {"n_text": self.n_text, **asdict(self.layout)}
+        return {"n_text": self.n_text, **asdict(self.layout), **({"script": list(self.script.names)} if len(self.script) else {})}
 
     @classmethod
     def from_json(cls, data: dict) -> MotionVocabulary:
@@ -79,4 +95,4 @@ class MotionVocabulary:
         n_text = int(data["n_text"])
         step = float(data.get("step_seconds", STEP_SECONDS))
         layout = ChangeLayout(tuple(data["stream_sizes"]), tuple(data["rest_codes"]), int(data["max_step"]), step)
-        return cls(n_text, layout)
+        return cls(n_text, layout, ScriptTokens(tuple(str(name) for name in data.get("script", ()))))

@@ -15,7 +15,7 @@ differs from the one before, pauses are filled greedily with the longest step), 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -85,8 +85,11 @@ class ChangeLayout:
         return max(1, round(seconds / self.step_seconds))
 
     # -- coding -----------------------------------------------------------------------
-    def encode(self, codes: NDArray[np.integer]) -> NDArray[np.int32]:
+    def encode(self, codes: NDArray[np.integer], before: Sequence[int] | None = None) -> NDArray[np.int32]:
         """``(T, K)`` codes -> ``(N,)`` symbols.
+
+        Args:
+            before: ``(K,)`` codes of the step before the first, from which changes are written; None is the resting face.
 
         Raises:
             ValueError: wrong width, no steps, or a code outside its stream.
@@ -98,7 +101,7 @@ class ChangeLayout:
         if (codes < 0).any() or (codes >= sizes).any():
             raise ValueError("a code is outside its stream; re-encode with this tokenizer")
         out: list[int] = []
-        current = np.array(self.rest_codes)
+        current = np.array(self.rest_codes if before is None else before)
         pause = 0
         for row in codes:
             changed = np.flatnonzero(row != current)
@@ -115,13 +118,13 @@ class ChangeLayout:
         full, rest = divmod(steps, self.max_step)
         return [self.n_symbols - 1] * full + ([self.n_codes + rest - 1] if rest else [])
 
-    def decode(self, symbols: Iterable[int]) -> NDArray[np.int64]:
-        """``(N,)`` symbols -> ``(T, K)`` codes.
+    def decode(self, symbols: Iterable[int], before: Sequence[int] | None = None) -> NDArray[np.int64]:
+        """``(N,)`` symbols -> ``(T, K)`` codes; ``before`` as in :meth:`encode`.
 
         Raises:
             ValueError: a line that breaks the grammar, with the place and the reason.
         """
-        state = self.start()
+        state = self.start(before=before)
         rows: list[tuple[int, ...]] = []
         for raw in symbols:
             symbol = int(raw)
@@ -136,16 +139,18 @@ class ChangeLayout:
         return np.array(rows, np.int64)
 
     # -- grammar ----------------------------------------------------------------------
-    def start(self, duration: int | None = None, max_steps: int = 10_000) -> GrammarState:
+    def start(self, duration: int | None = None, max_steps: int = 10_000, before: Sequence[int] | None = None) -> GrammarState:
         """The state before the first symbol.
 
         Args:
             duration: exact number of steps that the motion must have, or None.
             max_steps: most steps allowed when no duration is asked for.
+            before: as in :meth:`encode`.
         """
         if duration is not None and duration < 1:
             raise ValueError(f"duration is {duration} steps; at least 1 is needed")
-        return GrammarState(self, tuple(self.rest_codes), duration, max_steps if duration is None else duration)
+        codes = tuple(int(c) for c in (self.rest_codes if before is None else before))
+        return GrammarState(self, codes, duration, max_steps if duration is None else duration)
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from ...face.clip.channels import EXPR_NAMES
 from ...face.clip.sequence import FaceSequence
-from ...face.facs.poses import ACTION_POSES, EMOTION_POSES, POSE_CHANNELS
+from ...face.facs.poses import POSE_CHANNELS, pose_of
 from ...face.facs.schedule import Event, Schedule
 from ...face.facs.vocabulary import ACTION
 from ...face.head.model import HeadModel
-from .dynamics import BLINK, RATES, WINK, minimum_jerk, stroke, strokes
+from .dynamics import BLINK, RATES, WINK, decline, repetitions, stroke, strokes
 from .speech import speak, syllables
 
 Curve = NDArray[np.float64]
@@ -35,10 +35,10 @@ LIMITS: dict[str, tuple[float, float]] = {
     "head_z": (-radians(40.0), radians(40.0)),
     "gaze_pitch": (-radians(30.0), radians(32.0)), "gaze_yaw": (-radians(40.0), radians(40.0)),
 }
-_POSES = {**EMOTION_POSES, **ACTION_POSES}
 _SUMMED = frozenset(POSE_CHANNELS) - {"jaw_x"}  # signed angles add up; expression takes the stronger
 _NORM = 4.0  # exponent of the smooth maximum
 _BLINKS = {"blink": BLINK, "wink_left": WINK, "wink_right": WINK}
+_LEAST_NOD = radians(3.9)  # the measurement counts nods from 3 degrees
 _LID_FOLLOWS = {"eyeBlink": 0.35 / radians(22.0), "eyeWide": -0.30 / radians(20.0)}
 # Upper lids follow the eye: Becker & Fuchs, "Lid-eye coordination during vertical gaze changes in
 # man and monkey", J. Neurophysiol. 60(4), 1988, https://doi.org/10.1152/jn.1988.60.4.1227.
@@ -107,8 +107,10 @@ def channels(script: Schedule, fps: float = FPS) -> dict[str, Curve]:
     rng = np.random.default_rng(script.seed)
     jitter = np.clip(rng.normal(0.0, 0.012, len(script.events)), -0.03, 0.03)
     speech_seeds = rng.integers(0, 2**32, len(script.events))
-    parts = [_part(script, i, event.intensity * script.style.expressiveness * (1.0 + jitter[i]), t, int(speech_seeds[i]))
-             for i, event in enumerate(script.events) if event.name != "neutral"]
+    releases = [_release(script, i) for i in range(len(script.events))]
+    layers = _layers(script, releases)
+    parts = [_part(script, i, event.intensity * script.style.expressiveness * (1.0 + jitter[i]), t, int(speech_seeds[i]),
+                   releases[i], layers[i]) for i, event in enumerate(script.events) if event.name != "neutral"]
     out = _combine(parts)
     weaker = "Left" if script.style.asymmetry > 0.0 else "Right"
     for name in out:
@@ -127,62 +129,83 @@ def finish(out: dict[str, Curve]) -> dict[str, Curve]:
 
 
 # -- single events ----------------------------------------------------------------------
-def _part(script: Schedule, index: int, level: float, t: Curve, seed: int) -> _Part:
+_Release = tuple[float, float] | None
+"""When an event's offset begins and how long it takes; None when it stays to the end."""
+
+
+def _part(script: Schedule, index: int, level: float, t: Curve, seed: int, release: _Release, layer: int) -> _Part:
     event, name = script.events[index], script.events[index].name
     duration = max(event.end(script.seconds) - event.start, 1e-3)
-    cycles = event.cycles or max(1, round(RATES.get(name, 0.0) * duration))
-    pose = {k: v * level for k, v in _POSES[name].items()}
-    if name == "talking":  # speech moves many channels by curves of their own
+    pose = {k: v * level for k, v in pose_of(name, event.side).items()}
+    if name in RATES:
+        cycles = event.cycles or max(1, round(RATES[name] * duration))
+        if name != "talking":
+            return name, pose, _oscillation(event, cycles, duration, t, abs(max(pose.values(), key=abs)))
+        # speech moves many channels by curves of their own
         tracks = speak(t, event.start, duration, syllables(np.random.default_rng(seed), cycles))
         pose = {"jaw_x": pose["jaw_x"], **{n: level for n in tracks if n != "jaw"}}
         return name, pose, np.stack(list(tracks.values()), axis=1)
-    if name in ("nod", "shake"):
-        return name, pose, _oscillation(event, cycles, duration, t)
-    if name in _BLINKS and cycles > 1:
-        return name, pose, _repeated(event, duration, t)
-    curve = stroke(t, event.start, event.rise / (1.0 if name in _BLINKS else script.style.tempo))
-    if (release := _release(script, index)) is not None:
-        curve = curve - stroke(t, *release)
-    return "emotion" if event.is_emotion else name, pose, curve
+    tempo = 1.0 if name in _BLINKS else script.style.tempo
+    track = f"{'emotion' if event.is_emotion else name} {layer}"
+    if event.cycles > 1:
+        apex = _BLINKS[name][1] if name in _BLINKS else np.inf
+        return track, pose, repetitions(t, event.start, duration, event.cycles, (event.rise, apex, event.fall or event.rise))
+    curve = stroke(t, event.start, event.rise / tempo)
+    if release is not None:
+        curve = curve - stroke(t, release[0], release[1] / tempo)
+    return track, pose, curve
+
+
+def _layers(script: Schedule, releases: list[_Release]) -> list[int]:
+    """On which of several simultaneous tracks of the emotions, or of one action, each event is: 0 unless another is at its apex.
+
+    A hand-over (one that begins as the other ends) stays on one track, where the two add up.
+    """
+    free: dict[str, list[float]] = {}
+    out = []
+    for event, release in zip(script.events, releases, strict=True):
+        tracks = free.setdefault("emotion" if event.is_emotion else event.name, [])
+        at = next((k for k, since in enumerate(tracks) if event.start >= since - 1e-6), len(tracks))
+        tracks[at:at + 1] = [np.inf if release is None else release[0]]
+        out.append(at)
+    return out
 
 
 def _takes_over(first: Event, second: Event) -> bool:
-    """Whether ``second`` ends ``first`` when it begins before ``first`` is over."""
+    """Whether ``second`` ends ``first`` when it begins before ``first`` is over.
+
+    Not where both perform the cues of a script: what is laid out says when everything ends.
+    """
+    if first.cue >= 0 and second.cue >= 0:
+        return False
     if second.name in ("neutral", first.name) or first.is_emotion and second.is_emotion:
         return True
     if any(e.is_emotion or ACTION[e.name].cyclic for e in (first, second)):
         return False
-    return bool(_SUMMED.intersection(_POSES[first.name]).intersection(_POSES[second.name]))
+    return bool(_SUMMED.intersection(pose_of(first.name)).intersection(pose_of(second.name)))
 
 
-def _release(script: Schedule, index: int) -> tuple[float, float] | None:
-    """When an event's offset begins and how long it takes; None when it stays to the end."""
+def _release(script: Schedule, index: int) -> _Release:
     event = script.events[index]
     begin, fall = np.inf if event.stays else event.apex + event.hold, event.fall
     for later in script.events[index + 1:]:
-        if later.start < begin and _takes_over(event, later):
+        if later.start >= begin:
+            break
+        if later.start > event.start and _takes_over(event, later):
             begin, fall = later.start, later.rise
-    return None if np.isinf(begin) else (begin, fall / script.style.tempo)
+    return None if np.isinf(begin) else (begin, fall)
 
 
-def _oscillation(event: Event, cycles: int, duration: float, t: Curve) -> Curve:
-    """Nods go down and back up; shakes swing to the left, to the right, and end in the middle."""
+def _oscillation(event: Event, cycles: int, duration: float, t: Curve, size: float) -> Curve:
+    """Nods go down and back up, each smaller than the one before; shakes swing to the left, to the right, and end in the middle."""
     if event.name == "nod":
-        return strokes(t, event.start + duration * np.arange(2 * cycles + 1) / (2 * cycles), [0.0, *[1.0, 0.0] * cycles])
+        values = np.zeros(2 * cycles + 1)
+        values[1::2] = decline(cycles, size, _LEAST_NOD)
+        return strokes(t, event.start + duration * np.arange(2 * cycles + 1) / (2 * cycles), values)
     # quarter-cycle strokes at both ends, half-cycle swings between the extremes
     quarter = duration / (4 * cycles)
     times = event.start + np.concatenate([[0.0], quarter * (1 + 2 * np.arange(2 * cycles)), [duration]])
     return strokes(t, times, [0.0, *[1.0, -1.0] * cycles, 0.0])
-
-
-def _repeated(event: Event, duration: float, t: Curve) -> Curve:
-    """Several blinks or winks, evenly spread over the event's duration."""
-    once = np.array(_BLINKS[event.name])
-    once *= min(1.0, duration / event.cycles / once.sum())
-    starts = event.start + (duration - once.sum()) / (event.cycles - 1) * np.arange(event.cycles)
-    up = minimum_jerk(np.round((t[:, None] - starts) / once[0], 6))
-    down = minimum_jerk(np.round((t[:, None] - starts - once[0] - once[1]) / once[2], 6))
-    return np.asarray((up - down).sum(axis=1))
 
 
 # -- events together --------------------------------------------------------------------

@@ -15,24 +15,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clip.curves import runs
-from .vocabulary import EMOTIONS
+from .poses import EMOTION_POSES
+from .signals import pose_signals
+from .vocabulary import EMOTION_ACTIONS, EMOTIONS
 
 Array = NDArray[np.float32]
 
 SHOWN = 0.26
 """Score from which a frame counts as showing an emotion: half of a two-part prototype alone gives 0.25."""
+FAINT = 0.26
+"""The same relative to the score of the emotion's full pose."""
 MIN_SECONDS = 0.2
 """Shorter stretches are part of their neighbours."""
 
 
 @dataclass(frozen=True)
 class EmotionSegment:
-    """A stretch with one emotion. Times in seconds, confidence in [0, 1]."""
+    """A stretch with one emotion. Times in seconds, confidence and strength in [0, 1]."""
 
     name: str
     start: float
     end: float
     confidence: float
+    strength: float = 0.0
+    """Share of the emotion's full pose at the strongest moment; 0 for neutral."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +90,41 @@ def scores(intensity: dict[str, Array]) -> Array:
     return np.concatenate([1.0 - felt.max(axis=1, keepdims=True), felt], axis=1).astype(np.float32)
 
 
+_FULL_SIGNALS = {e: pose_signals(EMOTION_POSES[e]) for e in EMOTIONS}
+_FULL_SCORE = np.array([max(float(scores({k: np.array([v], np.float32) for k, v in _FULL_SIGNALS[e].items()})[0, i]), 0.5)
+                        for i, e in enumerate(EMOTIONS)], np.float32)
+"""The score of each emotion's full pose."""
+
+
+def strength(intensity: dict[str, Array], emotion: str) -> Array:
+    """(T,) share of an emotion's full pose: of its defining actions' shares the lower median.
+
+    So neither an action that is performed beside the emotion nor one that a closing lid hides changes it. Happiness
+    goes by the smile alone: one without raised cheeks counts as happy, too.
+    """
+    full, rest = _FULL_SIGNALS[emotion], np.zeros(len(next(iter(intensity.values()))), np.float32)
+
+    def of(name: str) -> Array:
+        if name == "smile" and emotion == "happiness":
+            return 0.5 * (intensity.get("smile_left", rest) + intensity.get("smile_right", rest))
+        return intensity.get(name, rest)
+
+    parts = np.sort([of(a) / full[a] for a in EMOTION_ACTIONS[emotion][: 1 if emotion == "happiness" else None]], axis=0)
+    return np.clip(parts[(len(parts) - 1) // 2], 0.0, 1.0)
+
+
 def estimate_emotion(intensity: dict[str, Array], fps: float) -> EmotionEstimate:
     """The emotion timeline of a clip (see :func:`scores` for ``intensity``)."""
     score = scores(intensity)
     felt = score[:, 1:]
     label = np.where(felt.max(axis=1) >= SHOWN, felt.argmax(axis=1) + 1, 0)
+    # A faint expression scores low where the full one does (anger: 0.76); one that no clear expression
+    # is next to is taken relative to the full pose.
+    share = felt / _FULL_SCORE[1:]
+    faint = np.where((share.max(axis=1) >= FAINT) & (label == 0), share.argmax(axis=1) + 1, 0)
+    for a, b in runs(faint > 0):
+        if not label[max(a - 1, 0) : b + 1].any():
+            label[a:b] = faint[a:b]
     n = len(label)
     shortest = max(1, int(round(MIN_SECONDS * fps)))
     pieces = [(int(label[a]), a, b) for e in np.unique(label) for a, b in runs(label == e)]
@@ -102,7 +138,8 @@ def estimate_emotion(intensity: dict[str, Array], fps: float) -> EmotionEstimate
     if len(kept) > 1 and kept[0][2] - kept[0][1] < shortest:
         kept = [(kept[1][0], 0, kept[1][2]), *kept[2:]]
     timeline = tuple(
-        EmotionSegment(EMOTIONS[e], a / fps, b / fps, float(np.clip(score[a:b, e].mean(), 0.0, 1.0))) for e, a, b in kept
+        EmotionSegment(EMOTIONS[e], a / fps, b / fps, float(np.clip(score[a:b, e].mean(), 0.0, 1.0)),
+                       float(strength(intensity, EMOTIONS[e])[a:b].max()) if e else 0.0) for e, a, b in kept
     )
     weight = {e: sum(float(score[a:b, e].sum()) for k, a, b in kept if k == e) for e in {k for k, _, _ in kept} if e != 0}
     strongest = max(weight, key=lambda e: weight[e]) if weight else 0

@@ -7,8 +7,8 @@ generated motion is never measured by what made it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,11 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as settings
 
 from ...common.config import SETTINGS
+from ..clip.curves import runs
 from ..clip.sequence import FaceSequence
 from ..head.model import HeadModel
 from .emotions import EmotionEstimate, estimate_emotion
-from .signals import DEGREES, Signals, signals_of
+from .signals import DEGREES, ONE_SIDED, Signals, signals_of
 from .timeline import Oscillation, Segment, find_oscillations, find_segments
 from .vocabulary import ACTION, ACTIONS
 
@@ -41,10 +42,17 @@ _LEAST_SWING: dict[str, float] = {"nod": 0.3, "shake": 0.28, "talking": 0.15}
 """Smallest mean amplitude of an oscillation, share of full scale."""
 _HIDDEN_BY_LIDS = ("squint", "eye_widen")
 """A closing lid undoes these for a moment; they go on behind it."""
-_SPOKEN = ("mouth_open", "lip_pucker", "lip_press", "lip_stretch", "upper_lip_raise", "chin_raise", "lip_corner_depress")
+_SHUT = 0.12
+_SPOKEN = ("mouth_open", "lip_pucker", "lip_press", "lip_stretch", "upper_lip_raise", "chin_raise", "lip_corner_depress",
+           "lower_lip_depress", "lip_funnel", "lip_suck", "dimple")
 """Mouth shapes that talking makes; inside an utterance they are no actions of their own."""
+_ORDER = (*ACTIONS, *(a for a in ACTION if ACTION[a].minor))
+_SIDE_SECONDS = 0.24
+"""Shorter differences between the sides are no action of one of them: two sides seldom begin in the same frame."""
+_LR: tuple[Literal["left"], Literal["right"]] = ("left", "right")
+Side = Literal["both", "left", "right"]
 _SUSTAINED = tuple(
-    a for a in ACTIONS if a not in ("eye_close", "blink", "wink_left", "wink_right", "talking", "nod", "shake")
+    a for a in _ORDER if a not in ("eye_close", "blink", "wink_left", "wink_right", "talking", "nod", "shake")
 )
 
 
@@ -63,6 +71,8 @@ class MeasureConfig:
     """Shortest sustained action."""
     blink_seconds: Positive = 0.45
     """Lids that stay at least half closed for less than this blink, else the eyes are closed."""
+    wink_seconds: Positive = 0.8
+    """One lid that stays at least half closed for less than this winks, else that eye is closed."""
     nod_deg: Positive = 3.0
     """Smallest swing of a nod."""
     shake_deg: Positive = 4.0
@@ -98,6 +108,8 @@ class MeasuredAction:
     """Physical value at the strongest moment, in ``unit``; Hz for oscillations."""
     unit: str
     cycles: int | None = None
+    side: Side = "both"
+    """Which side of the face does it, of a paired action; the subject's own."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +120,13 @@ class Measurement:
     emotion: EmotionEstimate
     fps: float
     seconds: float
+    minor: tuple[MeasuredAction, ...] = ()
+    """Minor actions (``vocabulary.Action.minor``) that are no part of the others."""
+
+    @property
+    def everything(self) -> tuple[MeasuredAction, ...]:
+        """Actions and minor actions in order of their onset."""
+        return tuple(sorted(self.actions + self.minor, key=lambda a: a.onset))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,27 +141,31 @@ class Measurement:
         """
         if name not in ACTION:
             raise ValueError(f"unknown action {name!r}; known: {', '.join(ACTIONS)}")
-        return tuple(a for a in self.actions if a.name == name)
+        return tuple(a for a in (self.minor if ACTION[name].minor else self.actions) if a.name == name)
 
     def to_dict(self, clip: str) -> dict[str, object]:
         """The object that ``facelm measure --json`` prints for the clip called ``clip``."""
-        actions = []
-        for a in self.actions:
-            row: dict[str, object] = {"name": a.name}
-            row |= {key: round(getattr(a, key), 3) for key in ("onset", "apex", "offset", "intensity")}
-            row |= {"value": round(a.value, 2), "unit": a.unit}
-            actions.append(row if a.cycles is None else row | {"cycles": a.cycles})
         timeline = [
             {"name": e.name, "start": round(e.start, 3), "end": round(e.end, 3), "confidence": round(e.confidence, 3)}
+            | ({"strength": round(e.strength, 3)} if e.name != "neutral" else {})
             for e in self.emotion.timeline
         ]
         return {
             "clip": clip,
             "fps": self.fps,
             "seconds": round(self.seconds, 3),
-            "actions": actions,
+            "actions": [_row(a) for a in self.actions],
+            **({"minor": [_row(a) for a in self.minor]} if self.minor else {}),
             "emotion": {"dominant": self.emotion.dominant, "timeline": timeline},
         }
+
+
+def _row(a: MeasuredAction) -> dict[str, object]:
+    row: dict[str, object] = {"name": a.name}
+    row |= {key: round(getattr(a, key), 3) for key in ("onset", "apex", "offset", "intensity")}
+    row |= {"value": round(a.value, 2), "unit": a.unit}
+    row |= {"cycles": a.cycles} if a.cycles is not None else {}
+    return row | ({"side": a.side} if a.side != "both" else {})
 
 
 def measure(seq: FaceSequence, head: HeadModel | None = None, config: MeasureConfig | None = None) -> Measurement:
@@ -180,10 +203,55 @@ def measure_signals(signals: Signals, config: MeasureConfig | None = None) -> Me
         if name in signals.measurable:
             for s in _segments(name, intensity[name], signals.fps, cfg):
                 if not _part_of(s, covered.get(name, []), intensity[name], signals.fps, name in _SPOKEN):
-                    found.append(_action(name, s, intensity[name], signals))
-    found.sort(key=lambda a: (a.onset, ACTIONS.index(a.name)))
-    emotion = estimate_emotion(_without_speech(intensity, talks, signals.fps), signals.fps)
-    return Measurement(tuple(found), emotion, signals.fps, len(signals) / signals.fps)
+                    found += _by_side(name, s, intensity, signals, cfg)
+    found.sort(key=lambda a: (a.onset, _ORDER.index(a.name)))
+    felt = _through_closures({**signals.intensity, **signals.mean})
+    emotion = estimate_emotion(_without_speech(felt, talks, signals.fps), signals.fps)
+    main, minor = (tuple(a for a in found if ACTION[a.name].minor is m) for m in (False, True))
+    return Measurement(main, emotion, signals.fps, len(signals) / signals.fps, minor)
+
+
+def _by_side(name: str, segment: Segment, intensity: dict[str, Array], signals: Signals, cfg: MeasureConfig
+             ) -> list[MeasuredAction]:
+    """The action of a segment, or one for each side that does it in turn."""
+    if name not in signals.sides:
+        return [_action(name, segment, intensity[name], signals)]
+    left, right = signals.sides[name]
+    high, low = np.maximum(left, right), np.minimum(left, right)
+    # 0 both, 1 left, 2 right; too weak, or behind a closing lid, is no sign of a side
+    label = np.where(low >= ONE_SIDED * high, 0, np.where(left > right, 1, 2))
+    seen = high > 0.5 * float(high[segment.start : segment.stop].max(initial=0.0))
+    if name in _HIDDEN_BY_LIDS:
+        open_ = seen & (np.maximum(intensity["left_lid"], intensity["right_lid"]) < _SHUT)
+        seen = open_ if open_[segment.start : segment.stop].any() else seen
+    out: list[MeasuredAction] = []
+    for a, b, side in _side_runs(label, seen, segment, signals.fps):
+        whole = a == segment.start and b == segment.stop
+        piece = segment
+        if not whole:
+            body = intensity[name][a:b]
+            apex = (a + int(np.argmax(body >= 0.95 * body.max()))) / signals.fps
+            piece = Segment(a, b, float(body.max()), segment.onset if a == segment.start else a / signals.fps,
+                            max(apex, segment.apex) if a == segment.start and segment.apex * signals.fps < b else apex,
+                            segment.offset if b == segment.stop else b / signals.fps)
+        if side == "both" or piece.peak >= cfg.on:
+            out.append(replace(_action(name, piece, intensity[name], signals), side=side))
+    return out
+
+
+def _side_runs(label: NDArray[np.int64], seen: NDArray[np.bool_], segment: Segment, fps: float) -> list[tuple[int, int, Side]]:
+    """Frames and side of each stretch of a segment that one side, or both, does for long enough."""
+    names: tuple[Side, ...] = ("both", "left", "right")
+    inside = np.arange(segment.start, segment.stop)
+    pieces = sorted((a, int(k)) for k in (0, 1, 2) for a, b in runs((label[inside] == k) & seen[inside])
+                    if b - a >= _SIDE_SECONDS * fps)
+    changes = [p for i, p in enumerate(pieces) if i == 0 or pieces[i - 1][1] != p[1]]
+    if len(changes) < 2:
+        counted = label[inside][seen[inside]]
+        most = changes[0][1] if changes else int(np.bincount(counted, minlength=3).argmax()) if len(counted) else 0
+        return [(segment.start, segment.stop, names[most])]
+    starts = [segment.start, *(segment.start + a for a, _ in changes[1:])]
+    return [(a, b, names[k]) for a, b, (_, k) in zip(starts, [*starts[1:], segment.stop], changes, strict=True)]
 
 
 def _oscillations(
@@ -201,7 +269,7 @@ def _segments(name: str, signal: Array, fps: float, cfg: MeasureConfig) -> list[
 
 def _through_closures(intensity: dict[str, Array]) -> dict[str, Array]:
     """Signals that a closing lid hides are carried over the closure."""
-    shut = np.maximum(intensity["left_lid"], intensity["right_lid"]) > 0.12
+    shut = np.maximum(intensity["left_lid"], intensity["right_lid"]) > _SHUT
     if not shut.any() or shut.all():
         return intensity
     at, seen = np.arange(len(shut)), np.flatnonzero(~shut)
@@ -232,8 +300,14 @@ def _lids(signals: Signals, intensity: dict[str, Array], cfg: MeasureConfig) -> 
     for s in _segments("closure", intensity["closure"], signals.fps, cfg):
         half = int((intensity["closure"][s.start : s.stop] > 0.5 * s.peak).sum()) / signals.fps
         out.append(_action("blink" if half < cfg.blink_seconds else "eye_close", s, intensity["closure"], signals))
-    for name in ("wink_left", "wink_right"):
-        out += [_action(name, s, intensity[name], signals) for s in _segments(name, intensity[name], signals.fps, cfg)]
+    for side in _LR:
+        name = f"wink_{side}"
+        for s in _segments(name, intensity[name], signals.fps, cfg):
+            half = int((intensity[name][s.start : s.stop] > 0.5 * s.peak).sum()) / signals.fps
+            if half < cfg.wink_seconds:
+                out.append(_action(name, s, intensity[name], signals))
+            else:
+                out.append(replace(_action(name, s, intensity[name], signals), name="eye_close", side=side))
     return out
 
 

@@ -28,3 +28,15 @@ ACTION_POSES: dict[str, dict[str, float]] = {name: _pose(a.pose) for name, a in 
 the subject's right; gaze pitch is positive downwards)."""
 EMOTION_POSES: dict[str, dict[str, float]] = {name: _pose(e.pose) for name, e in EMOTION.items()}
 """The same of each emotion."""
+_CENTRAL_SHARE = 0.35
+"""Of a channel that has no sides (the inner brows, the chin), where one side acts: a brow that rises takes the inner brows
+along a little, and still reads as one."""
+
+
+def pose_of(name: str, side: str = "both") -> dict[str, float]:
+    """The channels of an action or emotion at intensity 1; of one ``side`` (left or right) of a paired action."""
+    pose = EMOTION_POSES[name] if name in EMOTION_POSES else ACTION_POSES[name]
+    if side == "both":
+        return dict(pose)
+    other = "Right" if side == "left" else "Left"
+    return {c: v if c.endswith(side.capitalize()) else _CENTRAL_SHARE * v for c, v in pose.items() if not c.endswith(other)}

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from typing import Literal
 
 from .vocabulary import ACTION, EMOTION_ACTIONS, EMOTIONS, allowed_with
 
-MAX_SECONDS = 60.0
+MAX_SECONDS = 600.0
 LEVELS: dict[str, float] = {"slight": 0.45, "medium": 0.7, "strong": 1.0}
 
 
@@ -26,8 +27,9 @@ class Event:
 
     Times in seconds from the clip's start: the motion begins at ``start``, reaches its apex
     ``rise`` later, stays for ``hold`` and is back at rest ``fall`` later. An event with
-    ``fall == 0`` stays until the end of the clip. Cyclic actions (nod, shake, talking, and
-    repeated blinks or winks) carry ``cycles``; their whole duration is rise + hold + fall.
+    ``fall == 0`` stays until the end of the clip. What is done several times carries ``cycles``:
+    oscillations (nod, shake, talking) and repetitions of any other action, each of which
+    takes ``rise`` and ``fall``; the whole duration of all of them is rise + hold + fall.
     """
 
     name: str
@@ -37,6 +39,10 @@ class Event:
     fall: float
     intensity: float = 0.7
     cycles: int = 0
+    side: Literal["both", "left", "right"] = "both"
+    """The subject's own side, of an action that each side of the face can do alone."""
+    cue: int = -1
+    """Index of the cue of the script that it performs, -1 for none."""
 
     def __post_init__(self) -> None:
         if self.name not in ACTION and self.name not in EMOTIONS:
@@ -49,6 +55,13 @@ class Event:
             raise ValueError(f"event {self.name}: intensity is {self.intensity}; allowed: above 0, up to 1")
         if self.cycles < 0:
             raise ValueError(f"event {self.name}: cycles is {self.cycles}; allowed: 0 or more")
+        if self.side not in ("both", "left", "right"):
+            raise ValueError(f"event {self.name}: side is {self.side!r}; allowed: both, left, right")
+        if self.side != "both" and not (self.name in ACTION and ACTION[self.name].paired):
+            raise ValueError(f"event {self.name} has no sides, but side is {self.side!r}; sided: "
+                             + ", ".join(n for n, a in ACTION.items() if a.paired))
+        if self.cue < -1:
+            raise ValueError(f"event {self.name}: cue is {self.cue}; allowed: -1 or an index")
 
     @property
     def is_emotion(self) -> bool:
@@ -120,7 +133,12 @@ class Schedule:
 
     def to_json(self) -> str:
         """One line of JSON; :meth:`from_json` reads it."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        raw = asdict(self)
+        for event in raw["events"]:  # what schedules did not have from the start is left out where it says nothing
+            for key, nothing in (("side", "both"), ("cue", -1)):
+                if event[key] == nothing:
+                    del event[key]
+        return json.dumps(raw, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Schedule:

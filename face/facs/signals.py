@@ -56,7 +56,20 @@ _MEAN: dict[str, dict[str, float]] = {
     "smile_left": {"mouthSmileLeft": 1.05},
     "smile_right": {"mouthSmileRight": 1.05},
     "lips_together": {"mouthClose": 1.0},
+    # Minor actions: what a shape does beyond its share in the actions above, so that a smile is no
+    # dimple and pressed lips are not drawn in. Divided by what is left of the action's own pose.
+    "cheek_raise": {"cheekSquint": 1.48, "eyeSquint": -1.92},
+    "dimple": {"mouthDimple": 1.0, "mouthSmile": -0.85, "mouthStretch": -0.35},
+    "lower_lip_depress": {"mouthLowerDown": 1.0},
+    "lip_funnel": {"mouthFunnel": 1.0},
+    "lip_suck": {"mouthRollLower": 0.525, "mouthRollUpper": 0.525, "mouthPress": -1.23},
+    "mouth_shift_left": {"mouthLeft": 1.0},
+    "mouth_shift_right": {"mouthRight": 1.0},
 }
+_SIDED = tuple(name for name in _MEAN if name in ACTION and ACTION[name].paired)
+ONE_SIDED = 0.5
+"""A side that does less than this share of what the other one does takes no part: people's two sides differ by a few
+percent (data_gen's styles: up to 15), a command to one side leaves the other at rest."""
 DEGREES: dict[str, float] = {
     name: abs(a.pose[joint]) for name, a in ACTION.items() for joint in a.pose
     if joint in POSE_CHANNELS and len(a.pose) == 1}
@@ -94,12 +107,26 @@ class Signals:
         return int(self.head.shape[0])
 
     @cached_property
-    def intensity(self) -> dict[str, Array]:
-        """(T,) signal of every measurable action and helper; 1 is full scale, values may exceed it."""
+    def mean(self) -> dict[str, Array]:
+        """The signals that blend shapes make, paired actions as the mean of their sides: what an emotion is seen in."""
         raw = self.amounts @ _MIX
         out = {name: raw[:, i] for i, name in enumerate(_MEAN)}
-        if not self.probe.named:
-            out |= self._plain(out)
+        return out if self.probe.named else out | self._plain(out)
+
+    @cached_property
+    def intensity(self) -> dict[str, Array]:
+        """(T,) signal of every measurable action and helper; 1 is full scale, values may exceed it."""
+        out = dict(self.mean)
+        for name in _SIDED:
+            left, right = self.sides[name]
+            # what one side does alone counts in full; of both the mean
+            high = np.maximum(left, right)
+            apart = np.abs(left - right) / np.maximum(high, 0.15)
+            alone = np.clip((apart - ONE_SIDED) / 0.25, 0.0, 1.0)
+            more = alone * np.maximum(high - out[name], 0.0)
+            out[name] = out[name] + more
+            if name == "brow_raise":  # the inner brow has one shape for both sides
+                out["inner_brow_raise"] = out["inner_brow_raise"] - 0.95 * more
         out["smile"] = np.maximum(out["smile_left"], out["smile_right"])
         out["closure"] = np.minimum(out["left_lid"], out["right_lid"])
         out["wink_left"] = out["left_lid"] - np.maximum(out["right_lid"], 0.0)
@@ -108,6 +135,21 @@ class Signals:
         out["mouth_open"] = self.jaw[:, 0] / DEGREES["mouth_open"] - np.maximum(out["lips_together"], 0.0)
         for name, (angles, axis, sign) in self._angles().items():
             out[name] = sign * angles[:, axis] / DEGREES[name]
+        return out
+
+    @cached_property
+    def sides(self) -> dict[str, tuple[Array, Array]]:
+        """(T,) signals of the left and of the right side of every paired action."""
+        left, right = self.amounts @ _MIX_LEFT, self.amounts @ _MIX_RIGHT
+        out: dict[str, tuple[Array, Array]] = {}
+        for name in _SIDED:
+            i = _NAMES.index(name)
+            raw = np.maximum(0.5 * (left[:, i] + right[:, i]), 1e-3)
+            # what another head's landmarks take from the mean they take from both sides
+            kept: Array = self.mean[name] / raw if name in _PLAIN and not self.probe.named else np.ones_like(raw)
+            out[name] = (left[:, i] * kept, right[:, i] * kept)
+        out["smile"] = (self.mean["smile_left"], self.mean["smile_right"])
+        out["eye_close"] = (left[:, _NAMES.index("left_lid")], right[:, _NAMES.index("right_lid")])
         return out
 
     def _plain(self, found: dict[str, Array]) -> dict[str, Array]:
@@ -207,24 +249,43 @@ _PHYSICAL = {
     "cheek_puff": lambda s: s._extra(("cheek_left", "cheek_right"), 2),
     "chin_raise": lambda s: s._moved((56, 57, 58), 1),
     "tongue_out": lambda s: s._extra(("tongue_tip",), 2),
+    "cheek_raise": lambda s: -_both_lids(s),
+    "dimple": lambda s: 0.5 * (s._moved((54,), 0) - s._moved((48,), 0)),
+    "lower_lip_depress": lambda s: -s._moved((56, 57, 58), 1),
+    "lip_funnel": lambda s: s._moved((51, 57), 2),
+    "lip_suck": lambda s: -s._moved((51, 57), 2),
+    "mouth_shift_left": lambda s: s._moved((48, 54), 0),
+    "mouth_shift_right": lambda s: -s._moved((48, 54), 0),
     "jaw_left": lambda s: s._moved((7, 8, 9), 0, soft=False),
     "jaw_right": lambda s: -s._moved((7, 8, 9), 0, soft=False),
 }
 
 
-def _mix_matrix() -> Array:
+def _mix_matrix(sides: tuple[str, ...]) -> Array:
     mix = np.zeros((len(EXPR_NAMES), len(_MEAN)), np.float32)
     for j, shapes in enumerate(_MEAN.values()):
         for shape, weight in shapes.items():
             if shape in EXPR_NAMES:
                 mix[EXPR_NAMES.index(shape), j] = weight
             else:
-                for side in ("Left", "Right"):
-                    mix[EXPR_NAMES.index(shape + side), j] = weight / 2
+                for side in sides:
+                    mix[EXPR_NAMES.index(shape + side), j] = weight / len(sides)
     return mix
 
 
-_MIX = _mix_matrix()
+_PLAIN = ("brow_raise", "brow_lower", "upper_lip_raise")
+_NAMES = tuple(_MEAN)
+_MIX = _mix_matrix(("Left", "Right"))
+_MIX_LEFT, _MIX_RIGHT = _mix_matrix(("Left",)), _mix_matrix(("Right",))
+
+
+def pose_signals(pose: dict[str, float]) -> dict[str, float]:
+    """What :attr:`Signals.intensity` is for a pose (see poses.py), without the head and the eyes."""
+    amounts = np.array([pose.get(n, 0.0) for n in EXPR_NAMES], np.float32)
+    raw = amounts @ _MIX
+    out = {name: float(raw[i]) for i, name in enumerate(_MEAN)}
+    out["smile"] = max(out["smile_left"], out["smile_right"])
+    return out | {"mouth_open": float(np.degrees(pose.get("jaw_x", 0.0))) / DEGREES["mouth_open"]}
 
 
 def signals_of(seq: FaceSequence, head: HeadModel) -> Signals:
