@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .measure import MeasuredAction, Measurement, Side
 from .script import Cue
-from .vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTION, EMOTION_ACTIONS, EMOTIONS, FEELING, allowed_with
+from .vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTION_ACTIONS, EMOTIONS, FEELING, Behaviour, allowed_with
 
 REST_SECONDS = 0.08
 """A rest shorter than two frames at 25 a second cannot be told from a change of direction."""
@@ -145,9 +145,15 @@ def parts_of(cue: Cue) -> tuple[tuple[Part, ...], ...]:
         degree = cue.strength or 1.0
         blend = FEELING[cue.name].blend
         strong = {k: v for k, v in blend.items() if v * degree >= WEAK_PART} or {max(blend, key=lambda k: blend[k]): 1.0}
-        return tuple(tuple(_feeling_part(k, blend[k])) for k in strong)
-    loose = {p.name for p in BEHAVIOUR[cue.name].parts if p.side == "any"}
-    return tuple(tuple(_stated(text, cue.side, loose) for text in group) for group in BEHAVIOUR[cue.name].must)
+        return tuple((_feeling_part(k, blend[k]),) for k in strong)
+    b = BEHAVIOUR[cue.name]
+    loose = {p.name for p in b.parts if p.side == "any"}
+    return tuple(tuple(_stated(text, cue.side, loose, _flaps(b)) for text in group) for group in b.must)
+
+
+def _flaps(b: Behaviour) -> bool:
+    """Whether the jaw opens several times in a row; when it does so fast enough, that is measured as talking."""
+    return any(p.name == "mouth_open" and p.count[1] > 1 for p in b.parts)
 
 
 def _action_names(cue: Cue) -> tuple[str, ...]:
@@ -168,18 +174,16 @@ def _action_names(cue: Cue) -> tuple[str, ...]:
     return (cue.action, *more)
 
 
-def _feeling_part(text: str, share: float) -> list[Part]:
+def _feeling_part(text: str, share: float) -> Part:
     name, _, side = text.partition(".")
-    part = Part((name,), _side(side), 1, share)
-    # in a blend an emotion is seldom seen as itself; its actions are
-    return [part, Part(("all of", *EMOTION_ACTIONS[name]), None, 1, share)] if name in EMOTION and len(EMOTION_ACTIONS[name]) > 1 else [part]
+    return Part((name,), _side(side), 1, share)
 
 
 def _side(word: str) -> Side | None:
     return word if word in ("left", "right", "both") else None  # type: ignore[return-value]
 
 
-def _stated(text: str, side: Side, loose: set[str]) -> Part:
+def _stated(text: str, side: Side, loose: set[str], flaps: bool) -> Part:
     """One entry of a behaviour's ``must``: ``NAME``, ``NAME*3``, ``NAME.left``."""
     match = re.fullmatch(r"([a-z_]+)(?:\.([a-z]+))?(?:\*(\d+))?", text)
     if match is None:
@@ -192,7 +196,7 @@ def _stated(text: str, side: Side, loose: set[str]) -> Part:
         own = own or _side(name.removeprefix(stem + "_"))
         names = tuple(f"{stem}_{s}" for s in ("left", "right") if own in (None, s))
         return Part(names, None, times)
-    return Part((name,), own, times)
+    return Part((name, "talking") if flaps and name == "mouth_open" else (name,), own, times)
 
 
 def explains(cue: Cue) -> frozenset[str]:
@@ -205,7 +209,7 @@ def explains(cue: Cue) -> frozenset[str]:
         names: list[str] = [k.partition(".")[0] for k in FEELING[cue.name].blend]
     else:
         b = BEHAVIOUR[cue.name]
-        names = [*(p.name for p in b.parts), *b.may]
+        names = [*(p.name for p in b.parts), *b.may, *["talking"] * _flaps(b)]
     out: set[str] = set()
     for name in names:
         both = [f"{name}_{s}" for s in ("left", "right")] if name in DIRECTIONS else [name]
