@@ -22,8 +22,8 @@ Kind = Literal["present", "absent", "count", "side", "order", "start", "end", "d
 
 STRENGTH = 0.15
 """Share of full scale; a performance differs by style (10 %) and a few percent from command to command."""
-BEHAVIOUR_STRENGTH = 0.25
-"""The same for behaviours and feelings, whose parts have ranges."""
+LOOSE_STRENGTH = 0.27
+"""The same for behaviours and feelings, whose parts have ranges, and for talking, whose jaw opens as far as the sounds go."""
 START = 0.35
 """Seconds between a stated time and the measured one: a slow onset is seen late, and people hear of a second in tenths."""
 END = 0.4
@@ -44,6 +44,8 @@ AROUND = 0.45
 """Seconds around a cue's time in which what it entails is explained."""
 REPEAT = 0.5
 """Occurrences of one action nearer than this belong to one cue that has no count."""
+PERIOD = 1.2
+"""The same of one that has a count: repetitions are seldom farther apart."""
 TALK_SHARE = 0.25
 """Syllables run into each other: their count may be off by this share."""
 FOREIGN = 0.3
@@ -210,14 +212,15 @@ class _Checker:
             near = [s for s in near if s.start >= anchor.start]
         elif near and near[0].start > start + LATE and cue.count is None:
             return []
-        if cue.count is not None and not (same and anchor is not None):
+        if cue.count is not None and anchor is None:
             return near
-        run, want = near[:1], cue.count or 0
+        run = near[:1]
         for s in near[1:]:
-            if (sum(r.count for r in run) < want) if same and want else s.start - run[-1].end < REPEAT:
-                run.append(s)
-            else:
+            if s.start - run[-1].end >= (REPEAT if cue.count is None else PERIOD):
                 break
+            if same and cue.count is not None and sum(r.count for r in run) >= cue.count:
+                break  # the next cue of that name begins here
+            run.append(s)
         return run
 
     # -- single checks -------------------------------------------------------------------
@@ -279,7 +282,7 @@ class _Checker:
     def _strength(self, i: int, cue: Cue, span: Span) -> Iterator[Check]:
         if cue.strength is None or cue.name == "neutral":
             return
-        slack = STRENGTH if cue.kind in ("action", "emotion") else BEHAVIOUR_STRENGTH
+        slack = STRENGTH if cue.kind in ("action", "emotion") and cue.name != "talking" else LOOSE_STRENGTH
         got = self._strength_of(cue, span)
         yield _made("strength", i, abs(got - cue.strength) <= slack, f"{says(cue)}: strength", f"{100 * cue.strength:.0f} %",
                     f"{100 * got:.0f} %", slack)

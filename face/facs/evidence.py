@@ -19,6 +19,8 @@ WEAK_PART = 0.35
 """A part of a blend that is weaker than this may stay below the thresholds of the measurement; it is not asked for."""
 TOGETHER_SHARE = 0.5
 """Two spans are at the same time when this share of the shorter one lies in the other."""
+SPOKEN = 0.78
+"""The mean opening of the jaw between its closures, as a share of the strength of talking: syllables open it to 0.65 to 1."""
 IDLE = frozenset({"blink"})
 """What the idle layer does that is measured (face/clip/spontaneous.py); its gaze stays below the thresholds."""
 
@@ -55,7 +57,8 @@ class Span:
 
 def span_of(index: int, a: MeasuredAction) -> Span:
     """A measured action as a span."""
-    return Span(a.name, a.onset, a.apex, a.offset, a.intensity, a.side, a.cycles or 1, frozenset({index}))
+    strength = min(a.intensity / SPOKEN, 1.0) if a.name == "talking" else a.intensity
+    return Span(a.name, a.onset, a.apex, a.offset, strength, a.side, a.cycles or 1, frozenset({index}))
 
 
 def joined(spans: Iterable[Span], name: str = "") -> Span:
