@@ -15,7 +15,7 @@ from .evidence import IDLE, Part, Span, all_spans, explains, joined, parts_of
 from .measure import Measurement
 from .schedule import Schedule
 from .script import Cue, Never, Script, sided
-from .vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, GROUPS
+from .vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, GROUPS, allowed_with
 
 Kind = Literal["present", "absent", "count", "side", "order", "start", "end", "duration", "strength", "strength_order",
                "together", "still", "length", "foreign"]
@@ -126,11 +126,14 @@ class _Checker:
         self.windows = [_window(i, schedule) for i in range(len(script.cues))]
         self.taken: set[int] = set()
         """Actions that answer a cue."""
+        self.answers: dict[str, set[int]] = {}
+        """The same by what the cue asks for."""
         self.found: list[Span | None] = []
         for i in range(len(script.cues)):
             self.found.append(self._look(i))
             if (span := self.found[-1]) is not None:
                 self.taken |= span.actions
+                self.answers.setdefault(script.cues[i].action, set()).update(span.actions)
 
     def run(self) -> Iterator[Check]:
         for i, cue in enumerate(self.script.cues):
@@ -191,10 +194,12 @@ class _Checker:
                 same: bool = False) -> Span | None:
         """What answers every group of a cue between two times, as one span."""
         rows: list[Span] = []
+        # what answers one cue cannot answer another of the same name, unless that one takes over from it
+        used = self.answers.get(cue.action, set()) if cue.join != "into" else set()
         for group in groups:
             best: list[Span] = []
             for part in group:
-                near = [s for s in self._matching(part) if _inside(s, start, end)]
+                near = [s for s in self._matching(part) if _inside(s, start, end) and not s.actions & used]
                 if cue.kind == "action":
                     near = self._run_of(cue, near, start, anchor, same)
                 elif anchor is not None and group is groups[0]:
@@ -209,7 +214,7 @@ class _Checker:
     def _run_of(self, cue: Cue, near: list[Span], start: float, anchor: Span | None, same: bool) -> list[Span]:
         """The occurrences of an action that belong to one cue."""
         if anchor is not None:
-            near = [s for s in near if s.start >= anchor.start]
+            near = [s for s in near if s.start >= anchor.start and (s is anchor or not self._of_emotion(s))]
         elif near and near[0].start > start + LATE and cue.count is None:
             return []
         if cue.count is not None and anchor is None:
@@ -222,6 +227,11 @@ class _Checker:
                 break  # the next cue of that name begins here
             run.append(s)
         return run
+
+    def _of_emotion(self, span: Span) -> bool:
+        """Whether an action is part of an emotion that the script asks for, too."""
+        felt = [e for c in self.script.cues if c.kind == "emotion" and c.name != "neutral" for e in self.spans.get(c.name, [])]
+        return any(span.name in allowed_with(e.name) and span.together(e) and span.start > e.start - AROUND for e in felt)
 
     # -- single checks -------------------------------------------------------------------
     def _present(self, i: int, cue: Cue, span: Span | None) -> Check:
@@ -343,7 +353,7 @@ class _Checker:
 
     def _breaks(self, never: Never) -> list[Span]:
         """What should not be there; a cue that asks for it itself is no breach of a whole region's rest."""
-        if never.name in GROUPS:
+        if never.name in GROUPS and never.side == "both":
             return [s for n in GROUPS[never.name] for s in self.spans.get(n, []) if not s.actions & self.taken]
         name = sided(never.name, never.side) if never.side != "both" else never.name
         if name in ACTION or name in EMOTIONS or name in DIRECTIONS:
