@@ -57,18 +57,19 @@ class Part:
     """One action or emotion of a behaviour; each range is drawn from anew in every performance."""
 
     name: str
-    """An action (with its direction: ``turn_left``) or an emotion."""
-    at: Range
-    """Start, seconds after the behaviour's."""
+    """An action (with its direction: ``turn_left``; without it where ``side`` says it) or an emotion."""
     strength: Range
+    """Share of full scale when the cue says no strength."""
     rise: Range
     hold: Range
     fall: Range
-    """Durations of onset, apex and offset, s."""
+    """Durations of onset, apex and offset, s; with a count, of each repetition (a nod's, shake's or syllable's whole cycle)."""
+    at: Range = (0.0, 0.0)
+    """Start, seconds after the behaviour's."""
     side: Literal["both", "left", "right", "any"] = "both"
     """``any``: the cue's side, else one drawn for the whole behaviour; of a direction, in place of it (``turn``, ``gaze``)."""
     count: tuple[int, int] = (0, 0)
-    """Cycles of a nod, shake or talk, or repetitions of another action; 0 for once."""
+    """Cycles of a nod, shake or talk, or repetitions of another action, one after the other; 0 for once."""
     stretch: bool = False
     """Where the behaviour lasts longer than usual, this part is held longer (or, with a count, repeated more often)."""
 
@@ -86,7 +87,7 @@ class Behaviour:
     """Where timing and composition come from."""
     nouns: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
-    """Actions that it may show beyond its parts and what these entail."""
+    """Actions and emotions that it may show beyond its parts and what these entail."""
     sided: bool = False
     """Whether it can be done to one side (a part has the side ``any``)."""
 
@@ -96,10 +97,11 @@ class Feeling:
     """A feeling word as a blend of emotions and actions (face/assets/feelings.yaml)."""
 
     blend: dict[str, float]
-    """Emotion or action (``NAME.left`` for one side) and its strength at full degree."""
+    """Emotion or action (``NAME.left`` for one side) and its strength at the feeling's usual degree."""
     words: tuple[str, ...] = ()
-    """Other words for it; the name itself is one."""
+    """Other words for it; the name itself, with spaces, is one."""
     source: str = ""
+    """Key of the table's ``sources``."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -143,7 +145,10 @@ EMOTION_MAY_SHOW: dict[str, tuple[str, ...]] = {name: e.may_show for name, e in 
 BEHAVIOUR: dict[str, Behaviour] = {
     name: b for file in sorted(_FACE.joinpath("facs", "behaviours").iterdir(), key=lambda f: f.name)
     if file.name.endswith(".yaml") for name, b in _read(file, _Behaviours).behaviours.items()}
-FEELING: dict[str, Feeling] = _read(_FACE.joinpath("assets", "feelings.yaml"), _Feelings).feelings
+_FEELINGS = _read(_FACE.joinpath("assets", "feelings.yaml"), _Feelings)
+FEELING: dict[str, Feeling] = _FEELINGS.feelings
+FEELING_SOURCES: dict[str, str] = _FEELINGS.sources
+"""Short name and full reference of each source of the feelings."""
 PAIRED: frozenset[str] = frozenset({n for n, a in ACTION.items() if a.paired} | {n for n, b in BEHAVIOUR.items() if b.sided})
 """What one side of the face can do alone."""
 DIRECTIONS: frozenset[str] = frozenset(n.removesuffix("_left") for n in ACTION if n.endswith("_left"))

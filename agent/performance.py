@@ -1,0 +1,181 @@
+"""Performing schedules with the language model, window by window, and checking what comes out.
+
+Each window is sampled several times; kept is the motion whose measurement agrees best with what the procedural animator does for
+the same window, which is what the schedule means. A window of which no sample agrees is sampled again, and at last taken from
+the animator, through the same tokens. Who performed each window is kept and reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data_gen.performer.animator import perform
+from ..face.clip.normalise import Normalised
+from ..face.clip.sequence import FaceSequence
+from ..face.facs.measure import MeasuredAction, measure
+from ..face.facs.schedule import Schedule
+from ..face.head.model import HeadModel
+from ..llm.generate import MotionLM
+from ..llm.generate import Sampling as Draw
+from ..llm.windows import Window, cut
+from ..tokenizer.codec import FaceTokenizer
+from ..tokenizer.features import to_features, to_sequence
+
+By = Literal["model", "repaired", "animator"]
+Codes = NDArray[np.int64]
+CONTEXT = 3
+"""Tokenizer steps before a window that are decoded with it; the decoder sees less to either side."""
+TIME, STRENGTH = 0.3, 0.15
+"""Seconds and share of full scale by which two renditions of one event may differ: two tokenizer steps, and what can be seen."""
+_PLAIN = 0.1
+"""An action that is this little above its threshold may be missing in one of two renditions."""
+_THRESHOLD = 0.24
+
+
+@dataclass(frozen=True)
+class Job:
+    """One schedule to perform."""
+
+    schedule: Schedule
+    seed: int = 0
+    before: tuple[int, ...] | None = None
+    """Codes of the face that it starts from; None is the resting face."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A performed window."""
+
+    window: Window
+    codes: Codes
+    """``(steps, K)``"""
+    by: By
+    agreement: float
+    """Share of the events on which it and the animator's rendition agree, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Performer:
+    """What performs schedules: tokenizer, language model and head."""
+
+    tokenizer: FaceTokenizer
+    lm: MotionLM
+    head: HeadModel
+
+    def windows(self, jobs: Sequence[Job], candidates: int = 4, temperature: float = 0.5,
+                repair: bool = True) -> Iterator[list[Part | None]]:
+        """Perform schedules side by side, one window of each at a time.
+
+        Args:
+            jobs: what to perform.
+            candidates: samples of each window; with 1 and without ``repair`` it is the model alone.
+            temperature: of the samples; the first is the likeliest motion.
+            repair: sample windows that do not agree once more, and take what still does not from the animator.
+
+        Yields:
+            For each job its next window, None when it is over.
+        """
+        plans = [cut(job.schedule, self.tokenizer.step_seconds) for job in jobs]
+        wanted = [self.animated(job.schedule, plan) for job, plan in zip(jobs, plans, strict=True)]
+        done: list[Codes] = [np.array([job.before or self.tokenizer.layout.rest_codes], np.int64) for job in jobs]
+        for k in range(max(map(len, plans))):
+            live = [i for i, plan in enumerate(plans) if k < len(plan)]
+            parts: list[Part | None] = [None] * len(jobs)
+            for round_ in range(2 if repair else 1):
+                missing = [i for i in live if (p := parts[i]) is None or p.agreement < 1.0]
+                if not missing:
+                    break
+                tries = candidates if round_ == 0 else max(4, candidates)
+                draws = [(i, t) for i in missing for t in range(tries)]
+                greedy = round_ == 0
+                made = self._sample([plans[i][k] for i, _ in draws], [done[i][-1] for i, _ in draws],
+                                    [(jobs[i].seed, 1000 * k + 100 * round_ + t) for i, t in draws],
+                                    [0.0 if greedy and t == 0 else temperature * (1.0 + 0.4 * round_) for _, t in draws])
+                for (i, _), codes in zip(draws, made, strict=True):
+                    best = parts[i]
+                    if best is not None and best.agreement == 1.0:
+                        continue
+                    share = self._agreement(done[i], codes, wanted[i], plans[i][k])
+                    if best is None or share > best.agreement:
+                        parts[i] = Part(plans[i][k], codes, "model" if round_ == 0 else "repaired", share)
+            for i in live:
+                part, window = parts[i], plans[i][k]
+                assert part is not None
+                if repair and part.agreement < 1.0:
+                    parts[i] = part = Part(window, wanted[i][window.start:window.start + window.steps], "animator", 1.0)
+                done[i] = np.concatenate([done[i][-CONTEXT:], part.codes])
+            yield parts
+
+    def animated(self, schedule: Schedule, plan: Sequence[Window]) -> Codes:
+        """The procedural animator's rendition as codes, ``(steps, K)``."""
+        codes = self.tokenizer.encode_features([to_features(perform(schedule, self.head))])[0]
+        total = plan[-1].start + plan[-1].steps
+        return np.concatenate([codes, np.repeat(codes[-1:], max(0, total - len(codes)), axis=0)])[:total]
+
+    def _sample(self, windows: Sequence[Window], before: Sequence[Codes], seeds: Sequence[tuple[int, int]],
+                temperatures: Sequence[float]) -> list[Codes]:
+        out: dict[int, Codes] = {}
+        for value in sorted(set(temperatures)):
+            at = [i for i, t in enumerate(temperatures) if t == value]
+            made = self.lm.perform_windows([windows[i] for i in at], [before[i].tolist() for i in at], [seeds[i] for i in at],
+                                           Draw(value))
+            out.update(zip(at, made, strict=True))
+        return [out[i] for i in range(len(windows))]
+
+    # -- agreement ----------------------------------------------------------------------
+    def _agreement(self, done: Codes, codes: Codes, wanted: Codes, window: Window) -> float:
+        lead = min(CONTEXT, window.start, len(done))
+        reference = wanted[window.start - lead:window.start + window.steps]
+        candidate = np.concatenate([done[len(done) - lead:], codes])
+        return agreement(self.shown(reference), self.shown(candidate))
+
+    def shown(self, codes: Codes) -> tuple[MeasuredAction, ...]:
+        """What a few steps of codes show, measured."""
+        features = self.tokenizer.decode_codes(codes)
+        shape = np.zeros(self.head.n_shape, np.float32)
+        return measure(to_sequence(features, self.head.ref, shape, self.tokenizer.config.fps), self.head).actions
+
+    def clip(self, codes: Codes, frames: int, shape: NDArray[np.float32] | None = None) -> FaceSequence:
+        """The clip of codes, cut or held to a number of frames."""
+        identity = np.zeros(self.head.n_shape, np.float32) if shape is None else shape
+        features = self.tokenizer.decode_codes(codes)
+        if len(features) < frames:
+            features = np.concatenate([features, np.repeat(features[-1:], frames - len(features), axis=0)])
+        return to_sequence(features[:frames], self.head.ref, identity, self.tokenizer.config.fps)
+
+    def codes(self, clip: FaceSequence) -> Codes:
+        """A clip's codes, ``(steps, K)``."""
+        return self.tokenizer.layout.decode(self.tokenizer.encode(Normalised(clip)).ids)
+
+
+def agreement(wanted: Sequence[MeasuredAction], found: Sequence[MeasuredAction]) -> float:
+    """How far two measurements of one window agree: events of both that have a partner, as a share of all.
+
+    Partners have one name and side, as many cycles, and nearly the same start and strength. An event barely above the
+    threshold of measurement needs no partner.
+    """
+    left = list(found)
+    matched = missing = 0
+    for a in wanted:
+        partner = next((b for b in left if _same(a, b)), None)
+        if partner is not None:
+            left.remove(partner)
+            matched += 1
+        elif a.intensity > _THRESHOLD + _PLAIN:
+            missing += 1
+    extra = sum(b.intensity > _THRESHOLD + _PLAIN for b in left)
+    total = 2 * matched + missing + extra
+    return 1.0 if total == 0 else 2 * matched / total
+
+
+def _same(a: MeasuredAction, b: MeasuredAction) -> bool:
+    if a.name != b.name or a.side != b.side or a.cycles != b.cycles:
+        return a.name == b.name == "talking" and abs(a.onset - b.onset) <= TIME and abs(a.offset - b.offset) <= 2 * TIME
+    return abs(a.onset - b.onset) <= TIME and abs(a.offset - b.offset) <= 2 * TIME and abs(a.intensity - b.intensity) <= STRENGTH
+
+
