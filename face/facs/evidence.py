@@ -17,6 +17,8 @@ REST_SECONDS = 0.08
 """A rest shorter than two frames at 25 a second cannot be told from a change of direction."""
 WEAK_PART = 0.35
 """A part of a blend that is weaker than this may stay below the thresholds of the measurement; it is not asked for."""
+WEAK_LIDS = 0.45
+"""The same of closing lids, which follow a lowered gaze without being closed."""
 TOGETHER_SHARE = 0.5
 """Two spans are at the same time when this share of the shorter one lies in the other."""
 SPOKEN = 0.78
@@ -134,8 +136,6 @@ class Part:
     side: Side | None = None
     """None: any."""
     times: int = 1
-    share: float = 1.0
-    """Its strength in the cue's full strength."""
 
 
 def parts_of(cue: Cue) -> tuple[tuple[Part, ...], ...]:
@@ -147,8 +147,8 @@ def parts_of(cue: Cue) -> tuple[tuple[Part, ...], ...]:
     if cue.kind == "feeling":
         degree = cue.strength or 1.0
         blend = FEELING[cue.name].blend
-        strong = {k: v for k, v in blend.items() if v * degree >= WEAK_PART} or {max(blend, key=lambda k: blend[k]): 1.0}
-        return tuple((_feeling_part(k, blend[k]),) for k in strong)
+        strong = [k for k, v in blend.items() if v * degree >= (WEAK_LIDS if k == "eye_close" else WEAK_PART)]
+        return tuple((_feeling_part(k, blend),) for k in strong or [max(blend, key=lambda k: blend[k])])
     b = BEHAVIOUR[cue.name]
     loose = {p.name for p in b.parts if p.side == "any"}
     return tuple(tuple(_stated(text, cue.side, loose, _flaps(b)) for text in group) for group in b.must)
@@ -177,9 +177,10 @@ def _action_names(cue: Cue) -> tuple[str, ...]:
     return (cue.action, *more)
 
 
-def _feeling_part(text: str, share: float) -> Part:
+def _feeling_part(text: str, blend: dict[str, float]) -> Part:
+    """One part of a blend, or another part that entails it: raised brows hide that the inner ones rise by themselves."""
     name, _, side = text.partition(".")
-    return Part((name,), _side(side), 1, share)
+    return Part((name, *(k for k in blend if k in ACTION and name in ACTION[k].entails)), _side(side))
 
 
 def _side(word: str) -> Side | None:
