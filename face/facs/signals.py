@@ -58,7 +58,7 @@ _MEAN: dict[str, dict[str, float]] = {
     "lips_together": {"mouthClose": 1.0},
     # Minor actions: what a shape does beyond its share in the actions above, so that a smile is no
     # dimple and pressed lips are not drawn in. Divided by what is left of the action's own pose.
-    "cheek_raise": {"cheekSquint": 1.48, "eyeSquint": -1.92},
+    "cheek_raise": {"cheekSquint": 1.48, "eyeSquint": -1.92, "eyeBlink": -1.0},  # a closing lid takes the squint with it
     "dimple": {"mouthDimple": 1.0, "mouthSmile": -0.85, "mouthStretch": -0.35},
     "lower_lip_depress": {"mouthLowerDown": 1.0},
     "lip_funnel": {"mouthFunnel": 1.0},
@@ -146,7 +146,7 @@ class Signals:
             i = _NAMES.index(name)
             raw = np.maximum(0.5 * (left[:, i] + right[:, i]), 1e-3)
             # what another head's landmarks take from the mean they take from both sides
-            kept: Array = self.mean[name] / raw if name in _PLAIN and not self.probe.named else np.ones_like(raw)
+            kept = (self.mean[name] / raw if name in _PLAIN and not self.probe.named else np.ones_like(raw)).astype(np.float32)
             out[name] = (left[:, i] * kept, right[:, i] * kept)
         out["smile"] = (self.mean["smile_left"], self.mean["smile_right"])
         out["eye_close"] = (left[:, _NAMES.index("left_lid")], right[:, _NAMES.index("right_lid")])
