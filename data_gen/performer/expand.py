@@ -172,7 +172,7 @@ class Move:
         return fitted(item, seconds)
 
     def _whole(self, parts: Items, ease: float, seconds: float | None) -> Items:
-        factor = float(np.interp(ease, [0.0, 1.0, 2.0, 3.0], [1.0, 0.8, 0.45, 0.2]))
+        factor = float(np.interp(ease, [0.0, 1.0, 2.0, 3.0], [1.0, 0.8, 0.45, 0.15]))
         parts = warped(parts, factor) if self.cue.kind == "behaviour" else tuple(eased(i, ease) for i in parts)
         if seconds is None:
             return parts

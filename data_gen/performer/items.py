@@ -212,7 +212,7 @@ def warped(items: Items, factor: float) -> Items:
     out = []
     for i in items:
         if factor < 0.6:
-            i = replace(i, count=max(min(i.count, 2), round(i.count * factor / 0.6)))
+            i = replace(i, count=max(min(i.count, 2 if factor > 0.3 else 1), round(i.count * factor / 0.6)))
         if i.period:
             c = CYCLES[i.name]
             period = float(np.clip(i.period * factor, min(i.period, c.least), max(i.period, c.most)))
