@@ -42,15 +42,16 @@ def ends(schedule: Schedule) -> list[float]:
 
 # -- schedules ---------------------------------------------------------------------------
 def test_schedules_keep_sides_and_cues_and_read_old_json():
-    s = Schedule(3.0, (Event("smile", 0.2, 0.4, 0.4, 0.4, side="left", cue=2), Event("tongue_out", 1.6, 0.2, 0.6, 0.2, cycles=2)))
+    s = Schedule(3.0, (Event("smile", 0.2, 0.4, 0.4, 0.4, side="left", cue=2),
+                       Event("tongue_out", 1.6, 0.2, 0.6, 0.2, cycles=2)))
     assert Schedule.from_json(s.to_json()) == s
     assert '"side"' not in replace(s, events=s.events[1:]).to_json()
-    old = ('{"seconds":1.4,"events":[{"name":"blink","start":0.2,"rise":0.12,"hold":0.04,"fall":0.16,"intensity":1.0,"cycles":1}],'
-           '"subject":"man","style":{"tempo":1.0,"asymmetry":0.0,"expressiveness":1.0},"seed":3}')
+    old = ('{"seconds":1.4,"events":[{"name":"blink","start":0.2,"rise":0.12,"hold":0.04,"fall":0.16,"intensity":1.0,'
+           '"cycles":1}],"subject":"man","style":{"tempo":1.0,"asymmetry":0.0,"expressiveness":1.0},"seed":3}')
     assert Schedule.from_json(old).events == (Event("blink", 0.2, 0.12, 0.04, 0.16, 1.0, 1),)
-    for bad, message in ((("happiness", "left"), "no sides"), (("mouth_open", "right"), "no sides"), (("smile", "up"), "side is 'up'")):
+    for name, side, message in (("happiness", "left", "no sides"), ("mouth_open", "right", "no sides"), ("smile", "up", "'up'")):
         with pytest.raises(ValueError, match=message):
-            Event(bad[0], 0.0, 0.1, 0.1, 0.1, side=bad[1])
+            Event(name, 0.0, 0.1, 0.1, 0.1, side=side)
 
 
 def test_one_side_moves_that_side_only():
@@ -80,8 +81,8 @@ def test_repetitions_can_be_counted(name, count):
     assert curve[-round(REST * 25):].max() == 0.0
 
 
-@pytest.mark.parametrize("name", ["blink", "tongue_out", "brow_raise", "mouth_open", "smile", "wink left", "turn left", "gaze right",
-                                  "squint", "nod", "shake", "talking", "cheek_puff", "look_up"])
+@pytest.mark.parametrize("name", ["blink", "tongue_out", "brow_raise", "mouth_open", "smile", "wink left", "turn left",
+                                  "gaze right", "squint", "nod", "shake", "talking", "cheek_puff", "look_up"])
 def test_the_measurement_counts_what_was_asked(name):
     for count in (2, 3, 5):
         if name == "talking" and count == 2:
@@ -123,7 +124,8 @@ def test_cues_follow_one_another_on_the_grid():
         for k in range(3):
             assert starts[k + 1] >= of(s, k)[-1].end(s.seconds) + 0.079
         assert s.seconds - max(ends(s)) >= REST and s == laid("nod x2; smile; wink left; smile", seed)
-        assert [a.name for a in measure(perform(s)).actions] == ["nod", "smile", "wink_left", "smile"]
+        seen = [a.name for a in measure(perform(s)).actions if a.name not in ACTION["wink_left"].entails - {"smile"}]
+        assert seen == ["nod", "smile", "wink_left", "smile"]
 
 
 def test_with_is_at_the_same_time():
@@ -197,15 +199,16 @@ def test_strengths_are_exact_and_scale_what_is_expanded():
             assert laid(f"{name} {percent}%").events[0].intensity == pytest.approx(percent / 100)
         assert measured(laid(f"smile {percent}%"), "smile")[0].intensity == pytest.approx(percent / 100, abs=0.04)
     for name in ("laugh", "bittersweet", "yawn"):
-        weak, usual, strong = (np.mean([e.intensity for e in laid(f"{name} {word}", 1).events]) for word in ("slight", "", "strong"))
+        made = [laid(f"{name} {word}", 1).events for word in ("slight", "", "strong")]
+        weak, usual, strong = (np.mean([e.intensity for e in events]) for events in made)
         assert weak < usual < strong
 
 
 def test_speed_changes_how_fast():
     slow, usual, fast = (laid(f"smile {word}", 2).events[0] for word in ("slow", "", "fast"))
     assert slow.rise > usual.rise > fast.rise
-    slow, usual, fast = (laid(f"shake x4 {word}", 2).events[0] for word in ("slow", "", "fast"))
-    assert slow.end(99) - slow.start > usual.end(99) - usual.start > fast.end(99) - fast.start
+    slow, usual, fast = (e.end(99) - e.start for e in (laid(f"shake x4 {word}", 2).events[0] for word in ("slow", "", "fast")))
+    assert slow > usual > fast
 
 
 # -- sides, expansions, what must not happen -----------------------------------------------
@@ -299,10 +302,11 @@ def _cues() -> st.SearchStrategy[Cue]:
     def cue(draw):
         name = draw(st.sampled_from(NAMES))
         side = draw(st.sampled_from(["left", "right"])) if name in DIRECTIONS else "both"
-        return Cue(name, side, draw(st.sampled_from(["then", "then", "with", "into"])), count=draw(st.sampled_from([None, None, 2, 3])),
-                   strength=draw(st.sampled_from([None, 0.4, 1.0])), held=draw(st.sampled_from([False, False, False, True])),
-                   hold=draw(st.sampled_from([None, None, 0.7])), pause=draw(st.sampled_from([None, None, 0.8])),
-                   start=draw(st.sampled_from([None, None, None, 2.5])))
+        join = draw(st.sampled_from(["then", "then", "with", "into"]))
+        return Cue(name, side, join, strength=draw(st.sampled_from([None, 0.4, 1.0])),
+                   count=draw(st.sampled_from([None, None, 2, 3])), hold=draw(st.sampled_from([None, None, 0.7])),
+                   start=draw(st.sampled_from([None, None, None, 2.5])), pause=draw(st.sampled_from([None, None, 0.8])),
+                   held=draw(st.sampled_from([False, False, False, True])))
     return cue()
 
 
