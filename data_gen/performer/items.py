@@ -41,6 +41,7 @@ class _Cycles:
     most: float
     count: int
     least_count: int
+    least_strength: float
 
 
 @settings(frozen=True, config=SETTINGS)
@@ -109,7 +110,7 @@ def natural(rng: np.random.Generator, name: str, side: Side, strength: float, co
     """One action or emotion with the durations that it usually has; ``count`` 0 is the usual number."""
     if name in CYCLES:
         c = CYCLES[name]
-        return Item(name, side, strength, 0.0, 0.0, 0.0, 0.0, count or c.count, period=c.period,
+        return Item(name, side, max(strength, c.least_strength), 0.0, 0.0, 0.0, 0.0, count or c.count, period=c.period,
                     said=frozenset({"count"} if count else ()))
     kind = kind_of(name)
     if count > 1:
