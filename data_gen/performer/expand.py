@@ -168,7 +168,7 @@ class Move:
             if item.period:
                 item = replace(item, count=max(1, round(seconds / item.period)))
             elif item.name == "blink" and seconds > 0.9:
-                item = natural(np.random.default_rng(0), "blink", "both", 1.0, max(2, round(seconds / 0.72)))
+                item = natural(np.random.default_rng(0), "blink", "both", 1.0, max(2, int(np.ceil(seconds / 0.6))))
         return fitted(item, seconds)
 
     def _whole(self, parts: Items, ease: float, seconds: float | None) -> Items:

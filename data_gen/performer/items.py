@@ -55,6 +55,8 @@ class _Timing:
 
 TIMING = read_table(__package__, "timing.yaml", _Timing)
 CYCLES = TIMING.cycles
+_TO_AND_FRO = 0.12
+"""Rest between a look to and fro and the next, s."""
 FULL = frozenset({"blink", "wink_left", "wink_right"})
 """What is done or not done, at no other strength."""
 
@@ -225,11 +227,19 @@ def warped(items: Items, factor: float) -> Items:
 
 
 def longer(items: Items, extra: float) -> Items:
-    """A behaviour that lasts longer: what can be held is held, what is repeated is repeated, and what follows comes later."""
-    can = [i for i in items if i.stretch] or [i for i in items if i.count == 1 and not i.period] or list(items)
-    if not any(i.stretch for i in items):
-        longest = max(can, key=lambda i: i.hold)
-        can = [longest]
+    """A behaviour that lasts longer: what can be held is held, what is repeated is repeated, and what follows comes later.
+
+    Looks to and fro go on and on.
+    """
+    can = [i for i in items if i.stretch]
+    if not can:
+        now, sides = span(items), {i.name.rpartition("_")[2] for i in items}
+        if extra > 0.5 * now and {"left", "right"} <= sides:
+            times = round((now + extra) / now)
+            one = (now + extra - (times - 1) * _TO_AND_FRO) / times
+            again = warped(items, one / now)
+            return tuple(replace(i, at=i.at + k * (one + _TO_AND_FRO)) for k in range(times) for i in again)
+        can = [max([i for i in items if i.count == 1 and not i.period] or items, key=lambda i: i.hold)]
     turn = min(i.end - i.fall for i in can)
     out = []
     for i in items:
