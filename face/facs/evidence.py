@@ -11,14 +11,18 @@ from dataclasses import dataclass
 
 from .measure import MeasuredAction, Measurement, Side
 from .script import Cue
-from .vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTION, EMOTION_ACTIONS, EMOTIONS, FEELING, allowed_with
+from .vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTION_ACTIONS, EMOTIONS, FEELING, Behaviour, allowed_with
 
 REST_SECONDS = 0.08
 """A rest shorter than two frames at 25 a second cannot be told from a change of direction."""
 WEAK_PART = 0.35
 """A part of a blend that is weaker than this may stay below the thresholds of the measurement; it is not asked for."""
+WEAK_LIDS = 0.45
+"""The same of closing lids, which follow a lowered gaze without being closed."""
 TOGETHER_SHARE = 0.5
 """Two spans are at the same time when this share of the shorter one lies in the other."""
+SPOKEN = 0.78
+"""The mean opening of the jaw between its closures, as a share of the strength of talking: syllables open it to 0.65 to 1."""
 IDLE = frozenset({"blink"})
 """What the idle layer does that is measured (face/clip/spontaneous.py); its gaze stays below the thresholds."""
 
@@ -55,7 +59,8 @@ class Span:
 
 def span_of(index: int, a: MeasuredAction) -> Span:
     """A measured action as a span."""
-    return Span(a.name, a.onset, a.apex, a.offset, a.intensity, a.side, a.cycles or 1, frozenset({index}))
+    strength = min(a.intensity / SPOKEN, 1.0) if a.name == "talking" else a.intensity
+    return Span(a.name, a.onset, a.apex, a.offset, strength, a.side, a.cycles or 1, frozenset({index}))
 
 
 def joined(spans: Iterable[Span], name: str = "") -> Span:
@@ -131,8 +136,6 @@ class Part:
     side: Side | None = None
     """None: any."""
     times: int = 1
-    share: float = 1.0
-    """Its strength in the cue's full strength."""
 
 
 def parts_of(cue: Cue) -> tuple[tuple[Part, ...], ...]:
@@ -144,10 +147,16 @@ def parts_of(cue: Cue) -> tuple[tuple[Part, ...], ...]:
     if cue.kind == "feeling":
         degree = cue.strength or 1.0
         blend = FEELING[cue.name].blend
-        strong = {k: v for k, v in blend.items() if v * degree >= WEAK_PART} or {max(blend, key=lambda k: blend[k]): 1.0}
-        return tuple(tuple(_feeling_part(k, blend[k])) for k in strong)
-    loose = {p.name for p in BEHAVIOUR[cue.name].parts if p.side == "any"}
-    return tuple(tuple(_stated(text, cue.side, loose) for text in group) for group in BEHAVIOUR[cue.name].must)
+        strong = [k for k, v in blend.items() if v * degree >= (WEAK_LIDS if k == "eye_close" else WEAK_PART)]
+        return tuple((_feeling_part(k, blend),) for k in strong or [max(blend, key=lambda k: blend[k])])
+    b = BEHAVIOUR[cue.name]
+    loose = {p.name for p in b.parts if p.side == "any"}
+    return tuple(tuple(_stated(text, cue.side, loose, _flaps(b)) for text in group) for group in b.must)
+
+
+def _flaps(b: Behaviour) -> bool:
+    """Whether the jaw opens several times in a row; when it does so fast enough, that is measured as talking."""
+    return any(p.name == "mouth_open" and p.count[1] > 1 for p in b.parts)
 
 
 def _action_names(cue: Cue) -> tuple[str, ...]:
@@ -168,18 +177,17 @@ def _action_names(cue: Cue) -> tuple[str, ...]:
     return (cue.action, *more)
 
 
-def _feeling_part(text: str, share: float) -> list[Part]:
+def _feeling_part(text: str, blend: dict[str, float]) -> Part:
+    """One part of a blend, or another part that entails it: raised brows hide that the inner ones rise by themselves."""
     name, _, side = text.partition(".")
-    part = Part((name,), _side(side), 1, share)
-    # in a blend an emotion is seldom seen as itself; its actions are
-    return [part, Part(("all of", *EMOTION_ACTIONS[name]), None, 1, share)] if name in EMOTION and len(EMOTION_ACTIONS[name]) > 1 else [part]
+    return Part((name, *(k for k in blend if k in ACTION and name in ACTION[k].entails)), _side(side))
 
 
 def _side(word: str) -> Side | None:
     return word if word in ("left", "right", "both") else None  # type: ignore[return-value]
 
 
-def _stated(text: str, side: Side, loose: set[str]) -> Part:
+def _stated(text: str, side: Side, loose: set[str], flaps: bool) -> Part:
     """One entry of a behaviour's ``must``: ``NAME``, ``NAME*3``, ``NAME.left``."""
     match = re.fullmatch(r"([a-z_]+)(?:\.([a-z]+))?(?:\*(\d+))?", text)
     if match is None:
@@ -192,7 +200,7 @@ def _stated(text: str, side: Side, loose: set[str]) -> Part:
         own = own or _side(name.removeprefix(stem + "_"))
         names = tuple(f"{stem}_{s}" for s in ("left", "right") if own in (None, s))
         return Part(names, None, times)
-    return Part((name,), own, times)
+    return Part((name, "talking") if flaps and name == "mouth_open" else (name,), own, times)
 
 
 def explains(cue: Cue) -> frozenset[str]:
@@ -205,7 +213,7 @@ def explains(cue: Cue) -> frozenset[str]:
         names: list[str] = [k.partition(".")[0] for k in FEELING[cue.name].blend]
     else:
         b = BEHAVIOUR[cue.name]
-        names = [*(p.name for p in b.parts), *b.may]
+        names = [*(p.name for p in b.parts), *b.may, *["talking"] * _flaps(b)]
     out: set[str] = set()
     for name in names:
         both = [f"{name}_{s}" for s in ("left", "right")] if name in DIRECTIONS else [name]

@@ -40,7 +40,7 @@ _ON: dict[str, float] = {
 _MIN_SECONDS: dict[str, float] = {"closure": 0.0, "wink_left": 0.1, "wink_right": 0.1}
 _LEAST_SWING: dict[str, float] = {"nod": 0.3, "shake": 0.28, "talking": 0.15}
 """Smallest mean amplitude of an oscillation, share of full scale."""
-_HIDDEN_BY_LIDS = ("squint", "eye_widen")
+_HIDDEN_BY_LIDS = ("squint", "eye_widen", "cheek_raise")
 """A closing lid undoes these for a moment; they go on behind it."""
 _SHUT = 0.12
 _SPOKEN = ("mouth_open", "lip_pucker", "lip_press", "lip_stretch", "upper_lip_raise", "chin_raise", "lip_corner_depress",
