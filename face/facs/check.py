@@ -224,7 +224,8 @@ class _Checker:
             if full * (cue.strength or 1.0) >= WEAK_PART:
                 name = text.partition(".")[0]
                 rows = [s.strength for s in self.spans.get(name, []) if s.shared(span.start, span.end) > 0]
-                shares.append(min(max(rows, default=0.0) / full, 1.0))
+                if rows or cue.kind == "feeling":  # a behaviour's parts may stand in for one another
+                    shares.append(min(max(rows, default=0.0) / full, 1.0))
         return sorted(shares)[len(shares) // 2] if shares else None
 
     def _joins(self, i: int, cue: Cue, span: Span) -> Iterator[Check]:

@@ -9,7 +9,7 @@ from ..schedule import Schedule
 from ..script import Cue, Never, Script, sided
 from ..vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, GROUPS, allowed_with
 from .parts import Part, explains, never_actions, parts_of
-from .spans import Span, all_spans, joined, shown_by
+from .spans import Span, all_spans, at_levels, joined, shown_by
 
 ORDER = 0.15
 """Something that comes after may begin this long before the former's apex."""
@@ -48,6 +48,7 @@ class Match:
             if (span := self.found[-1]) is not None:
                 self.taken |= span.actions
                 self._answers.setdefault(cue.action, set()).update(span.actions)
+        self._split_levels()
 
     # -- the script ------------------------------------------------------------------------
     def group(self, i: int) -> range:
@@ -79,7 +80,7 @@ class Match:
         if window is not None:
             found = self._within(i, *window)
             return found or self._blended(i, *window)
-        after, longest = self._cursor(i), cue.seconds or longest_of(cue)
+        after, longest = self._cursor(i), max(cue.seconds or 0.0, longest_of(cue))
         # the first place from here on that has everything, else any place
         anchors = [s for p in groups[0] for s in self.matching(p)]
         anchors.sort(key=lambda s: (s.start < after, bool(s.actions & self.taken), s.start))
@@ -88,6 +89,20 @@ class Match:
             if (span := self._within(i, anchor.start - longest, until + longest, anchor)) is not None:
                 return span
         return self._blended(i, after - ORDER, self.m.seconds)
+
+    def _split_levels(self) -> None:
+        """Something that turns into more or less of the same is one movement with several levels."""
+        i = 0
+        while i < len(self.cues):
+            j = i + 1
+            while j < len(self.cues) and self.cues[j].join == "into" and self.cues[j].action == self.cues[i].action:
+                j += 1
+            span = self.found[i]
+            if j - i > 1 and self.cues[i].kind in ("action", "emotion") and span is not None and (
+                    all(s is not None and s.actions == span.actions for s in self.found[i:j])):
+                rows = at_levels(span)
+                self.found[i:j] = [rows[k] if k < len(rows) else None for k in range(j - i)]
+            i = j
 
     def _blended(self, i: int, start: float, end: float) -> Span | None:
         """An emotion that another one at the same time hides in part."""
@@ -211,7 +226,8 @@ def longest_of(cue: Cue) -> float:
     """Seconds that a cue's parts may be apart from the first one."""
     if cue.kind != "behaviour":
         return 0.3
-    return max(p.at[1] + p.rise[1] + p.hold[1] + p.fall[1] for p in BEHAVIOUR[cue.name].parts)
+    once = max(p.at[1] + p.rise[1] + p.hold[1] + p.fall[1] for p in BEHAVIOUR[cue.name].parts)
+    return max(cue.seconds or 0.0, once * (cue.count or 1))
 
 
 def _window(i: int, schedule: Schedule | None) -> tuple[float, float] | None:

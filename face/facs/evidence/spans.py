@@ -6,9 +6,11 @@ No face is looked at here, only the timeline that measure.py found.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..emotions import EmotionSegment
 from ..measure import MeasuredAction, Measurement, Side
+from ..timeline import Level
 from ..vocabulary import EMOTION_ACTIONS, EMOTIONS
 
 REST_SECONDS = 0.08
@@ -35,6 +37,8 @@ class Span:
     count: int = 1
     actions: frozenset[int] = frozenset()
     """Indices in ``Measurement.everything``."""
+    levels: tuple[Level, ...] = ()
+    """Where its strength stays, when that is at several levels."""
 
     @property
     def seconds(self) -> float:
@@ -54,7 +58,7 @@ class Span:
 def span_of(index: int, a: MeasuredAction) -> Span:
     """A measured action as a span."""
     strength = min(a.intensity / SPOKEN, 1.0) if a.name == "talking" else a.intensity
-    return Span(a.name, a.onset, a.apex, a.offset, strength, a.side, a.cycles or 1, frozenset({index}))
+    return Span(a.name, a.onset, a.apex, a.offset, strength, a.side, a.cycles or 1, frozenset({index}), a.levels)
 
 
 def joined(spans: Iterable[Span], name: str = "") -> Span:
@@ -63,7 +67,18 @@ def joined(spans: Iterable[Span], name: str = "") -> Span:
     sides = {s.side for s in rows}
     return Span(name or rows[0].name, rows[0].start, rows[0].apex, max(s.end for s in rows), max(s.strength for s in rows),
                 sides.pop() if len(sides) == 1 else "both", sum(s.count for s in rows),
-                frozenset().union(*(s.actions for s in rows)))
+                frozenset().union(*(s.actions for s in rows)), rows[0].levels if len(rows) == 1 else ())
+
+
+def at_levels(span: Span) -> list[Span]:
+    """A span as one for each level of its strength."""
+    levels = span.levels
+    if not levels:
+        return [span]
+    starts = [span.start, *(v.end for v in levels[:-1])]
+    ends = [*(v.end for v in levels[:-1]), span.end]
+    return [replace(span, start=a, apex=max(v.start, a), end=b, strength=v.value, levels=())
+            for a, b, v in zip(starts, ends, levels, strict=True)]
 
 
 def all_spans(m: Measurement, without: frozenset[str] = frozenset()) -> dict[str, list[Span]]:
@@ -79,7 +94,7 @@ def all_spans(m: Measurement, without: frozenset[str] = frozenset()) -> dict[str
         out.setdefault(s.name, []).append(s)
     for e in m.emotion.timeline:
         if e.name != "neutral":
-            out.setdefault(e.name, []).append(_emotion_span(e.name, e.start, e.end, e.strength, acts))
+            out.setdefault(e.name, []).append(_emotion_span(e, acts))
     for name in EMOTIONS:
         for s in shown_by(name, acts, without):
             if not any(s.shared(o.start, o.end) > 0 for o in out.get(name, [])):
@@ -88,15 +103,16 @@ def all_spans(m: Measurement, without: frozenset[str] = frozenset()) -> dict[str
     return {name: sorted(rows, key=lambda s: s.start) for name, rows in out.items()}
 
 
-def _emotion_span(name: str, start: float, end: float, strength: float, acts: list[Span]) -> Span:
+def _emotion_span(e: EmotionSegment, acts: list[Span]) -> Span:
     """An estimated emotion with the actions that show it; it begins and ends with them."""
+    name, start, end = e.name, e.start, e.end
     own = [a for a in acts if a.name in EMOTION_ACTIONS[name] and a.shared(start, end) > 0.5 * min(a.seconds, end - start)]
     # an action that was there before or stays on afterwards does not make the emotion last as long
     begin = min([max(a.start, start - 0.6) for a in own], default=start)
     until = max([min(a.end, end + 0.6) for a in own], default=end)
     apex = max([a.apex for a in own if a.apex <= end], default=start)
-    return Span(name, min(begin, start), min(max(apex, begin), until), max(until, end), strength,
-                actions=frozenset().union(*(a.actions for a in own)))
+    return Span(name, min(begin, start), min(max(apex, begin), until), max(until, end), e.strength,
+                actions=frozenset().union(*(a.actions for a in own)), levels=e.levels)
 
 
 def shown_by(name: str, acts: list[Span], without: frozenset[str] = frozenset(), share: float = 1.0) -> list[Span]:
