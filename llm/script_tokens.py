@@ -33,14 +33,14 @@ MAX_STEPS = 64
 """Longest time in a schedule window, in tokenizer steps."""
 _TIMES = {"at": "start", "until": "end", "for": "seconds", "pause": "pause", "onset": "onset", "hold": "hold", "offset": "offset"}
 _MARKS = tuple(f"{kind}{i}" for kind in KINDS for i in range(SLOTS[kind]))
-_VALUES = {"brief": BRIEF, "long": LONG}
+_VALUES = {"brief": BRIEF, "long": LONG, "zero": 0.0}
 
 _PLAIN = {
     # token -> the words whose meaning it begins with
     OPEN: "script", CLOSE: "end", "with": "while", "into": "into", "never": "not", "still": "still", "length": "long",
     "unknown": "unknown", "at": "at", "until": "until", "for": "for", "pause": "pause", "onset": "over", "hold": "hold",
     "offset": "fade", "held": "stays", "on": "already", "left": "left", "right": "right", "slow": "slowly", "fast": "quickly",
-    "brief": "briefly", "long": "long", **{f"={w}": w for w in STRENGTHS}}
+    "brief": "briefly", "long": "long", "zero": "start", **{f"={w}": w for w in STRENGTHS}}
 
 
 def mark(kind: str, index: int) -> str:
@@ -295,7 +295,7 @@ class Grammar:
         """Tokens that may come next."""
         times = {m for m in self.marks if m[0] == "t"}
         if self.phase == "time":
-            return times | (set(_VALUES) if self.key != "length" else set())
+            return times | ({"zero"} if self.key == "at" else {"brief", "long"} if self.key != "length" else set())
         if self.phase == "name":
             return set(_CUES)
         if self.phase == "never":
@@ -320,7 +320,7 @@ class Grammar:
                 out |= _COUNTS | {m for m in self.marks if m[0] == "c"}
             if "speed" in later:
                 out |= set(SPEEDS)
-            out |= {w for w in _TIMES if w in later and (times or w not in ("at", "until"))}
+            out |= {w for w in _TIMES if w in later and (times or w != "until")}
             if "held" in later:
                 out.add("held")
         if self.phase == "never-name":

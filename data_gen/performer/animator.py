@@ -197,7 +197,7 @@ def _release(script: Schedule, index: int) -> _Release:
 
 
 def _oscillation(event: Event, cycles: int, duration: float, t: Curve, size: float) -> Curve:
-    """Nods go down and back up, each smaller than the one before; shakes swing to the left, to the right, and end in the middle."""
+    """Nods go down and back up, each smaller than the one before; shakes swing left and right, and end in the middle."""
     if event.name == "nod":
         values = np.zeros(2 * cycles + 1)
         values[1::2] = decline(cycles, size, _LEAST_NOD)

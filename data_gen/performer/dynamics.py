@@ -73,8 +73,8 @@ def repetitions(t: NDArray[np.float64], start: float, seconds: float, count: int
     """``count`` onsets, apexes and offsets in ``seconds``, at rest between them; shape (T,).
 
     Args:
-        phases: the durations of onset, apex (at most) and offset of each, s; shorter where there is no room for them. What is left
-            is rest, as long as the apex where that is not limited.
+        phases: the durations of onset, apex (at most) and offset of each, s; shorter where there is no room for them.
+            What is left is rest, as long as the apex where that is not limited.
     """
     rise, most, fall = phases
     if (fit := seconds / (count * (rise + fall))) < 1.0:

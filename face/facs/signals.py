@@ -21,7 +21,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clip.channels import EXPR_NAMES
+from ..clip.channels import EXPR_INDEX, EXPR_NAMES
 from ..clip.curves import filled
 from ..clip.rotation import rigid, rotation_matrices, rotation_vector
 from ..clip.sequence import FaceSequence
@@ -66,6 +66,8 @@ _MEAN: dict[str, dict[str, float]] = {
     "mouth_shift_left": {"mouthLeft": 1.0},
     "mouth_shift_right": {"mouthRight": 1.0},
 }
+_SMILE_BRINGS = {"mouthUpperUp": 0.72, "mouthLowerDown": 0.67, "cheekSquint": 0.32}
+"""Shares of the mouth's smile by which it alone parts the lips and raises the cheeks (face/assets/facs.yaml)."""
 _SIDED = tuple(name for name in _MEAN if name in ACTION and ACTION[name].paired)
 ONE_SIDED = 0.5
 """A side that does less than this share of what the other one does takes no part: people's two sides differ by a few
@@ -109,7 +111,7 @@ class Signals:
     @cached_property
     def mean(self) -> dict[str, Array]:
         """The signals that blend shapes make, paired actions as the mean of their sides: what an emotion is seen in."""
-        raw = self.amounts @ _MIX
+        raw = _beyond_smile(self.amounts) @ _MIX
         out = {name: raw[:, i] for i, name in enumerate(_MEAN)}
         return out if self.probe.named else out | self._plain(out)
 
@@ -140,7 +142,8 @@ class Signals:
     @cached_property
     def sides(self) -> dict[str, tuple[Array, Array]]:
         """(T,) signals of the left and of the right side of every paired action."""
-        left, right = self.amounts @ _MIX_LEFT, self.amounts @ _MIX_RIGHT
+        amounts = _beyond_smile(self.amounts)
+        left, right = amounts @ _MIX_LEFT, amounts @ _MIX_RIGHT
         out: dict[str, tuple[Array, Array]] = {}
         for name in _SIDED:
             i = _NAMES.index(name)
@@ -279,10 +282,25 @@ _MIX = _mix_matrix(("Left", "Right"))
 _MIX_LEFT, _MIX_RIGHT = _mix_matrix(("Left",)), _mix_matrix(("Right",))
 
 
+def _beyond_smile(amounts: Array) -> Array:
+    """Shape amounts (..., 41) less what the smile brings along: the raised lip of a smile is no sneer.
+
+    What is left counts as a share of what was left to do, so that a fully raised lip is one with and without a smile.
+    """
+    out = amounts.copy()
+    for side in ("Left", "Right"):
+        smile = amounts[..., EXPR_INDEX[f"mouthSmile{side}"]].clip(0.0, 1.0)
+        for name, share in _SMILE_BRINGS.items():
+            shape, brought = EXPR_INDEX[name + side], share * smile
+            found = amounts[..., shape]
+            out[..., shape] = np.where(found > 0.0, np.maximum(found - brought, 0.0) / (1.0 - brought), found)
+    return out
+
+
 def pose_signals(pose: dict[str, float]) -> dict[str, float]:
     """What :attr:`Signals.intensity` is for a pose (see poses.py), without the head and the eyes."""
     amounts = np.array([pose.get(n, 0.0) for n in EXPR_NAMES], np.float32)
-    raw = amounts @ _MIX
+    raw = _beyond_smile(amounts) @ _MIX
     out = {name: float(raw[i]) for i, name in enumerate(_MEAN)}
     out["smile"] = max(out["smile_left"], out["smile_right"])
     return out | {"mouth_open": float(np.degrees(pose.get("jaw_x", 0.0))) / DEGREES["mouth_open"]}

@@ -59,7 +59,7 @@ class Part:
     name: str
     """An action (with its direction: ``turn_left``; without it where ``side`` says it) or an emotion."""
     strength: Range
-    """Share of full scale when the cue says no strength."""
+    """Share of full scale in the strongest performance (a cue at 100 %)."""
     rise: Range
     hold: Range
     fall: Range

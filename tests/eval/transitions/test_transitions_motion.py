@@ -52,7 +52,7 @@ def test_blends_add_up_and_neutral_clears():
     spec = TransitionSpec((Stage((("happiness", 0.7), ("surprise", 0.3))), Stage((("neutral", 1.0),))))
     clip = perform_transition(spec, HEAD)
     at = round(spec.apexes[0] * 25) + 2
-    assert clip.expr[at, EXPR_INDEX["mouthSmileLeft"]] == pytest.approx(0.63, abs=1e-3)
+    assert clip.expr[at, EXPR_INDEX["mouthSmileLeft"]] == pytest.approx(0.665, abs=1e-3)
     assert clip.expr[at, EXPR_INDEX["browOuterUpLeft"]] == pytest.approx(0.3, abs=1e-3)
     assert np.abs(clip.expr[-1]).max() < 1e-6
     assert spec.stages[0].name == "happiness"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from facelm.data_gen.text.lexicon import EMOTION_ADJECTIVES, LEXICON, parse_phrase
@@ -137,3 +138,12 @@ def test_a_word_for_an_emotion_is_one_of_a_feeling_that_shows_it() -> None:
                 emotion = meaning[word]
                 allowed = {emotion, *EMOTION_ACTIONS[emotion], *EMOTION[emotion].may_show}
                 assert shown_by & allowed, f"{name}: {word} means {emotion}"
+
+
+def test_the_page_of_behaviours_is_that_of_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[3]
+    monkeypatch.syspath_prepend(str(root / "scripts"))
+    import behaviour_tables
+
+    written = (root / "docs" / "behaviours.md").read_text(encoding="utf-8")
+    assert written == behaviour_tables.page(), "run python scripts/behaviour_tables.py"

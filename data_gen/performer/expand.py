@@ -1,0 +1,223 @@
+"""What a cue of a script is made of: primitive actions and emotions with their natural durations.
+
+Behaviours, feelings and counts are expanded here, what must not happen is left out, and the result can be made longer or
+shorter as a whole. Where each cue stands in the clip is decided by layout.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...face.facs.poses import ACTION_POSES, EMOTION_POSES
+from ...face.facs.script import Cue, Never, Side, sided
+from ...face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTION_ACTIONS, EMOTIONS, FEELING, GROUPS, Part
+from .items import CYCLES, FULL, Item, Items, eased, faster, fitted, longer, natural, span, warped
+
+_USUAL = {"action": 0.7, "emotion": 0.8, "feeling": 0.7, "behaviour": 0.7}
+"""Strength of a cue that doesn't say; the parts of feelings and behaviours are listed for that."""
+_SEEN = 0.3
+"""A part that shows is not scaled below this: what cannot be seen at all would make another feeling or behaviour of it."""
+_BETWEEN = 0.56
+"""Rest between repetitions of an emotion, feeling or behaviour, s."""
+
+
+# -- what may happen ------------------------------------------------------------------------
+Banned = frozenset[tuple[str, str]]
+
+
+def banned(never: Sequence[Never]) -> Banned:
+    """(action or emotion, side) of everything that should not happen as a part of something else."""
+    out: set[tuple[str, str]] = set()
+    for n in never:
+        if n.name in GROUPS and not (n.name in DIRECTIONS and n.side != "both"):
+            if n.name != "anything":  # beside cues that means: nothing else
+                out |= {(a, "both") for a in GROUPS[n.name]}
+        elif n.name in DIRECTIONS:
+            out |= {(f"{n.name}_{side}", "both") for side in (("left", "right") if n.side == "both" else (n.side,))}
+        elif n.name in ACTION or n.name in EMOTIONS:
+            out.add((n.name, n.side))
+    return frozenset(out)
+
+
+def _shows(emotion: str, action: str) -> bool:
+    """Whether an emotion's pose has a good share of an action in it."""
+    if action in EMOTION_ACTIONS[emotion]:
+        return True
+    main, full = max(ACTION_POSES[action].items(), key=lambda item: abs(item[1]))
+    return EMOTION_POSES[emotion].get(main, 0.0) / full > 0.2
+
+
+def permitted(name: str, side: Side, without: Banned) -> list[tuple[str, Side]]:
+    """An action or emotion, or what is left of it when some things should not happen."""
+    if (name, "both") in without or (name, side) in without:
+        return []
+    if name in EMOTIONS:
+        if any(_shows(name, a) for a, _ in without if a in ACTION):
+            return [kept for a in EMOTION_ACTIONS[name] for kept in permitted(a, "both", without)]
+        return [(name, side)]
+    others: dict[str, Side] = {"left": "right", "right": "left"}
+    for one, other in others.items():
+        if side == "both" and (name, one) in without:
+            return [(name, other)]
+    return [(name, side)]
+
+
+# -- behaviours and feelings ----------------------------------------------------------------
+def _blend(rng: np.random.Generator, cue: Cue, without: Banned) -> Items:
+    """A feeling: all of its blend at once."""
+    usual = _USUAL["feeling"]
+    factor = (cue.strength or usual) / usual
+    times = natural(rng, "happiness", "both", 0.5)
+    out = []
+    for key, share in FEELING[cue.name].blend.items():
+        name, _, side = key.partition(".")
+        for kept, where in permitted(name, side or "both", without):  # type: ignore[arg-type]
+            item = natural(rng, kept, where, _scaled(share, factor))
+            if not item.period and kept not in FULL:
+                gaze = kept in ACTION and ACTION[kept].region == "gaze"
+                rise, fall = (item.rise, item.fall) if gaze else (times.rise, times.fall)
+                item = replace(item, rise=rise, hold=times.rise + times.hold - rise, fall=fall, stretch=True)
+            out.append(item)
+    return tuple(out)
+
+
+def _scaled(share: float, factor: float) -> float:
+    """A part's strength, visible where it was meant to be."""
+    return float(np.clip(share * factor, min(share, _SEEN), 1.0))
+
+
+def _part(rng: np.random.Generator, part: Part, side: Side, factor: float, without: Banned) -> Items:
+    """One part of a behaviour, drawn from its ranges."""
+    at, strength, rise, hold, fall = (float(rng.uniform(*r)) for r in (part.at, part.strength, part.rise, part.hold, part.fall))
+    count = int(rng.integers(part.count[0], part.count[1] + 1))
+    where: Side = side if part.side == "any" else part.side
+    name = part.name
+    if name in DIRECTIONS:
+        name, where = sided(name, "left" if where == "both" else where), "both"
+    out = []
+    for kept, kept_side in permitted(name, where, without):
+        item = Item(kept, kept_side, _scaled(strength, factor) if kept not in FULL else 1.0, at, rise, hold, fall, max(count, 1),
+                    stretch=part.stretch)
+        if kept in CYCLES:
+            item = replace(item, count=count or CYCLES[kept].count, period=rise + hold + fall or CYCLES[kept].period)
+        elif count > 1:  # the durations are those of one repetition, rest included
+            item = replace(item, hold=hold / 2, rest=hold / 2)
+        out.append(item)
+    return tuple(out)
+
+
+def _behaviour(rng: np.random.Generator, cue: Cue, without: Banned) -> Items:
+    chosen = cue.side if cue.side != "both" else ("left", "right")[int(rng.integers(2))]
+    factor = (cue.strength or _USUAL["behaviour"]) / _USUAL["behaviour"]
+    parts = [item for part in BEHAVIOUR[cue.name].parts for item in _part(rng, part, chosen, factor, without)]
+    first = min((item.at for item in parts), default=0.0)
+    return tuple(replace(item, at=item.at - first) for item in parts)
+
+
+# -- cues ------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Move:
+    """What performs one cue: one action or emotion, or several parts; ``copies`` are its repetitions."""
+
+    index: int
+    cue: Cue
+    copies: tuple[Items, ...]
+
+    @property
+    def single(self) -> Item | None:
+        """The only item of an action or emotion."""
+        return self.copies[0][0] if len(self.copies) == 1 and len(self.copies[0]) == 1 and self.cue.kind in (
+            "action", "emotion") else None
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it stays at its apex for as long as something else takes: nothing that is said limits it."""
+        item, c = self.single, self.cue
+        said = c.seconds is not None or c.end is not None or c.hold is not None or c.count is not None
+        if said or len(self.copies) > 1:
+            return False
+        if item is None:
+            return self.cue.kind == "feeling"
+        return item.name not in ("nod", "shake", "blink") and ACTION.get(item.name, ACTION["smile"]).region != "gaze"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Actions and emotions in it."""
+        return frozenset(i.name for i in self.copies[0])
+
+    def items(self, ease: float = 0.0, seconds: float | None = None) -> Items:
+        """Its parts in a clip with room or without (see :func:`eased`), in exactly ``seconds`` where they are given."""
+        if (item := self.single) is not None:
+            own = eased(item, ease)
+            return (own,) if seconds is None else self._in(own, seconds)
+        out: list[Item] = []
+        at, n = 0.0, len(self.copies)
+        for copy in self.copies:
+            rest = _BETWEEN * (1.0 - 0.3 * float(np.clip(ease, 0.0, 1.0)))
+            parts = self._whole(copy, ease, None if seconds is None else max((seconds - (n - 1) * rest) / n, 0.2))
+            out += [replace(i, at=i.at + at) for i in parts]
+            at += span(parts) + rest
+        return tuple(out)
+
+    def _in(self, item: Item, seconds: float) -> Items:
+        if self.cue.count is None:  # as many as there is time for
+            if item.period:
+                item = replace(item, count=max(1, round(seconds / item.period)))
+            elif item.name == "blink" and seconds > 0.9:
+                item = natural(np.random.default_rng(0), "blink", "both", 1.0, max(2, round(seconds / 0.72)))
+        return fitted(item, seconds)
+
+    def _whole(self, parts: Items, ease: float, seconds: float | None) -> Items:
+        factor = float(np.interp(ease, [0.0, 1.0, 2.0, 3.0], [1.0, 0.8, 0.45, 0.2]))
+        parts = warped(parts, factor) if self.cue.kind == "behaviour" else tuple(eased(i, ease) for i in parts)
+        if seconds is None:
+            return parts
+        now = span(parts)
+        if seconds > now:
+            parts = longer(parts, seconds - now)
+            return tuple(replace(i, hold=i.hold + seconds - span(parts)) if i.end == span(parts) and i.count == 1
+                         and not i.period else i for i in parts)
+        return warped(parts, seconds / now)
+
+
+def expand(index: int, cue: Cue, rng: np.random.Generator, without: Banned) -> Move:
+    """The primitive actions and emotions of one cue.
+
+    Raises:
+        ValueError: nothing is left of it when what must not happen is left out.
+    """
+    times = {k: v for k, v in (("rise", cue.onset), ("hold", cue.hold), ("fall", cue.offset)) if v is not None}
+    count = cue.count or 0
+    copies: list[Items] = []
+    for _ in range(1 if cue.kind == "action" else max(count, 1)):
+        if cue.kind in ("action", "emotion"):
+            strength = 1.0 if cue.action in FULL else cue.strength or (1.0 if cue.name == "eye_close" else _USUAL[cue.kind])
+            side: Side = "both" if cue.name in DIRECTIONS else cue.side
+            if cue.kind == "emotion":
+                kept = permitted(cue.name, side, without) or [(cue.name, side)]
+            else:  # asked for by name, though perhaps of one side only
+                kept = (side == "both" and permitted(cue.action, side, without)) or [(cue.action, side)]
+            parts: Items = tuple(natural(rng, n, s, strength, count if cue.kind == "action" else 0) for n, s in kept)
+        else:
+            parts = (_blend if cue.kind == "feeling" else _behaviour)(rng, cue, without)
+        if not parts:
+            raise ValueError(f"{cue.name} cannot be done without {', '.join(sorted({n for n, _ in without}))}; "
+                             f"leave out {cue.name}, or allow one of these")
+        if cue.kind == "behaviour":
+            parts = warped(parts, 1.0 / (cue.speed or 1.0))
+        else:
+            parts = tuple(_stated(faster(i, cue.speed or 1.0), times) for i in parts)
+        copies.append(parts)
+    return Move(index, cue, tuple(copies))
+
+
+def _stated(item: Item, times: dict[str, Any]) -> Item:
+    """An item with the durations that the script states; those of an oscillation add up to the whole of it."""
+    if item.period:
+        return item
+    rest = {"rest": max(times["hold"], 0.08)} if "hold" in times and item.count > 1 else {}
+    return replace(item, **times, **rest, said=frozenset(times))

@@ -1,0 +1,418 @@
+"""From a script (what is asked) to a schedule (primitive events with all their times).
+
+Cues stand in their order on the grid of the motion tokens, and exactly where a time was said. In a clip whose length is
+stated they get more room or less: holds and rests change first, speeds last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ...face.facs.poses import pose_of
+from ...face.facs.schedule import Event, Schedule, Style
+from ...face.facs.script import MAX_SECONDS, Cue, Script
+from ...face.facs.vocabulary import ACTION
+from .expand import Move, banned, expand
+from .items import TIMING, Item, Items, fitted, span
+from .sampler import STEP, regions
+
+REST = 0.32
+"""Shortest rest at the end of a clip, s; not after what is held or said to last to the end."""
+_FRAME = 0.04
+_HARDEST = 3.0
+"""The largest ease (see ``expand.eased``): everything as short as it can be."""
+_DEFAULT_SECONDS = 2.4
+_HELD = 1.28
+"""Seconds that what is held is seen for, in a clip whose length isn't stated."""
+_AXES = ("head", "gaze", "jaw_y")
+_EPS = 1e-6
+
+
+class _NoRoom(ValueError):
+    """A cue that should end at a stated time cannot begin late enough."""
+
+
+@dataclass
+class _Placed:
+    """A cue with its start; ``seconds`` is its duration where that is not its natural one."""
+
+    move: Move
+    start: float
+    ease: float
+    seconds: float | None = None
+    stays: bool = False
+    release: tuple[float, float] | None = None
+    """When what is held is let go, and how long that takes."""
+
+    @property
+    def items(self) -> Items:
+        return self.move.items(self.ease, self.seconds)
+
+    @property
+    def end(self) -> float:
+        """When it is over; of what stays, when it is fully there and has been seen."""
+        if self.stays:
+            return self.apex + REST
+        return self.start + span(self.items)
+
+    @property
+    def apex(self) -> float:
+        """When its last part is fully there."""
+        return self.start + max(i.at + min(i.rise, i.seconds) for i in self.move.items(self.ease))
+
+    @property
+    def letting_go(self) -> float:
+        """When its last part begins to go."""
+        return self.start + max(i.end - i.fall for i in self.items)
+
+
+@dataclass
+class _State:
+    """What is placed so far."""
+
+    placed: list[_Placed] = field(default_factory=list)
+    group: list[_Placed] = field(default_factory=list)
+    free: float = 0.0
+    """When everything that doesn't stay is over."""
+    loose: float = 0.0
+    """The same of all whose end is not stated."""
+    during: bool = False
+    """Whether the next ones may happen during those whose end is stated."""
+
+
+def _groups(moves: Sequence[Move]) -> list[list[Move]]:
+    """Cues that happen together."""
+    out: list[list[Move]] = []
+    for move in moves:
+        if move.cue.join == "with" and out:
+            out[-1].append(move)
+        else:
+            out.append([move])
+    return out
+
+
+def _stays(cue: Cue) -> bool:
+    return cue.held and cue.count is None and cue.seconds is None and cue.end is None
+
+
+def _ends(cue: Cue) -> bool:
+    """Whether it is stated when it is over."""
+    return cue.end is not None or cue.start is not None and cue.seconds is not None
+
+
+class _Layout:
+    """Places groups of cues one after the other."""
+
+    def __init__(self, script: Script, seed: int, step: float) -> None:
+        rng = np.random.default_rng([seed, 13])
+        without = banned(script.never)
+        self.script, self.seed, self.step = script, seed, step
+        self.moves = [expand(i, cue, rng, without) for i, cue in enumerate(script.cues)]
+        self.groups = _groups(self.moves)
+        self.more = rng.choice([0.0, 0.16], len(self.groups))  # beyond the usual rest before each
+        self.lead, self.tail = (float(rng.choice(values)) for values in (TIMING.lead, TIMING.tail))
+        self.trouble = ""
+        self.style = Style(asymmetry=float(np.clip(round(rng.normal(0.0, 0.02), 3), -0.05, 0.05)))
+
+    # -- one group --------------------------------------------------------------------------
+    def _up(self, seconds: float, step: float) -> float:
+        return round(step * float(np.ceil(round(seconds / step, 4))), 4)
+
+    def _rest(self, before: _Placed, names: frozenset[str], ease: float, more: float) -> float:
+        """Rest between two cues, so that each can be told from the other."""
+        old = before.move.names
+        near = {r for n in old - {"neutral"} for r in regions(n)} & {r for n in names - {"neutral"} for r in regions(n)}
+        usual, least = TIMING.gaps["same" if old & names else "region" if near else "other"]
+        if ease <= 0.0:
+            return (usual + more) * (1.0 - 1.5 * ease)
+        return usual + more + min(ease, 1.0) * (least - usual - more)
+
+    def _begin(self, at: int, state: _State, ease: float, step: float) -> float:
+        """When a group starts."""
+        host = self.groups[at][0]
+        cue = host.cue
+        if cue.start is not None:
+            return cue.start
+        before = state.group
+        if (cue.join == "into" or cue.name == "neutral") and before:
+            start = max(p.letting_go if not p.stays or p.release else p.apex + TIMING.kinds["emotion"].least[1] for p in before)
+            if cue.pause is not None:
+                return start + cue.pause
+            return self._up(start, step)
+        if cue.pause is not None:
+            return (state.loose if state.during else state.free) + cue.pause
+        start = self._up(self.lead if ease <= 1.0 else min(self.lead, step), step)
+        names = frozenset().union(*(m.names for m in self.groups[at]))
+        for p in state.placed[-12:]:
+            if state.during and _ends(p.move.cue):
+                start = max(start, p.apex)
+            else:
+                start = max(start, p.end + (0.0 if p.stays else self._rest(p, names, ease, float(self.more[at]))))
+        return self._up(max(start, state.loose if state.during else state.free), step)
+
+    def _let_go(self, state: _State, host: _Placed) -> None:
+        """What a transition or a neutral face ends."""
+        cue = host.move.cue
+        if cue.name == "neutral":
+            ended = [p for p in state.placed if p.stays or p in state.group]
+        elif cue.join == "into":
+            ended = state.group
+        else:
+            return
+        item = host.items[0]
+        rise = min(0.64, max(i.rise or i.period / 2 for i in host.items)) if host.items else item.rise
+        for p in ended:
+            if p.start < host.start - 2 * _FRAME and p.release is None and (p.stays or p.move.lasts or p.move.single):
+                p.release = (host.start, rise)
+
+    def group(self, at: int, state: _State, ease: float, step: float) -> None:
+        """Place the next group.
+
+        Raises:
+            _NoRoom: it should end before it can begin.
+        """
+        members = self.groups[at]
+        start = self._begin(at, state, ease, step)
+        host = self._place(members[0], start, ease)
+        self._let_go(state, host)
+        group = [host]
+        limited = not (host.stays or host.move.lasts)
+        for move in members[1:]:
+            cue, begin = move.cue, start
+            brief = not (move.lasts or _stays(cue))
+            if cue.start is not None:
+                begin = cue.start
+            elif cue.pause is not None:
+                begin = start + cue.pause
+            elif brief and (host.stays or host.move.lasts or self._contains(host, move, ease)):
+                # during what lasts: once that is there
+                late = self._up(host.apex, step) - start
+                room = host.end - start - span(move.items(ease, cue.seconds))
+                begin = start + (late if not limited else float(np.clip(late, 0.0, max(room / 2, 0.0))))
+            group.append(self._place(move, begin, ease))
+        self._last_as_long(group)
+        state.placed += group
+        state.group = group
+        state.free = max([state.free, *(p.end for p in group)])
+        state.loose = max([state.loose, *(p.end for p in group if not _ends(p.move.cue))])
+
+    def _contains(self, host: _Placed, move: Move, ease: float) -> bool:
+        item = host.move.single
+        return item is not None and not item.period and item.count == 1 and span(host.items) > 2 * span(move.items(ease))
+
+    def _place(self, move: Move, start: float, ease: float) -> _Placed:
+        cue, seconds = move.cue, move.cue.seconds
+        if cue.end is not None:
+            seconds = cue.end - start
+            stated = sum(filter(None, (cue.onset, cue.hold, cue.offset)))
+            least = max(span(move.items(ease)) * (1.0 if ease < 2.0 else 0.7), stated)
+            if seconds < least - _EPS:
+                raise _NoRoom(f"{cue.name} takes {least:.1f} s, cannot begin before {start:.1f} s, and should be over at "
+                              f"{cue.end:g} s; let it end later")
+        return _Placed(move, start, ease, seconds, _stays(cue))
+
+    def _last_as_long(self, group: list[_Placed]) -> None:
+        """What can be held lasts as long as what happens during it."""
+        lasting = [p for p in group if p.move.lasts and not p.stays]
+        if len(group) < 2 or not lasting:
+            return
+        goes = max([p.letting_go for p in lasting] + [p.end for p in group if p not in lasting and not p.stays])
+        for p in lasting:
+            fall = max(i.fall or i.period for i in p.items)
+            p.seconds = goes + fall - p.start
+
+    # -- all groups ---------------------------------------------------------------------------
+    def _run(self, first: int, last: int, state: _State, ease: float, step: float) -> _State | None:
+        """Groups ``first`` to ``last`` (exclusive) placed after ``state``; None where one has no room."""
+        new = _copy(state)
+        try:
+            for at in range(first, last):
+                self.group(at, new, ease, step)
+        except _NoRoom as err:
+            self.trouble = str(err)
+            return None
+        return new
+
+    def _best(self, first: int, last: int, state: _State, limit: float, room: bool) -> _State | None:
+        """The roomiest placement that is over at ``limit``; None where there is none."""
+        def fits(ease: float, step: float) -> _State | None:
+            new = self._run(first, last, state, ease, step)
+            return new if new and new.loose <= limit + _EPS else None
+
+        high = next((e for e in ([-1.0] if room else []) + [0.0, 1.0, 2.0] if fits(e, self.step)), None)
+        if high is None:
+            return fits(2.0, min(_FRAME, self.step)) or fits(_HARDEST, min(_FRAME, self.step))
+        low = {-1.0: -1.0, 0.0: -1.0 if room else 0.0, 1.0: 0.0, 2.0: 1.0}[high]
+        for _ in range(7 if low < high else 0):
+            middle = 0.5 * (low + high)
+            low, high = (low, middle) if fits(middle, self.step) else (middle, high)
+        return fits(high, self.step)
+
+    def run(self) -> tuple[_State, float]:
+        """All groups, and the clip's length.
+
+        Raises:
+            ValueError: the cues need a longer clip.
+        """
+        asked = self.script.seconds
+        state, first = _State(), 0
+        for at, members in enumerate(self.groups):
+            cue = members[0].cue
+            if cue.start is None and cue.end is None:
+                continue
+            last = at if cue.start is not None else at + 1
+            if last > first:
+                state = self._before(cue, first, last, state)
+            first = last
+        during = replace(state, during=True)
+        limit = np.inf if asked is None else asked - REST
+        best = (self._best(first, len(self.groups), state, limit, asked is not None)
+                or self._best(first, len(self.groups), during, limit, False))
+        if best is None and asked is not None:
+            best = self._best(first, len(self.groups), during, asked - _FRAME, False)
+        if best is None:
+            tight = self._run(first, len(self.groups), during, _HARDEST, min(_FRAME, self.step))
+            raise ValueError(self.trouble if tight is None else f"the cues need at least {tight.loose + REST:.1f} s, and the "
+                             f"clip has {asked:g} s; make it longer, or leave something out")
+        return best, self._seconds(best)
+
+    def _before(self, cue: Cue, first: int, last: int, state: _State) -> _State:
+        """Groups before a cue whose start is stated, or up to one whose end is; into it where they have no room."""
+        limit = np.inf if cue.start is None else cue.start - TIMING.gaps["other"][1]
+        for now in (state, replace(state, during=True)):
+            if best := self._best(first, last, now, limit, False):
+                return replace(best, during=False)
+        tight = self._run(first, last, state, _HARDEST, min(_FRAME, self.step))
+        if tight is None:
+            raise ValueError(self.trouble)
+        return tight
+
+    def _seconds(self, state: _State) -> float:
+        """The clip's length: as asked, or as needed."""
+        asked = self.script.seconds
+        late = max([p.start for p in state.placed] + [0.0])
+        hard = max([0.0, *(p.end for p in state.placed if not p.stays)])
+        if asked is not None:
+            for p in state.placed:
+                if not p.stays and p.end > asked + 0.02 or p.start >= asked:
+                    raise ValueError(f"{p.move.cue.name} lasts until {p.end:.1f} s, and the clip has {asked:g} s; make it longer")
+            return asked
+        held = [p.apex + _HELD for p in state.placed if p.stays and p.release is None]
+        seconds = max([hard + self.tail] + held) if state.placed else _DEFAULT_SECONDS
+        seconds = self._up(max(seconds, late + self.step, 9 * STEP), self.step)
+        if seconds > MAX_SECONDS:
+            raise ValueError(f"the cues need {seconds:.0f} s; a clip has at most {MAX_SECONDS:g} s: leave some out")
+        return seconds
+
+
+def _copy(state: _State) -> _State:
+    """A copy whose placements can be changed; the moves are shared."""
+    copies = {id(p): replace(p) for p in state.placed}
+    return _State(list(copies.values()), [copies[id(p)] for p in state.group], state.free, state.loose, state.during)
+
+
+def lay_out(script: Script, seed: int = 0, step: float = STEP) -> Schedule:
+    """Give every cue of a script its times.
+
+    Args:
+        script: what is asked.
+        seed: of durations, rests and whatever a behaviour leaves open; the same seed gives the same schedule.
+        step: seconds between the points of the grid on which everything starts whose time is not said.
+
+    Returns:
+        A schedule of actions and emotions, each with the index of its cue, of exactly ``script.seconds`` where that is said.
+        Everything is over 0.32 s before the end, unless it is held or said to last that long.
+
+    Raises:
+        ValueError: the cues don't fit (the message names the length that they need), or contradict one another.
+    """
+    layout = _Layout(script, seed, step)
+    state, seconds = layout.run()
+    events = [e for p in state.placed for e in _events(p, seconds)]
+    events = sorted(_interrupted(events, seconds), key=lambda e: (e.start, e.cue))
+    return Schedule(seconds, tuple(events), style=layout.style, seed=seed)
+
+
+def _events(p: _Placed, seconds: float) -> list[Event]:
+    """A placed cue as events."""
+    items = p.items
+    if p.release is not None:
+        until = p.release[0]
+    elif p.stays:
+        until = seconds
+    else:
+        return [e for i in items if (e := _event(i, p.start + i.at, p.move.index, seconds))]
+    length = until - p.start
+    fall = 0.0 if p.release is None else p.release[1]
+    out = []
+    if len(items) > 1:
+        most = max(i.fall for i in items)
+        items = p.move.items(p.ease, max(length + most, span(items))) if p.stays else items
+    for i in items:
+        start = p.start + i.at
+        over = i.end > length + fall - REST if len(items) > 1 else True
+        if start >= until - _FRAME:
+            continue
+        if i.period or i.count > 1 or i.name == "blink":
+            if p.stays or over:
+                one = i.period or i.rise + i.hold + i.fall + (i.rest or 0.4)
+                count = max(1, round((until - start) / one)) if p.stays else i.count
+                i = fitted(replace(i, count=count, rest=i.rest or 0.4), until - start)[0]
+            out.append(_event(i, start, p.move.index, seconds, stays=p.stays and p.release is None))
+        elif not over or len(items) > 1 and p.stays and not i.stretch and i.end < length:
+            out.append(_event(i, start, p.move.index, seconds))
+        else:
+            rise = min(i.rise, until - start)
+            out.append(Event(i.name, _r(start), _r(rise), _r(max(until - start - rise, 0.0)), _r(fall), _s(i.strength),
+                             side=i.side, cue=p.move.index))
+    return [e for e in out if e is not None]
+
+
+def _event(item: Item, start: float, cue: int, seconds: float, stays: bool = False) -> Event | None:
+    """An item as an event; None where the clip is over before it."""
+    if start >= seconds - _EPS:
+        return None
+    once = int(item.name in ("blink", "wink_left", "wink_right"))
+    count = item.count if item.period or item.count > 1 else once
+    edge = item.period / (4 if item.name == "shake" else 2)
+    rise, fall = (edge, edge) if item.period else (item.rise, item.fall)
+    hold = max(item.seconds - rise - fall, 0.0)
+    return Event(item.name, _r(start), _r(rise), _r(hold), 0.0 if stays else max(_r(fall), 0.001), _s(item.strength), count,
+                 item.side, cue)
+
+
+def _r(seconds: float) -> float:
+    return round(seconds, 3)
+
+
+def _s(strength: float) -> float:
+    return round(min(max(strength, 0.01), 1.0), 3)
+
+
+def _axis(event: Event) -> frozenset[str]:
+    """The angles that an event holds."""
+    if event.is_emotion or ACTION[event.name].cyclic or event.cycles > 1:
+        return frozenset()
+    return frozenset(c for c in pose_of(event.name) if c.startswith(_AXES))
+
+
+def _interrupted(events: list[Event], seconds: float) -> list[Event]:
+    """Events on one axis of the head, gaze or jaw: what lasts is left for what happens during it, and taken up again."""
+    out = []
+    for event in events:
+        axis = _axis(event)
+        rest: Event | None = event
+        over = seconds if event.stays else event.apex + event.hold
+        for other in sorted(events, key=lambda e: e.start):
+            if rest is None or not axis & _axis(other) or other.cue == event.cue or not rest.apex < other.start < over - _EPS:
+                continue
+            out.append(replace(rest, hold=_r(other.start - rest.apex), fall=max(other.rise, 0.001)))
+            begin = other.apex + other.hold
+            rest = None if other.stays or begin >= over - _EPS else replace(
+                event, start=_r(begin), rise=other.fall, hold=_r(max(over - begin - other.fall, 0.0)))
+        if rest is not None:
+            out.append(rest)
+    return out
