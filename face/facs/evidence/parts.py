@@ -11,6 +11,9 @@ from ..vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, FEELING, GROUPS, Behavio
 
 WEAK_PART = 0.35
 """A part of a blend that is weaker than this may stay below the thresholds of the measurement; it is not asked for."""
+_SMILES = frozenset({"smile", "happiness", "contempt"})
+_IN_SMILES = frozenset({"upper_lip_raise", "lower_lip_depress", "cheek_raise", "dimple"})
+"""What a smile brings along (signals.py); beside one it is not seen by itself."""
 WEAK_LIDS = 0.45
 """The same of closing lids, which follow a lowered gaze without being closed."""
 
@@ -61,7 +64,9 @@ def _parts_of(cue: Cue, grouped: bool) -> tuple[tuple[Part, ...], ...]:
     if cue.kind == "feeling":
         degree = cue.strength or 1.0
         blend = FEELING[cue.name].blend
-        strong = [k for k, v in blend.items() if v * degree >= (WEAK_LIDS if k == "eye_close" else WEAK_PART)]
+        hidden = _IN_SMILES if _SMILES.intersection(k.partition(".")[0] for k in blend) else frozenset()
+        strong = [k for k, v in blend.items() if v * degree >= (WEAK_LIDS if k == "eye_close" else WEAK_PART)
+                  and k.partition(".")[0] not in hidden]
         # of a blend too faint for that, whatever is seen of it
         return tuple((_feeling_part(k, blend),) for k in strong) or (tuple(_feeling_part(k, blend) for k in blend),)
     b = BEHAVIOUR[cue.name]
