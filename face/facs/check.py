@@ -32,6 +32,8 @@ END = 0.4
 """Of ends, which fade."""
 DURATION, DURATION_SHARE = 0.35, 0.2
 """Seconds, and share of a long duration, whichever is more."""
+FADE = 0.7
+"""What another cue takes over from fades while that one rises, up to this many seconds after its time."""
 PHASE, PHASE_SHARE = 0.25, 0.35
 """The same of an onset."""
 HELD = 0.25
@@ -179,16 +181,17 @@ class _Checker:
             return _made(kind, i, ok, f"{says(cue)}: {what}", f"{want:g} s", f"{got:.2f} s", round(slack, 3))
 
         span = self.match.extent(i, span)
+        fading = FADE if i + 1 < len(self.found) and self.script.cues[i + 1].join == "into" else 0.0
         if cue.start is not None:
             yield timed("start", "start at", cue.start, span.start, START + late(cue) - LATE)
         if cue.pause is not None and i and (before := self.found[i - 1]) is not None:
             yield timed("start", "after a rest of", cue.pause, span.start - before.end, START)
         if cue.end is not None and cue.end < self.m.seconds:
-            yield timed("end", "end at", cue.end, span.end, END)
+            late_end = cue.end - END <= span.end <= cue.end + END + fading
+            yield timed("end", "end at", cue.end, span.end, END + fading, late_end)
         if cue.held:
             yield timed("end", "stay until", round(self.m.seconds, 2), span.end, HELD, span.end >= self.m.seconds - HELD)
         if cue.seconds is not None and not cue.held:
-            fading = GAP if i + 1 < len(self.found) and self.script.cues[i + 1].join == "into" else 0.0
             slack = max(DURATION, DURATION_SHARE * cue.seconds) + fading
             yield timed("duration", "last", cue.seconds, span.seconds, slack)
         elif cue.hold is not None and not cue.held and cue.kind != "behaviour":

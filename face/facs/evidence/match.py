@@ -85,7 +85,7 @@ class Match:
         anchors = [s for p in groups[0] for s in self.matching(p)]
         anchors.sort(key=lambda s: (s.start < after, bool(s.actions & self.taken), s.start))
         for anchor in anchors:
-            until = anchor.end if cue.kind != "action" else self.m.seconds
+            until = self.m.seconds if cue.kind == "action" or cue.kind == "emotion" and cue.count else anchor.end
             if (span := self._within(i, anchor.start - longest, until + longest, anchor)) is not None:
                 return span
         return self._blended(i, after - ORDER, self.m.seconds)
@@ -142,7 +142,7 @@ class Match:
             best: list[Span] = []
             for part in group:
                 near = [s for s in self.matching(part) if _inside(s, start, end) and not s.actions & used]
-                if cue.kind == "action":
+                if cue.kind == "action" or cue.kind == "emotion" and cue.count:
                     near = self._run_of(i, near, start, anchor)
                 elif anchor is not None and group is groups[0]:
                     near = [s for s in near if s.start >= anchor.start]
@@ -175,7 +175,8 @@ class Match:
     def _of_emotion(self, span: Span) -> bool:
         """Whether an action is part of an emotion that the script asks for, too."""
         felt = [e for c in self.cues if c.kind == "emotion" and c.name != "neutral" for e in self.spans.get(c.name, [])]
-        return any(span.name in allowed_with(e.name) and span.together(e) and span.start > e.start - AROUND for e in felt)
+        return any(span.name in allowed_with(e.name) and span.together(e) and span.start > e.start - AROUND
+                   and not e.actions <= span.actions for e in felt)
 
     def extent(self, i: int, span: Span) -> Span:
         """A cue's span with everything that it may show: a behaviour lasts longer than what it must show."""

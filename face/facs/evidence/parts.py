@@ -143,7 +143,7 @@ def explains(cue: Cue) -> frozenset[str]:
     for name in names:
         both = [f"{name}_{s}" for s in ("left", "right")] if name in DIRECTIONS else [name]
         out |= frozenset().union(*(allowed_with(n) for n in both))
-    if cue.kind == "behaviour":  # a part that may go to either side
-        out |= {f"{n.rpartition('_')[0]}_{s}" for n in tuple(out) if n.rpartition("_")[0] in DIRECTIONS for s in ("left", "right")
-                } if BEHAVIOUR[cue.name].sided else set()
+    if cue.kind == "behaviour" and BEHAVIOUR[cue.name].sided:  # a part that may go to either side
+        stems = {re.sub("_(left|right)$", "", n) for n in out if n.endswith(("_left", "_right"))}
+        out |= {f"{n}_{s}" for n in stems for s in ("left", "right")}
     return frozenset(out)

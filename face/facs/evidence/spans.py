@@ -15,6 +15,8 @@ from ..vocabulary import EMOTION_ACTIONS, EMOTIONS
 
 REST_SECONDS = 0.08
 """A rest shorter than two frames at 25 a second cannot be told from a change of direction."""
+_EDGE = 0.7
+"""Seconds by which an action may begin before the emotion that it shows can be seen, or end after it."""
 TOGETHER_SHARE = 0.5
 """Two spans are at the same time when this share of the shorter one lies in the other."""
 SPOKEN = 0.78
@@ -108,8 +110,8 @@ def _emotion_span(e: EmotionSegment, acts: list[Span]) -> Span:
     name, start, end = e.name, e.start, e.end
     own = [a for a in acts if a.name in EMOTION_ACTIONS[name] and a.shared(start, end) > 0.5 * min(a.seconds, end - start)]
     # an action that was there before or stays on afterwards does not make the emotion last as long
-    begin = min([max(a.start, start - 0.6) for a in own], default=start)
-    until = max([min(a.end, end + 0.6) for a in own], default=end)
+    begin = min([a.start for a in own if a.start > start - _EDGE], default=start)
+    until = max([a.end for a in own if a.end < end + _EDGE], default=end)
     apex = max([a.apex for a in own if a.apex <= end], default=start)
     return Span(name, min(begin, start), min(max(apex, begin), until), max(until, end), e.strength,
                 actions=frozenset().union(*(a.actions for a in own)), levels=e.levels)
