@@ -36,6 +36,8 @@ FADE = 0.7
 """What another cue takes over from fades while that one rises, up to this many seconds after its time."""
 PHASE, PHASE_SHARE = 0.25, 0.35
 """The same of an onset."""
+SLOW, UNSEEN_ENDS = 1.5, 0.6
+"""Of an onset of more than so many seconds up to this share, at its ends, is too slow to be told from rest."""
 HELD = 0.25
 """What stays to the clip's end may end this long before it (the last movement of the filter at the edge)."""
 TALK_SHARE = 0.25
@@ -199,7 +201,9 @@ class _Checker:
             fits = cue.hold - DURATION <= span.end - span.apex
             yield timed("duration", "hold at least", cue.hold, max(span.end - span.apex, 0.0), DURATION, fits)
         if cue.onset is not None and cue.kind in ("action", "emotion") and cue.name != "neutral":
-            yield timed("duration", "onset of", cue.onset, span.apex - span.start, max(PHASE, PHASE_SHARE * cue.onset))
+            got, slack = span.apex - span.start, max(PHASE, PHASE_SHARE * cue.onset)
+            seen = cue.onset - max(slack, UNSEEN_ENDS * cue.onset * (cue.onset > SLOW)) <= got <= cue.onset + slack
+            yield timed("duration", "onset of", cue.onset, got, slack, seen)
 
     def _strength(self, i: int, cue: Cue, span: Span) -> Iterator[Check]:
         if cue.strength is None or cue.name == "neutral":
