@@ -50,6 +50,8 @@ class Emotion:
 
 
 Range = tuple[float, float]
+Side = Literal["both", "left", "right"]
+"""The subject's own side."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
