@@ -38,9 +38,8 @@ def test_a_behaviour_is_done_to_the_side_that_is_said(name: str, side: str, head
     found = measure(perform(schedule, head), head)
     assert check(Script((cue,)), found, schedule).ok
     loose = {p.name for p in BEHAVIOUR[name].parts if p.side == "any"}
-    sides = {a.side for a in found.everything if a.name in loose}
-    sides |= {a.name.rpartition("_")[2] for a in found.everything if a.name.rpartition("_")[0] in loose & DIRECTIONS}
-    assert sides == {side}
+    directed = {f"{n}_{s}": s for n in loose & DIRECTIONS for s in ("left", "right")}
+    assert {directed.get(a.name, a.side) for a in found.everything if a.name in loose or a.name in directed} == {side}
 
 
 @pytest.mark.parametrize("name", ["sneeze", "yawn", "eye_roll", "double_take", "jealous", "pleading"])
