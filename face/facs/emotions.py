@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..clip.curves import runs
 from .poses import EMOTION_POSES
 from .signals import pose_signals
+from .timeline import Level, find_levels
 from .vocabulary import EMOTION_ACTIONS, EMOTIONS
 
 Array = NDArray[np.float32]
@@ -39,6 +40,8 @@ class EmotionSegment:
     confidence: float
     strength: float = 0.0
     """Share of the emotion's full pose at the strongest moment; 0 for neutral."""
+    levels: tuple[Level, ...] = ()
+    """Where its strength stays, when that is at several levels."""
 
 
 @dataclass(frozen=True)
@@ -137,13 +140,18 @@ def estimate_emotion(intensity: dict[str, Array], fps: float) -> EmotionEstimate
             kept.append((e, a, b))
     if len(kept) > 1 and kept[0][2] - kept[0][1] < shortest:
         kept = [(kept[1][0], 0, kept[1][2]), *kept[2:]]
-    timeline = tuple(
-        EmotionSegment(EMOTIONS[e], a / fps, b / fps, float(np.clip(score[a:b, e].mean(), 0.0, 1.0)),
-                       float(strength(intensity, EMOTIONS[e])[a:b].max()) if e else 0.0) for e, a, b in kept
-    )
+    timeline = tuple(_segment(EMOTIONS[e], a, b, score[a:b, e], intensity, fps) for e, a, b in kept)
     weight = {e: sum(float(score[a:b, e].sum()) for k, a, b in kept if k == e) for e in {k for k, _, _ in kept} if e != 0}
     strongest = max(weight, key=lambda e: weight[e]) if weight else 0
     # a flicker of expression in a long clip does not make it that emotion
     shown = sum(b - a for k, a, b in kept if k == strongest)
     dominant = strongest if weight and shown >= min(0.15 * n, 1.0 * fps) else 0
     return EmotionEstimate(EMOTIONS[dominant], timeline)
+
+
+def _segment(name: str, a: int, b: int, score: Array, intensity: dict[str, Array], fps: float) -> EmotionSegment:
+    confidence = float(np.clip(score.mean(), 0.0, 1.0))
+    if name == "neutral":
+        return EmotionSegment(name, a / fps, b / fps, confidence)
+    share = strength(intensity, name)
+    return EmotionSegment(name, a / fps, b / fps, confidence, float(share[a:b].max()), find_levels(share, a, b, fps))

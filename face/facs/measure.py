@@ -21,7 +21,7 @@ from ..clip.sequence import FaceSequence
 from ..head.model import HeadModel
 from .emotions import EmotionEstimate, estimate_emotion
 from .signals import DEGREES, ONE_SIDED, Signals, signals_of
-from .timeline import Oscillation, Segment, find_oscillations, find_segments
+from .timeline import Level, Oscillation, Segment, find_levels, find_oscillations, find_segments
 from .vocabulary import ACTION, ACTIONS, Side
 
 Array = NDArray[np.float32]
@@ -109,6 +109,8 @@ class MeasuredAction:
     cycles: int | None = None
     side: Side = "both"
     """Which side of the face does it, of a paired action; the subject's own."""
+    levels: tuple[Level, ...] = ()
+    """Where its intensity stays, when that is at several levels."""
 
 
 @dataclass(frozen=True)
@@ -320,6 +322,7 @@ def _action(name: str, segment: Segment, signal: Array, signals: Signals) -> Mea
         intensity=float(min(segment.peak, 1.0)),
         value=float(signals.physical(name)[best]),
         unit=ACTION[name].unit,
+        levels=find_levels(signal, segment.start, segment.stop, signals.fps),
     )
 
 

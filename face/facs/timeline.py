@@ -21,6 +21,8 @@ Array = NDArray[np.float32]
 _EXTRAPOLATE = 0.2472 / (0.5 - 0.2472)
 _REST = 0.1
 """A change per second below this share of full scale is rest."""
+_STAYS, _LEVEL_SECONDS, _LEVEL_STEP = 0.3, 0.24, 0.12
+"""A level changes by less than this share a second, for at least this long, and differs by this from the one before."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,42 @@ def find_segments(signal: Array, fps: float, on: float, off: float, min_seconds:
         apex = min(max(apex, onset), offset)
         out.append(Segment(a, b, float(signal[a:b].max()), onset / fps, apex / fps, max(offset, onset) / fps))
     return out
+
+
+@dataclass(frozen=True)
+class Level:
+    """A stretch in which a signal stays where it is. Times in seconds."""
+
+    start: float
+    end: float
+    value: float
+
+
+def find_levels(signal: Array, start: int, stop: int, fps: float) -> tuple[Level, ...]:
+    """The levels at which ``signal[start:stop]`` stays, where there are several; a smile that widens has two.
+
+    Args:
+        signal: (T,), as a share of full scale.
+        start, stop: frames of the segment, half open.
+        fps: frames a second.
+    """
+    reach = max(1, round(0.08 * fps))
+    body = signal[start:stop]
+    if len(body) <= 2 * reach:
+        return ()
+    # the change over a sixth of a second, so that tremor is no movement
+    change = np.abs(body[2 * reach :] - body[: -2 * reach]) * fps / (2 * reach)
+    out: list[Level] = []
+    for a, b in runs(change < _STAYS):
+        if b - a < _LEVEL_SECONDS * fps:
+            continue
+        value = float(np.median(body[a + reach : b + reach]))
+        now = Level((start + a + reach) / fps, (start + b + reach) / fps, value)
+        if out and abs(out[-1].value - value) < _LEVEL_STEP:
+            out[-1] = Level(out[-1].start, now.end, out[-1].value)
+        else:
+            out.append(now)
+    return tuple(out) if len(out) > 1 else ()
 
 
 def turning_points(signal: Array, prominence: float) -> list[int]:

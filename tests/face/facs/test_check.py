@@ -42,6 +42,8 @@ CLIPS: dict[str, tuple[float, tuple[Event, ...]]] = {
     "talking x6; shake x2; lip_suck; mouth_shift left": (
         9.0, (act("talking", 0.4, 0, 0.8, 0.1, 1.0, 0.1, 6), nods(2.5, 1, 2, "shake"), act("lip_suck", 5.0, 2),
               act("mouth_shift_left", 7.0, 3))),
+    "smile slight; into smile strong": (5.0, (act("smile", 0.4, 0, 0.45), act("smile", 1.6, 1, 1.0))),
+    "anger strong; into anger 40%": (5.0, (act("anger", 0.4, 0, 1.0), act("anger", 1.6, 1, 0.4))),
     "contempt; with tilt right": (4.0, (act("contempt", 0.5, 0), act("tilt_right", 0.6, 1))),
     "squint; pause 2 s cheek_puff": (6.0, (act("squint", 0.2, 0), act("cheek_puff", 3.8, 1))),
 }
@@ -114,6 +116,9 @@ def test_a_clip_that_does_what_was_asked_passes(text: str, scheduled: bool) -> N
     ("6 s; fear slight; sadness strong", "6 s; fear slight", "foreign"),
     ("talking x6; shake x2; lip_suck; mouth_shift left", "talking x3; shake x2; lip_suck; mouth_shift left", "count"),
     ("talking x6; shake x2; lip_suck; mouth_shift left", "talking x6; shake x2; lip_suck; mouth_shift right", "present"),
+    ("smile slight; into smile strong", "smile strong; into smile slight", "strength_order"),
+    ("smile strong; nod x2", "smile slight; into smile strong; nod x2", "present"),
+    ("anger strong; into anger 40%", "anger strong; into anger strong", "strength"),
     ("contempt; with tilt right", "contempt; tilt right", "order"),
     ("contempt; with tilt right", "happiness; with tilt right", "present"),
     ("squint; pause 2 s cheek_puff", "squint; into cheek_puff", "order"),
