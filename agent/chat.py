@@ -62,9 +62,11 @@ class ChatSession:
         text = without_politeness(text)
         if instruction := transition_in(text, self.clip is not None):
             return self._transition(instruction)
-        clip, = self.agent.perform(GenerateRequest.of([text], self.seconds, self._sampling()))
-        path = self._keep(clip)
-        return Answer(f"{self.agent.describe(clip)} ({clip.seconds:.1f} s, {path})", path)
+        made, = self.agent.perform(GenerateRequest.of([text], self.seconds, self._sampling()))
+        path = self._keep(made.clip)
+        notes = [c.sentence for c in made.checks.failed] + [f"I don't know how a face does {w!r}" for w in made.script.unknown]
+        return Answer(" ".join([f"{self.agent.describe(made.clip)} ({made.clip.seconds:.1f} s, {path})",
+                                *(f"Note: {n}." for n in notes)]), path)
 
     def _transition(self, instruction: Instruction) -> Answer:
         """Go on from the clip at hand, or from the face at rest."""

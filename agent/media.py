@@ -15,8 +15,8 @@ from ..face.clip.normalise import Normalised, PrepareConfig, is_filmed, normalis
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.windows import windows
 from ..face.head.model import HeadModel
+from .motion.transition import recent
 from .requests import NOTE
-from .transition import recent
 
 if TYPE_CHECKING:
     from ..data_gen.fit.fit import FitResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -14,25 +14,30 @@ from ..common.progress import Progress, silent
 from ..data_gen.text.transition_text import Instruction
 from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
-from ..face.clip.spontaneous import add_idle
 from ..face.facs.measure import Measurement, measure
+from ..face.facs.script import Script
+from ..face.facs.script_text import read_script
 from ..face.head.model import HeadModel
 from ..llm.generate import MotionLM
 from ..llm.model import CARD
-from ..llm.rerank import best_of
 from ..tokenizer.codec import FaceTokenizer
 from .media import check_clip
+from .motion.checked import Performance, frames_of, perform_scripts, plan
+from .motion.curves import check_curve
+from .motion.reading import read_prompts, with_length
+from .motion.transition import Transition, perform, source_frame
+from .motion.windows import Job, Performer
 from .requests import (
     GenerateRequest,
+    Prompt,
     Question,
     Sampling,
+    Seconds,
     for_each,
     parsed,
     sampling_of,
     transition_request,
 )
-from .transition import Transition, Writer, perform, source_frame, to_length
-from .transition_curves import check_curve
 
 log = logging.getLogger(__name__)
 
@@ -79,57 +84,100 @@ class FaceLM:
                              "give a folder whose two parts belong together")
         return cls(tokenizer, lm)
 
+    @property
+    def performer(self) -> Performer:
+        """What performs schedules: this agent's tokenizer, language model and head."""
+        return Performer(self.tokenizer, self.lm, self.head)
+
     # -- words to motion ----------------------------------------------------------------
+    def read_many(self, prompts: Sequence[str]) -> list[Script]:
+        """What each prompt asks for, as a script (``face/facs/script.py``).
+
+        Raises:
+            ValueError: an empty or very long prompt, or one in another language than English.
+        """
+        return read_prompts(self.lm, [parsed(Prompt, p) for p in prompts])
+
+    def read(self, prompt: str) -> Script:
+        """What a prompt asks for, as a script."""
+        return self.read_many([prompt])[0]
+
+    def perform_many(self, scripts: Sequence[Script | str], seconds: float | Sequence[float | None] | None = None, seed: int = 0,
+                     idle: bool = True, temperature: float = 0.5, shape: np.ndarray | None = None,
+                     candidates: int | None = None, repair: bool = True, progress: Progress | None = None) -> list[Performance]:
+        """Perform scripts, or lines that say them (``face/facs/script_text.py``), and check the results.
+
+        Args:
+            scripts: what to do.
+            seconds: exact lengths that go before those of the scripts; None leaves them.
+            seed: script ``i`` is performed with ``seed + i``.
+            idle: put the idle layer (blinks, saccades, drift) on the result.
+            temperature: of the samples; the first is always the likeliest motion.
+            shape: identity coefficients ``(S,)`` or None for the mean face.
+            candidates: samples of each window, of which the one is kept that measures best; 4 when None.
+            repair: perform again what the check misses, at last by the procedural animator; without, and with one candidate,
+                the result is the model's alone.
+            progress: called with (done, of).
+
+        Raises:
+            ValueError: no script, a script that cannot be done in its length, or a bad option.
+        """
+        sampling = sampling_of(seed, temperature, candidates, idle)
+        read = [s if isinstance(s, Script) else read_script(s) for s in scripts]
+        wanted = for_each(seconds, len(read), "durations", "scripts")
+        timed = [with_length(s, parsed(Seconds, w) if w is not None else None) for s, w in zip(read, wanted, strict=True)]
+        return perform_scripts(self.performer, timed, sampling, shape=shape, repair=repair, progress=progress or silent)
+
+    def perform(self, asked: GenerateRequest, shape: np.ndarray | None = None, progress: Progress | None = None,
+                repair: bool = True) -> list[Performance]:
+        """Read and perform the prompts of a checked request; see :meth:`generate_many`."""
+        scripts = read_prompts(self.lm, asked.prompts)
+        timed = [with_length(s, w) for s, w in zip(scripts, asked.seconds, strict=True)]
+        return perform_scripts(self.performer, timed, asked.sampling, texts=asked.prompts, shape=shape, repair=repair,
+                               progress=progress or silent)
+
     def generate_many(self, prompts: Sequence[str], seconds: float | Sequence[float | None] | None = None, seed: int = 0,
                       idle: bool = True, temperature: float = 0.5, shape: np.ndarray | None = None,
                       progress: Progress | None = None, candidates: int | None = None) -> list[FaceSequence]:
-        """Perform several prompts, batched.
+        """Perform several prompts; :meth:`perform` gives their scripts and checks as well.
 
         Args:
             prompts: English sentences.
-            seconds: wanted durations (exact to a tokenizer step), or None to let the model choose.
-            seed: prompt ``i`` is performed with ``seed + i``.
-            idle: put the idle layer (blinks, saccades, drift) on the result.
-            temperature: 0 for the most likely performance.
-            shape: identity coefficients ``(S,)`` or None for the mean face.
-            progress: called with (done, of).
-            candidates: performances sampled for each prompt, of which the one is kept that the model
-                itself reads best as the prompt (``llm/rerank.py``); 4 when None.
+            seconds: wanted durations, exact to the frame; None is what the prompt says, else what it takes.
+            seed, idle, temperature, shape, candidates, progress: see :meth:`perform_many`.
 
         Raises:
-            ValueError: an empty or very long prompt, another number of durations than prompts, a duration
-                outside 0.2 to 20 s, a negative seed or temperature, or candidates outside 1 to 64.
+            ValueError: an empty or very long prompt, one in another language, another number of durations than prompts, a
+                duration outside 0.2 to 600 s or too short for what is asked, a negative seed or temperature, or candidates
+                outside 1 to 64.
         """
         sampling = sampling_of(seed, temperature, candidates, idle)
-        return self.perform(GenerateRequest.of(prompts, seconds, sampling), shape, progress)
+        return [p.clip for p in self.perform(GenerateRequest.of(prompts, seconds, sampling), shape, progress)]
 
     def generate(self, prompt: str, seconds: float | None = None, seed: int = 0, idle: bool = True,
                  temperature: float = 0.5, shape: np.ndarray | None = None, candidates: int | None = None) -> FaceSequence:
         """Perform one prompt; see :meth:`generate_many`."""
         return self.generate_many([prompt], seconds, seed, idle, temperature, shape, candidates=candidates)[0]
 
-    def perform(self, asked: GenerateRequest, shape: np.ndarray | None = None,
-                progress: Progress | None = None) -> list[FaceSequence]:
-        """Perform the prompts of a checked request; see :meth:`generate_many`."""
-        prompts, sampling, tries = asked.prompts, asked.sampling, asked.sampling.tries
-        written: list[np.ndarray] = []
-        chunk = max(1, self.lm.batch_size // tries)
-        for low in range(0, len(prompts), chunk):
-            part = prompts[low:low + chunk]
-            made = self.lm.perform([p for p in part for _ in range(tries)],
-                                   seconds=[d for d in asked.seconds[low:low + chunk] for _ in range(tries)],
-                                   seed=[(sampling.seed + low + i, t) for i in range(len(part)) for t in range(tries)],
-                                   temperature=sampling.temperature)
-            written += best_of(self.lm, part, [made[i:i + tries] for i in range(0, len(made), tries)]) if tries > 1 else made
-            log.debug("performed %d of %d prompts, each the best of %d", len(written), len(prompts), tries)
-            (progress or silent)(len(written), len(prompts))
-        clips = []
-        for i, (ids, value) in enumerate(zip(written, asked.seconds, strict=True)):
-            clip = self.tokenizer.decode(ids, head=self.head, shape=shape)
-            if value is not None:  # a step is several frames: cut or hold to the very frame that was asked for
-                clip = to_length(clip, max(1, round(value * clip.fps)))
-            clips.append(add_idle(clip, seed=sampling.seed + i) if sampling.idle else clip)
-        return clips
+    def stream(self, script: Script | str, seed: int = 0, candidates: int = 4,
+               shape: np.ndarray | None = None) -> Iterator[FaceSequence]:
+        """Perform a script of any length piece by piece, without idle motion; all pieces together equal the one-shot result.
+
+        The memory that it needs does not grow with the length, apart from a few numbers a second.
+        """
+        asked = script if isinstance(script, Script) else read_script(script)
+        performer = self.performer
+        schedule = plan(performer, asked, seed)
+        stream, left = self.tokenizer.stream(self.head, shape), frames_of(schedule, performer)
+        for parts in performer.windows([Job(schedule, seed)], candidates):
+            assert parts[0] is not None
+            for piece in (stream.push_codes(parts[0].codes),):
+                if piece is not None and left > 0:
+                    yield piece.slice(0, min(len(piece), left))
+                    left -= len(piece)
+        piece = stream.end()
+        if piece is not None and left > 0:
+            yield piece.slice(0, min(len(piece), left))
 
     # -- from one expression to another -------------------------------------------------
     def transition_many(self, instructions: Sequence[str], sources: Sequence[FaceSequence | None] | None = None,
@@ -144,10 +192,10 @@ class FaceLM:
             sources: for each a clip whose last frame (or frame ``at``) is the source, or None for the face at rest.
             seconds: wanted durations, exact to the frame; None lets the instruction, else the model choose.
             via: ``neutral`` or None.
-            curve: ``learned``, ``linear`` or ``minjerk`` (``agent/transition_curves.py``).
+            curve: ``learned``, ``linear`` or ``minjerk`` (``agent/motion/curves.py``).
             seed: instruction ``i`` is carried out with ``seed + i``.
             idle: put the idle layer on the result; it grows from nothing in the first 0.4 s.
-            candidates: see :func:`facelm.agent.transition.perform`; 4 when None. With 1 it is the likeliest.
+            candidates: see :func:`facelm.agent.motion.transition.perform`; 4 when None. With 1 it is the likeliest.
             progress: called with (done, of).
             at: seconds into each source at which its frame is taken; None is the last.
             temperature: of the samples; 0.5 when None, and 0 leaves the likeliest transition alone.
@@ -176,7 +224,7 @@ class FaceLM:
         """Carry out checked instructions; see :meth:`transition_many`."""
         check_curve(curve)
         frames = [source_frame(c, self.head, t) for c, t in zip(sources, times or [None] * len(asked), strict=True)]
-        return perform(Writer(self.tokenizer, self.lm, self.head), asked, frames, sampling, curve,
+        return perform(self.performer, asked, frames, sampling, curve,
                        progress or silent)
 
     # -- motion to words ----------------------------------------------------------------

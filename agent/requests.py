@@ -16,12 +16,12 @@ from ..common.config import SETTINGS, explain
 from ..data_gen.text.transition_text import Instruction, parse
 from ..face.facs.vocabulary import ACTION
 
-MAX_SECONDS = 20.0
-MAX_PROMPT = 1000
+MAX_SECONDS = 600.0
+MAX_PROMPT = 2000
 STAGE_SECONDS = 0.2
 """Shortest time for one expression."""
 CURVES = ("learned", "linear", "minjerk")
-"""The ways from one key pose to the next; see ``agent/transition_curves.py``."""
+"""The ways from one key pose to the next; see ``agent/motion/curves.py``."""
 NOTE = 25
 """Level of log messages that say what was done to a file: above INFO, below WARNING."""
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Sampling:
     temperature: Temperature = 0.5
     """0 for the most likely motion."""
     candidates: Candidates = 4
-    """Motions sampled for each text, of which the model keeps the one that it reads best as the text."""
+    """Motions sampled for each few seconds, of which the one is kept that measures best."""
     idle: bool = True
     """Add spontaneous blinks, saccades and drift."""
 
@@ -150,7 +150,7 @@ class GenerateRequest:
 
         Raises:
             ValueError: an empty or very long prompt, another number of durations than prompts, or a duration
-                outside 0.2 to 20 s.
+                outside 0.2 to 600 s.
         """
         durations = for_each(seconds, len(prompts), "durations", "prompts")
         return request(cls, prompts=tuple(prompts), seconds=tuple(durations), sampling=sampling or Sampling())
@@ -203,7 +203,7 @@ def transition_request(text: str | Instruction, seconds: float | None = None, vi
 
     Raises:
         ValueError: an instruction that names no known expression, another ``via``, or a duration outside 0.2 to
-            20 s or too short for the expressions.
+            600 s or too short for the expressions.
     """
     options = request(TransitionOptions, seconds=seconds, via=via)
     asked = parse(text) if isinstance(text, str) else text

@@ -11,14 +11,15 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ..common.progress import silent
-from ..face.clip.sequence import FaceSequence
 from ..face.head.model import HeadModel
 from .file_tools import carry, draw, fact_lines, load_head
+from .loading import load_agent
+from .motion.curves import check_curve
 from .options import (
     COPIES,
     HIDDEN,
@@ -29,7 +30,6 @@ from .options import (
     TRANSITION,
     CopiesOptions,
     Hook,
-    Model,
     ModelOptions,
     Out,
     ReadingOptions,
@@ -50,31 +50,17 @@ from .requests import (
     ready,
     transition_request,
 )
-from .transition_curves import check_curve
+from .script_tools import about, performed
 
 if TYPE_CHECKING:
     from .chat import ChatSession
     from .media import Loaded
-    from .pipeline import FaceLM
-    from .transition import Transition
+    from .motion.transition import Transition
 
 log = logging.getLogger(__name__)
 DEMO_PROMPT = "She smiles broadly, then nods twice."
 BASELINE = "i2fet:"
 """What a baseline's folder follows as a method of transitions."""
-
-
-def load_agent(model: Model) -> FaceLM:
-    """Load the language model; a missing base is refused before anything is loaded."""
-    from ..llm.base import find_base
-    from .pipeline import FaceLM
-
-    find_base(model.base)
-    return FaceLM.from_pretrained(model.weights, model.base)
-
-
-def _about(clip: FaceSequence, path: object, **facts: Any) -> dict[str, Any]:
-    return {"clip": str(path), **facts, "seconds": clip.seconds, "frames": len(clip), "fps": clip.fps}
 
 
 # -- words to motion ----------------------------------------------------------------------
@@ -90,23 +76,26 @@ def demo(prompt: str = DEMO_PROMPT, /, *, out: Out = "out/demo", seconds: float 
     paths = [output_folder(out) / name for name in ("clip.npz", "sheet.png", "clip.mp4", "clip.glb")]
     asked = GenerateRequest.of([prompt], seconds, sampling)
     agent = load_agent(model)
-    clip, = agent.perform(asked)
+    made, = agent.perform(asked)
+    clip = made.clip
     clip.save(ready(paths[0]))
     for path in paths[1:]:
         draw(clip, path, title=prompt, progress=progress)
     said, measured = agent.describe(clip), agent.measure(clip)
-    facts = _about(clip, paths[0], prompt=prompt, seed=sampling.seed, description=said, actions=measured.names,
-                   files=[str(p) for p in paths])
-    text = [f"prompt:      {prompt}", f"performed:   {clip.seconds:.1f} s at {clip.fps:g} fps, seed {sampling.seed}",
+    facts = about(clip, paths[0], prompt=prompt, seed=sampling.seed, description=said, actions=measured.names,
+                   files=[str(p) for p in paths], **made.to_dict())
+    text = [f"prompt:      {prompt}", *made.lines(),
+            f"performed:   {clip.seconds:.1f} s at {clip.fps:g} fps, seed {sampling.seed}",
             f"the model describes what it performed:\n  {said}", "measured on the performance (geometry, no model):",
             *fact_lines(measured), f"written: {', '.join(facts['files'])}"]
     return Result(facts, "\n".join(text), clip)
 
 
 def generate(text: str | None = None, /, *, out: Out, file: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-             count: int = 1, head: str | None = None, seconds: float | None = None, copies: CopiesOptions = COPIES,
-             sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL, progress: Watch = silent) -> Iterator[Result]:
-    """Words to face motion.
+             count: int = 1, head: str | None = None, seconds: float | None = None, script: bool = False, strict: bool = False,
+             copies: CopiesOptions = COPIES, sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL,
+             progress: Watch = silent) -> Iterator[Result]:
+    """Words to face motion, checked by measurement.
 
     Args:
         text: What the face does.
@@ -114,7 +103,9 @@ def generate(text: str | None = None, /, *, out: Out, file: Annotated[str | None
         file: Prompts, one a line, "-" for stdin; -o is then a folder.
         count: Variations; more than one go to CLIP-0.npz, CLIP-1.npz, ...
         head: Perform on this head, HEAD.npz (default: the packaged one).
-        seconds: Exact duration (default: the model chooses).
+        seconds: Exact duration (default: what the text says, else what it takes).
+        script: Print the script that the text was read as, with its checks.
+        strict: Fail where the clip does not show everything that was asked.
     """
     if (text is None) == (file is None):
         raise ValueError('give either a text ("She smiles.") or --file PROMPTS.txt')
@@ -131,11 +122,10 @@ def generate(text: str | None = None, /, *, out: Out, file: Annotated[str | None
         names = [one] if count == 1 else [one.with_name(f"{one.stem}-{i}.npz") for i in range(count)]
     target = load_head(head)
     to = carry(HeadModel.default(), target)
-    clips = [to(clip) for clip in load_agent(model).perform(asked, progress=progress)]
+    made = load_agent(model).perform(asked, progress=progress)
+    clips = [to(p.clip) for p in made]
     for i, (path, prompt, clip) in enumerate(zip(names, asked.prompts, clips, strict=True)):
-        clip.save(ready(path))
-        said = f"{path}: {clip.seconds:.2f} s, {len(clip)} frames: {prompt}"
-        yield Result(_about(clip, path, prompt=prompt, seed=sampling.seed + i), said, clip)
+        yield performed(made[i], clip, path, sampling.seed + i, prompt, script, strict)
     for path in extra:
         yield draw(clips[0], path, title=prompts[0], head=target, progress=progress)
 
@@ -201,7 +191,7 @@ def transition(instruction: str, /, *, out: Out, start: StartOptions = START, se
     if baseline is not None and by_baseline:
         done: Transition = baseline(method.removeprefix(BASELINE), asked, source, head, curve, sampling, via)
     else:
-        from .transition import on_other_head
+        from .motion.transition import on_other_head
 
         there, back = carry(head, HeadModel.default()), carry(HeadModel.default(), head)
         given = source if source is None else there(source)
@@ -215,7 +205,7 @@ def transition(instruction: str, /, *, out: Out, start: StartOptions = START, se
     for path in extra:
         draw(clip, path, title=instruction, head=head, progress=progress)
     reached = [{"name": n, "frame": k, "seconds": k / clip.fps} for n, k in zip(done.names, done.keys, strict=True)]
-    facts = _about(clip, out, instruction=instruction, model=method, source=place, curve=curve, seed=sampling.seed,
+    facts = about(clip, out, instruction=instruction, model=method, source=place, curve=curve, seed=sampling.seed,
                    warnings=list(done.warnings), expressions=reached, files=[str(p) for p in extra])
     said = ", ".join(f"{r['name']} at {r['seconds']:.2f} s" for r in reached)
     first = f"{target}: {clip.seconds:.2f} s, {len(clip)} frames: {said}; {curve} curve, from {place}"

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fit-real": ("fit_real:fit_real", "Fits of real clips against their landmarks."),
     "fit-speed": ("fit_real:fit_speed", "Speed and memory of the fit."),
     "generate-speed": ("speed:generate_speed", "Time of a generated clip."),
+    "kinematics": ("kinematics:kinematics", "Blinks, smiles, nods and noise against recorded figures."),
     "lm-speed": ("lm:lm_speed", "Training and generation of the language model, tokens a second."),
     "measure-speed": ("speed:measure_speed", "Processor time of measuring a clip."),
     "render-speed": ("speed:render_speed", "Time of drawing a frame and a clip."),

@@ -109,8 +109,8 @@ def _items(corpus: Path, scripts: dict[str, str], prompts: dict[str, tuple[str, 
 
 def _language_model(fitted: Path, true: Path, how: _Training) -> dict[str, list[Row]]:
     """Train on each corpus, test on each."""
+    from ..agent.learning.training import train_language_model
     from ..agent.pipeline import FaceLM, weights_dir
-    from ..agent.training import train_language_model
     from ..eval.evaluate import evaluate
 
     scripts = {r["clip_id"]: r["true_script"] for r in iter_corpus(fitted, "test", columns=("clip_id", "true_script"))}

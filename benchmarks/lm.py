@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..agent.training import tokenizer_clips
+from ..agent.learning.training import tokenizer_clips
 from ..common.files import write_json
 from ..eval.items import fresh_items
 from ..eval.reconstruction import evaluate_tokenizer

@@ -188,11 +188,11 @@ def transition_speed(tries: int = 10, i2fet: Path | None = None, weights: Path |
 
     agent = FaceLM.from_pretrained(weights)
     rows.append({"what": "loading the language model", "cold_s": time.perf_counter() - start})
-    timed("language model, from rest", lambda i: agent.transition(texts[i], seconds=length))
-    source = agent.transition(texts[3], seconds=length).clip
+    timed("language model, from rest", lambda i: agent.motion.transition(texts[i], seconds=length))
+    source = agent.motion.transition(texts[3], seconds=length).clip
     for curve in ("learned", "linear", "minjerk"):
         timed(f"language model, from a source, {curve}",
-              lambda i, curve=curve: agent.transition(texts[i], source, length, curve=curve))
+              lambda i, curve=curve: agent.motion.transition(texts[i], source, length, curve=curve))
     if i2fet:
         from ..agent.requests import transition_request
         from ..cli.baseline import baseline_transition

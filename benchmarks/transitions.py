@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..agent.transition import smooth
-from ..agent.transition_curves import retime
+from ..agent.motion.curves import retime
+from ..agent.motion.transition import smooth
 from ..data_gen.performer.transitions import (
     Plan,
     TransitionSpec,

@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..agent.motion.curves import anchors
+from ..agent.motion.transition import Transition, source_frame
 from ..agent.requests import Sampling
-from ..agent.transition import Transition, source_frame
-from ..agent.transition_curves import anchors
 from ..data_gen.performer.animator import FPS
 from ..data_gen.text.transition_text import Instruction
 from ..face.clip.channels import MOTION_FIELDS

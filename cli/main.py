@@ -36,7 +36,11 @@ FLAGS = ("Every command also takes: --json (results as one JSON object a line), 
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("agent.tools:demo", "perform a prompt and write clip, picture, video and GLB"),
-    "generate": ("agent.tools:generate", "words to face motion"),
+    "generate": ("agent.tools:generate", "words to face motion, checked by measurement"),
+    "perform": ("agent.script_tools:perform", "a script to face motion, checked by measurement"),
+    "read": ("agent.script_tools:read", "words to a script: what facelm understands a text to ask for"),
+    "check": ("agent.script_tools:check", "whether a clip shows what a script asks for"),
+    "actions": ("agent.script_tools:actions", "everything that a script can name"),
     "describe": ("agent.tools:describe", "face motion to words"),
     "measure": ("agent.file_tools:measure", "the timeline of facial actions, by geometry"),
     "transition": ("agent.tools:transition", "a face from one expression to another, as an instruction says"),

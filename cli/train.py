@@ -16,7 +16,7 @@ def tokenizer_train(recipe: str, *, out: Out, corpus: str | None = None) -> Resu
         out: Folder of the tokenizer.
         corpus: Train on this corpus (default: fresh clips of the procedural animator).
     """
-    from ..agent.training import tokenizer_clips
+    from ..agent.learning.training import tokenizer_clips
     from ..face.head.model import HeadModel
     from ..tokenizer.config import load_recipe
     from ..tokenizer.train import recipe_record, train_tokenizer
@@ -50,24 +50,23 @@ def tokenizer_eval(tokenizer: str | None = None, /, *, corpus: str | None = None
     return Result(report.to_dict(), report.table())
 
 
-def train(recipe: str, *, out: Out, corpus: str, transitions: str | None = None, tokenizer: str | None = None,
-          base: str | None = None, init: str | None = None, restart: bool = False) -> Result:
+def train(recipe: str, *, out: Out, corpus: str | None = None, tokenizer: str | None = None, base: str | None = None,
+          init: str | None = None, restart: bool = False) -> Result:
     """Train the language model from a recipe (resumes by itself).
 
     Args:
         recipe: RECIPE.yaml; see configs.
         out: Folder for the weights.
-        corpus: A corpus of `facelm data synth`.
-        transitions: A corpus of `facelm data transitions`, for recipes that train them.
+        corpus: A corpus of `facelm data synth`, for recipes that train descriptions and answers.
         tokenizer: Folder of a motion tokenizer (default: the released one).
         base: Base language model: a folder or a Hugging Face id (default: the recipe's).
         init: Start from this saved adapter (the llm folder of a weights folder).
         restart: Start anew even if the folder holds checkpoints.
     """
+    from ..agent.learning.training import train_language_model
     from ..agent.pipeline import weights_dir
-    from ..agent.training import train_language_model
 
     output_folder(out)
-    train_language_model(recipe, corpus, tokenizer or weights_dir() / "tokenizer", out, base, restart,
-                         bars("tokenizing the corpus"), init, transitions)
+    train_language_model(recipe, tokenizer or weights_dir() / "tokenizer", out, corpus, base, restart,
+                         bars("making training data"), init)
     return written(out, f"tokenizer and language model; use them with --weights {out}")

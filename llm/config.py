@@ -92,6 +92,19 @@ class DataConfig:
 
 
 @dataclass(frozen=True, config=SETTINGS)
+class MakeConfig:
+    """How much training data is made.
+
+    Attributes:
+        readings: texts with their scripts.
+        schedules: random schedules, each of one or more windows with their motion.
+    """
+
+    readings: Count = 60_000
+    schedules: Count = 30_000
+
+
+@dataclass(frozen=True, config=SETTINGS)
 class RunConfig:
     """How long, and what is kept.
 
@@ -126,6 +139,7 @@ class TrainConfig:
     lora: LoraConfig = field(default_factory=LoraConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)
+    make: MakeConfig = field(default_factory=MakeConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
 

@@ -44,7 +44,8 @@ def words(*groups: tuple[str, ...]) -> str:
 
 def page() -> str:
     """The whole page."""
-    out = [HEAD, "## Behaviours\n", f"{len(BEHAVIOUR)} in all. `x` counts repetitions; *shows* is what a measurement should find.\n"]
+    out = [HEAD, "## Behaviours\n",
+           f"{len(BEHAVIOUR)} in all. `x` counts repetitions; *shows* is what a measurement should find.\n"]
     for name, b in BEHAVIOUR.items():
         out += [f"### {name}\n", f"{words(b.words, b.nouns)}{' (can be done to one side)' if b.sided else ''}\n",
                 f"- Made of: {'; '.join(map(part, b.parts))}", f"- Shows: {needed(b)}", f"- Source: {b.source}\n"]

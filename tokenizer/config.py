@@ -11,9 +11,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from ..common.config import SETTINGS, parse, read_yaml
-from ..face.clip.channels import STREAMS
+from ..face.clip.channels import MOUTH_PARTS, STREAMS
 
 GROUPINGS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "eight": tuple((name,) for s in STREAMS for name in (MOUTH_PARTS if s.name == "mouth" else (s.name,))),
     "six": tuple((s.name,) for s in STREAMS),
     "three": (("mouth", "jaw"), ("brows", "lids"), ("head", "gaze")),
     "two": (("brows", "lids", "mouth", "jaw"), ("head", "gaze")),
@@ -28,8 +29,8 @@ Levels = Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)]
 class TokenizerConfig:
     """Architecture; saved with the weights."""
 
-    grouping: Literal["six", "three", "two", "one"] = "six"
-    """How regions share codes: six | three | two | one."""
+    grouping: Literal["eight", "six", "three", "two", "one"] = "six"
+    """How regions share codes: eight (the mouth in three parts) | six | three | two | one."""
     quantizer: Literal["fsq", "vq", "rvq"] = "fsq"
     """fsq | vq | rvq."""
     levels: Levels = (5, 5, 5, 5)
@@ -37,7 +38,8 @@ class TokenizerConfig:
     small_levels: Levels = (5, 5, 5)
     """FSQ levels of the streams of few channels (brows, gaze); used with grouping six."""
     wide_levels: Levels = (5, 5, 5, 5, 5)
-    """FSQ levels of the group that holds the mouth, which has the most independent shapes."""
+    """FSQ levels of the groups with the most independent channels, which ``wide`` names."""
+    wide: tuple[str, ...] = ("mouth",)
     codebook_size: Annotated[int, Field(ge=1, le=MOST_CODES)] = 512
     """VQ and RVQ: entries of each codebook."""
     quantizers: Annotated[int, Field(ge=1, le=16)] = 2

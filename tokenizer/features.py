@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ..face.clip.channels import EXPR_INDEX, EXPR_NAMES, STREAMS
+from ..face.clip.channels import EXPR_INDEX, EXPR_NAMES, MOUTH_PARTS, STREAMS
 from ..face.clip.sequence import FaceSequence, HeadRef
 
 ANGLE_SCALE: dict[str, float] = {
@@ -29,6 +29,10 @@ FEATURE_NAMES: tuple[str, ...] = tuple(n for s in STREAMS for n in (*s.expr, *s.
 _ENDS = list(accumulate(s.width for s in STREAMS))
 STREAM_SLICES: dict[str, slice] = {s.name: slice(end - s.width, end) for s, end in zip(STREAMS, _ENDS, strict=True)}
 N_FEATURES = len(FEATURE_NAMES)
+STREAM_COLUMNS: dict[str, tuple[int, ...]] = {
+    **{name: tuple(range(at.start, at.stop)) for name, at in STREAM_SLICES.items()},
+    **{name: tuple(FEATURE_NAMES.index(n) for n in channels) for name, channels in MOUTH_PARTS.items()}}
+"""Columns of each stream, and of the parts of the mouth."""
 
 _EXPR_AT = np.array([i for i, n in enumerate(FEATURE_NAMES) if n in EXPR_INDEX])
 _EXPR_COLUMN = np.array([EXPR_INDEX[n] for n in FEATURE_NAMES if n in EXPR_INDEX])

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from vector_quantize_pytorch import FSQ, ResidualVQ, VectorQuantize
 
 from .config import GROUPINGS, TokenizerConfig
-from .features import N_FEATURES, STREAM_SLICES
+from .features import N_FEATURES, STREAM_COLUMNS
 
 SMALL = ("brows", "gaze", "head")
 CONTEXT = 3
@@ -74,7 +74,7 @@ class MotionVQVAE(nn.Module):
         super().__init__()
         self.config = config
         self.groups = GROUPINGS[config.grouping]
-        self.columns = [torch.cat([torch.arange(N_FEATURES)[STREAM_SLICES[s]] for s in g]) for g in self.groups]
+        self.columns = [torch.tensor([c for s in g for c in STREAM_COLUMNS[s]]) for g in self.groups]
         n, width, step = len(self.groups), config.hidden, config.frames_per_step
         channels = max(len(c) for c in self.columns)
         gather = torch.full((n, channels), N_FEATURES)  # N_FEATURES points at a column of zeros
@@ -84,7 +84,7 @@ class MotionVQVAE(nn.Module):
             scatter[cols] = g * channels + torch.arange(len(cols))
         self.register_buffer("_gather", gather, persistent=False)
         self.register_buffer("_scatter", scatter, persistent=False)
-        levels = [list(config.wide_levels if "mouth" in g else
+        levels = [list(config.wide_levels if set(g) & set(config.wide) else
                        config.small_levels if len(g) == 1 and g[0] in SMALL else config.levels) for g in self.groups]
         self.dims = [len(one) for one in levels] if config.quantizer == "fsq" else [16] * n
         dim = max(self.dims)

@@ -62,6 +62,16 @@ class MotionStream:
         self._codes += [before.codes] * (self._state.elapsed - before.elapsed)
         return self._emit(len(self._codes) - CONTEXT)
 
+    def push_codes(self, codes: NDArray[np.integer]) -> FaceSequence | None:
+        """Take ``(steps, K)`` codes in place of symbols; return the frames that became final, if any."""
+        self._codes += [tuple(int(c) for c in row) for row in codes]
+        return self._emit(len(self._codes) - CONTEXT)
+
+    def end(self) -> FaceSequence | None:
+        """The remaining frames of a stream of codes; None when all are out."""
+        self._finished = True
+        return self._emit(len(self._codes))
+
     def finish(self) -> FaceSequence | None:
         """The remaining frames; None when all are out.
 
@@ -70,8 +80,7 @@ class MotionStream:
         """
         if not self._state.may_end:
             raise ValueError("the motion is not closed by a time step yet")
-        self._finished = True
-        return self._emit(len(self._codes))
+        return self.end()
 
     def _emit(self, until: int) -> FaceSequence | None:
         if until <= self._sent:

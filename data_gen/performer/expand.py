@@ -142,7 +142,7 @@ class Move:
             return False
         if item is None:
             return self.cue.kind == "feeling"
-        return item.name not in ("nod", "shake", "blink") and ACTION.get(item.name, ACTION["smile"]).region != "gaze"
+        return item.name not in FULL | {"nod", "shake"} and ACTION.get(item.name, ACTION["smile"]).region != "gaze"
 
     @property
     def names(self) -> frozenset[str]:
@@ -168,11 +168,11 @@ class Move:
             if item.period:
                 item = replace(item, count=max(1, round(seconds / item.period)))
             elif item.name == "blink" and seconds > 0.9:
-                item = natural(np.random.default_rng(0), "blink", "both", 1.0, max(2, round(seconds / 0.72)))
+                item = natural(np.random.default_rng(0), "blink", "both", 1.0, max(2, int(np.ceil(seconds / 0.6))))
         return fitted(item, seconds)
 
     def _whole(self, parts: Items, ease: float, seconds: float | None) -> Items:
-        factor = float(np.interp(ease, [0.0, 1.0, 2.0, 3.0], [1.0, 0.8, 0.45, 0.2]))
+        factor = float(np.interp(ease, [0.0, 1.0, 2.0, 3.0], [1.0, 0.8, 0.45, 0.15]))
         parts = warped(parts, factor) if self.cue.kind == "behaviour" else tuple(eased(i, ease) for i in parts)
         if seconds is None:
             return parts
@@ -184,8 +184,12 @@ class Move:
         return warped(parts, seconds / now)
 
 
-def expand(index: int, cue: Cue, rng: np.random.Generator, without: Banned) -> Move:
+def expand(index: int, cue: Cue, rng: np.random.Generator, rather_without: Banned, without: Banned) -> Move:
     """The primitive actions and emotions of one cue.
+
+    Args:
+        rather_without: what is left out of feelings and behaviours that have something else.
+        without: what is left out of everything but a cue that asks for it by name.
 
     Raises:
         ValueError: nothing is left of it when what must not happen is left out.
@@ -203,7 +207,8 @@ def expand(index: int, cue: Cue, rng: np.random.Generator, without: Banned) -> M
                 kept = (side == "both" and permitted(cue.action, side, without)) or [(cue.action, side)]
             parts: Items = tuple(natural(rng, n, s, strength, count if cue.kind == "action" else 0) for n, s in kept)
         else:
-            parts = (_blend if cue.kind == "feeling" else _behaviour)(rng, cue, without)
+            made = _blend if cue.kind == "feeling" else _behaviour
+            parts = made(rng, cue, rather_without) or made(rng, cue, without)
         if not parts:
             raise ValueError(f"{cue.name} cannot be done without {', '.join(sorted({n for n, _ in without}))}; "
                              f"leave out {cue.name}, or allow one of these")

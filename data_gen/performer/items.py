@@ -41,6 +41,7 @@ class _Cycles:
     most: float
     count: int
     least_count: int
+    least_strength: float
 
 
 @settings(frozen=True, config=SETTINGS)
@@ -54,6 +55,8 @@ class _Timing:
 
 TIMING = read_table(__package__, "timing.yaml", _Timing)
 CYCLES = TIMING.cycles
+_TO_AND_FRO = 0.12
+"""Rest between a look to and fro and the next, s."""
 FULL = frozenset({"blink", "wink_left", "wink_right"})
 """What is done or not done, at no other strength."""
 
@@ -109,7 +112,7 @@ def natural(rng: np.random.Generator, name: str, side: Side, strength: float, co
     """One action or emotion with the durations that it usually has; ``count`` 0 is the usual number."""
     if name in CYCLES:
         c = CYCLES[name]
-        return Item(name, side, strength, 0.0, 0.0, 0.0, 0.0, count or c.count, period=c.period,
+        return Item(name, side, max(strength, c.least_strength), 0.0, 0.0, 0.0, 0.0, count or c.count, period=c.period,
                     said=frozenset({"count"} if count else ()))
     kind = kind_of(name)
     if count > 1:
@@ -212,7 +215,7 @@ def warped(items: Items, factor: float) -> Items:
     out = []
     for i in items:
         if factor < 0.6:
-            i = replace(i, count=max(min(i.count, 2), round(i.count * factor / 0.6)))
+            i = replace(i, count=max(min(i.count, 2 if factor > 0.3 else 1), round(i.count * factor / 0.6)))
         if i.period:
             c = CYCLES[i.name]
             period = float(np.clip(i.period * factor, min(i.period, c.least), max(i.period, c.most)))
@@ -224,11 +227,19 @@ def warped(items: Items, factor: float) -> Items:
 
 
 def longer(items: Items, extra: float) -> Items:
-    """A behaviour that lasts longer: what can be held is held, what is repeated is repeated, and what follows comes later."""
-    can = [i for i in items if i.stretch] or [i for i in items if i.count == 1 and not i.period] or list(items)
-    if not any(i.stretch for i in items):
-        longest = max(can, key=lambda i: i.hold)
-        can = [longest]
+    """A behaviour that lasts longer: what can be held is held, what is repeated is repeated, and what follows comes later.
+
+    Looks to and fro go on and on.
+    """
+    can = [i for i in items if i.stretch]
+    if not can:
+        now, sides = span(items), {i.name.rpartition("_")[2] for i in items}
+        if extra > 0.5 * now and {"left", "right"} <= sides:
+            times = round((now + extra) / now)
+            one = (now + extra - (times - 1) * _TO_AND_FRO) / times
+            again = warped(items, one / now)
+            return tuple(replace(i, at=i.at + k * (one + _TO_AND_FRO)) for k in range(times) for i in again)
+        can = [max([i for i in items if i.count == 1 and not i.period] or items, key=lambda i: i.hold)]
     turn = min(i.end - i.fall for i in can)
     out = []
     for i in items:

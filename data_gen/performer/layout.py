@@ -11,23 +11,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ...face.facs.poses import pose_of
-from ...face.facs.schedule import Event, Schedule, Style
+from ...face.facs.schedule import Schedule, Style
 from ...face.facs.script import MAX_SECONDS, Cue, Script
-from ...face.facs.vocabulary import ACTION
-from .expand import Move, banned, expand
-from .items import TIMING, Item, Items, fitted, span
+from ...face.facs.vocabulary import ACTION, DIRECTIONS
+from .expand import Banned, Move, banned, expand
+from .items import TIMING, span
+from .placed import FRAME, REST, Placed, events_of, interrupted
 from .sampler import STEP, regions
 
-REST = 0.32
-"""Shortest rest at the end of a clip, s; not after what is held or said to last to the end."""
-_FRAME = 0.04
 _HARDEST = 3.0
 """The largest ease (see ``expand.eased``): everything as short as it can be."""
 _DEFAULT_SECONDS = 2.4
 _HELD = 1.28
 """Seconds that what is held is seen for, in a clip whose length isn't stated."""
-_AXES = ("head", "gaze", "jaw_y")
 _EPS = 1e-6
 
 
@@ -36,45 +32,11 @@ class _NoRoom(ValueError):
 
 
 @dataclass
-class _Placed:
-    """A cue with its start; ``seconds`` is its duration where that is not its natural one."""
-
-    move: Move
-    start: float
-    ease: float
-    seconds: float | None = None
-    stays: bool = False
-    release: tuple[float, float] | None = None
-    """When what is held is let go, and how long that takes."""
-
-    @property
-    def items(self) -> Items:
-        return self.move.items(self.ease, self.seconds)
-
-    @property
-    def end(self) -> float:
-        """When it is over; of what stays, when it is fully there and has been seen."""
-        if self.stays:
-            return self.apex + REST
-        return self.start + span(self.items)
-
-    @property
-    def apex(self) -> float:
-        """When its last part is fully there."""
-        return self.start + max(i.at + min(i.rise, i.seconds) for i in self.move.items(self.ease))
-
-    @property
-    def letting_go(self) -> float:
-        """When its last part begins to go."""
-        return self.start + max(i.end - i.fall for i in self.items)
-
-
-@dataclass
 class _State:
     """What is placed so far."""
 
-    placed: list[_Placed] = field(default_factory=list)
-    group: list[_Placed] = field(default_factory=list)
+    placed: list[Placed] = field(default_factory=list)
+    group: list[Placed] = field(default_factory=list)
     free: float = 0.0
     """When everything that doesn't stay is over."""
     loose: float = 0.0
@@ -94,6 +56,24 @@ def _groups(moves: Sequence[Move]) -> list[list[Move]]:
     return out
 
 
+def _cued(cues: Sequence[Cue], index: int) -> Banned:
+    """What is done by cues of their own together with a feeling or behaviour, on one side or so often: no part of that."""
+    first, last = index, index + 1
+    while first > 0 and cues[first].join == "with":
+        first -= 1
+    while last < len(cues) and cues[last].join == "with":
+        last += 1
+    own = [c for c in cues[first:last] if c is not cues[index] and c.kind == "action"]
+    out = {(c.action, "both") for c in own if c.side != "both" or c.count}
+    return frozenset(out | {(f"{c.name}_{side}", "both") for c in own if c.name in DIRECTIONS for side in ("left", "right")})
+
+
+def _near(a: Move, b: Move) -> bool:
+    """Whether two moves turn the same thing, so that one's return could be taken for a part of the other."""
+    mine, other = ({ACTION[n].region for n in move.names if n in ACTION} for move in (a, b))
+    return bool(mine & other & {"head", "gaze", "jaw"})
+
+
 def _stays(cue: Cue) -> bool:
     return cue.held and cue.count is None and cue.seconds is None and cue.end is None
 
@@ -110,7 +90,7 @@ class _Layout:
         rng = np.random.default_rng([seed, 13])
         without = banned(script.never)
         self.script, self.seed, self.step = script, seed, step
-        self.moves = [expand(i, cue, rng, without) for i, cue in enumerate(script.cues)]
+        self.moves = [expand(i, cue, rng, without | _cued(script.cues, i), without) for i, cue in enumerate(script.cues)]
         self.groups = _groups(self.moves)
         self.more = rng.choice([0.0, 0.16], len(self.groups))  # beyond the usual rest before each
         self.lead, self.tail = (float(rng.choice(values)) for values in (TIMING.lead, TIMING.tail))
@@ -121,9 +101,11 @@ class _Layout:
     def _up(self, seconds: float, step: float) -> float:
         return round(step * float(np.ceil(round(seconds / step, 4))), 4)
 
-    def _rest(self, before: _Placed, names: frozenset[str], ease: float, more: float) -> float:
+    def _rest(self, before: Placed, names: frozenset[str], ease: float, more: float) -> float:
         """Rest between two cues, so that each can be told from the other."""
         old = before.move.names
+        if "neutral" in old and before.seconds:
+            return 0.0
         near = {r for n in old - {"neutral"} for r in regions(n)} & {r for n in names - {"neutral"} for r in regions(n)}
         usual, least = TIMING.gaps["same" if old & names else "region" if near else "other"]
         if ease <= 0.0:
@@ -144,6 +126,8 @@ class _Layout:
             return self._up(start, step)
         if cue.pause is not None:
             return (state.loose if state.during else state.free) + cue.pause
+        if cue.name == "neutral":  # a face at rest to begin with
+            return 0.0
         start = self._up(self.lead if ease <= 1.0 else min(self.lead, step), step)
         names = frozenset().union(*(m.names for m in self.groups[at]))
         for p in state.placed[-12:]:
@@ -153,7 +137,7 @@ class _Layout:
                 start = max(start, p.end + (0.0 if p.stays else self._rest(p, names, ease, float(self.more[at]))))
         return self._up(max(start, state.loose if state.during else state.free), step)
 
-    def _let_go(self, state: _State, host: _Placed) -> None:
+    def _let_go(self, state: _State, host: Placed) -> None:
         """What a transition or a neutral face ends."""
         cue = host.move.cue
         if cue.name == "neutral":
@@ -165,7 +149,7 @@ class _Layout:
         item = host.items[0]
         rise = min(0.64, max(i.rise or i.period / 2 for i in host.items)) if host.items else item.rise
         for p in ended:
-            if p.start < host.start - 2 * _FRAME and p.release is None and (p.stays or p.move.lasts or p.move.single):
+            if p.start < host.start - 2 * FRAME and p.release is None and (p.stays or p.move.lasts or p.move.single):
                 p.release = (host.start, rise)
 
     def group(self, at: int, state: _State, ease: float, step: float) -> None:
@@ -189,7 +173,7 @@ class _Layout:
                 begin = start + cue.pause
             elif brief and (host.stays or host.move.lasts or self._contains(host, move, ease)):
                 # during what lasts: once that is there
-                late = self._up(host.apex, step) - start
+                late = self._up(host.apex + (REST if _near(host.move, move) else 0.0), step) - start
                 room = host.end - start - span(move.items(ease, cue.seconds))
                 begin = start + (late if not limited else float(np.clip(late, 0.0, max(room / 2, 0.0))))
             group.append(self._place(move, begin, ease))
@@ -199,11 +183,11 @@ class _Layout:
         state.free = max([state.free, *(p.end for p in group)])
         state.loose = max([state.loose, *(p.end for p in group if not _ends(p.move.cue))])
 
-    def _contains(self, host: _Placed, move: Move, ease: float) -> bool:
+    def _contains(self, host: Placed, move: Move, ease: float) -> bool:
         item = host.move.single
         return item is not None and not item.period and item.count == 1 and span(host.items) > 2 * span(move.items(ease))
 
-    def _place(self, move: Move, start: float, ease: float) -> _Placed:
+    def _place(self, move: Move, start: float, ease: float) -> Placed:
         cue, seconds = move.cue, move.cue.seconds
         if cue.end is not None:
             seconds = cue.end - start
@@ -212,14 +196,17 @@ class _Layout:
             if seconds < least - _EPS:
                 raise _NoRoom(f"{cue.name} takes {least:.1f} s, cannot begin before {start:.1f} s, and should be over at "
                               f"{cue.end:g} s; let it end later")
-        return _Placed(move, start, ease, seconds, _stays(cue))
+        return Placed(move, start, ease, seconds, _stays(cue))
 
-    def _last_as_long(self, group: list[_Placed]) -> None:
+    def _last_as_long(self, group: list[Placed]) -> None:
         """What can be held lasts as long as what happens during it."""
-        lasting = [p for p in group if p.move.lasts and not p.stays]
+        lasting = [p for p in group if p.move.lasts and not p.stays and p.counted is None]
         if len(group) < 2 or not lasting:
             return
-        goes = max([p.letting_go for p in lasting] + [p.end for p in group if p not in lasting and not p.stays])
+        goes = max(p.letting_go for p in group if not p.stays and p.counted is None)
+        for p in group:
+            if p.counted is not None and not p.stays:
+                goes = max(goes, p.end + max([0.48 for o in lasting if _near(o.move, p.move)], default=0.0))
         for p in lasting:
             fall = max(i.fall or i.period for i in p.items)
             p.seconds = goes + fall - p.start
@@ -244,7 +231,7 @@ class _Layout:
 
         high = next((e for e in ([-1.0] if room else []) + [0.0, 1.0, 2.0] if fits(e, self.step)), None)
         if high is None:
-            return fits(2.0, min(_FRAME, self.step)) or fits(_HARDEST, min(_FRAME, self.step))
+            return fits(2.0, min(FRAME, self.step)) or fits(_HARDEST, min(FRAME, self.step))
         low = {-1.0: -1.0, 0.0: -1.0 if room else 0.0, 1.0: 0.0, 2.0: 1.0}[high]
         for _ in range(7 if low < high else 0):
             middle = 0.5 * (low + high)
@@ -272,9 +259,9 @@ class _Layout:
         best = (self._best(first, len(self.groups), state, limit, asked is not None)
                 or self._best(first, len(self.groups), during, limit, False))
         if best is None and asked is not None:
-            best = self._best(first, len(self.groups), during, asked - _FRAME, False)
+            best = self._best(first, len(self.groups), during, asked - FRAME, False)
         if best is None:
-            tight = self._run(first, len(self.groups), during, _HARDEST, min(_FRAME, self.step))
+            tight = self._run(first, len(self.groups), during, _HARDEST, min(FRAME, self.step))
             raise ValueError(self.trouble if tight is None else f"the cues need at least {tight.loose + REST:.1f} s, and the "
                              f"clip has {asked:g} s; make it longer, or leave something out")
         return best, self._seconds(best)
@@ -285,7 +272,7 @@ class _Layout:
         for now in (state, replace(state, during=True)):
             if best := self._best(first, last, now, limit, False):
                 return replace(best, during=False)
-        tight = self._run(first, last, state, _HARDEST, min(_FRAME, self.step))
+        tight = self._run(first, last, state, _HARDEST, min(FRAME, self.step))
         if tight is None:
             raise ValueError(self.trouble)
         return tight
@@ -329,90 +316,25 @@ def lay_out(script: Script, seed: int = 0, step: float = STEP) -> Schedule:
     Raises:
         ValueError: the cues don't fit (the message names the length that they need), or contradict one another.
     """
-    layout = _Layout(script, seed, step)
-    state, seconds = layout.run()
-    events = [e for p in state.placed for e in _events(p, seconds)]
-    events = sorted(_interrupted(events, seconds), key=lambda e: (e.start, e.cue))
-    return Schedule(seconds, tuple(events), style=layout.style, seed=seed)
+    state, seconds, style = _fitting(script, seed, step)
+    events = [e for p in state.placed for e in events_of(p, seconds)]
+    events = sorted(interrupted(events, seconds), key=lambda e: (e.start, e.cue))
+    return Schedule(seconds, tuple(events), style=style, seed=seed)
 
 
-def _events(p: _Placed, seconds: float) -> list[Event]:
-    """A placed cue as events."""
-    items = p.items
-    if p.release is not None:
-        until = p.release[0]
-    elif p.stays:
-        until = seconds
-    else:
-        return [e for i in items if (e := _event(i, p.start + i.at, p.move.index, seconds))]
-    length = until - p.start
-    fall = 0.0 if p.release is None else p.release[1]
-    out = []
-    if len(items) > 1:
-        most = max(i.fall for i in items)
-        items = p.move.items(p.ease, max(length + most, span(items))) if p.stays else items
-    for i in items:
-        start = p.start + i.at
-        over = i.end > length + fall - REST if len(items) > 1 else True
-        if start >= until - _FRAME:
-            continue
-        if i.period or i.count > 1 or i.name == "blink":
-            if p.stays or over:
-                one = i.period or i.rise + i.hold + i.fall + (i.rest or 0.4)
-                count = max(1, round((until - start) / one)) if p.stays else i.count
-                i = fitted(replace(i, count=count, rest=i.rest or 0.4), until - start)[0]
-            out.append(_event(i, start, p.move.index, seconds, stays=p.stays and p.release is None))
-        elif not over or len(items) > 1 and p.stays and not i.stretch and i.end < length:
-            out.append(_event(i, start, p.move.index, seconds))
-        else:
-            rise = min(i.rise, until - start)
-            out.append(Event(i.name, _r(start), _r(rise), _r(max(until - start - rise, 0.0)), _r(fall), _s(i.strength),
-                             side=i.side, cue=p.move.index))
-    return [e for e in out if e is not None]
+def _fitting(script: Script, seed: int, step: float) -> tuple[_State, float, Style]:
+    """Everything placed, the clip's length, and the style.
 
-
-def _event(item: Item, start: float, cue: int, seconds: float, stays: bool = False) -> Event | None:
-    """An item as an event; None where the clip is over before it."""
-    if start >= seconds - _EPS:
-        return None
-    once = int(item.name in ("blink", "wink_left", "wink_right"))
-    count = item.count if item.period or item.count > 1 else once
-    edge = item.period / (4 if item.name == "shake" else 2)
-    rise, fall = (edge, edge) if item.period else (item.rise, item.fall)
-    hold = max(item.seconds - rise - fall, 0.0)
-    return Event(item.name, _r(start), _r(rise), _r(hold), 0.0 if stays else max(_r(fall), 0.001), _s(item.strength), count,
-                 item.side, cue)
-
-
-def _r(seconds: float) -> float:
-    return round(seconds, 3)
-
-
-def _s(strength: float) -> float:
-    return round(min(max(strength, 0.01), 1.0), 3)
-
-
-def _axis(event: Event) -> frozenset[str]:
-    """The angles that an event holds."""
-    if event.is_emotion or ACTION[event.name].cyclic or event.cycles > 1:
-        return frozenset()
-    return frozenset(c for c in pose_of(event.name) if c.startswith(_AXES))
-
-
-def _interrupted(events: list[Event], seconds: float) -> list[Event]:
-    """Events on one axis of the head, gaze or jaw: what lasts is left for what happens during it, and taken up again."""
-    out = []
-    for event in events:
-        axis = _axis(event)
-        rest: Event | None = event
-        over = seconds if event.stays else event.apex + event.hold
-        for other in sorted(events, key=lambda e: e.start):
-            if rest is None or not axis & _axis(other) or other.cue == event.cue or not rest.apex < other.start < over - _EPS:
-                continue
-            out.append(replace(rest, hold=_r(other.start - rest.apex), fall=max(other.rise, 0.001)))
-            begin = other.apex + other.hold
-            rest = None if other.stays or begin >= over - _EPS else replace(
-                event, start=_r(begin), rise=other.fall, hold=_r(max(over - begin - other.fall, 0.0)))
-        if rest is not None:
-            out.append(rest)
-    return out
+    Stated durations that leave no room for onsets and rests (three times 20 s in a minute) give a little of their time.
+    """
+    error: ValueError | None = None
+    for share in (1.0, 0.97, 0.93, 0.88, 0.83) if script.seconds else (1.0,):
+        said = ("seconds", "onset", "hold", "offset", "pause")
+        cues = tuple(replace(c, **{k: getattr(c, k) * share for k in said if getattr(c, k) is not None}) for c in script.cues)
+        try:
+            layout = _Layout(replace(script, cues=cues) if share < 1.0 else script, seed, step)
+            return *layout.run(), layout.style
+        except ValueError as err:
+            error = error or err
+    assert error is not None
+    raise error

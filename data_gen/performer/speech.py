@@ -22,6 +22,8 @@ from .dynamics import minimum_jerk
 _SOUNDS: dict[str, tuple[float, float, float, float]] = {
     "a": (1.0, 0.0, 0.0, 0.0), "i": (0.65, 0.0, 0.40, 0.0), "o": (0.75, 0.55, 0.0, 0.0),
     "m": (0.0, 0.0, 0.0, 0.30), "t": (0.12, 0.0, 0.05, 0.0)}
+_FRAMES, _REACH = 256, 6.0
+"""Frames that are computed together; syllables within which sounds have an influence (``exp(-7.5 * 6)``)."""
 
 
 def syllables(rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
@@ -52,8 +54,13 @@ def speak(t: NDArray[np.float64], start: float, duration: float, stream: list[tu
     targets = np.array([_SOUNDS[sound] for pair in stream for sound in pair] + [(0.0, 0.0, 0.0, 0.0)])
     centres = np.append(start + period * np.arange(2 * n) / 2.0, start + duration)
     theta = 7.5 / period  # decay per second: neighbours keep a few percent of influence at a centre
-    dominance = np.exp(-theta * np.abs(t[:, None] - centres))
-    lips = (dominance @ targets) / dominance.sum(axis=1, keepdims=True)
+    lips = np.zeros((len(t), targets.shape[1]))
+    for low in range(0, len(t), _FRAMES):  # what is far away has no influence: an hour of speech takes no more memory
+        now = t[low:low + _FRAMES]
+        near = np.abs(centres - now.mean()) <= 0.5 * np.ptp(now) + _REACH * period
+        if near.any():
+            dominance = np.exp(-theta * np.abs(now[:, None] - centres[near]))
+            lips[low:low + _FRAMES] = (dominance @ targets[near]) / dominance.sum(axis=1, keepdims=True)
     edge = min(0.5 * period, 0.12)
     gate = (minimum_jerk(np.round((t - start) / edge, 6)) * minimum_jerk(np.round((start + duration - t) / edge, 6)))
     jaw, rounding, spreading, pressing = (lips * gate[:, None]).T

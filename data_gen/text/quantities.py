@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from . import numbers as n
-from .numbers import number
+from .. import numbers as n
+from ..numbers import number
 
 FIRST_MARK = 0xE000
 """Code point (private use area) of the first mark."""
@@ -190,6 +190,8 @@ class _Finder:
     def _list_before(self, end: int, kind: str, unit: str) -> None:
         """Numbers before one with a unit that share it: "from 1 to 3 s", "at 1, 2 and 4 s"."""
         while m := n.BEFORE_UNIT.search(self.text[:end]):
+            if re.search(r"\b(?:frames?|fr?)\s?$", self.text[:m.start()], re.IGNORECASE):
+                return
             if not m["range"] and not n.LIST_HEAD.search(self.text[:m.start()]):
                 return
             value = number(m["number"])

@@ -79,6 +79,13 @@ STREAMS: tuple[Stream, ...] = (
     Stream("gaze", pose=("gaze_pitch", "gaze_yaw")),
 )
 
+MOUTH_PARTS: dict[str, tuple[str, ...]] = {
+    "corners": tuple(n for n in _MOUTH if n.startswith(("mouthSmile", "mouthFrown", "mouthDimple", "mouthStretch"))),
+    "lips": tuple(n for n in _MOUTH if n.startswith(("mouthUpperUp", "mouthLowerDown", "noseSneer"))),
+}
+"""The mouth's channels in parts that move independently, for tokenizers that code them apart; the rest is its shape."""
+MOUTH_PARTS["shape"] = tuple(n for n in _MOUTH if n not in MOUTH_PARTS["corners"] + MOUTH_PARTS["lips"])
+
 
 def mirror_name(name: str) -> str:
     """The channel or action name on the other side of the face."""

@@ -22,7 +22,7 @@ from ..head.model import HeadModel
 from .emotions import EmotionEstimate, estimate_emotion
 from .signals import DEGREES, ONE_SIDED, Signals, signals_of
 from .timeline import Level, Oscillation, Segment, find_levels, find_oscillations, find_segments
-from .vocabulary import ACTION, ACTIONS
+from .vocabulary import ACTION, ACTIONS, Side
 
 Array = NDArray[np.float32]
 
@@ -50,7 +50,6 @@ _ORDER = (*ACTIONS, *(a for a in ACTION if ACTION[a].minor))
 _SIDE_SECONDS = 0.24
 """Shorter differences between the sides are no action of one of them: two sides seldom begin in the same frame."""
 _LR: tuple[Literal["left"], Literal["right"]] = ("left", "right")
-Side = Literal["both", "left", "right"]
 _SUSTAINED = tuple(
     a for a in _ORDER if a not in ("eye_close", "blink", "wink_left", "wink_right", "talking", "nod", "shake")
 )

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Literal
 
-from .vocabulary import ACTION, EMOTION_ACTIONS, EMOTIONS, allowed_with
+from .vocabulary import ACTION, EMOTION_ACTIONS, EMOTIONS, Side, allowed_with
 
 MAX_SECONDS = 600.0
 LEVELS: dict[str, float] = {"slight": 0.45, "medium": 0.7, "strong": 1.0}
@@ -39,7 +38,7 @@ class Event:
     fall: float
     intensity: float = 0.7
     cycles: int = 0
-    side: Literal["both", "left", "right"] = "both"
+    side: Side = "both"
     """The subject's own side, of an action that each side of the face can do alone."""
     cue: int = -1
     """Index of the cue of the script that it performs, -1 for none."""

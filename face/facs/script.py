@@ -15,9 +15,8 @@ from pydantic import AfterValidator, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS, parse
-from .vocabulary import ACTION, DIRECTIONS, EMOTIONS, FEELING, GROUPS, NAMES, PAIRED
+from .vocabulary import ACTION, DIRECTIONS, EMOTIONS, FEELING, GROUPS, NAMES, PAIRED, Side
 
-Side = Literal["both", "left", "right"]
 Join = Literal["then", "with", "into"]
 MAX_SECONDS = 600.0
 MAX_CUES = 200

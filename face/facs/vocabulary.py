@@ -50,6 +50,8 @@ class Emotion:
 
 
 Range = tuple[float, float]
+Side = Literal["both", "left", "right"]
+"""The subject's own side."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -59,7 +61,7 @@ class Part:
     name: str
     """An action (with its direction: ``turn_left``; without it where ``side`` says it) or an emotion."""
     strength: Range
-    """Share of full scale in the strongest performance (a cue at 100 %)."""
+    """Share of full scale when the cue says no strength."""
     rise: Range
     hold: Range
     fall: Range

@@ -92,12 +92,12 @@ class Renderer:
         return np.ascontiguousarray(base * (0.65 + 0.9 * glow[..., None]), np.float32)
 
     def _parted(self, v: np.ndarray) -> float:
-        """0 for lips that touch or nearly do (2.5 mm between the inner rims) to 0.7 from 6 mm on."""
+        """0 for lips that touch or nearly do (1 mm between the inner rims) to 0.7 from 3.5 mm on."""
         if not self._lips:
             return 0.35
         corners = v[self._head.faces[self._head.lmk_faces[self._lips]]]
         upper, lower = (self._head.lmk_bary[self._lips][:, :, None] * corners).sum(1)
-        return float(np.clip((np.linalg.norm(upper - lower) - 0.0025) / 0.0035, 0.0, 1.0) * 0.7)
+        return float(np.clip((np.linalg.norm(upper - lower) - 0.001) / 0.0025, 0.0, 1.0) * 0.7)
 
     def _placed(self, vertices: np.ndarray) -> np.ndarray:
         """(V,3) float32 in the camera's frame."""

@@ -178,6 +178,22 @@ def _to_line(points: np.ndarray, line: np.ndarray) -> np.ndarray:
     return best
 
 
+_DARKENS: dict[str, tuple[float, float]] = {"mouth": (0.015, 0.03), "gums": (0.01, 0.02), "tongue": (0.012, 0.03),
+                                            "teeth": (0.012, 0.012)}
+"""How far behind the lips a part is fully lit, and over what further distance it darkens; metres."""
+_DARKEST = 0.2
+"""Share of its colour that remains at the back of the mouth: a throat is dark red, and black beside teeth looks like a hole."""
+
+
+def _behind_lips(head: HeadModel, own: np.ndarray) -> np.ndarray:
+    """(N,) distance of the vertices ``own`` from the lips' inner rim at rest; without landmarks, behind the foremost one."""
+    v = head.v_template
+    if {f"ibug_{k:02d}" for k in range(IBUG)} <= set(head.lmk_names):
+        rim = ibug(head)[60:68]
+        return _to_line(v[own], np.concatenate([rim, rim[:1]]))
+    return v[own, 2].max() - v[own, 2]
+
+
 def _lash_weight(head: HeadModel) -> np.ndarray:
     """(V,) how much lash line a vertex carries: the rims of the lids, the upper one stronger.
 
@@ -225,11 +241,11 @@ def _colours(head: HeadModel, part: np.ndarray, palette: Palette) -> np.ndarray:
     flat = vars(palette) | {"eyes": palette.sclera}
     colour = np.stack([linear(flat[p]) for p in PARTS])[part]
     # light hardly reaches the back of the mouth, less than screen-space occlusion can tell
-    for name, depth in (("mouth", 0.014), ("gums", 0.02), ("tongue", 0.03)):
+    for name, (lit, depth) in _DARKENS.items():
         own = part == PARTS.index(name)
         if own.any():
-            behind = np.clip(v[own, 2].max() - v[own, 2] - 0.008, 0.0, None)
-            colour[own] *= np.exp(-behind / depth)[:, None]
+            shade = np.exp(-np.clip(_behind_lips(head, own) - lit, 0.0, None) / depth)[:, None]
+            colour[own] *= _DARKEST + (1.0 - _DARKEST) * shade
     surface = (part == PARTS.index("skin")) | (part == PARTS.index("lips"))
 
     def tint(weight: np.ndarray, rgb: RGB) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from facelm.agent.learning.training import train_language_model
 from facelm.agent.pipeline import FaceLM
-from facelm.agent.training import train_language_model
 from facelm.cli import evaluate as eval_command
 from facelm.cli.main import main
 from facelm.common.training import Run

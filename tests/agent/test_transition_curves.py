@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from facelm.agent.transition_curves import Stroke, anchors, retime, strokes, through
+from facelm.agent.motion.curves import Stroke, anchors, retime, strokes, through
 from facelm.data_gen.performer.dynamics import minimum_jerk
 from facelm.data_gen.performer.transitions import Stage, TransitionSpec, perform_transition, state, transition_keys
 from facelm.face.clip.channels import EXPR_INDEX, MOTION_FIELDS

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from facelm.agent.training import tokenize_transitions
+from facelm.agent.learning.training import tokenize_transitions
 from facelm.common.progress import silent
 from facelm.data_gen.corpus.transitions import read_transitions, write_transitions
 from facelm.llm.config import DataConfig, parse_config

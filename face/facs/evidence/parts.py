@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..measure import Side
 from ..script import Cue, Never, sided
-from ..vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, FEELING, GROUPS, Behaviour, allowed_with
+from ..vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, FEELING, GROUPS, Behaviour, Side, allowed_with
 
 WEAK_PART = 0.35
 """A part of a blend that is weaker than this may stay below the thresholds of the measurement; it is not asked for."""

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..emotions import EmotionSegment
-from ..measure import MeasuredAction, Measurement, Side
+from ..measure import MeasuredAction, Measurement
 from ..timeline import Level
-from ..vocabulary import EMOTION_ACTIONS, EMOTIONS
+from ..vocabulary import EMOTION_ACTIONS, EMOTIONS, Side
 
 REST_SECONDS = 0.08
 """A rest shorter than two frames at 25 a second cannot be told from a change of direction."""

@@ -14,17 +14,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data_gen.performer.animator import perform
-from ..face.clip.normalise import Normalised
-from ..face.clip.sequence import FaceSequence
-from ..face.facs.measure import MeasuredAction, measure
-from ..face.facs.schedule import Schedule
-from ..face.head.model import HeadModel
-from ..llm.generate import MotionLM
-from ..llm.generate import Sampling as Draw
-from ..llm.windows import Window, cut
-from ..tokenizer.codec import FaceTokenizer
-from ..tokenizer.features import to_features, to_sequence
+from ...data_gen.performer.animator import perform
+from ...face.clip.normalise import Normalised
+from ...face.clip.sequence import FaceSequence
+from ...face.facs.measure import MeasuredAction, measure
+from ...face.facs.schedule import Schedule
+from ...face.head.model import HeadModel
+from ...llm.generate import MotionLM
+from ...llm.generate import Sampling as Draw
+from ...llm.windows import Window, cut
+from ...tokenizer.codec import FaceTokenizer
+from ...tokenizer.features import to_features, to_sequence
 
 By = Literal["model", "repaired", "animator"]
 Codes = NDArray[np.int64]
@@ -81,7 +81,7 @@ class Performer:
             For each job its next window, None when it is over.
         """
         plans = [cut(job.schedule, self.tokenizer.step_seconds) for job in jobs]
-        wanted = [self.animated(job.schedule, plan) for job, plan in zip(jobs, plans, strict=True)]
+        wanted = [self.animated(job.schedule) for job in jobs]
         done: list[Codes] = [np.array([job.before or self.tokenizer.layout.rest_codes], np.int64) for job in jobs]
         for k in range(max(map(len, plans))):
             live = [i for i, plan in enumerate(plans) if k < len(plan)]
@@ -111,10 +111,10 @@ class Performer:
                 done[i] = np.concatenate([done[i][-CONTEXT:], part.codes])
             yield parts
 
-    def animated(self, schedule: Schedule, plan: Sequence[Window]) -> Codes:
+    def animated(self, schedule: Schedule) -> Codes:
         """The procedural animator's rendition as codes, ``(steps, K)``."""
         codes = self.tokenizer.encode_features([to_features(perform(schedule, self.head))])[0]
-        total = plan[-1].start + plan[-1].steps
+        total = max(1, round(schedule.seconds / self.tokenizer.step_seconds))
         return np.concatenate([codes, np.repeat(codes[-1:], max(0, total - len(codes)), axis=0)])[:total]
 
     def _sample(self, windows: Sequence[Window], before: Sequence[Codes], seeds: Sequence[tuple[int, int]],

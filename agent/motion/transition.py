@@ -1,8 +1,7 @@
 """Transitions: a face goes from what it shows through the named expressions, and stays the same face.
 
-The language model writes the movement; this module gives it the source frame as tokens, and keeps in the result
-what is the source's: identity, head, gaze and every channel by which no emotion shows. The first frame is the
-source frame to the bit.
+A transition is a script of expressions that take over from one another; this module keeps in its performance what is the
+source's: identity, head, gaze and every channel by which no emotion shows. The first frame is the source frame to the bit.
 """
 
 from __future__ import annotations
@@ -15,20 +14,20 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from ..common.progress import Progress, silent
-from ..data_gen.performer.dynamics import minimum_jerk
-from ..data_gen.performer.transitions import EMOTION_CHANNELS, state, transition_keys
-from ..data_gen.text.transition_text import Instruction
-from ..face.clip.channels import EXPR_INDEX, EXPR_NAMES, MOTION_FIELDS
-from ..face.clip.normalise import Normalised
-from ..face.clip.sequence import FaceSequence
-from ..face.clip.spontaneous import IdleConfig, add_idle, filter_idle
-from ..face.facs.poses import POSE_CHANNELS
-from ..face.head.model import HeadModel
-from ..llm.generate import MotionLM
-from ..tokenizer.codec import FaceTokenizer
-from .requests import Sampling
-from .transition_curves import retime
+from ...common.progress import Progress, silent
+from ...data_gen.performer.dynamics import minimum_jerk
+from ...data_gen.performer.transitions import EMOTION_CHANNELS, state
+from ...data_gen.text.transition_text import Instruction
+from ...face.clip.channels import EXPR_INDEX, EXPR_NAMES, MOTION_FIELDS
+from ...face.clip.sequence import FaceSequence
+from ...face.clip.spontaneous import IdleConfig, add_idle, filter_idle
+from ...face.facs.poses import POSE_CHANNELS
+from ...face.facs.script import Cue, Join, Script
+from ...face.head.model import HeadModel
+from ..requests import Sampling
+from .checked import Performance, perform_scripts
+from .curves import retime
+from .windows import Performer
 
 FADE_IN = 0.4
 """The idle layer grows over this time, so that the first frame is the source, s."""
@@ -53,7 +52,7 @@ class Transition:
         keys: frames at which the named expressions are fully there, in order.
         names: the emotions of these expressions; the strongest one of a blend.
         warnings: one sentence each: words that were replaced, what is not part of a transition.
-        text: what the language model read.
+        text: the instruction.
     """
 
     clip: FaceSequence
@@ -78,66 +77,51 @@ class Source:
     given: bool = True
 
 
-@dataclass(frozen=True)
-class Writer:
-    """What writes and reads motion: the parts of an agent that a transition needs."""
-
-    tokenizer: FaceTokenizer
-    lm: MotionLM
-    head: HeadModel
-
-
-# -- writing it ---------------------------------------------------------------------------
-def perform(writer: Writer, asked: Sequence[Instruction], sources: Sequence[Source], sampling: Sampling,
+# -- performing it ------------------------------------------------------------------------
+def perform(performer: Performer, asked: Sequence[Instruction], sources: Sequence[Source], sampling: Sampling,
             curve: str = "learned", progress: Progress = silent) -> list[Transition]:
-    """Carry out several instructions, batched.
+    """Carry out several instructions: each is a script whose expressions take over from one another.
 
     Args:
-        writer: tokenizer, language model and head.
+        performer: tokenizer, language model and head.
         asked: the checked instructions.
-        sources: where each starts.
-        sampling: instruction ``i`` is carried out with its seed plus ``i``. Of its candidates, the likeliest transition (with
-            a source also the likeliest from rest) and samples, the one is kept that the model itself reads as the
-            instruction (``llm/rerank.py``). Its idle layer grows from nothing in the first 0.4 s.
-        curve: ``learned``, ``linear`` or ``minjerk`` (``agent/transition_curves.py``).
+        sources: where each starts. The expressions are performed from rest; what the source shows leaves with the first
+            movement.
+        sampling: instruction ``i`` is carried out with its seed plus ``i``; see ``perform_scripts``.
+            Its idle layer grows from nothing in the first 0.4 s.
+        curve: ``learned``, ``linear`` or ``minjerk`` (``agent/motion/curves.py``).
         progress: called with (done, of).
     """
-    lm, tries = writer.lm, sampling.tries
-    tokens = [_tokens(writer.tokenizer, s) if s.given else None for s in sources]
-
-    def write(wanted: Sequence[tuple[int, int, NDArray[np.int32] | None]], temperature: float) -> list[NDArray[np.int32]]:
-        """The model's motions for (instruction, try, source tokens)."""
-        return lm.transition([asked[i].text for i, _, _ in wanted], [start for _, _, start in wanted],
-                             seconds=[asked[i].seconds for i, _, _ in wanted],
-                             seed=[(sampling.seed + i, t) for i, t, _ in wanted], temperature=temperature) if wanted else []
-
-    out: list[Transition] = []
-    chunk = max(1, lm.batch_size // tries)
-    for low in range(0, len(asked), chunk):
-        part = range(low, min(low + chunk, len(asked)))
-        # a face unlike any that was learned from (a fitted one) may throw the model off: with a source one candidate
-        # starts from rest, and what the source shows then leaves with the first movement
-        first = [(i, 0, tokens[i]) for i in part] + [(i, 0, None) for i in part if tries > 1 and sources[i].given]
-        more = [(i, t, tokens[i]) for i in part for t in range(1, tries - sources[i].given)]
-        written: dict[int, list[NDArray[np.int32]]] = {i: [] for i in part}
-        for wanted, warm in ((first, 0.0), (more, sampling.temperature)):
-            for (i, _, _), ids in zip(wanted, write(wanted, warm), strict=True):
-                written[i].append(ids)
-        several = [written[i] for i in part]
-        kept = lm.choose_transitions([asked[i].text for i in part], several) if tries > 1 else [w[0] for w in several]
-        for i, ids in zip(part, kept, strict=True):
-            made = writer.tokenizer.decode(ids, head=writer.head)
-            out.append(finish(made, sources[i], asked[i], curve, sampling.seed + i if sampling.idle else None))
-        progress(len(out), len(asked))
-    return out
+    scripts = [script_of(a) for a in asked]
+    made = perform_scripts(performer, scripts, replace(sampling, idle=False), texts=[a.text for a in asked], progress=progress)
+    return [finish(p.clip, s, a, key_frames(p), curve, sampling.seed + i if sampling.idle else None)
+            for i, (p, s, a) in enumerate(zip(made, sources, asked, strict=True))]
 
 
-def _tokens(tokenizer: FaceTokenizer, source: Source) -> NDArray[np.int32]:
-    """The source frame, held for one tokenizer step; head and gaze, which it keeps anyway, look straight ahead."""
-    config = tokenizer.config
-    still = source.meant.replace(**{n: np.zeros((1, w), np.float32) for n, w in MOTION_FIELDS.items() if n != "jaw_pose"},
-                                 fps=config.fps)
-    return tokenizer.encode(Normalised(to_length(still, config.frames_per_step))).ids
+def script_of(asked: Instruction) -> Script:
+    """The script of an instruction: its expressions from the first frame on, the last one held to the end."""
+    cues: list[Cue] = []
+    for stage in asked.stages:
+        for k, (name, share) in enumerate(stage.blend):
+            join: Join = "with" if k else "into" if cues else "then"
+            last = stage is asked.stages[-1]
+            cues.append(Cue(name, join=join, strength=None if name == "neutral" else share, held=last and name != "neutral",
+                            start=0.0 if not cues else None))
+    return Script(tuple(cues), asked.seconds)
+
+
+def key_frames(made: Performance) -> tuple[int, ...]:
+    """For each expression the frame at which it is first fully there, in order; of a neutral one, at which the face rests."""
+    keys: list[int] = []
+    fps, last = made.clip.fps, len(made.clip) - 1
+    groups = [i for i, c in enumerate(made.script.cues) if c.join != "with"]
+    over = 0.0
+    for i in groups:
+        events = [e for e in made.schedule.events if e.cue == i]
+        at = max((e.apex for e in events), default=over)
+        over = max((e.end(made.schedule.seconds) for e in events), default=over)
+        keys.append(min(last, max(round(at * fps), keys[-1] if keys else 0)))
+    return tuple(keys)
 
 
 # -- the source ---------------------------------------------------------------------------
@@ -183,22 +167,19 @@ def source_frame(clip: FaceSequence | None, head: HeadModel, at: float | None = 
 
 
 # -- the face stays the same --------------------------------------------------------------
-def finish(made: FaceSequence, source: Source, asked: Instruction, curve: str = "learned",
+def finish(made: FaceSequence, source: Source, asked: Instruction, keys: tuple[int, ...], curve: str = "learned",
            idle_seed: int | None = None) -> Transition:
-    """What the model wrote, as a transition of the source face.
+    """A performance from rest, as a transition of the source face.
 
     Args:
-        made: the decoded motion, T frames.
+        made: the performance, T frames.
         source: where it starts.
         asked: what was asked.
+        keys: frames at which the expressions are fully there.
         curve: the way between the key poses.
         idle_seed: of the idle layer; None leaves it out.
     """
-    if asked.seconds is not None:  # a tokenizer step is several frames: cut or hold to the very frame
-        made = to_length(made, max(1, round(asked.seconds * made.fps)))
     made = smooth(made)
-    # motion tokens do not say which expression they lead to: when each is reached is found in the motion
-    keys = transition_keys(made, len(asked.names))
     clip = keep_source(made, source, keys, asked.channels)
     moving = ("neck_pose", "eyes_pose") if asked.channels else ()
     clip = retime(clip, keys, curve, keep=moving)
@@ -308,11 +289,3 @@ def _alive(clip: FaceSequence, seed: int) -> FaceSequence:
     share = minimum_jerk(np.arange(len(clip)) / clip.fps / FADE_IN)[:, None]
     return clip.replace(**{n: (getattr(clip, n) + share * (getattr(alive, n) - getattr(clip, n))).astype(np.float32)
                            for n in ("expr", "neck_pose", "eyes_pose")})
-
-
-def to_length(clip: FaceSequence, frames: int) -> FaceSequence:
-    """A clip cut, or held at its last frame, to ``frames`` frames."""
-    if len(clip) >= frames:
-        return clip.slice(0, frames)
-    tail = clip.slice(len(clip) - 1)
-    return clip.concat(*[tail] * (frames - len(clip)))

@@ -1,4 +1,4 @@
-"""English numbers, and the patterns of the quantities that a text can hold; used by quantities.py alone."""
+"""English numbers, and the patterns of the quantities that a text can hold."""
 
 from __future__ import annotations
 
@@ -87,7 +87,8 @@ SHORT_CLOCK = re.compile(r"(?<![\w:]):(?P<seconds>[0-5]\d)(?![\w:])")
 T_IS = re.compile(rf"\b(?:(?:t|time|start|end)\s?(?:==?|~)|t\s?\+)\s?(?P<number>{DIGITS})(?:\s?{UNIT})?", re.IGNORECASE)
 UNIT_FIRST = re.compile(rf"\b(?P<unit>frames?|fr?|seconds?|secs?)(?:\.?\s|\s?#|\s?no\.?\s?|\s?:\s?)\s?(?P<number>{DIGITS})"
                          rf"(?![\w%:])"
-                         rf"(?:\s?(?:-|–|—|to|and|until|till|through)\s?(?P<last>{DIGITS})(?![\w%]))?", re.IGNORECASE)
+                         rf"(?:\s?(?:-|–|—|to|and|until|till|through)\s?(?P<last>{DIGITS})"
+                         r"(?![\w%:]|\.\d|\s?(?:s|secs?|seconds?|ms)\b))?", re.IGNORECASE)
 SECOND_WORD = re.compile(rf"\b(?:at|from|until|till|between|on|of|to|by|through|in|around|after|and)\s(?:the\s)?(?:seconds?"
                           rf"|secs?)\s"
                           rf"(?:number\s)?(?P<number>{WORD}|\d+)(?![\w%])(?:\s?(?:-|–|to|and|until|till)\s?(?P<last>{WORD})"
@@ -115,7 +116,8 @@ MORE_TIME = re.compile(rf"(?:\b(?:at|over|from|until|till|within|in|to|for|after
                         re.IGNORECASE)
 NEXT_TIME = re.compile(rf"\s?(?:,\s?and|,|and)\s(?P<number>{DIGITS}|{WORD}){ENDS}(?P<other>)", re.IGNORECASE)
 IN_BRACKETS = re.compile(r"[(\[]\s?(?:at\s)?\d+(?:\.\d+)?(?:,\s?\d+(?:\.\d+)?)+\s?[)\]]")
-ANY_RANGE = re.compile(r"(?<![\w.,:/-])(?P<number>\d+(?:\.\d+)?)\s?[-–—]\s?(?P<last>\d+(?:\.\d+)?)(?![\w%:/-]|[.,]\d)")
+ANY_RANGE = re.compile(r"(?<![\w.,:/-])(?P<number>\d+(?:\.\d+)?)\s?[-–—]\s?(?P<last>\d+(?:\.\d+)?)"
+                       r"(?![\w%:/-]|[.,]\d|\s?(?:s|secs?|seconds?|ms)\b)")
 FROM_TO = re.compile(rf"\bfrom\s+(?P<number>{DIGITS}|{WORD})\s?(?:-|–|—|to|till|until|through)\s?(?P<last>{DIGITS}"
                       rf"|{WORD}){ENDS}",
                       re.IGNORECASE)
@@ -177,7 +179,7 @@ KEPT = tuple(re.compile(p, re.IGNORECASE) for p in (
     r"(?:\s?(?:\+|/|&)\s?(?:au|ad)?\d+[a-e]?[lr]?)*"
     r"(?:(?:\s?,\s?(?:and\s)?|\sand\s)\d+[a-e]?(?=\s?(?:$|[.,;:+)]|(?:and|at|for|then|together|with|on|from|in)\b)))*",
     r"(?<![\w])\d+[a-e]?(?:\s?\+\s?\d+[a-e]?)+(?![\w])",
-    rf"\b(?:{NUMBERED})\.?\s?#?:?\s?(?:\d+|{WORD})[a-d]?\b(?!\s?(?:times|x\b|s\b|sec|ms\b|%)|-\w)(?![:.]\d)",
+    rf"\b(?:{NUMBERED})\.?\s?#?:?\s?(?:\d+|{WORD})[a-d]?\b(?!\s?(?:times|x\b|s\b|sec|ms\b|%|(?:to|-|–)\s?\d)|-\w)(?![:.]\d)",
     r"\bno\.\s?\d+\b", rf"\bscale\s(?:from|of)\s(?:\d+|{WORD})\s?(?:to|-|–)\s?(?:\d+|{WORD})\b",
     # ages and decades
     rf"\b(?:aged?(?: of)?|age:|turning|turned)\s?(?:about\s)?(?:\d+|{WORD})\b",
@@ -197,7 +199,7 @@ KEPT = tuple(re.compile(p, re.IGNORECASE) for p in (
     r"brows\b|eyebrows\b|lips\b|cheeks\b|hands\b|eyelids\b|sides\b|corners\b|faces\b|things\b|words?\b|syllables?\b)",
     r"\d+\s?x\s?\d+", r"[$€£]\s?\d+(?:\.\d+)?", rf"\bcount(?:s|ing|ed)?\s(?:of|to|down from)\s(?:\d+|{WORD})\b",
     # other readings of a number
-    r"<3+", r"\([2-9]0s\)", r"(?<=[A-Z]{2} )\((?:early |mid |late )?\d\ds?\)", r"\b(?:high[ -]five|cloud nine|knocked for six"
+    r"<3+", r"(?<=[A-Z]{2} )\((?:early |mid |late )?\d\ds?\)", r"\b(?:high[ -]five|cloud nine|knocked for six"
                                                                                r"|forty winks)\b",
     r"(?<![\w.])[24](?=\s(?:me|u|you|the|my|ever|reals?|us|him|her|them|a|it|ages|now|\d+\s?(?:s|sec\w*)?)\b)"))
 ITEM = re.compile(r"(?:(?<=^)|(?<=[\s;,]))\(?(\d{1,2})[.)](?=\s+\S)")

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data_gen.performer.dynamics import minimum_jerk
-from ..data_gen.performer.transitions import state
-from ..face.clip.channels import MOTION_FIELDS
-from ..face.clip.rotation import slerp
-from ..face.clip.sequence import FaceSequence
-from .requests import CURVES
+from ...data_gen.performer.dynamics import minimum_jerk
+from ...data_gen.performer.transitions import state
+from ...face.clip.channels import MOTION_FIELDS
+from ...face.clip.rotation import slerp
+from ...face.clip.sequence import FaceSequence
+from ..requests import CURVES
 
 _LOW, _HIGH = 0.1, 0.9
 _EARLY = 0.246_636_45

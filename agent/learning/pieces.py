@@ -1,0 +1,44 @@
+"""From random schedules to pieces: windows and the motion that performs them, to train the language model on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ...common.progress import Progress, silent
+from ...data_gen.performer.animator import perform
+from ...data_gen.performer.mixture import sample_schedule
+from ...face.facs.schedule import Schedule
+from ...face.head.model import HeadModel
+from ...llm.examples import Piece
+from ...llm.windows import cut
+from ...tokenizer.codec import FaceTokenizer
+from ...tokenizer.features import to_features
+
+_CHUNK = 512
+
+
+def pieces_of(schedules: Sequence[Schedule], tokenizer: FaceTokenizer, head: HeadModel) -> Iterator[Piece]:
+    """The windows of schedules with their motion, as the procedural animator performs it."""
+    layout, step = tokenizer.layout, tokenizer.step_seconds
+    codes = tokenizer.encode_features([to_features(perform(s, head)) for s in schedules])
+    for schedule, whole in zip(schedules, codes, strict=True):
+        windows = cut(schedule, step)
+        total = windows[-1].start + windows[-1].steps
+        whole = np.concatenate([whole, np.repeat(whole[-1:], max(0, total - len(whole)), axis=0)])
+        for w in windows:
+            before = whole[w.start - 1] if w.start else layout.rest_codes
+            symbols = layout.encode(whole[w.start:w.start + w.steps], before)
+            yield Piece(tuple(w.tokens()), tuple(symbols.tolist()), tuple(int(c) for c in before))
+
+
+def make_pieces(tokenizer: FaceTokenizer, count: int, seed: int, split: str = "train",
+                progress: Progress = silent) -> Iterator[Piece]:
+    """The pieces of ``count`` random schedules; the same seed gives the same ones."""
+    head = HeadModel.default()
+    for low in range(0, count, _CHUNK):
+        part = [sample_schedule(np.random.default_rng([seed, i]), tokenizer.step_seconds, split)
+                for i in range(low, min(count, low + _CHUNK))]
+        yield from pieces_of(part, tokenizer, head)
+        progress(min(count, low + _CHUNK), count)

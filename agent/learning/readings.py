@@ -1,0 +1,77 @@
+"""From prompts and scripts to readings: texts with marks for their quantities, and scripts as tokens."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+
+from ...common.progress import Progress, silent
+from ...data_gen.text.multiply import variant
+from ...data_gen.text.noise import noisy
+from ...data_gen.text.quantities import find_quantities
+from ...data_gen.text.say import sample_asked, say
+from ...data_gen.text.written import written
+from ...face.facs.script import Script
+from ...llm.examples import Reading
+from ...llm.script_tokens import Quantities, write
+
+WRITTEN, AS_WRITTEN, NOISE = 0.6, 0.35, 0.3
+"""Shares: of readings from prompts written by hand, of those that stay as they were written, and of texts with noise."""
+
+
+def reading(text: str, script: Script) -> Reading:
+    """A text and its script as a training example.
+
+    Raises:
+        ValueError: the script says a quantity that the text does not.
+    """
+    marked = find_quantities(text)
+    return Reading(marked.text, tuple(write(script, Quantities(marked.t, marked.p, marked.c))))
+
+
+def make_readings(count: int, seed: int, progress: Progress = silent) -> Iterator[Reading]:
+    """Random readings; the same seed gives the same ones.
+
+    Kinds of written prompts are drawn by the square root of their number, so that small ones are not forgotten.
+    """
+    pools = defaultdict(list)
+    for w in written("train"):
+        pools[w.kind].append(w)
+    kinds = list(pools)
+    shares = np.sqrt([len(pools[k]) for k in kinds])
+    shares /= shares.sum()
+    made = tried = 0
+    while made < count:
+        rng = np.random.default_rng([seed, tried])
+        tried += 1
+        if rng.random() < WRITTEN:
+            pool = pools[str(rng.choice(kinds, p=shares))]
+            one = pool[int(rng.integers(len(pool)))]
+            text, script = one.text, one.script
+            if rng.random() >= AS_WRITTEN:
+                text, script = variant(text, script, rng)
+        else:
+            script = sample_asked(rng)
+            text = say(script, rng)
+        if rng.random() < NOISE:
+            text = noisy(text, rng)
+        try:
+            yield reading(text, script)
+        except ValueError:  # a quantity in words that the exact rules do not find
+            continue
+        made += 1
+        if made % 1000 == 0 or made == count:
+            progress(made, count)
+
+
+def held_out_readings() -> list[Reading]:
+    """The development prompts as readings."""
+    out = []
+    for w in written("dev"):
+        try:
+            out.append(reading(w.text, w.script))
+        except ValueError:
+            continue
+    return out

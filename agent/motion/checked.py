@@ -1,0 +1,194 @@
+"""Scripts performed and checked: the clip, what it shows of what was asked, and who performed each part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...common.progress import Progress, silent
+from ...data_gen.performer.layout import lay_out
+from ...face.clip.sequence import FaceSequence
+from ...face.clip.spontaneous import IdleConfig, add_idle
+from ...face.facs.check import CheckList, check
+from ...face.facs.measure import measure
+from ...face.facs.schedule import Schedule
+from ...face.facs.script import Script
+from ...face.facs.script_text import write_cue, write_script
+from ...face.facs.vocabulary import GROUPS
+from ..requests import Sampling
+from .windows import By, Codes, Job, Part, Performer
+
+_PLANS = 8
+"""Schedules that are tried for a script before one is performed whose rendition by the animator does not pass the check."""
+_WORST: tuple[By, ...] = ("model", "repaired", "animator")
+_LIDS = frozenset({"blink", "wink", "eye_close", "flutter_lashes"})
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A performed script."""
+
+    clip: FaceSequence
+    script: Script
+    """What was asked."""
+    schedule: Schedule
+    """When it was done."""
+    checks: CheckList
+    """What the clip shows of it, measured."""
+    by: tuple[By, ...]
+    """Who performed each cue: the model at once, the model when asked again, or the procedural animator."""
+    text: str = ""
+    """The words that were read as the script, if there were any."""
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of the cues that each performed."""
+        return {by: sum(b == by for b in self.by) / len(self.by) for by in _WORST} if self.by else {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        words = {"prompt": self.text} if self.text else {}
+        return {**words, "script": self.script.to_dict(), "line": write_script(self.script),
+                "by": list(self.by), "checks": self.checks.to_dict()}
+
+    def lines(self) -> list[str]:
+        """The script and its checks, for people."""
+        out = [f"script:      {write_script(self.script) or '(nothing to do)'}"]
+        for i, cue in enumerate(self.script.cues):
+            bad = [c.sentence for c in self.checks.failed if c.cue == i]
+            out.append(f"  {'ok ' if not bad else 'NOT'} {write_cue(cue, i == 0)} [{self.by[i]}]")
+            out += [f"        {b}" for b in bad]
+        out += [f"  NOT {c.sentence}" for c in self.checks.failed if c.cue is None]
+        if self.checks.ok:
+            out.append(f"checked:     all {len(self.checks.items)} checks hold")
+        return out + [f"note:        I don't know how a face does {w!r}; performed without it" for w in self.script.unknown]
+
+
+def plan(performer: Performer, script: Script, seed: int) -> Schedule:
+    """Times for a script; of several tries one whose rendition by the animator passes the check, else the best of them.
+
+    Raises:
+        ValueError: the script cannot be done in its length, or contradicts itself.
+    """
+    best, score = None, -1.0
+    for k in range(_PLANS):
+        schedule = lay_out(script, seed + 7919 * k, performer.tokenizer.step_seconds)
+        found = _checked(performer, script, schedule, performer.animated(schedule))
+        if found.score() > score:
+            best, score = schedule, found.score()
+        if found.ok:
+            break
+    assert best is not None
+    return best
+
+
+def perform_scripts(performer: Performer, scripts: Sequence[Script], sampling: Sampling, *, texts: Sequence[str] = (),
+                    shape: NDArray[np.float32] | None = None, repair: bool = True,
+                    progress: Progress = silent) -> list[Performance]:
+    """Perform scripts side by side; script ``i`` with the seed ``sampling.seed + i``.
+
+    Args:
+        texts: the words of each script.
+        shape: identity coefficients ``(S,)``; None is the mean face.
+        repair: whether what fails is performed again, at last by the animator.
+        progress: called with (performed scripts, of).
+
+    Raises:
+        ValueError: a script that cannot be done in its length.
+    """
+    seeds = [sampling.seed + i for i in range(len(scripts))]
+    schedules = [plan(performer, s, seed) for s, seed in zip(scripts, seeds, strict=True)]
+    out = []
+    size = max(1, performer.lm.batch_size // sampling.tries)
+    for low in range(0, len(scripts), size):
+        at = range(low, min(low + size, len(scripts)))
+        jobs = [Job(schedules[i], seeds[i]) for i in at]
+        rows: list[list[Part]] = [[] for _ in at]
+        for parts in performer.windows(jobs, sampling.tries, sampling.temperature, repair):
+            for row, part in zip(rows, parts, strict=True):
+                if part is not None:
+                    row.append(part)
+        for i, row in zip(at, rows, strict=True):
+            out.append(_finished(performer, scripts[i], schedules[i], row, sampling.idle, seeds[i], shape, repair,
+                                 texts[i] if texts else ""))
+            progress(len(out), len(scripts))
+    return out
+
+
+def _finished(performer: Performer, script: Script, schedule: Schedule, parts: list[Part], idle: bool, seed: int,
+              shape: NDArray[np.float32] | None, repair: bool, text: str) -> Performance:
+    checks = _checked(performer, script, schedule, _codes(parts))
+    if repair and not checks.ok:
+        parts, checks = _repaired(performer, script, schedule, parts, checks)
+    clip = performer.clip(_codes(parts), frames_of(schedule, performer), shape)
+    if idle and not script.still:
+        clip = add_idle(clip, seed, idle_of(script))
+        checks = check(script, measure(clip, performer.head), schedule)
+    return Performance(clip, script, schedule, checks, _by(script, schedule, parts, performer.tokenizer.step_seconds), text)
+
+
+def _repaired(performer: Performer, script: Script, schedule: Schedule, parts: list[Part],
+              checks: CheckList) -> tuple[list[Part], CheckList]:
+    """The windows in which a failed cue lies, from the animator, as far as that makes the check list better."""
+    wanted = performer.animated(schedule)
+    step = performer.tokenizer.step_seconds
+    for cues in ({c.cue for c in checks.failed if c.cue is not None}, None):
+        for k, part in enumerate(parts):
+            low, high = part.window.start * step, (part.window.start + part.window.steps) * step
+            touched = cues is None or any(e.cue in cues and e.start < high and e.end(schedule.seconds) > low
+                                          for e in schedule.events)
+            if part.by == "animator" or not touched:
+                continue
+            tried = [*parts]
+            tried[k] = replace(part, codes=wanted[part.window.start:part.window.start + part.window.steps], by="animator")
+            found = _checked(performer, script, schedule, _codes(tried))
+            if found.score() > checks.score():
+                parts, checks = tried, found
+            if checks.ok:
+                return parts, checks
+    return parts, checks
+
+
+def _codes(parts: Iterable[Part]) -> Codes:
+    return np.concatenate([p.codes for p in parts])
+
+
+def _checked(performer: Performer, script: Script, schedule: Schedule, codes: Codes) -> CheckList:
+    clip = performer.clip(codes, frames_of(schedule, performer))
+    return check(script, measure(clip, performer.head), schedule)
+
+
+def frames_of(schedule: Schedule, performer: Performer) -> int:
+    """Frames of a performance, exact to the frame."""
+    return max(1, round(schedule.seconds * performer.tokenizer.config.fps))
+
+
+def idle_of(script: Script) -> IdleConfig:
+    """The idle layer of a performance: none of what the script counts or forbids."""
+    forbidden = frozenset().union(*(GROUPS.get(n.name, {n.name}) for n in script.never)) if script.never else frozenset()
+    names = {c.name for c in script.cues}
+    lids = bool(names & _LIDS or forbidden & _LIDS)
+    gaze, head = bool(forbidden & {"gaze_left", "gaze_up"}), bool(forbidden & {"nod", "turn_left"})
+    usual = IdleConfig()
+    return replace(usual, blink_rate=0.0 if lids else usual.blink_rate, saccade_rate=0.0 if gaze else usual.saccade_rate,
+                   microsaccade_rate=0.0 if gaze else usual.microsaccade_rate, head_drift=0.0 if head else usual.head_drift)
+
+
+def _by(script: Script, schedule: Schedule, parts: Sequence[Part], step: float) -> tuple[By, ...]:
+    """For each cue the last resort that any window of it needed."""
+    out: list[By] = []
+    for i in range(len(script.cues)):
+        worst: By = "model"
+        for event in schedule.events:
+            if event.cue != i:
+                continue
+            for part in parts:
+                low, high = part.window.start * step, (part.window.start + part.window.steps) * step
+                if event.start < high and event.end(schedule.seconds) > low:
+                    worst = max(worst, part.by, key=_WORST.index)
+        out.append(worst)
+    return tuple(out)
