@@ -179,7 +179,7 @@ class MotionTask(Task):
     def batches(self, reached: Reached) -> Iterator[tuple[Batch, dict[str, Any]]]:
         """Of each ``num_processes`` batches this process's one, with the position after them all."""
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        stream = self.stream.batches(_position(reached.position, self.config.data))
+        stream = self.stream.batches(_position(reached.position, self.config.data), self.config.run.workers)
         data = digest(asdict(self.config.data))
         while True:
             group = [next(stream) for _ in range(world)]
