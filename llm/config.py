@@ -116,6 +116,7 @@ class RunConfig:
         val_examples: validation sequences of each kind.
         seed: of everything random.
         threads: CPU threads; 0 leaves PyTorch's choice.
+        workers: processes that make batches ahead; 0 makes them in between.
     """
 
     max_steps: Count = 0
@@ -125,6 +126,7 @@ class RunConfig:
     val_examples: Count = 64
     seed: Count = 0
     threads: Count = 0
+    workers: Count = 0
 
     def __post_init__(self) -> None:
         if self.max_steps + self.max_minutes <= 0:

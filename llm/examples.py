@@ -9,10 +9,13 @@ replaying anything.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, count
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -374,18 +377,50 @@ class Stream:
         order = np.random.default_rng([self.seed, 2, number]).permutation(len(batches))
         return [batches[i] for i in order]
 
-    def batches(self, start: Position | None = None) -> Iterator[tuple[Batch, Position]]:
-        """Batches from ``start`` on, each with the position after it."""
+    def collated(self, number: int) -> list[Batch]:
+        """The batches of one window as tensors."""
+        return [collate(self.template, group) for group in self.window(number)]
+
+    def batches(self, start: Position | None = None, workers: int = 0) -> Iterator[tuple[Batch, Position]]:
+        """Batches from ``start`` on, each with the position after it.
+
+        Args:
+            workers: processes that make windows ahead; the batches and their order are the same with any number.
+        """
         start = start or Position()
-        number, skip, empty = start.window, start.batch, 0
-        while True:
-            window = self.window(number)
+        skip, empty = start.batch, 0
+        for number, window in self._windows(start.window, workers):
             empty = 0 if window else empty + 1
             if empty > 20:
                 raise ValueError(f"no sequence fits in data.max_tokens = {self.config.max_tokens}; raise it")
             for index in range(skip, len(window)):
-                yield collate(self.template, window[index]), Position(number, index + 1)
-            number, skip = number + 1, 0
+                yield window[index], Position(number, index + 1)
+            skip = 0
+
+    def _windows(self, first: int, workers: int) -> Iterator[tuple[int, list[Batch]]]:
+        if not workers:
+            for number in count(first):
+                yield number, self.collated(number)
+        # processes are forked, so that they share the data; they only make arrays
+        with ProcessPoolExecutor(workers, get_context("fork"), _share, (self,)) as pool:
+            ahead = deque((n, pool.submit(_made, n)) for n in range(first, first + 2 * workers))
+            while True:
+                number, window = ahead.popleft()
+                ahead.append((number + 2 * workers, pool.submit(_made, number + 2 * workers)))
+                yield number, window.result()
+
+
+_shared: list[Stream] = []
+
+
+def _share(stream: Stream) -> None:
+    """In a worker: what it makes batches of."""
+    torch.set_num_threads(1)
+    _shared[:] = [stream]
+
+
+def _made(number: int) -> list[Batch]:
+    return _shared[0].collated(number)
 
 
 def by_length(examples: Sequence[Encoded], budget: int) -> list[list[Encoded]]:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...common.progress import Progress, silent
+from ...data_gen.asked import sample
 from ...data_gen.text.multiply import variant
 from ...data_gen.text.noise import noisy
 from ...data_gen.text.quantities import find_quantities
-from ...data_gen.text.say import sample_asked, say
+from ...data_gen.text.say import say
 from ...data_gen.text.written import written
 from ...face.facs.script import Script
 from ...llm.examples import Reading
@@ -53,7 +54,7 @@ def make_readings(count: int, seed: int, progress: Progress = silent) -> Iterato
             if rng.random() >= AS_WRITTEN:
                 text, script = variant(text, script, rng)
         else:
-            script = sample_asked(rng)
+            script = sample(rng)
             text = say(script, rng)
         if rng.random() < NOISE:
             text = noisy(text, rng)

@@ -73,36 +73,37 @@ class Performer:
 
         Args:
             jobs: what to perform.
-            candidates: samples of each window; with 1 and without ``repair`` it is the model alone.
-            temperature: of the samples; the first is the likeliest motion.
+            candidates: most samples of each window, the first of which is the likeliest motion; as soon as one agrees, no more
+                are made. With 1 and without ``repair`` it is the model alone.
+            temperature: of the samples.
             repair: sample windows that do not agree once more, and take what still does not from the animator.
 
         Yields:
             For each job its next window, None when it is over.
         """
+        rounds: list[tuple[int, float, By]] = [(1, 0.0, "model"), (candidates - 1, temperature, "model")]
+        if repair:
+            rounds.append((max(4, candidates), 1.4 * temperature, "repaired"))
         plans = [cut(job.schedule, self.tokenizer.step_seconds) for job in jobs]
         wanted = [self.animated(job.schedule) for job in jobs]
         done: list[Codes] = [np.array([job.before or self.tokenizer.layout.rest_codes], np.int64) for job in jobs]
         for k in range(max(map(len, plans))):
             live = [i for i, plan in enumerate(plans) if k < len(plan)]
             parts: list[Part | None] = [None] * len(jobs)
-            for round_ in range(2 if repair else 1):
+            for round_, (tries, warmth, by) in enumerate(rounds):
                 missing = [i for i in live if (p := parts[i]) is None or p.agreement < 1.0]
-                if not missing:
-                    break
-                tries = candidates if round_ == 0 else max(4, candidates)
                 draws = [(i, t) for i in missing for t in range(tries)]
-                greedy = round_ == 0
-                made = self._sample([plans[i][k] for i, _ in draws], [done[i][-1] for i, _ in draws],
-                                    [(jobs[i].seed, 1000 * k + 100 * round_ + t) for i, t in draws],
-                                    [0.0 if greedy and t == 0 else temperature * (1.0 + 0.4 * round_) for _, t in draws])
+                if not draws:
+                    continue
+                made = self.lm.perform_windows([plans[i][k] for i, _ in draws], [done[i][-1].tolist() for i, _ in draws],
+                                               [(jobs[i].seed, 1000 * k + 100 * round_ + t) for i, t in draws], Draw(warmth))
                 for (i, _), codes in zip(draws, made, strict=True):
                     best = parts[i]
                     if best is not None and best.agreement == 1.0:
                         continue
                     share = self._agreement(done[i], codes, wanted[i], plans[i][k])
                     if best is None or share > best.agreement:
-                        parts[i] = Part(plans[i][k], codes, "model" if round_ == 0 else "repaired", share)
+                        parts[i] = Part(plans[i][k], codes, by, share)
             for i in live:
                 part, window = parts[i], plans[i][k]
                 assert part is not None
@@ -116,16 +117,6 @@ class Performer:
         codes = self.tokenizer.encode_features([to_features(perform(schedule, self.head))])[0]
         total = max(1, round(schedule.seconds / self.tokenizer.step_seconds))
         return np.concatenate([codes, np.repeat(codes[-1:], max(0, total - len(codes)), axis=0)])[:total]
-
-    def _sample(self, windows: Sequence[Window], before: Sequence[Codes], seeds: Sequence[tuple[int, int]],
-                temperatures: Sequence[float]) -> list[Codes]:
-        out: dict[int, Codes] = {}
-        for value in sorted(set(temperatures)):
-            at = [i for i, t in enumerate(temperatures) if t == value]
-            made = self.lm.perform_windows([windows[i] for i in at], [before[i].tolist() for i in at], [seeds[i] for i in at],
-                                           Draw(value))
-            out.update(zip(at, made, strict=True))
-        return [out[i] for i in range(len(windows))]
 
     # -- agreement ----------------------------------------------------------------------
     def _agreement(self, done: Codes, codes: Codes, wanted: Codes, window: Window) -> float:

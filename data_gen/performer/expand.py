@@ -199,7 +199,9 @@ def expand(index: int, cue: Cue, rng: np.random.Generator, rather_without: Banne
     copies: list[Items] = []
     for _ in range(1 if cue.kind == "action" else max(count, 1)):
         if cue.kind in ("action", "emotion"):
-            strength = 1.0 if cue.action in FULL else cue.strength or (1.0 if cue.name == "eye_close" else _USUAL[cue.kind])
+            # one word is said clearly: two small openings of the jaw would be none
+            whole = cue.name == "eye_close" or cue.name == "talking" and count in (1, 2)
+            strength = 1.0 if cue.action in FULL else cue.strength or (1.0 if whole else _USUAL[cue.kind])
             side: Side = "both" if cue.name in DIRECTIONS else cue.side
             if cue.kind == "emotion":
                 kept = permitted(cue.name, side, without) or [(cue.name, side)]

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ...face.facs.poses import pose_of
 from ...face.facs.schedule import Schedule, Style
 from ...face.facs.script import MAX_SECONDS, Cue, Script
 from ...face.facs.vocabulary import ACTION, DIRECTIONS
 from .expand import Banned, Move, banned, expand
 from .items import TIMING, span
-from .placed import FRAME, REST, Placed, events_of, interrupted
+from .placed import AXES, FRAME, REST, Placed, events_of, interrupted
 from .sampler import STEP, regions
 
 _HARDEST = 3.0
@@ -72,6 +73,15 @@ def _near(a: Move, b: Move) -> bool:
     """Whether two moves turn the same thing, so that one's return could be taken for a part of the other."""
     mine, other = ({ACTION[n].region for n in move.names if n in ACTION} for move in (a, b))
     return bool(mine & other & {"head", "gaze", "jaw"})
+
+
+def _opposed(a: Move, b: Move) -> bool:
+    """Whether two moves take head, eyes or jaw the opposite ways."""
+    if not (a.single and b.single) or a.single.period or b.single.period:
+        return False
+    ways = ({c: v for c, v in pose_of(m.single.name).items() if c.startswith(AXES)} for m in (a, b) if m.single)
+    mine, other = ways
+    return any(v * other.get(c, 0.0) < 0.0 for c, v in mine.items())
 
 
 def _stays(cue: Cue) -> bool:
@@ -171,6 +181,8 @@ class _Layout:
                 begin = cue.start
             elif cue.pause is not None:
                 begin = start + cue.pause
+            elif _opposed(host.move, move):  # the one, then the other
+                begin = self._up(host.apex + REST, step)
             elif brief and (host.stays or host.move.lasts or self._contains(host, move, ease)):
                 # during what lasts: once that is there
                 late = self._up(host.apex + (REST if _near(host.move, move) else 0.0), step) - start

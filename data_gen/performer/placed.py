@@ -14,7 +14,8 @@ from .items import FULL, Item, Items, fitted, span
 REST = 0.32
 """Shortest rest at the end of a clip, s; not after what is held or said to last to the end."""
 FRAME = 0.04
-_AXES = ("head", "gaze", "jaw_y")
+AXES = ("head", "gaze", "jaw_y")
+"""Beginnings of the channels that have a direction."""
 _EPS = 1e-6
 
 
@@ -118,7 +119,7 @@ def _axis(event: Event) -> frozenset[str]:
     """The angles that an event holds."""
     if event.is_emotion or ACTION[event.name].cyclic or event.cycles > 1:
         return frozenset()
-    return frozenset(c for c in pose_of(event.name) if c.startswith(_AXES))
+    return frozenset(c for c in pose_of(event.name) if c.startswith(AXES))
 
 
 def interrupted(events: Sequence[Event], seconds: float) -> list[Event]:

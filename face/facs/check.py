@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from .evidence.match import GAP, LATE, ORDER, Match, late
-from .evidence.parts import WEAK_PART
+from .evidence.parts import WEAK_PART, restful
 from .evidence.spans import IDLE, Span
 from .measure import Measurement
 from .schedule import Schedule
@@ -44,6 +44,8 @@ TALK_SHARE = 0.25
 """Syllables run into each other: their count may be off by this share."""
 UNSEEN = 0.26
 """What is asked for weaker than this lies below the thresholds of the measurement."""
+UNSEEN_SWING = 0.34
+"""The same of nods and shakes, which grow smaller from swing to swing."""
 FOREIGN = 0.3
 """The weakest strength that has a name; less is no action that a viewer would name."""
 LENGTH = 0.1
@@ -145,7 +147,7 @@ class _Checker:
         if not self.match.parts[i]:
             return Check("present", i, True, name, "all that shows it should not happen", None,
                          f"{name}: all that shows it should not happen")
-        if (cue.strength or 1.0) < UNSEEN and cue.name != "neutral":
+        if (cue.strength or 1.0) < (UNSEEN_SWING if cue.name in ("nod", "shake") else UNSEEN) and cue.name != "neutral":
             return Check("present", i, True, name, "nothing", None, f"{name}: too faint to be measured")
         elsewhere = [s for group in self.match.parts[i] for p in group for s in self.match.matching(p)]
         opposite = [s for s in self.spans.get(_mirror(cue.action), []) if cue.name in DIRECTIONS]
@@ -182,14 +184,17 @@ class _Checker:
             ok = abs(got - want) <= slack if within is None else within
             return _made(kind, i, ok, f"{says(cue)}: {what}", f"{want:g} s", f"{got:.2f} s", round(slack, 3))
 
+        if cue.kind != "emotion" and restful(self.match.parts[i]):
+            return  # nobody can say when a rest begins that looks like the rest before it
         span = self.match.extent(i, span)
         fading = FADE if i + 1 < len(self.found) and self.script.cues[i + 1].join == "into" else 0.0
         if cue.start is not None:
-            yield timed("start", "start at", cue.start, span.start, START + late(cue) - LATE)
+            yield timed("start", "start at", cue.start, span.start,
+                        START + late(cue) - LATE + FADE * (cue.name == "neutral"))
         if cue.pause is not None and i and (before := self.found[i - 1]) is not None:
             yield timed("start", "after a rest of", cue.pause, span.start - before.end, START)
         if cue.end is not None and cue.end < self.m.seconds:
-            late_end = cue.end - END <= span.end <= cue.end + END + fading
+            late_end = cue.end - END <= span.end and (span.end <= cue.end + END + fading or cue.name == "neutral")
             yield timed("end", "end at", cue.end, span.end, END + fading, late_end)
         if cue.held:
             yield timed("end", "stay until", round(self.m.seconds, 2), span.end, HELD, span.end >= self.m.seconds - HELD)
@@ -206,7 +211,7 @@ class _Checker:
             yield timed("duration", "onset of", cue.onset, got, slack, seen)
 
     def _strength(self, i: int, cue: Cue, span: Span) -> Iterator[Check]:
-        if cue.strength is None or cue.name == "neutral":
+        if cue.strength is None or cue.name in ("neutral", "blink"):  # a blink closes the eyes whatever its strength
             return
         slack = STRENGTH if cue.kind in ("action", "emotion") and cue.name != "talking" else LOOSE_STRENGTH
         if (got := self._strength_of(i, cue, span)) is None:
@@ -241,17 +246,21 @@ class _Checker:
         before, former = self.found[i - 1], self.script.cues[i - 1]
         if before is None:
             return
+        resting = any(restful(self.match.parts[k]) for k in (i - 1, i))
         blends = {"feeling", "behaviour"} & {cue.kind, former.kind}
         if cue.join == "with":
             group = self.match.group(i)
             lasting = self.script.cues[group[0]].held
             others = [s for k in group if k < i and (s := self.found[k]) is not None]
-            ok = any(span.together(s) for s in (others if lasting else [before])) or "neutral" in (cue.name, former.name)
+            ok = any(span.together(s) for s in (others if lasting else [before]))
+            # a rest is what others leave of it; a blend is found in its own time, which is that of the other
+            ok = ok or resting or bool(blends and self.windows[i] and self.windows[i - 1])
             yield _made("together", i, ok, f"{says(cue)} together with {says(former)}", "at the same time",
                         f"{span.start:.2f} to {span.end:.2f} s and {before.start:.2f} to {before.end:.2f} s")
         elif cue.join == "into":
             gap = span.start - before.end
-            ok = gap <= GAP and (bool(blends) or span.start >= before.start + ORDER and span.end > before.end - ORDER)
+            takes_over = span.start >= before.start + ORDER and span.end > before.end - ORDER
+            ok = (gap <= GAP or resting) and (bool(blends) or takes_over)
             yield _made("order", i, ok, f"{says(former)} turns into {says(cue)} without a rest", "no rest between",
                         f"{max(gap, 0.0):.2f} s between" if span.start > before.start else "the other order", GAP)
         elif (cue.start is None or former.start is None) and not (blends and self.windows[i] and self.windows[i - 1]):

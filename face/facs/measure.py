@@ -82,6 +82,8 @@ class MeasureConfig:
     """Smallest swing of the jaw while talking."""
     talk_half_cycle: Positive = 0.36
     """Longest half cycle of the jaw while talking, s."""
+    syllable_half: Positive = 0.2
+    """The same of a syllable or two, fewer than ``talk_swings``: a mouth that only opens takes longer."""
     talk_swings: Annotated[int, Field(ge=2)] = 5
     """Fewest swings of the jaw that are talking."""
 
@@ -122,7 +124,7 @@ class Measurement:
     fps: float
     seconds: float
     minor: tuple[MeasuredAction, ...] = ()
-    """Minor actions (``vocabulary.Action.minor``) that are no part of the others."""
+    """Minor actions (``vocabulary.Action.minor``) that are no part of the others, and a syllable or two of talking."""
 
     @property
     def everything(self) -> tuple[MeasuredAction, ...]:
@@ -199,6 +201,8 @@ def measure_signals(signals: Signals, config: MeasureConfig | None = None) -> Me
     for name, chains in (("nod", nods), ("shake", shakes), ("talking", talks)):
         found += [_cyclic(name, o, signals) for o in chains]
     found += _lids(signals, intensity, cfg)
+    syllables = [o for o in _oscillations(signals, "talking", signals.jaw[:, 0], cfg.talk_deg, cfg.syllable_half, 2)
+                 if o.first > 0 and o.swings < cfg.talk_swings]
     covered = {"look_up": nods, "look_down": nods, "turn_left": shakes, "turn_right": shakes, **dict.fromkeys(_SPOKEN, talks)}
     for name in _SUSTAINED:
         if name in signals.measurable:
@@ -208,8 +212,13 @@ def measure_signals(signals: Signals, config: MeasureConfig | None = None) -> Me
     found.sort(key=lambda a: (a.onset, _ORDER.index(a.name)))
     felt = _through_closures({**signals.intensity, **signals.mean})
     emotion = estimate_emotion(_without_speech(felt, talks, signals.fps), signals.fps)
-    main, minor = (tuple(a for a in found if ACTION[a.name].minor is m) for m in (False, True))
-    return Measurement(main, emotion, signals.fps, len(signals) / signals.fps, minor)
+    main, minor = ([a for a in found if ACTION[a.name].minor is m] for m in (False, True))
+    # a jaw that moves fast within an utterance or a longer opening is no other word
+    wide = [a for a in main if a.name == "talking" or a.name == "mouth_open" and a.offset - a.onset > 2.0 * cfg.talk_half_cycle]
+    minor += [_cyclic("talking", o, signals) for o in syllables
+              if not any(o.onset < a.offset and a.onset < o.offset for a in wide)]
+    minor.sort(key=lambda a: (a.onset, _ORDER.index(a.name)))
+    return Measurement(tuple(main), emotion, signals.fps, len(signals) / signals.fps, tuple(minor))
 
 
 def _by_side(name: str, segment: Segment, intensity: dict[str, Array], signals: Signals, cfg: MeasureConfig

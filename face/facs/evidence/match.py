@@ -24,7 +24,7 @@ REPEAT = 0.5
 PERIOD = 1.2
 """The same of one that has a count: repetitions are seldom farther apart."""
 PART = 0.5
-"""In a blend of two emotions this share of one's defining actions shows it; the other hides the rest."""
+"""Of an emotion, feeling or behaviour beside another at the same time, this share of what shows it; the rest may be hidden."""
 
 
 class Match:
@@ -125,10 +125,12 @@ class Match:
 
     def matching(self, part: Part) -> list[Span]:
         """Spans of a part's names; those of another side only where there are none of its own."""
-        rows = []
+        rows: list[Span] = []
         for text in part.names:
             name, _, own = text.partition(".")
-            rows += [s for s in self.spans.get(name, []) if not own or s.side == own]
+            # a movement that is measured under two names counts once
+            rows += [s for s in self.spans.get(name, []) if (not own or s.side == own) and (
+                name == part.names[0] or not any(s.shared(r.start, r.end) > 0 for r in rows))]
         right = [s for s in rows if part.side in (None, s.side)]
         return sorted(right or rows, key=lambda s: s.start)
 
@@ -138,6 +140,7 @@ class Match:
         rows: list[Span] = []
         # what answers one cue cannot answer another of the same name, unless that one takes over from it
         used = self._answers.get(cue.action, set()) if cue.join != "into" else set()
+        answered = 0
         for group in groups:
             best: list[Span] = []
             for part in group:
@@ -148,10 +151,12 @@ class Match:
                     near = [s for s in near if s.start >= anchor.start]
                 if sum(s.count for s in near) >= part.times and (not best or part.side == near[0].side):
                     best = near if part.times > 1 or cue.count else near[:1]
-            if not best:
+            if not best and (cue.kind not in ("feeling", "behaviour") or not self.in_group(i)):
                 return None
+            answered += bool(best)
             rows += best
-        return joined(rows, cue.action) if rows else None
+        # what is done at the same time may hide some of it
+        return joined(rows, cue.action) if rows and answered >= PART * len(groups) else None
 
     def _run_of(self, i: int, near: list[Span], start: float, anchor: Span | None) -> list[Span]:
         """The occurrences of an action that belong to one cue."""
@@ -214,8 +219,13 @@ class Match:
                 allowed.append((explains(cue), min(t[0] for t in times) - far, max(t[1] for t in times) + far,
                                 cue.action if cue.kind == "action" else ""))
         rows = [s for name, spans in self.spans.items() if name in ACTION for s in spans if not s.actions & self.taken]
-        return [s for s in rows if not any(s.name in names and s.name != own and _inside(s, a, b)
+        return [s for s in rows if not any(_named(s) & names and s.name != own and _inside(s, a, b)
                                            for names, a, b, own in allowed)]
+
+
+def _named(s: Span) -> frozenset[str]:
+    """What a movement can be called: a syllable or two is also a mouth that opens for a moment."""
+    return frozenset({s.name, "mouth_open"}) if s.name == "talking" and s.count < 3 else frozenset({s.name})
 
 
 def late(cue: Cue) -> float:

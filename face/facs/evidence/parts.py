@@ -10,6 +10,8 @@ from ..vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, FEELING, GROUPS, Behavio
 
 WEAK_PART = 0.35
 """A part of a blend that is weaker than this may stay below the thresholds of the measurement; it is not asked for."""
+_SAME = {"eye_close": {"blink"}, "mouth_open": {"talking"}}
+"""What cannot be done, either, by a face that should not do this."""
 _SMILES = frozenset({"smile", "happiness", "contempt"})
 _IN_SMILES = frozenset({"upper_lip_raise", "lower_lip_depress", "cheek_raise", "dimple"})
 """What a smile brings along (signals.py); beside one it is not seen by itself."""
@@ -42,6 +44,11 @@ def parts_of(cue: Cue, without: frozenset[str] = frozenset(), grouped: bool = Fa
     return tuple(group for group in kept if group)
 
 
+def restful(groups: tuple[tuple[Part, ...], ...]) -> bool:
+    """Whether a cue asks for rest, as ``neutral`` or ``calm`` do."""
+    return any("neutral" in p.names for group in groups for p in group)
+
+
 def never_actions(nevers: tuple[Never, ...]) -> frozenset[str]:
     """The actions that should not happen on either side."""
     out: set[str] = set()
@@ -52,7 +59,7 @@ def never_actions(nevers: tuple[Never, ...]) -> frozenset[str]:
             out |= {f"{n.name}_{s}" for s in ("left", "right") if n.side in ("both", s)}
         elif n.side == "both" and n.name in ACTION:
             out.add(sided(n.name, n.side))
-    return frozenset(out)
+    return frozenset(out.union(*(_SAME.get(n, set()) for n in out)))
 
 
 def _parts_of(cue: Cue, grouped: bool) -> tuple[tuple[Part, ...], ...]:
@@ -80,7 +87,7 @@ def _flaps(b: Behaviour) -> bool:
 
 def _action_names(cue: Cue, grouped: bool = False) -> tuple[str, ...]:
     """The action, and what the same movement is called when it is slower or quicker than usual."""
-    long = cue.held or max(cue.seconds or 0.0, cue.hold or 0.0) >= 0.6
+    long = cue.held or max(cue.seconds or 0.0, cue.hold or 0.0, (cue.end or 0.0) - (cue.start or cue.end or 0.0)) >= 0.6
     slow = (cue.speed or 1.0) < 1.0 or (cue.seconds or 0.0) / (cue.count or 1) >= (0.5 if cue.name == "talking" else 1.0)
     more: tuple[str, ...] = ()
     few = (cue.count or 0) in (1, 2, 3)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from facelm.data_gen.text.lexicon import EMOTION_ADJECTIVES, LEXICON, parse_phrase
+from facelm.data_gen.text.lexicon import EMOTION_ADJECTIVES, LEXICON, gerund, parse_phrase, past_forms, third
 from facelm.face.facs.vocabulary import (
     ACTION,
     BEHAVIOUR,
@@ -147,3 +148,13 @@ def test_the_page_of_behaviours_is_that_of_the_tables(monkeypatch: pytest.Monkey
 
     written = (root / "docs" / "behaviours.md").read_text(encoding="utf-8")
     assert written == behaviour_tables.page(), "run python scripts/behaviour_tables.py"
+
+
+def test_every_verb_of_a_behaviour_is_inflected_as_english_is() -> None:
+    verbs = {w.partition("|")[0] for b in BEHAVIOUR.values() for w in b.words}
+    assert {third(v) for v in verbs if v in ("cry", "go", "kiss", "watch")} == {"cries", "goes", "kisses", "watches"}
+    # one short vowel between consonants doubles the last one; past forms of irregular verbs are listed
+    short = {v for v in verbs if re.fullmatch(r"[^aeiou]*[aeiou][^aeiouwxy]", v)}
+    assert {v: gerund(v) for v in short if gerund(v) != v + v[-1] + "ing"} == {}
+    assert [past_forms(v)[0] for v in ("hold", "take", "sing", "throw", "weep")] == ["held", "took", "sang", "threw", "wept"]
+    assert not [v for v in verbs if " " in v or "{" in v]
