@@ -91,7 +91,7 @@ UNIT_FIRST = re.compile(rf"\b(?P<unit>frames?|fr?|seconds?|secs?)(?:\.?\s|\s?#|\
                          r"(?![\w%:]|\.\d|\s?(?:s|secs?|seconds?|ms)\b))?", re.IGNORECASE)
 SECOND_WORD = re.compile(rf"\b(?:at|from|until|till|between|on|of|to|by|through|in|around|after|and)\s(?:the\s)?(?:seconds?"
                           rf"|secs?)\s"
-                          rf"(?:number\s)?(?P<number>{WORD}|\d+)(?![\w%])(?:\s?(?:-|–|to|and|until|till)\s?(?P<last>{WORD})"
+                          rf"(?:number\s)?(?P<number>{WORD}|\d+(?:\.\d+)?)(?![\w%])(?:\s?(?:-|–|to|and|until|till)\s?(?P<last>{WORD})"
                           rf"(?!\s(?:sec|second)))?", re.IGNORECASE)
 FRAMES = re.compile(r"(?<![\w.])(?P<number>\d+)(?:f|fr)\b", re.IGNORECASE)
 F_NUMBER = re.compile(r"\bf(?P<number>\d+)(?:\s?(?:-|–|to)\s?f?(?P<last>\d+))?\b", re.IGNORECASE)

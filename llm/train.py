@@ -86,8 +86,8 @@ def train(
         resume: go on from the checkpoint there is.
         progress: see ``common.training.fit``.
         info: written into the adapter's card.
-        init: directory of a saved adapter to start from (same base, layers, rank and motion tokenizer); script tokens that it
-            lacks start from what they mean. A checkpoint in ``out`` wins over it.
+        init: directory of a saved adapter to start from (same base, layers and rank); script tokens that it lacks start from
+            what they mean, the motion rows of another motion tokenizer anew. A checkpoint in ``out`` wins over it.
 
     Raises:
         FileNotFoundError, ValueError: see ``read_clips``, ``load_base``, ``read_adapter``; a checkpoint of another configuration.
@@ -102,20 +102,22 @@ def train(
     model = MotionModel(base, vocabulary, config.lora, config.run.seed)
     if init is not None:
         known = MotionVocabulary.from_json(read_card(init)["vocabulary"])
-        if known.layout != layout:
-            raise ValueError(f"{init} was trained on another motion tokenizer; start from one that was trained on this one")
         model.load_adapter_state(_with_rows(read_adapter(init), known, model))
     return main(setup(config, model, data, held_out, Path(out), resume), progress, info)
 
 
 def _with_rows(state: dict[str, Tensor], known: MotionVocabulary, model: MotionModel) -> dict[str, Tensor]:
-    """An adapter's tensors with the rows of the model's vocabulary; those that the adapter lacks are the model's own."""
-    rows = model.rows.detach().clone()
-    motion = 2 + known.layout.n_symbols
-    rows[:motion] = state[PeftLayout.ROWS][:motion].to(rows)
+    """An adapter's tensors with the rows of the model's vocabulary; those that the adapter lacks are the model's own.
+
+    The motion rows of another tokenizer mean other movements and are left out.
+    """
+    rows, own = model.rows.detach().clone(), model.vocabulary
+    old, new = 2 + known.layout.n_symbols, 2 + own.layout.n_symbols
+    kept = old if known.layout == own.layout else 2
+    rows[:kept] = state[PeftLayout.ROWS][:kept].to(rows)
     for name, at in known.script.at.items():
-        if name in model.vocabulary.script.at:
-            rows[motion + model.vocabulary.script.at[name]] = state[PeftLayout.ROWS][motion + at].to(rows)
+        if name in own.script.at:
+            rows[new + own.script.at[name]] = state[PeftLayout.ROWS][old + at].to(rows)
     return {**state, PeftLayout.ROWS: rows}
 
 

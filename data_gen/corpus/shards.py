@@ -181,7 +181,7 @@ def load_clip(row: Mapping[str, Any]) -> FaceSequence:
     """
     try:
         frames, fps = int(row["n_frames"]), float(row["fps"])
-        head = HeadRef(**json.loads(row["head"]))
+        head = HeadRef.stored(**json.loads(row["head"]))
         flat = {name: np.asarray(row[name], np.float32) for name in MOTION}
     except (KeyError, TypeError, ValueError) as err:
         raise ValueError(f"not a row of a facelm corpus: {type(err).__name__} {err}") from err

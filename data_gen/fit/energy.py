@@ -29,6 +29,19 @@ LIDS = tuple(i for i, n in enumerate(EXPR_NAMES) if n.startswith("eyeBlink"))
 _FAINT: dict[str, float] = {"browInnerUp": 0.5, "cheekPuff": 1.5, "mouthPucker": 0.5, "noseSneerLeft": 0.5, "noseSneerRight": 0.5,
                           "eyeSquintLeft": 0.3, "eyeSquintRight": 0.3, "mouthUpperUpLeft": 0.3, "mouthUpperUpRight": 0.3}
 """Shapes that move few points by little, or that the detector shows by half: the same prior would shrink them most."""
+
+
+def _sides(side: str = "", **shapes: float) -> dict[str, float]:
+    return {name + s: x for name, x in shapes.items() for s in ((side,) if side else ("Left", "Right"))}
+
+
+_TOGETHER: dict[str, dict[str, float]] = {
+    "smile": _sides(mouthSmile=0.95, mouthDimple=0.15), "wink_left": _sides("Left", eyeBlink=1, cheekSquint=0.5),
+    "wink_right": _sides("Right", eyeBlink=1, cheekSquint=0.5),
+    "happiness": _sides(mouthSmile=0.9, cheekSquint=0.7, eyeSquint=0.55, mouthDimple=0.15),
+    "disgust": _sides(noseSneer=1, mouthUpperUp=0.75, browDown=0.3) | {"mouthShrugLower": 0.15}}
+"""What goes together on a face that is fitted, where it differs from what facelm performs (face/assets/facs.yaml): people also
+smile with closed lips, and a prior that ties the lips to the smile would part them. The learned prior was made with these."""
 _JAW_RANGE = ((-0.03, 0.55), (-0.15, 0.15), (-0.08, 0.08))
 _GAZE_LIMIT = 0.7
 
@@ -330,8 +343,8 @@ def _precision(config: FitConfig, size: int, named: bool) -> Array:
     if not named:  # the columns of a statistical head are in standard deviations, and independent
         return np.eye(size, dtype=np.float32)
     moves = np.zeros((len(ACTION_POSES) + len(EMOTION_POSES), size))
-    for row, pose in zip(moves, [*ACTION_POSES.values(), *EMOTION_POSES.values()], strict=True):
-        for name, weight in pose.items():
+    for row, (of, pose) in zip(moves, [*ACTION_POSES.items(), *EMOTION_POSES.items()], strict=True):
+        for name, weight in (_TOGETHER.get(of) or pose).items():
             if name in EXPR_INDEX:
                 row[EXPR_INDEX[name]] = weight
     common = moves.T @ moves + 1e-3 * np.eye(size)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ...common.files import atomic_file
 from ...face.clip.canonical import orientation
-from ...face.clip.sequence import FaceSequence
+from ...face.clip.sequence import FaceSequence, HeadRef
 
 FORMAT, FORMAT_VERSION = "facelm-expressions", 1
 CKPLUS: tuple[str, ...] = ("happiness", "disgust", "anger", "fear", "surprise", "contempt", "sadness")
@@ -198,9 +198,9 @@ class ExpressionSet:
                 arrays = {k: npz[k] for k in _ARRAYS}
             if (tag := [about["format"], about["version"]]) != [FORMAT, FORMAT_VERSION]:
                 raise ValueError(f"format is {tag}; this version reads {[FORMAT, FORMAT_VERSION]}")
-            return cls(name=dataset_name(about["name"]), title=about["title"], labels=tuple(about["labels"]), head=about["head"],
-                       skipped=tuple(Skip(*s) for s in about["skipped"]), notes=tuple(about["notes"]),
-                       settings=about["settings"], **arrays)
+            return cls(name=dataset_name(about["name"]), title=about["title"], labels=tuple(about["labels"]),
+                       head=HeadRef.stored_text(about["head"]), skipped=tuple(Skip(*s) for s in about["skipped"]),
+                       notes=tuple(about["notes"]), settings=about["settings"], **arrays)
         except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as err:
             raise ValueError(f"{path} is not an expression set written by facelm, or is damaged ({err})") from err
 

@@ -33,6 +33,12 @@ FloatArray = NDArray[np.float32]
 _KEYS = ("expr", *MOTION_FIELDS, "shape", "valid", "fps", "head", "format")
 
 
+_LATER = {"ca12f3e31a85c5c550659dc581ad33b211e7ffcaaab64ddf9a8f271fccdda87f":
+          ("facelm-default", "2", "1abdf3e556180b2b1fd9ddb49e1716af556858c3af49551e80a2b31b28612d63")}
+"""Earlier editions of the default head, by sha256, and the one on which their parameters mean the same: edition 2 differs
+in the tongue alone."""
+
+
 @dataclass(frozen=True)
 class HeadRef:
     """Which head model the parameters belong to."""
@@ -40,6 +46,17 @@ class HeadRef:
     name: str
     edition: str
     sha256: str
+
+    @classmethod
+    def stored(cls, name: str, edition: str, sha256: str) -> HeadRef:
+        """The head that stored parameters are of; of an earlier edition of the default head, today's edition."""
+        return cls(*_LATER.get(sha256, (name, edition, sha256)))
+
+    @staticmethod
+    def stored_text(text: str) -> str:
+        """The same of a reference that was stored as text."""
+        later = {str(HeadRef("facelm-default", "1", sha)): str(HeadRef(*found)) for sha, found in _LATER.items()}
+        return later.get(text, text)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.edition}, {self.sha256[:8]})"
@@ -235,7 +252,7 @@ class FaceSequence:
         if fps.size != 1 or fps.dtype.kind not in "fiu":
             raise ValueError(f"{path}: fps is {fps.dtype} of shape {fps.shape}; needed: one number")
         try:
-            clip = cls(head=HeadRef(*ref), fps=float(fps.reshape(())), **arrays)
+            clip = cls(head=HeadRef.stored(*ref), fps=float(fps.reshape(())), **arrays)
         except ValueError as err:
             raise ValueError(f"{path}: {err}") from err
         if head is not None:

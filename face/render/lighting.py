@@ -236,9 +236,13 @@ def _colour(
     openness = opened
     if m in (EYE, TOOTH, WET):
         # bright and wet: light from lids and parted lips fills their shade
-        fill = 0.35 if m == EYE else (eye[5] if m == TOOTH else 0.25 * eye[5])
+        parted = max(0.0, eye[5])
+        fill = 0.35 if m == EYE else (parted if m == TOOTH else 0.25 * parted)
         openness = opened + (1.0 - opened) * fill
         lit = max(lit, 0.55 * openness if m == EYE else fill)
+        if m == TOOTH and eye[5] < 0.0:  # teeth that show between closed lips would be specks
+            r, g, b = r * (1.0 + eye[5]), g * (1.0 + 1.3 * eye[5]), b * (1.0 + 1.3 * eye[5])
+            gloss *= 1.0 + 1.4 * eye[5]
     lr, lg, lb, sr, sg, sb = _lit(m, nx, ny, nz, vx, vy, vz, lit, openness, wrap, gloss, glint, lights)
     rim = 1.0 - facing
     rim = rim * rim * rim * rim * edge * opened
@@ -270,7 +274,7 @@ def shade(
         lights: (L+1,7): unit direction to the light in view space, linear RGB, share of gloss;
             the first is the key light (it alone casts a shadow), the last row the ambient light.
         eye: (6,): radii of iris and pupil, radians; iris linear RGB; then how far the lips are
-            parted, 0..0.7: how much light reaches the teeth and, less, the mouth behind them.
+            parted, -0.7..0.7: how much light reaches the teeth and, less, the mouth behind them.
         background: (H,W,3) linear RGB.
         tone: (N,) uint8: output for sqrt(linear) / 1.5 in [0,1].
         out: (H,W,3) uint8 sRGB.

@@ -70,7 +70,8 @@ class Renderer:
         self._eye = np.array([math.radians(look_eyes.iris), math.radians(look_eyes.pupil),
                               *linear(colours.iris), 0.0], np.float32)
         self._head = head
-        self._lips = [head.landmark_index(f"ibug_{k}") for k in (62, 66)] if "ibug_66" in head.lmk_names else []
+        # the inner rims' middles, nose and chin
+        self._lips = [head.landmark_index(f"ibug_{k}") for k in (62, 66, 33, "08")] if "ibug_66" in head.lmk_names else []
 
     def _shadow_matrix(self) -> np.ndarray:
         light = self._lights[0, :3].astype(np.float64)
@@ -92,12 +93,13 @@ class Renderer:
         return np.ascontiguousarray(base * (0.65 + 0.9 * glow[..., None]), np.float32)
 
     def _parted(self, v: np.ndarray) -> float:
-        """0 for lips that touch or nearly do (1 mm between the inner rims) to 0.7 from 3.5 mm on."""
+        """-0.7 for closed lips, 0 for lips that touch, to 0.7 from 2.5 mm between the inner rims on."""
         if not self._lips:
             return 0.35
         corners = v[self._head.faces[self._head.lmk_faces[self._lips]]]
-        upper, lower = (self._head.lmk_bary[self._lips][:, :, None] * corners).sum(1)
-        return float(np.clip((np.linalg.norm(upper - lower) - 0.001) / 0.0025, 0.0, 1.0) * 0.7)
+        upper, lower, nose, chin = (self._head.lmk_bary[self._lips][:, :, None] * corners).sum(1)
+        gap = (upper - lower) @ (nose - chin) / max(float(np.linalg.norm(nose - chin)), 1e-9)
+        return float(np.clip(gap / (0.0025 if gap > 0.0 else 0.0007), -1.0, 1.0) * 0.7)
 
     def _placed(self, vertices: np.ndarray) -> np.ndarray:
         """(V,3) float32 in the camera's frame."""

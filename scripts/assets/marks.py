@@ -1,4 +1,4 @@
-"""Closing lids, region masks, part labels and the soft eyebrows of the default head."""
+"""Closing lids, the tongue's way out, region masks, part labels and the soft eyebrows of the default head."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import numpy as np
 from facelm.face.head.model import PART_NAMES
 from mesh import HM08, SCALE, TARGETS, numbered
 from parts import Assembly, brow_reach, gums
+from rig import smoothstep
 
 # How much of the upper lid's correction each ring takes, and of which edge, walking outwards and inwards from the lid's edge.
 SPREAD = {"outer0": ("rim", 0.95), "outer1": ("rim", 0.80), "outer2": ("rim", 0.60), "outer3": ("rim", 0.40),
           "outer4": ("rim", 0.22), "outer5": ("rim", 0.08), "lining": ("inner", 0.9), "socket": ("inner", 0.5)}
 EDGE = ("inner", "margin", "rim")
+# How much higher the tongue's tip lies at rest; how far its shape goes beyond that of the pack; m.
+TONGUE_REST, TONGUE_REACH, TONGUE_LIFT, TONGUE_HANG = 0.0045, 0.010, 0.0095, 0.005
 GAP = 1e-4  # m left between closed lids so that the two surfaces do not flicker
 
 
@@ -61,6 +64,24 @@ def aperture_mm(assembly: Assembly, v: np.ndarray, shape: np.ndarray, side: str)
     upper, lower = lid_arcs(assembly, side)["margin"]
     goal = along(lower, v + shape, fraction(upper, lower, v), v)
     return float((np.linalg.norm((v + shape)[upper] - goal, axis=1) * 1000).max())
+
+
+def free_tongue(v: np.ndarray, put_out: np.ndarray, masks: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The template (V,3) m and the ``tongueOut`` shape (V,3) m with a tongue that goes over teeth and lip.
+
+    The *Face Units* shape pushes the tongue straight through the lower incisors and the lip. Here its tip lies higher at
+    rest, and the shape lifts it over both, reaches further, and lets it hang over the lip.
+    """
+    tongue, teeth = masks["tongue"], v[masks["teeth_lower"]]
+    v, put_out = v.copy(), put_out.copy()
+    z = v[tongue, 2]
+    put_out[tongue, 2] += TONGUE_REACH * smoothstep(z, z.max() - 0.030, z.max())
+    end = z + put_out[tongue, 2]
+    behind, lip = teeth[np.abs(teeth[:, 0]) < 0.01, 2].min(), v[masks["lips_lower"], 2].max()
+    put_out[tongue, 1] += TONGUE_LIFT * smoothstep(end, behind - 0.030, behind - 0.006)
+    put_out[tongue, 1] -= TONGUE_HANG * smoothstep(end, lip - 0.004, lip + 0.012)
+    v[tongue, 1] += TONGUE_REST * smoothstep(z, z.max() - 0.035, z.max() - 0.012)
+    return v, put_out
 
 
 def regions(assembly: Assembly, v: np.ndarray, origin: np.ndarray, weights: np.ndarray,

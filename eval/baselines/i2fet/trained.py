@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ....common.progress import Progress
+from ....face.clip.sequence import HeadRef
 from ....face.head.model import HeadModel
 from .arrays import unique_sentences
 from .config import FitConfig, Recipe, parse_recipe
@@ -86,7 +87,8 @@ class Trained(Generic[Model]):
             sizes = {name: int(raw[name]) for name in cls.SIZES}
             if wrong := {n: v for n, v in sizes.items() if not 1 <= v <= 8192}:
                 raise ValueError(f"sizes {wrong} are not 1 to 8192")
-            made = cls(cls.build(recipe, sizes), recipe, str(raw["head"]), str(raw["head_sha256"]), History(**raw["history"]),
+            made = cls(cls.build(recipe, sizes), recipe, HeadRef.stored_text(str(raw["head"])),
+                       HeadRef.stored("", "", str(raw["head_sha256"])).sha256, History(**raw["history"]),
                        str(raw["key"]))
             made._read_more(raw)
         except (KeyError, TypeError, ValueError) as error:

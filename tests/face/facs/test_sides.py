@@ -11,6 +11,8 @@ from facelm.face.facs.measure import Measurement, measure
 from facelm.face.facs.poses import ACTION_POSES
 from facelm.face.facs.schedule import Event, Schedule, Style
 from facelm.face.facs.vocabulary import ACTION, EMOTIONS, allowed_with
+from facelm.face.head.model import HeadModel
+from head_variants import unnamed
 
 PAIRED = [n for n, a in ACTION.items() if a.paired]
 MINOR = [n for n, a in ACTION.items() if a.minor]
@@ -121,3 +123,14 @@ def test_a_smile_that_widens_has_two_levels() -> None:
     assert [round(v.value, 1) for v in smile.levels][:2] == [0.4, 1.0]
     plain, = measure(clip(moved("smile", 0.8 * envelope(T, 0.2, 0.3, 2.0, 0.3)))).of("smile")
     assert plain.levels == ()
+
+
+@pytest.mark.parametrize("name", PAIRED)
+def test_sides_are_told_on_a_head_without_named_columns(name: str) -> None:
+    head = HeadModel.default()
+    other = unnamed(head, seed=0)
+    mix = np.linalg.qr(np.random.default_rng(0).normal(size=(head.n_expr, head.n_expr)))[0].astype(np.float32)
+    for side in ("left", "right", "both"):
+        plain = clip(moved(name, 0.8 * envelope(T, 0.5, 0.4, 1.0, 0.4), side))
+        m = measure(plain.replace(head=other.ref, expr=plain.expr @ mix), other)
+        assert (name, side) in shown(m) and {n for n, _ in shown(m)} <= allowed_with(name)

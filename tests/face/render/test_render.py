@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from facelm.face.clip.sequence import FaceSequence, HeadRef
+from facelm.face.facs.poses import pose_of
 from facelm.face.head.model import HeadModel
 from facelm.face.io.rendering import render
 from facelm.face.io.video import write_mp4
@@ -173,6 +174,32 @@ def test_an_open_mouth_is_dark_inside_and_shows_teeth_or_tongue(head: HeadModel)
     assert bottom - top > 8
     column = image[top:bottom, x - 1:x + 2].mean((1, 2))
     assert column.min() < 0.4 * picture(head)[spot(head, "forehead")[1], spot(head, "forehead")[0]].mean()
+
+
+def posed(head: HeadModel, name: str, strength: float = 1.0) -> dict[str, object]:
+    """What an action or emotion asks of a head, as :func:`clip` takes it."""
+    pose = {k: strength * x for k, x in pose_of(name).items()}
+    return {k: x for k, x in pose.items() if k in head.expr_names} | {"jaw_pose": [pose.get("jaw_x", 0.0), 0.0, 0.0]}
+
+
+@pytest.mark.parametrize("name", ["lip_press", "lip_suck", "anger", "chin_raise", "lip_pucker"])
+def test_closed_lips_show_no_specks_of_teeth(head: HeadModel, name: str) -> None:
+    motion = posed(head, name)
+    image = picture(head, **motion).astype(int)
+    (left, _), (right, _), (_, y) = (spot(head, f"ibug_{k}", **motion) for k in (48, 54, 62))
+    seam = image[y - 4:y + 5, left:right + 1]
+    assert (seam[..., 0] - seam[..., 2]).min() > 12, "redder than teeth everywhere"
+
+
+def test_the_back_of_a_mouth_is_dark_red_and_its_teeth_are_darker_than_the_front(head: HeadModel) -> None:
+    motion = posed(head, "mouth_open") | {"neck_pose": [0.0, 0.5, 0.0]}
+    (x, top), (_, bottom) = spot(head, "ibug_62", **motion), spot(head, "ibug_66", **motion)
+    inner = picture(head, **motion).astype(int)[top:bottom, x - 4:x + 5].reshape(-1, 3)
+    red, _, blue = inner[inner.sum(1).argmin()]
+    assert red > 20 and red > 1.3 * blue, "no black hole"
+    look, teeth = appearance(head), np.concatenate([head.masks["teeth_upper"], head.masks["teeth_lower"]])
+    back = head.v_template[teeth, 2] < head.v_template[teeth, 2].max() - 0.03
+    assert look.albedo[teeth[back]].mean() < 0.4 * look.albedo[teeth[~back]].max()
 
 
 def test_expressions_differ_visibly(head: HeadModel) -> None:

@@ -1,0 +1,472 @@
+"""Variants of labelled texts: text and script changed together, so that the label stays right.
+
+A variant exchanges the sides, a number, a name for another of its kind, or who is spoken of. Where it is not certain that the
+label of the changed text is the changed script, there is no variant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TypeVar
+
+import numpy as np
+from pydantic.dataclasses import dataclass as checked
+
+from ...common.config import SETTINGS
+from ...face.facs.script import BRIEF, LONG, STRENGTHS, Cue, Never, Script
+from ...face.facs.vocabulary import BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, NAMES
+from ..asked import counted, graded
+from ..phrases import felt, inflect, nouns, verbs
+from ..tables import read_table
+from . import lexicon
+from .quantities import Span, find_spans
+
+T = TypeVar("T")
+Words = tuple[str, ...]
+TIMES = ("start", "end", "seconds", "pause", "onset", "hold", "offset")
+POSSESSIVES = "her|his|their|its|your|my|the"
+
+
+@checked(frozen=True, config=SETTINGS)
+class _Tables:
+    not_sides: Words
+    unnamed_side: str
+    female: Words
+    male: Words
+    women: Words
+    men: Words
+    possessed: Words
+    before_object: Words
+
+
+_TABLES = read_table(__package__, "words/multiply.yaml", _Tables)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A text and its script."""
+
+    text: str
+    script: Script
+
+
+# -- sides ------------------------------------------------------------------------------
+_SIDE = re.compile(r"(?<![a-z])(left|right)(?=wards?\b|-?hand(?:ed)?\b|most\b|-|ie?s?\b|\b)", re.IGNORECASE)
+_LETTER = re.compile(r"(?<=\bAU\d)[LR]\b|(?<=\bAU\d\d)[LR]\b|(?<=\bAD\d\d)[LR]\b|(?<![\w'’])[LR](?![\w'’])")
+_PAIRED_CODES = {"51": "52", "55": "56", "61": "62", "M60": "M60"}
+_CODE = re.compile(r"(?<=AU)\s?(51|52|55|56|61|62)\b", re.IGNORECASE)
+_NOT_SIDES = re.compile("|".join(_TABLES.not_sides), re.IGNORECASE)
+_UNNAMED = re.compile(_TABLES.unnamed_side, re.IGNORECASE)
+_OTHER = {"left": "right", "right": "left", "L": "R", "R": "L", "port": "starboard", "starboard": "port",
+          **_PAIRED_CODES, **{v: k for k, v in _PAIRED_CODES.items()}}
+_VIEWED = re.compile(r"\b(?:viewer['’]?s?|camera|screen|frame|picture|image|audience['’]?s?)[ -](?:['’]s )?(left|right)\b",
+                     re.IGNORECASE)
+
+
+def _swap(word: str) -> str:
+    other = _OTHER.get(word) or _OTHER[word.lower()]
+    return other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other
+
+
+def mirror(pair: Pair) -> Pair | None:
+    """The text and the script with left and right exchanged, or None where a side is not said by left or right."""
+    text, script = pair.text, pair.script
+    sides = [c.side for c in script.cues if c.side != "both"] + [n.side for n in script.never if n.side != "both"]
+    if not sides or _NOT_SIDES.search(text):
+        return None
+    viewed = [m.span(1) for m in _VIEWED.finditer(text)]
+    said = [m[1].lower() if m.span(1) not in viewed else _OTHER[m[1].lower()] for m in _SIDE.finditer(text)]
+    said += [{"L": "left", "R": "right"}[m[0]] for m in _LETTER.finditer(text)]
+    said += [{"1": "left", "5": "left", "2": "right", "6": "right"}[m[1][1]] for m in _CODE.finditer(text)]
+    free = not any(c.name == "wink" for c in script.cues) and not _UNNAMED.search(text)
+    if not said or sorted(said) != sorted(sides) and not free:
+        return None
+    for pattern in (_SIDE, _LETTER):
+        text = pattern.sub(lambda m: _swap(m[0]), text)
+    text = _CODE.sub(lambda m: m[0].replace(m[1], _OTHER[m[1]]), text)
+
+    def turned(side: str) -> str:
+        return _OTHER.get(side, side)
+
+    cues = tuple(replace(c, side=turned(c.side)) for c in script.cues)  # type: ignore[arg-type]
+    never = tuple(Never(n.name, turned(n.side)) for n in script.never)  # type: ignore[arg-type]
+    unknown = tuple(_SIDE.sub(lambda m: _swap(m[0]), w) for w in script.unknown)
+    return Pair(text, replace(script, cues=cues, never=never, unknown=unknown))
+
+
+# -- numbers ----------------------------------------------------------------------------
+_RELATED = re.compile(r"\b(?:so|middle|half ?way|halfway|every|each|apart|altogether|total|another|more|next|last|rather|"
+                      r"instead|not|no|"
+                      r"don['’]?t|actually|sorry|fps|again|same|double|per|rest|remaining|midpoint|spread|whole|"
+                      r"first|scale|over|half|quarter|third|as (?:much|strong|strongly|big|hard))\b|=|fps|i\.e", re.IGNORECASE)
+_NUMBER = re.compile(r"^(?P<number>\d+(?:\.\d+)?|[a-z]+(?:-[a-z]+)?)(?P<sep>[ -]?)"
+                     r"(?P<unit>s|secs?|seconds?|ms|%|percent|per cent)$", re.IGNORECASE)
+_BARE = re.compile(r"^\d+(?:\.\d+)?$")
+_CLOCK = re.compile(r"^\d?\d:\d\d$")
+_TIMES = re.compile(r"^(?:(?P<number>\d+|[a-z]+)(?P<unit> times)|x(?P<after>\d+)|(?P<before>\d+)x|(?P<word>twice|thrice))$",
+                    re.IGNORECASE)
+_SECONDS = (0.5, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 25, 30)
+_WORDS = {w: i for i, w in enumerate(lexicon.NUMBERS)}
+
+
+def _write_time(old: str, value: float) -> str | None:
+    """A time in the form of another ("2 seconds" as "4 seconds"), or None where it has no such form."""
+    if _BARE.match(old):
+        return f"{value:g}"
+    if _CLOCK.match(old):
+        return f"{int(value) // 60}:{int(value) % 60:02d}" if value == int(value) else None
+    m = _NUMBER.match(old)
+    if not m or m["unit"].lower() in ("%", "percent", "per cent"):
+        return None
+    unit = m["unit"]
+    if unit.lower() == "ms":
+        return f"{round(1000 * value)}{m['sep']}{unit}" if m["number"].isdigit() and value < 2 else None
+    if m["number"].lower() in ("one", "1") and unit.lower() == "second" and m["sep"] == " ":
+        unit += "s"
+    if m["number"][0].isdigit():
+        number = f"{value:g}"
+    elif m["number"].lower() in _WORDS and value == int(value) and value < len(lexicon.NUMBERS):
+        number = lexicon.NUMBERS[int(value)]
+    else:
+        return None
+    return f"{number}{m['sep']}{unit}"
+
+
+def _write_share(old: str, value: float) -> str | None:
+    m = _NUMBER.match(old)
+    if not m or m["unit"].lower() not in ("%", "percent", "per cent") or not m["number"][0].isdigit():
+        return None
+    return f"{round(100 * value):d}{m['sep']}{m['unit']}"
+
+
+def _write_count(old: str, value: float) -> str | None:
+    count = int(value)
+    word = lexicon.NUMBERS[count] if count < len(lexicon.NUMBERS) else str(count)
+    if old.isdigit():
+        return str(count)
+    if old.lower() in _WORDS:
+        return word
+    m = _TIMES.match(old)
+    if not m:
+        return None
+    if m["after"]:
+        return f"{old[0]}{count}"
+    if m["before"]:
+        return f"{count}{old[-1]}"
+    if m["word"]:
+        return "twice" if count == 2 else f"{word} times"
+    return f"{count if m['number'].isdigit() else word}{m['unit']}"
+
+
+def _changed(text: str, spans: Sequence[Span], new: dict[float, float], write: Callable[[str, float], str | None]) -> str | None:
+    """The text with the values of spans exchanged, each in its own form."""
+    out, at = [], 0
+    for span in sorted(spans, key=lambda s: s.start):
+        said = write(text[span.start:span.end], new[span.value])
+        if said is None:
+            return None
+        old = text[span.start:span.end]
+        said = said.upper() if old.isupper() and len(old) > 3 else said[0].upper() + said[1:] if old[0].isupper() else said
+        out += [text[at:span.start], said]
+        at = span.end
+    return "".join(out) + text[at:]
+
+
+def _same_number(spans: Iterable[Span], values: Sequence[float]) -> bool:
+    """Whether text and script hold the same values equally often."""
+    return sorted(round(s.value, 3) for s in spans) == sorted(round(v, 3) for v in values)
+
+
+def recount(pair: Pair, rng: np.random.Generator) -> Pair | None:
+    """Other counts, in the text and in the script."""
+    spans = [s for s in find_spans(pair.text) if s.kind == "c"]
+    values = [float(c.count) for c in pair.script.cues if c.count is not None and c.count > 1]
+    if not spans or not _same_number(spans, values) or _RELATED.search(pair.text):
+        return None
+    new = {v: float(2 + int(rng.random() * rng.random() * 11)) for v in values}
+    text = _changed(pair.text, spans, new, _write_count)
+    if text is None:
+        return None
+    cues = tuple(c if c.count is None or c.count < 2 else replace(c, count=int(new[float(c.count)])) for c in pair.script.cues)
+    return _checked(pair, Pair(text, replace(pair.script, cues=cues)))
+
+
+def retime(pair: Pair, rng: np.random.Generator) -> Pair | None:
+    """Other times in the same order of size, in the text and in the script."""
+    spans = [s for s in find_spans(pair.text) if s.kind == "t"]
+    script = pair.script
+    said = {s.value for s in spans}
+    values = [getattr(c, f) for c in script.cues for f in TIMES if getattr(c, f) is not None]
+    values += [script.seconds] if script.seconds is not None else []
+    values = [v for v in values if v in said or v not in (BRIEF, LONG, 0.0)]
+    if not spans or not _same_number(spans, values) or _RELATED.search(pair.text):
+        return None
+    old = sorted({v for v in values if v > 0})
+    limit = 10 if max(old, default=0) <= 10 else len(_SECONDS)
+    grid = list(_SECONDS[:max(limit, len(old))])
+    drawn = sorted(rng.choice(len(grid), len(old), replace=False)) if len(old) <= len(grid) else []
+    if not drawn:
+        return None
+    new = dict(zip(old, (float(grid[i]) for i in drawn), strict=True)) | {0.0: 0.0}
+    text = _changed(pair.text, spans, new, _write_time)
+    if text is None:
+        return None
+    cues = [replace(c, **{f: new.get(v, v) if v in said else v for f in TIMES if (v := getattr(c, f)) is not None})
+            for c in script.cues]
+    seconds = new.get(script.seconds, script.seconds) if script.seconds is not None else None
+    try:
+        return _checked(pair, Pair(text, replace(script, cues=tuple(cues), seconds=seconds)))
+    except ValueError:
+        return None
+
+
+def reshare(pair: Pair, rng: np.random.Generator) -> Pair | None:
+    """Other percentages, in the text and in the script."""
+    spans = [s for s in find_spans(pair.text) if s.kind == "p"]
+    said = {s.value for s in spans}
+    values = [c.strength for c in pair.script.cues if c.strength is not None and c.strength in said]
+    if not spans or not _same_number(spans, values) or _RELATED.search(pair.text):
+        return None
+    old = sorted(set(values))
+    drawn = sorted(rng.choice(20, len(old), replace=False))
+    new = {v: round(0.05 * (int(i) + 1), 2) for v, i in zip(old, drawn, strict=True)}
+    text = _changed(pair.text, spans, new, _write_share)
+    if text is None:
+        return None
+    cues = tuple(replace(c, strength=new[c.strength]) if c.strength in new else c for c in pair.script.cues)
+    return _checked(pair, Pair(text, replace(pair.script, cues=cues)))
+
+
+def _checked(old: Pair, new: Pair) -> Pair | None:
+    """The new pair, where its text has quantities of the same kinds in the same order, and as many of the script's numbers."""
+    spans = [find_spans(p.text) for p in (old, new)]
+    alike = [s.kind for s in spans[0]] == [s.kind for s in spans[1]]
+    return new if alike and _unsaid(old, spans[0]) == _unsaid(new, spans[1]) and new.text != old.text else None
+
+
+def _unsaid(pair: Pair, spans: list[Span]) -> int:
+    """How many numbers of a script are not among the quantities of its text."""
+    said = {(s.kind, round(s.value, 3)) for s in spans}
+    script = pair.script
+    numbers = [("t", v) for c in script.cues for f in TIMES if (v := getattr(c, f)) is not None]
+    numbers += [("c", float(c.count)) for c in script.cues if c.count] + [("t", script.seconds)] * (script.seconds is not None)
+    numbers += [("p", c.strength) for c in script.cues if c.strength is not None and c.strength not in STRENGTHS.values()]
+    return sum((kind, round(v, 3)) not in said for kind, v in numbers)
+
+
+# -- names ------------------------------------------------------------------------------
+_NEXT = (r"(?=\s*(?:$|[.,;:!?)\n]|(?:-|–|->|>|\+|&)\s|\b(?:and|then|while|whilst|before|after|for|at|until|till|twice|once|"
+         r"thrice|two|three|four|five|six|seven|eight|nine|ten|\d+|x\d+|please|pls|slowly|quickly|again|when|but|from|over|several|repeatedly)\b))")
+_BEFORE = {
+    "base": r"(?:^\W*|[.;!?\n]\s*|\b(?:to|please|then|must|should|can you|could you|would you|now|just|you|they)\s+)",
+    "third": r"(?:\b(?:she|he|it|and|then|who|woman|man|girl|boy|avatar|character|robot|queen|king|lady|actor|actress|teacher|"
+             r"doctor|nurse|"
+             r"child|villain|player|patient|speaker|detective|witch|prince|princess|clown|guard|mother|father)\s+|,\s+)",
+    "ger": r"(?:^\W*|\b(?:while|whilst|and|then|before|after|is|by|starts|begins|start|begin|keep)\s+|,\s+)",
+    "noun": r"(?:^\W*|\s)"}
+
+
+@cache
+def _forms(name: str, sided: bool) -> tuple[tuple[str, str, str], ...]:
+    """Form, words before the side and possessive are put in, and pattern of each phrase of a name."""
+    out: list[tuple[str, str]] = []
+    for p in verbs(name, sided):
+        if "{a}" not in p.rest and "{d}" not in p.rest:
+            out += [(form, f"{inflect(p.head, form)} {p.rest}".strip()) for form in ("base", "third", "ger")]
+    out += [("noun", re.sub(r"\{[ad]\} ?", "", t)) for t in nouns(name, sided)
+            if "{p}" not in t and t.startswith(("a ", "an "))]
+    return tuple((form, words, re.escape(words).replace(r"\{p\}", f"(?P<p>{POSSESSIVES})", 1)
+                  .replace(r"\{p\}", f"(?:{POSSESSIVES})")
+                  .replace(r"\{s\}", "(?P<s>left|right)", 1)) for form, words in out)
+
+
+@cache
+def _pattern(form: str, words: str, pattern: str) -> re.Pattern[str]:
+    return re.compile(f"(?P<before>{_BEFORE[form]})(?P<words>{pattern}){_NEXT}", re.IGNORECASE)
+
+
+def _kind(name: str) -> str:
+    return ("feeling" if name in EMOTIONS or name in FEELING else "direction" if name in DIRECTIONS else
+            "behaviour" if name in BEHAVIOUR else "action")
+
+
+@cache
+def _alike(name: str, many: bool, strong: bool) -> tuple[str, ...]:
+    """Names that can take the place of another where a count and a strength are said or not."""
+    kinds = {"action": ("action", "behaviour"), "behaviour": ("action", "behaviour")}.get(_kind(name), (_kind(name),))
+    return tuple(n for n in NAMES if n != name and n != "neutral" and _kind(n) in kinds and (not many or counted(n)) and
+                 (not strong or graded(n)))
+
+
+def rename(pair: Pair, rng: np.random.Generator) -> Pair | None:
+    """One cue's name exchanged where the text holds a phrase of exactly that name, in the same form."""
+    cues = pair.script.cues
+    order = rng.permutation(len(cues))
+    forbidden = {n.name for n in pair.script.never}
+    for i in order:
+        cue = cues[int(i)]
+        if sum(c.name == cue.name for c in cues) != 1 or cue.name in forbidden or cue.name == "neutral":
+            continue
+        options = [n for n in _alike(cue.name, (cue.count or 0) > 0, cue.strength is not None)
+                   if n not in forbidden and all(n != c.name for c in cues)]
+        if not options or cue.speed is not None and _kind(cue.name) == "feeling":
+            continue
+        other = options[int(rng.random() * len(options))]
+        text = (_refeel if _kind(cue.name) == "feeling" else _redo)(pair.text, cue, other, rng)
+        if text is not None:
+            new = replace(pair.script, cues=(*cues[:int(i)], replace(cue, name=other), *cues[int(i) + 1:]))
+            return _checked(pair, Pair(text, new))
+    return None
+
+
+def _refeel(text: str, cue: Cue, other: str, rng: np.random.Generator) -> str | None:
+    """A feeling's adjective or noun exchanged for one of the same part of speech."""
+    for own, new in zip(felt(cue.name), felt(other), strict=True):
+        fresh = [w for w in new if " " not in w]
+        for word in own:
+            found = list(re.finditer(rf"(?<![\w-]){re.escape(word)}(?![\w-]|['’]|\s(?:as|like|of)\b)", text, re.IGNORECASE))
+            if len(found) == 1 and fresh:
+                said = fresh[int(rng.random() * len(fresh))]
+                return _replaced(text, found[0].start(), found[0].end(), said)
+    return None
+
+
+def _redo(text: str, cue: Cue, other: str, rng: np.random.Generator) -> str | None:
+    """A phrase of an action or behaviour exchanged for one of another in the same form."""
+    sided = cue.side != "both"
+    if sided and _kind(cue.name) != "direction" or cue.strength is not None and "%" not in text:
+        return None
+    low = text.lower()
+    for form, words, pattern in _forms(cue.name, sided):
+        if words.split()[form == "noun"] not in low:
+            continue
+        match = _pattern(form, words, pattern).search(text)
+        if not match or sided and ("s" not in match.groupdict() or match["s"].lower() != cue.side):
+            continue
+        if re.search(r"\b(?:not|never|no|without|don['’]t|doesn['’]t)\s+$", text[:match.start("words")], re.IGNORECASE):
+            continue
+        whose = match.groupdict().get("p") or _whose(text, form)
+        fresh = [w for f, w, _ in _forms(other, sided) if f == form and (not sided or "{s}" in w) and (whose or "{p}" not in w)]
+        if not fresh:
+            continue
+        said = fresh[int(rng.random() * len(fresh))].replace("{p}", whose.lower()).replace("{s}", cue.side)
+        return _replaced(text, match.start("words"), match.end("words"), said)
+    return None
+
+
+def _replaced(text: str, start: int, end: int, said: str) -> str:
+    """A part of a text replaced, with its capitals and the article before it."""
+    old = text[start:end]
+    said = said.upper() if old.isupper() and len(old) > 2 else said[0].upper() + said[1:] if old[0].isupper() else said
+    before = text[:start]
+    if match := re.search(r"\b(an?) $", before, re.IGNORECASE):
+        article = lexicon.article(said.lower())
+        article = article.upper() if match[1].isupper() and len(old) > 1 and old.isupper() else \
+            article.capitalize() if match[1][0].isupper() else article
+        before = before[:match.start()] + article + " "
+    return before + said + text[end:]
+
+
+def _whose(text: str, form: str) -> str:
+    """The possessive that suits a text, or nothing where it is unclear."""
+    found = {p for p, words in {"her": r"she|her|herself|woman|girl", "his": r"he|his|him|himself|man|boy",
+                                "their": r"they|their|them", "its": r"its"}.items()
+             if re.search(rf"\b(?:{words})\b", text, re.IGNORECASE)}
+    return next(iter(found)) if len(found) == 1 else "" if found or form != "base" else "your"
+
+
+# -- who --------------------------------------------------------------------------------
+_SHE = re.compile(r"\b(?:she|her|hers|herself)\b", re.IGNORECASE)
+_HE = re.compile(r"\b(?:he|him|his|himself)\b", re.IGNORECASE)
+_NOUNS = [dict(zip(a, b, strict=True)) for a, b in ((_TABLES.female, _TABLES.male), (_TABLES.male, _TABLES.female))]
+
+
+def resubject(pair: Pair, rng: np.random.Generator) -> Pair | None:
+    """Who is spoken of exchanged: "she" for "he" or "the woman", with the pronouns."""
+    text = pair.text
+    women, men = bool(_SHE.search(text)) or _has(text, _TABLES.female), bool(_HE.search(text)) or _has(text, _TABLES.male)
+    if women == men or pair.script.unknown:
+        return None
+    if rng.random() < 0.5:
+        named = re.match(r"(?:she|he) (?=[a-z])", text, re.IGNORECASE)
+        if not named:
+            return None
+        options = _TABLES.women if women else _TABLES.men
+        said = options[int(rng.random() * len(options))]
+        start = text[0]
+        said = said if start.isupper() else said[0].lower() + said[1:]
+        said = said.upper() if text[:3].isupper() else said
+        new = f"{said} {text[named.end():]}"
+    else:
+        changed = _to_men(text) if women else _to_women(text)
+        if changed is None:
+            return None
+        new = changed
+    return _checked(pair, Pair(new, pair.script)) if new != text else None
+
+
+def _has(text: str, words: Iterable[str]) -> bool:
+    return any(re.search(rf"\b{w}\b", text, re.IGNORECASE) for w in words)
+
+
+def _cased(old: str, new: str) -> str:
+    return new.upper() if old.isupper() and len(old) > 1 else new.capitalize() if old[0].isupper() else new
+
+
+def _swap_nouns(text: str, table: dict[str, str]) -> str:
+    words = "|".join(sorted(table, key=len, reverse=True))
+    text = re.sub(rf"\b({words})\b", lambda m: _cased(m[0], table[m[0].lower()]), text, flags=re.IGNORECASE)
+    return re.sub(r"\b([Aa])n? (?=([a-z]))", lambda m: f"{m[1]}n " if m[2] in "aeiou" else f"{m[1]} ", text)
+
+
+def _to_women(text: str) -> str | None:
+    table = {"he": "she", "his": "her", "him": "her", "himself": "herself"}
+    if re.search(r"\bhis\b(?=\s*(?:$|[.,;!?]))", text, re.IGNORECASE):
+        return None
+    return _swap_nouns(_HE.sub(lambda m: _cased(m[0], table[m[0].lower()]), text), _NOUNS[1])
+
+
+def _to_men(text: str) -> str | None:
+    """None where "her" may be "his" or "him"."""
+    unclear = False
+
+    def changed(m: re.Match[str]) -> str:
+        nonlocal unclear
+        word = m[0].lower()
+        if word != "her":
+            return _cased(m[0], {"she": "he", "hers": "his", "herself": "himself"}[word])
+        after = re.match(r"\W*([a-z]*)", text[m.end():], re.IGNORECASE)
+        following = after[1].lower() if after and not re.match(r"\s*[.,;:!?)]", text[m.end():]) else ""
+        before = re.search(r"([a-z]+)\s*$", text[:m.start()], re.IGNORECASE)
+        if following in _TABLES.possessed:
+            return _cased(m[0], "his")
+        if not following or before and before[1].lower() in _TABLES.before_object:
+            return _cased(m[0], "him")
+        unclear = True
+        return m[0]
+
+    out = _SHE.sub(changed, text)
+    return None if unclear else _swap_nouns(out, _NOUNS[0])
+
+
+# -- all --------------------------------------------------------------------------------
+CHANGES: dict[str, Callable[[Pair, np.random.Generator], Pair | None]] = {
+    "mirror": lambda pair, rng: mirror(pair), "recount": recount, "retime": retime, "reshare": reshare, "rename": rename,
+    "resubject": resubject}
+
+
+def multiply(pair: Pair, rng: np.random.Generator, count: int = 4) -> list[Pair]:
+    """Up to ``count`` different variants of a labelled text, each by one to three changes."""
+    out: dict[str, Pair] = {}
+    for _ in range(2 * count):
+        made = pair
+        for name in rng.permutation(list(CHANGES))[: 1 + int(3 * rng.random() ** 2)]:
+            made = CHANGES[str(name)](made, rng) or made
+        if made.text != pair.text:
+            out.setdefault(made.text, made)
+        if len(out) == count:
+            break
+    return list(out.values())
