@@ -9,6 +9,7 @@ import numpy as np
 
 from ...common.progress import Progress, silent
 from ...data_gen.asked import sample
+from ...data_gen.text.clauses import Unsayable
 from ...data_gen.text.multiply import Pair, multiply
 from ...data_gen.text.noise import noisy
 from ...data_gen.text.quantities import find_quantities
@@ -56,7 +57,10 @@ def make_readings(count: int, seed: int, progress: Progress = silent) -> Iterato
                     text, script = other.text, other.script
         else:
             script = sample(rng)
-            text = say(script, rng)
+            try:
+                text = say(script, rng)
+            except Unsayable:  # a combination that the realiser has no words for
+                continue
         if rng.random() < NOISE:
             text = noisy(text, rng)
         try:
