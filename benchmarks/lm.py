@@ -16,6 +16,7 @@ from ..agent.learning.training import tokenizer_clips
 from ..common.files import write_json
 from ..eval.items import fresh_items
 from ..eval.reconstruction import evaluate_tokenizer
+from ..face.facs.schedule import Event, Schedule
 from ..face.head.model import HeadModel
 from ..llm.base import load_base
 from ..llm.config import OptimConfig
@@ -23,8 +24,10 @@ from ..llm.examples import Batch
 from ..llm.generate import MotionLM
 from ..llm.lora import LoraConfig
 from ..llm.model import MotionModel, compute_dtype
+from ..llm.script_tokens import ScriptTokens
 from ..llm.train import make_optimizer
 from ..llm.vocabulary import MotionVocabulary
+from ..llm.windows import cut
 from ..tokenizer.changes import ChangeLayout
 from ..tokenizer.config import TokenizerConfig, TokenizerRecipe, TokenizerTrainConfig
 from ..tokenizer.train import train_tokenizer
@@ -42,7 +45,8 @@ def _batch(rows: int, width: int, model: MotionModel, text_share: float = 0.15) 
     text, motion = at[:n_text], at[n_text:]
     n = LAYOUT.n_symbols
     legal = torch.ones(len(motion), n + 1, dtype=torch.bool)
-    return Batch(ids, text, torch.randint(0, 1000, (len(text),)), motion, torch.randint(0, n, (len(motion),)), legal)
+    none = torch.zeros(0, dtype=torch.long)
+    return Batch(ids, text, torch.randint(0, 1000, (len(text),)), motion, torch.randint(0, n, (len(motion),)), legal, none, none)
 
 
 def _training_speed(model: MotionModel, rows: int, width: int, steps: int = 5) -> float:
@@ -69,18 +73,22 @@ def lm_speed(layers: int = 15, rank: int = 64, threads: int = 0) -> Tables:
     started = time.perf_counter()
     first = (layers + 1) // 2
     base = load_base(None, first, layers - first, compute_dtype())
-    vocabulary = MotionVocabulary(len(base.model.get_input_embeddings().weight), LAYOUT)
+    vocabulary = MotionVocabulary(len(base.model.get_input_embeddings().weight), LAYOUT, ScriptTokens.default())
     model = MotionModel(base, vocabulary, LoraConfig(rank, rank))
     rows: list[Row] = [{"what": "load", "s": time.perf_counter() - started}]
     for count, width in ((8, 64), (8, 100), (16, 64)):
         rows.append({"what": f"train {count} x {width}", "tokens/s": _training_speed(model, count, width)})
     lm = MotionLM(model)
+    events = (Event("smile", 0.0, 0.4, 0.5, 0.3), Event("turn_left", 0.6, 0.3, 0.3, 0.3),
+              Event("nod", 1.2, 0.2, 0.3, 0.2, 0.7, 2))
+    short, window = (cut(Schedule(s, e), LAYOUT.step_seconds)[0] for s, e in ((0.5, ()), (2.0, events)))
     for count in (1, 8, 32):
-        lm.perform(["smile"] * count, [0.5] * count)
+        lm.perform_windows([short] * count, [None] * count, [(0, i) for i in range(count)])
         started = time.perf_counter()
-        made = lm.perform(["smile, then turn the head to the left and nod twice"] * count, [2.0] * count)
+        made = lm.perform_windows([window] * count, [None] * count, [(0, i) for i in range(count)])
         spent = time.perf_counter() - started
-        rows.append({"what": f"generate {count} motions of 2 s", "s": spent, "tokens/s": sum(map(len, made)) / spent})
+        tokens = sum(len(LAYOUT.encode(codes)) for codes in made)
+        rows.append({"what": f"perform {count} windows of 2 s", "s": spent, "tokens/s": tokens / spent})
     return {f"language model, {layers} layers, rank {rank}, {model.dtype}": rows}
 
 

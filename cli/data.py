@@ -1,4 +1,4 @@
-"""`facelm data synth`, `transitions`, `prompts` and `videos`: training data and what it is made from."""
+"""`facelm data synth`, `prompts` and `videos`: training data and what it is made from."""
 
 from __future__ import annotations
 
@@ -40,23 +40,6 @@ def synth(*, out: Out, count: int = 30000, seed: int = 0, shard_size: int = 1000
     counts = ", ".join(f"{split} {n}" for split, n in report.counts.items())
     return written(report.path, f"{sum(report.counts.values())} clips ({counts}), {report.written} of them new, "
                    f"{report.seconds:.0f} s", {"counts": dict(report.counts), "written": report.written})
-
-
-def transitions(*, out: Out, count: int = 24000, seed: int = 0) -> Result:
-    """Synthesize transition instructions with the procedural animator.
-
-    Args:
-        out: Folder of the corpus.
-        count: Number of transitions.
-        seed: The same seed gives the same instructions.
-    """
-    from ..data_gen.corpus.transitions import FILE, write_transitions
-
-    folder = output_folder(out)
-    if other := [p.name for p in folder.iterdir() if p.name != FILE and not p.name.startswith(".")] if folder.is_dir() else []:
-        raise ValueError(f"{out} holds something else ({sorted(other)[0]}); give an empty folder")
-    path = write_transitions(out, count, seed, bars("transitions"))
-    return written(path, f"{count} transitions; train on them with a recipe that has data.transition", {"count": count})
 
 
 def prompts(recipe: str | None = None, *, out: Out, count: int, seed: int = 0, report: str | None = None) -> Result:

@@ -55,7 +55,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "head show": ("agent.file_tools:head_show", "what a head file holds"),
     "head list": ("agent.file_tools:head_list", "the packaged head and the head files of a folder"),
     "data synth": ("cli.data:synth", "synthesize the text-motion corpus with the procedural animator"),
-    "data transitions": ("cli.data:transitions", "synthesize transition instructions with the procedural animator"),
     "data prompts": ("cli.data:prompts", "write a balanced suite of text-to-video prompts with their attributes"),
     "data videos": ("cli.data:videos", "turn prompts into videos: text-to-video, the procedural animator, or existing files"),
     "data build": ("cli.corpus:build", "make a corpus from a recipe: prompts, video, fit, facts, captions (resumes by itself)"),

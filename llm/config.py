@@ -67,8 +67,6 @@ class DataConfig:
         read, perform, see, understand: weights of the kinds of sequence (words -> script; schedule window -> motion; motion ->
             schedule window; motion -> words).
         describe: share of understand sequences that begin with a description.
-        caption: share of understand sequences that only ask for a caption, any wording of it; they teach how
-            likely a prompt is for a motion, which choosing among candidates needs (``llm/rerank.py``).
         questions: most questions in an understand sequence.
         max_tokens: longest sequence; questions that would not fit are left out, longer clips are skipped.
         batch_tokens: padded tokens in a batch.
@@ -80,7 +78,6 @@ class DataConfig:
     see: NotNegative = 0.05
     understand: NotNegative = 0.1
     describe: Share = 0.6
-    caption: Share = 0.0
     questions: Count = 3
     max_tokens: Annotated[int, Field(ge=8)] = 320
     batch_tokens: Annotated[int, Field(ge=8)] = 800

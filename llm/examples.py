@@ -28,7 +28,7 @@ from ..common.optional import require
 from ..tokenizer.changes import ChangeLayout
 from .config import DataConfig
 from .model import Batch
-from .prompts import CAPTION, DESCRIBE, MOTION, SCRIPT, TEXT, Encoded, MotionAnswer, Template, Turn
+from .prompts import DESCRIBE, MOTION, SCRIPT, TEXT, Encoded, MotionAnswer, Template, Turn
 from .script_tokens import Item
 
 
@@ -254,8 +254,6 @@ def see_example(template: Template, piece: Piece) -> Encoded:
 def understand_example(template: Template, clip: Clip, config: DataConfig, rng: np.random.Generator) -> Encoded:
     """The motion, then a description and questions on it, in turns that share its tokens."""
     symbols = clip.symbols if clip.idle_symbols is None or rng.random() < 0.25 else clip.idle_symbols
-    if config.caption and rng.random() < config.caption:
-        return template.encode([Turn(CAPTION, symbols, _caption(clip, rng))])
     pairs: list[tuple[str, str]] = []
     if rng.random() < config.describe or not clip.questions or not config.questions:
         pairs.append((DESCRIBE, clip.description or _caption(clip, rng)))

@@ -1,8 +1,9 @@
-"""Inference: words -> motion, motion -> words, questions, and a plain conversation.
+"""Inference: words -> script, schedule -> motion, motion -> schedule, motion -> words, and questions.
 
 ``MotionLM`` merges the adapter into the base, pads a batch on the left, and decodes with a
 key-value cache. In a motion span only the motion rows are scored (a few hundred products
-instead of the whole vocabulary) and the grammar of ``tokenizer/changes.py`` masks what may not follow.
+instead of the whole vocabulary) and the grammar of ``tokenizer/changes.py`` masks what may not follow; in a
+script only the script rows, bound by the grammars of ``script_tokens.py`` and ``windows.py``.
 A grammar on text would be a trap: a model spells ``<m3>`` out of ordinary pieces.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -22,17 +23,13 @@ from ..face.facs.script import Script
 from ..tokenizer.changes import GrammarState
 from .examples import perform_turn
 from .model import MotionModel, load_model
-from .prompts import DESCRIBE, INSTRUCTION, Turn, perform_prompt
-from .rerank import best_of
+from .prompts import DESCRIBE, Turn
 from .script_tokens import CLOSE, OPEN, Grammar, Item, Quantities
 from .script_tokens import read as read_script
 from .windows import Window, WindowGrammar, read_window
 
 T = TypeVar("T")
 Symbols = NDArray[np.integer]
-Seeds = int | Sequence[tuple[int, int]]
-MAX_SECONDS = 20.0
-"""What a motion of free length may reach."""
 MAX_SCRIPT, MAX_WORDS = 400, 8
 """Most tokens of a script, and of the words after "unknown"."""
 
@@ -58,16 +55,8 @@ class Sampling:
             raise ValueError(f"temperature {self.temperature} must not be negative, top_p {self.top_p} must lie in (0, 1]")
 
 
-@dataclass(frozen=True)
-class Reply:
-    """An answer of ``chat``: exactly one of the two is set."""
-
-    text: str | None = None
-    motion: NDArray[np.int32] | None = None
-
-
 class MotionLM:
-    """A trained model, ready to turn words into motion and motion into words."""
+    """A trained model, ready to read words as scripts, to perform them, and to put motion into words."""
 
     def __init__(self, model: MotionModel, batch_size: int = 32) -> None:
         """Take a model.
@@ -141,81 +130,7 @@ class MotionLM:
 
         return self._in_batches(lines, work)
 
-    # -- tasks ------------------------------------------------------------------------
-    def perform(self, prompts: Sequence[str], seconds: Sequence[float | None] | None = None, seed: Seeds = 0,
-                temperature: float = 0.7, top_p: float = 0.95, max_seconds: float = MAX_SECONDS) -> list[NDArray[np.int32]]:
-        """Motion for each prompt.
-
-        Args:
-            prompts: what the face should do.
-            seconds: exact length of each (rounded to a tokenizer step), or None for the model's choice.
-            seed: see ``Sampling``; or for each prompt a pair (its seed, number of the try), of which the try 0
-                draws as the seed alone does.
-            temperature, top_p: see ``Sampling``.
-            max_seconds: longest free length.
-
-        Returns:
-            Change-coded symbols, one int32 array a prompt; always legal.
-
-        Raises:
-            ValueError: no or empty prompts, another number of lengths than prompts, or a length that is not positive.
-        """
-        return self._write(prompts, [None] * len(prompts), seconds, seed, Sampling(temperature, top_p), max_seconds)
-
-    def transition(self, instructions: Sequence[str], sources: Sequence[Symbols | None] | None = None,
-                   seconds: Sequence[float | None] | None = None, seed: Seeds = 0, temperature: float = 0.5,
-                   top_p: float = 0.95, max_seconds: float = MAX_SECONDS) -> list[NDArray[np.int32]]:
-        """The motion from a source face through the expressions that each instruction names.
-
-        Args:
-            instructions: sentences, e.g. "Turn this face from anger to happiness."
-            sources: symbols of each source face held for one tokenizer step; None is the face at rest.
-            seconds, seed, temperature, top_p, max_seconds: see ``perform``.
-
-        Returns:
-            Change-coded symbols, one int32 array an instruction.
-
-        Raises:
-            ValueError: as ``perform``, or another number of sources than instructions.
-        """
-        starts = list(sources) if sources is not None else [None] * len(instructions)
-        if len(starts) != len(instructions):
-            raise ValueError(f"{len(instructions)} instructions but {len(starts)} sources; give one for each, or none")
-        return self._write(instructions, starts, seconds, seed, Sampling(temperature, top_p), max_seconds)
-
-    def choose_transitions(self, instructions: Sequence[str], candidates: Sequence[Sequence[Symbols]]) -> list[NDArray[np.int32]]:
-        """Of several motions for each instruction the one that the model itself reads as it (``llm/rerank.py``)."""
-        return best_of(self, instructions, candidates, question=INSTRUCTION)
-
-    def _write(self, prompts: Sequence[str], motions: Sequence[Symbols | None], seconds: Sequence[float | None] | None,
-               seed: Seeds, sampling: Sampling, max_seconds: float) -> list[NDArray[np.int32]]:
-        layout = self.vocabulary.layout
-        lengths = list(seconds) if seconds is not None else [None] * len(prompts)
-        if len(lengths) != len(prompts):
-            raise ValueError(f"{len(prompts)} prompts but {len(lengths)} lengths; give one for each, or none")
-        steps = []
-        lines = []
-        for prompt, motion, length in zip(prompts, motions, lengths, strict=True):
-            if not prompt.strip():
-                raise ValueError("a prompt is empty; say what the face should do")
-            if length is not None and not 0 < length < 600:
-                raise ValueError(f"seconds is {length}; more than 0 and less than 600 are needed")
-            count = None if length is None else layout.steps_of(length)
-            text = perform_prompt(prompt.strip(), None if count is None else count * layout.step_seconds)
-            steps.append(count)
-            lines.append([*self.template.encode([Turn(text, motion)]).ids, self.vocabulary.begin])
-        if isinstance(seed, int):
-            sampling = replace(sampling, seed=seed)
-            seeds = [(seed + place, 0) for place in range(len(lines))]
-        else:
-            seeds = list(seed)
-        most = layout.steps_of(max_seconds)
-
-        def work(part: list[list[int]], at: list[int]) -> list[NDArray[np.int32]]:
-            return self._motions(part, [layout.start(steps[i], most) for i in at], sampling, [seeds[i] for i in at])
-
-        return self._in_batches(lines, work)
-
+    # -- words ------------------------------------------------------------------------
     def describe(self, motions: Sequence[Symbols], temperature: float = 0.0, seed: int = 0, max_tokens: int = 120) -> list[str]:
         """One description for each motion."""
         turns = [[Turn(DESCRIBE, motion=motion)] for motion in motions]
@@ -230,26 +145,6 @@ class MotionLM:
         """Answers in words to conversations whose last turn is open."""
         lines = [self.template.encode(turns).ids for turns in conversations]
         return self._in_batches(lines, lambda part, at: self._texts(part, sampling, at, max_tokens))
-
-    def chat(self, turns: Sequence[Turn], sampling: Sampling = Sampling(0.7), seconds: float | None = None) -> Reply:
-        """The answer to the open last turn; the model itself chooses between words and a motion.
-
-        Args:
-            turns: the conversation; earlier turns have their answers.
-            sampling: of a motion; words are the likeliest.
-            seconds: exact length if the answer is a motion.
-        """
-        layout, ids = self.vocabulary.layout, self.template.encode(turns).ids
-        logits = self.model.text_logits(self._prefill([ids])[0])[0]
-        if int(logits.argmax()) != self.vocabulary.n_text:
-            return Reply(text=self._texts([ids], Sampling(0.0), [0], 120)[0])
-        steps = None if seconds is None else layout.steps_of(seconds)
-        state = layout.start(steps, layout.steps_of(MAX_SECONDS))
-        return Reply(motion=self._motions([[*ids, self.vocabulary.begin]], [state], sampling, [(sampling.seed, 0)])[0])
-
-    def seconds(self, symbols: Symbols) -> float:
-        """Length of a motion in seconds."""
-        return self.vocabulary.layout.steps(np.asarray(symbols)) * self.vocabulary.layout.step_seconds
 
     # -- decoding ---------------------------------------------------------------------
     def _in_batches(self, lines: list[list[int]], work: Callable[[list[list[int]], list[int]], list[T]]) -> list[T]:
@@ -277,7 +172,7 @@ class MotionLM:
     @torch.inference_mode()
     def _motions(self, lines: list[list[int]], states: list[GrammarState], sampling: Sampling,
                  seeds: Sequence[tuple[int, int]]) -> list[NDArray[np.int32]]:
-        """Motions after ``lines``, each from a state of the grammar, which also ends those of free length."""
+        """Motions after ``lines``, each from a state of the grammar, which also ends it."""
         draws = [np.random.default_rng(pair) for pair in seeds]
         hidden, cache = self._prefill(lines)
         end, first = self.vocabulary.layout.n_symbols, self.vocabulary.first_symbol

@@ -1,15 +1,13 @@
 """The chat format: as few tokens as a turn can have, since each one costs training time.
 
 A turn is ``<|im_start|>`` what the user says ``<|im_end|>`` the answer ``<|im_end|>``; role
-names are left out. What the user says is text, a motion, or a motion and then text; an
-answer is either a motion or text. Turns follow one another without a separator.
+names are left out. What the user says is text, a motion, a script, or one after the other; an
+answer is a motion, a script or text. Turns follow one another without a separator.
 
 Tasks: *read* (words, their quantities as marks -> script), *perform* (the state before, unless it is rest, as a motion of one
 step, and a schedule window -> motion), *see* (motion -> schedule window; both forms of script in ``script_tokens.py``),
 *describe* (motion and ``DESCRIBE`` -> words), *ask* (motion and a question -> words; later
-questions on the same motion are further turns, so that its tokens are shared), *transition*
-(a source face as a motion of one step, or none, and an instruction -> motion; or a motion and
-``INSTRUCTION`` -> words).
+questions on the same motion are further turns, so that its tokens are shared).
 """
 
 from __future__ import annotations
@@ -29,10 +27,6 @@ if TYPE_CHECKING:
 
 _MARK = mark_pattern()
 DESCRIBE = "Describe."
-CAPTION = "Caption."
-"""Asks for any wording a prompt may have, where ``DESCRIBE`` asks for the one canonical description."""
-INSTRUCTION = "Instruction."
-"""Asks for the transition instruction that a motion carries out."""
 NONE, TEXT, MOTION, SCRIPT = 0, 1, 2, 3
 """Kind of loss at a position: none, over words, over motion symbols, over script tokens."""
 
@@ -46,7 +40,7 @@ class Turn:
         motion: symbols handed over with it, or None.
         answer: the answer in words, or None.
         answer_motion: the answer as symbols, or None. An open turn (generation) has neither.
-        steps: exact length of the answered motion when ``text`` asks for one, else None.
+        steps: exact length of the answered motion, or None.
         script: tokens of a script or schedule window handed over, or None.
         answer_script: the answer as a script; words among them as ``("text", words)``.
         before: codes of the step before the answered motion; None is the resting face.
@@ -176,8 +170,3 @@ class Template:
             elif turn.answer is not None:
                 put([*self.words(turn.answer), self.stop], TEXT)
         return Encoded(ids, kinds, tuple(answers))
-
-
-def perform_prompt(text: str, seconds: float | None = None) -> str:
-    """The user's words of a perform turn: ``4.0s: smile`` or ``smile``."""
-    return text if seconds is None else f"{seconds:.1f}s: {text}"

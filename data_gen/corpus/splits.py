@@ -8,13 +8,11 @@ split: no training clip ever combines them.
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import cache
 from itertools import combinations
 
 from ...face.facs.schedule import Schedule, level_of
 from ...face.facs.vocabulary import ACTIONS, EMOTIONS
-from ..performer.transitions import Plan
 from ..text.captions import SPLITS
 from ..text.phrasing import groups
 
@@ -23,8 +21,6 @@ _PAIR_SHARE = 18
 """Of 1000 pairs, how many are reserved."""
 _TEST, _VAL = 26, 50
 """Of 1000 structures without a reserved pair, how many go to test and to val."""
-_PLAN_TEST, _PLAN_VAL = 40, 30
-"""Of 1000 structures of transition plans."""
 EVERYDAY: frozenset[frozenset[str]] = frozenset(
     frozenset(p) for p in (("smile", "nod"), ("smile", "shake"), ("smile", "blink"), ("brow_raise", "smile"),
                            ("happiness", "nod"), ("anger", "happiness"), ("happiness", "sadness"),
@@ -73,24 +69,5 @@ def split_of_source(group: str, val: float, test: float) -> str:
     return "test" if at < test else "val" if at < test + val else "train"
 
 
-def plan_structure(plan: Plan) -> str:
-    """What a transition plan asks for, as text; plans with the same structure fall into the same split."""
-    return json.dumps([[list(map(list, b)) for b in plan.blends], plan.via_neutral, plan.half, plan.speed,
-                       sorted(plan.holds.items()), plan.sourced])
-
-
-def split_of_plan(plan: Plan) -> str:
-    """Train | val | test of a transition plan.
-
-    Plain pairs at medium strength without a source belong to training: a model of eight emotions must have seen each
-    of the 56; what is held out for them is the wording.
-    """
-    plain = all(len(b) == 1 and b[0][1] == "medium" for b in plan.blends)
-    if plain and len(plan.blends) < 3 and not (plan.via_neutral or plan.half or plan.speed or plan.holds):
-        return "train"
-    at = _draw(plan_structure(plan))
-    return "test" if at < _PLAN_TEST else "val" if at < _PLAN_TEST + _PLAN_VAL else "train"
-
-
-__all__ = ["EVERYDAY", "SPLITS", "has_reserved_pair", "plan_structure", "reserved_pairs", "split_of", "split_of_plan",
+__all__ = ["EVERYDAY", "SPLITS", "has_reserved_pair", "reserved_pairs", "split_of",
            "split_of_source", "structure"]

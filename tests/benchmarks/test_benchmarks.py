@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from facelm.benchmarks.__main__ import COMMANDS, app
-from facelm.benchmarks.fit_real import closures, pair_spans
-from facelm.benchmarks.fit_scores import geometry, grouped, match_actions, rigid_onto
+from facelm.benchmarks.fits.real import closures, pair_spans
+from facelm.benchmarks.fits.scores import geometry, grouped, match_actions, rigid_onto
 from facelm.benchmarks.report import Counts, markdown, plain
 from facelm.data_gen.performer.sampler import sample_script
 from facelm.data_gen.video.footage import FootageConfig, prepare

@@ -236,9 +236,6 @@ def test_no_output_goes_over_its_input(refuse: Callable[..., str], tmp_path: Pat
     assert "over its own input" in refuse("fit", "face.mp4", "-o", "fit.npz", "--overlay", "face.mp4")
     assert "over its own input" in refuse("transition", "from anger to joy", "--source", "face.png", "-o", "t.npz",
                                           "--render", "face.png")
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "notes.txt").write_text("mine")
-    assert "holds something else (notes.txt)" in refuse("data", "transitions", "-o", "full", "--count", 2)
 
 
 # -- as a program -----------------------------------------------------------------------

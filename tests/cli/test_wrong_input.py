@@ -70,8 +70,6 @@ WRONG: list[tuple[list[str], str]] = [
     (["data", "synth", "-o", "c", "--seed=-1"], "seed is -1"),
     (["data", "synth", "-o", "c", "--workers", "1000"], "workers is 1000"),
     (["data", "synth", "-o", "c", "--count", "0"], "--count is 0"),
-    (["data", "transitions", "-o", "good.txt"], "is a file"),
-    (["data", "transitions", "-o", "c", "--count", "0"], "0 transitions"),
     (["data", "prompts", "--count", "3", "-o", "p.txt"], "must end in"),
     (["data", "prompts", "--count", "0", "-o", "p.csv"], "--count is 0"),
     (["data", "prompts", "none.yaml", "--count", "3", "-o", "p.csv"], "none.yaml"),

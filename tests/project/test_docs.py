@@ -83,7 +83,7 @@ def test_facelm_lines_parse() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["facelm generate", "facelm act x -o c.npz", "facelm render c.npz", "facelm train --nope"])
+    "line", ["facelm generate", "facelm dance x -o c.npz", "facelm render c.npz", "facelm train --nope"])
 def test_the_line_check_refuses_what_is_wrong(line: str) -> None:
     with pytest.raises(CycloptsError):
         parse(line)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from facelm.benchmarks.fit_truth import truth_detections
+from facelm.benchmarks.fits.truth import truth_detections
 from facelm.common.config import parse
 from facelm.data_gen.fit.config import DataTerms, FitConfig, Priors
 from facelm.data_gen.fit.detect import Detections, TrackEvent

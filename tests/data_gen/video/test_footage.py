@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facelm.benchmarks.fit_truth import truth_detections
+from facelm.benchmarks.fits.truth import truth_detections
 from facelm.data_gen.performer.sampler import sample_script
 from facelm.data_gen.video.footage import FootageConfig, film, load_footage, prepare, sidecar_path, truth_path
 from facelm.data_gen.video.scene import SceneRenderer, Sensor

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from facelm.data_gen.corpus.splits import plan_structure, split_of_plan
-from facelm.data_gen.corpus.transitions import from_json, make_row, read_transitions, to_json, write_transitions
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.transitions import (
     EMOTION_CHANNELS,
@@ -90,40 +88,11 @@ def test_keys_of_a_still_clip_and_bad_counts():
     (lambda: Stage(()), "at least one emotion"),
     (lambda: Stage((("anger", 1.0),), 0.0), "rises in 0 s"),
     (lambda: TransitionSpec(()), "at least one expression"),
-    (lambda: TransitionSpec((Stage((("anger", 1.0),), 1.0, 70.0),)), "at most 60 s"),
+    (lambda: TransitionSpec((Stage((("anger", 1.0),), 1.0, 700.0),)), "at most 600 s"),
 ])
 def test_impossible_transitions_are_refused(make, says):
     with pytest.raises(ValueError, match=says):
         make()
-
-
-def test_the_corpus_is_a_function_of_its_seed_and_readable(tmp_path):
-    path = write_transitions(tmp_path / "a", 60, seed=4)
-    again = write_transitions(tmp_path / "b", 60, seed=4)
-    assert path.read_bytes() == again.read_bytes()
-    rows = list(read_transitions(tmp_path / "a"))
-    assert len(rows) == 60 and {r["split"] for r in rows} <= {"train", "val", "test"}
-    row = make_row(4, 7)
-    assert rows[7]["instructions"] == row["instructions"] and to_json(rows[7]["spec"]) == row["spec"]
-    assert from_json(row["spec"]).seconds == pytest.approx(row["seconds"])
-    with pytest.raises(FileNotFoundError, match="facelm data transitions"):
-        next(read_transitions(tmp_path / "none"))
-    (tmp_path / "a" / "transitions.parquet").write_bytes(b"no parquet")
-    with pytest.raises(ValueError, match="damaged"):
-        next(read_transitions(tmp_path / "a"))
-    with pytest.raises(ValueError, match="not a transition"):
-        from_json('{"stages": 3}')
-    with pytest.raises(ValueError, match="0 transitions"):
-        write_transitions(tmp_path, 0)
-
-
-def test_equal_structures_share_a_split():
-    rng = np.random.default_rng(0)
-    seen: dict[str, str] = {}
-    for _ in range(400):
-        plan = sample_plan(rng)
-        assert seen.setdefault(plan_structure(plan), split_of_plan(plan)) == split_of_plan(plan)
-    assert set(seen.values()) == {"train", "val", "test"}
 
 
 def test_features_of_a_transition_fit_the_tokenizer():

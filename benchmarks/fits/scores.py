@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
-from ..face.clip.rotation import rotation_matrices
-from ..face.clip.sequence import FaceSequence
-from ..face.facs.measure import MeasuredAction, Measurement
-from ..face.facs.vocabulary import ACTION, ACTIONS
-from ..face.head.model import HeadModel
-from ..face.render.camera import PinholeCamera
-from .report import Counts
+from ...face.clip.rotation import rotation_matrices
+from ...face.clip.sequence import FaceSequence
+from ...face.facs.measure import MeasuredAction, Measurement
+from ...face.facs.vocabulary import ACTION, ACTIONS
+from ...face.head.model import HeadModel
+from ...face.render.camera import PinholeCamera
+from ..report import Counts
 
 Array = NDArray[np.float64]
 GROUPS: tuple[str, ...] = ("expression", "blink", "gaze", "head")

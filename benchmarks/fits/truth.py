@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data_gen.fit.detect import Detections
-from ..data_gen.video.footage import Footage
-from ..face.clip.channels import ARKIT_52
-from ..face.clip.rotation import rotation_matrices
-from ..face.clip.sequence import FaceSequence
-from ..face.head.model import HeadModel
-from ..face.landmarks.points import Embedding
+from ...data_gen.fit.detect import Detections
+from ...data_gen.video.footage import Footage
+from ...face.clip.channels import ARKIT_52
+from ...face.clip.rotation import rotation_matrices
+from ...face.clip.sequence import FaceSequence
+from ...face.head.model import HeadModel
+from ...face.landmarks.points import Embedding
 
 
 def embedded_points(seq: FaceSequence, embedding: Embedding, head: HeadModel | None = None) -> NDArray[np.float32]:

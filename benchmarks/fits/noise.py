@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ..data_gen.corpus.splits import SPLITS
-from ..data_gen.corpus.synth import iter_corpus, load_clip
-from ..face.facs.schedule import Schedule
-from ..face.facs.vocabulary import ACTION, ACTIONS
-from .report import Counts, Row, Tables
+from ...data_gen.corpus.splits import SPLITS
+from ...data_gen.corpus.synth import iter_corpus, load_clip
+from ...face.facs.schedule import Schedule
+from ...face.facs.vocabulary import ACTION, ACTIONS
+from ..report import Counts, Row, Tables
 
-RECIPE = Path(__file__).resolve().parents[1] / "configs" / "lm_cpu.yaml"
+RECIPE = Path(__file__).resolve().parents[2] / "configs" / "lm_cpu.yaml"
 NEAR = 0.4
 """Seconds between onsets of the same action in truth and fit."""
 
@@ -101,7 +101,7 @@ class _Training:
 
 def _items(corpus: Path, scripts: dict[str, str], prompts: dict[str, tuple[str, str]]) -> list[Any]:
     """Test items of one corpus: its motion, with the true script and the same words for both corpora."""
-    from ..eval.items import Item
+    from ...eval.items import Item
 
     return [Item(Schedule.from_json(scripts[row["clip_id"]]), load_clip(row), *prompts[row["clip_id"]])
             for row in iter_corpus(corpus, "test") if row["clip_id"] in scripts]
@@ -109,9 +109,9 @@ def _items(corpus: Path, scripts: dict[str, str], prompts: dict[str, tuple[str, 
 
 def _language_model(fitted: Path, true: Path, how: _Training) -> dict[str, list[Row]]:
     """Train on each corpus, test on each."""
-    from ..agent.learning.training import train_language_model
-    from ..agent.pipeline import FaceLM, weights_dir
-    from ..eval.evaluate import evaluate
+    from ...agent.learning.training import train_language_model
+    from ...agent.pipeline import FaceLM, weights_dir
+    from ...eval.evaluate import evaluate
 
     scripts = {r["clip_id"]: r["true_script"] for r in iter_corpus(fitted, "test", columns=("clip_id", "true_script"))}
     words = {r["clip_id"]: (r["captions"][0], r["describe"][0]) for r in iter_corpus(true, "test")}
@@ -126,7 +126,7 @@ def _language_model(fitted: Path, true: Path, how: _Training) -> dict[str, list[
         with tempfile.TemporaryDirectory() as folder:
             config = Path(folder) / "lm_noise.yaml"
             config.write_text(yaml.safe_dump({"base": str(how.config.resolve()), "run": how.run}))
-            train_language_model(config, corpus, weights_dir() / "tokenizer", models[name], base=how.base, init=how.init)
+            train_language_model(config, weights_dir() / "tokenizer", models[name], corpus, how.base, init=how.init)
     rows = []
     for trained, folder in models.items():
         agent = FaceLM.from_pretrained(folder, how.base)
@@ -171,7 +171,7 @@ def fit_noise(fitted: Path, *, true: Path | None = None, init: Path | None = Non
     """
     tables = _facts(fitted)
     if true:
-        from ..agent.pipeline import weights_dir
+        from ...agent.pipeline import weights_dir
 
         run = {"max_minutes": 0 if steps else minutes, "max_steps": steps}
         how = _Training(config, init or weights_dir() / "llm", base, run, items, candidates, seed, weights_out)

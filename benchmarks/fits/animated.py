@@ -15,22 +15,22 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from ..data_gen.fit.config import FitConfig
-from ..data_gen.fit.detect import Detections, detect
-from ..data_gen.fit.fit import fit_detections
-from ..data_gen.performer.sampler import NAMES, sample_script
-from ..data_gen.video.footage import Footage, FootageConfig, film, load_footage, sidecar_path, truth_path
-from ..face.clip.canonical import canonical
-from ..face.clip.sequence import FaceSequence
-from ..face.facs.measure import Measurement, measure
-from ..face.facs.schedule import Schedule
-from ..face.facs.vocabulary import ACTIONS
-from ..face.head.model import HeadModel
-from ..face.io.media import probe
-from ..face.landmarks.points import embedding_for
-from .fit_scores import ActionMatch, channel_gains, geometry, grouped, match_actions
-from .fit_truth import truth_detections
-from .report import Row, Tables
+from ...data_gen.fit.config import FitConfig
+from ...data_gen.fit.detect import Detections, detect
+from ...data_gen.fit.fit import fit_detections
+from ...data_gen.performer.sampler import NAMES, sample_script
+from ...data_gen.video.footage import Footage, FootageConfig, film, load_footage, sidecar_path, truth_path
+from ...face.clip.canonical import canonical
+from ...face.clip.sequence import FaceSequence
+from ...face.facs.measure import Measurement, measure
+from ...face.facs.schedule import Schedule
+from ...face.facs.vocabulary import ACTIONS
+from ...face.head.model import HeadModel
+from ...face.io.media import probe
+from ...face.landmarks.points import embedding_for
+from ..report import Row, Tables
+from .scores import ActionMatch, channel_gains, geometry, grouped, match_actions
+from .truth import truth_detections
 
 GATES: dict[str, tuple[str, float]] = {
     "expression F1": (">=", 0.85), "rotation": ("<=", 2.0), "lips": ("<=", 2.5), "lids": ("<=", 1.5),

@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 from tqdm import tqdm
 
-from ..data_gen.fit.detect import detect
-from ..data_gen.fit.fit import FitResult, fit_detections, fit_media
-from ..data_gen.fit.quality import jitter
-from ..data_gen.performer.sampler import sample_script
-from ..data_gen.video.footage import FootageConfig, film
-from ..face.facs.measure import measure
-from ..face.facs.schedule import Schedule
-from ..face.facs.timeline import hysteresis
-from ..face.head.model import HeadModel
-from ..face.io.media import probe, read_frames
-from ..face.io.video import write_mp4
-from ..face.landmarks.points import embedding_for, interocular, lid_aperture
-from .fit_truth import embedded_points
-from .report import Counts, Row, Tables, seconds
+from ...data_gen.fit.detect import detect
+from ...data_gen.fit.fit import FitResult, fit_detections, fit_media
+from ...data_gen.fit.quality import jitter
+from ...data_gen.performer.sampler import sample_script
+from ...data_gen.video.footage import FootageConfig, film
+from ...face.facs.measure import measure
+from ...face.facs.schedule import Schedule
+from ...face.facs.timeline import hysteresis
+from ...face.head.model import HeadModel
+from ...face.io.media import probe, read_frames
+from ...face.io.video import write_mp4
+from ...face.landmarks.points import embedding_for, interocular, lid_aperture
+from ..report import Counts, Row, Tables, seconds
+from .truth import embedded_points
 
 SPEED_SIZE, SPEED_FRAMES, SPEED_FPS = (1280, 704), 201, 24.0
 """The text-to-video clips of Open3DFaceVid are of this size and length."""
