@@ -1,4 +1,4 @@
-"""`facelm eval`: both directions of the language model, or the tables of the transition paper."""
+"""`facelm eval`: both directions of the language model, prompts checked, or the tables of the transition paper."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from ..agent import tools
 from ..agent.options import FLAT, MODEL, Model, ModelOptions, Out, Result
 from ..agent.requests import output_file, output_folder, ready, sampling_of
-from ..common.files import write_json
+from ..common.files import digest, file_digest, write_json
 from .data import positive
 from .output import bars
 
@@ -17,6 +17,8 @@ ITEMS = 500
 """Test items each way."""
 KNOWN = 4000
 """Training items that are retrieved from."""
+WAYS = {"alone": "model alone", "check": "with check", "repair": "with repair"}
+"""Ways of performing prompts, as the command line and the reports name them."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,43 @@ class Transitions:
     """Transitions: include the language model."""
 
 
-def evaluate(what: Literal["language", "transitions"] = "language", /, *, out: Out | None = None, count: int | None = None,
-             language: Annotated[Language, FLAT] = Language(), transitions: Annotated[Transitions, FLAT] = Transitions(),
+@dataclass(frozen=True)
+class Prompts:
+    """Options of the evaluation of prompts."""
+
+    prompts: str | None = None
+    """Prompts: FILE.yaml, a mapping of kinds to rows [text, script line] (default: the held-out prompts)."""
+    templates: int = 300
+    """Prompts: fresh prompts worded by templates, evaluated beside the file; 0 for none."""
+    ways: str = ",".join(WAYS)
+    """Prompts: how they are performed: alone (the likeliest motion, unchecked), check (the best of the candidates), repair
+    (what a user gets); a comma between them."""
+    rows: str | None = None
+    """Prompts: keep the results there as they come, FILE.jsonl; a run that was stopped goes on from them."""
+    failures: str | None = None
+    """Prompts: write what is not wholly right, with the texts, to FILE.json; not for prompts that nothing should be tuned to."""
+
+
+def evaluate(what: Literal["language", "prompts", "transitions"] = "language", /, *, out: Out | None = None,
+             count: int | None = None,
+             language: Annotated[Language, FLAT] = Language(), prompts: Annotated[Prompts, FLAT] = Prompts(),
+             transitions: Annotated[Transitions, FLAT] = Transitions(),
              model: ModelOptions = MODEL) -> Result:
-    """Evaluate: both directions of the language model on the test split, or transitions beside their baselines.
+    """Evaluate: both directions of the language model on the test split, prompts checked, or transitions beside their baselines.
 
     Args:
-        what: Words to motion and back, or the CK+/CelebV-HQ tables.
+        what: Words to motion and back, prompts read and performed as they should be, or the CK+/CelebV-HQ tables.
         out: Write the full report there as well: FILE.json; for transitions a folder.
-        count: Test items each way (default: 500); of transitions: for the language model (default: the recipe's).
+        count: Test items each way (default: 500); of prompts: at most so many of each kind; of transitions: for the language
+            model (default: the recipe's).
     """
     positive("--count", count)
     positive("--repeats", transitions.repeats)
+    if what != "prompts" and prompts != Prompts():
+        raise ValueError("--prompts, --templates, --ways, --rows and --failures belong to `facelm eval prompts`; write that, or "
+                         "leave them out")
+    if what == "prompts":
+        return of_prompts(out, count, language, prompts, transitions, model)
     return of_transitions(out, count, language, transitions, model) if what == "transitions" else of_language(
         out, count, language, transitions, model)
 
@@ -98,6 +125,61 @@ def of_language(out: str | None, count: int | None, options: Language, others: T
     if target:
         write_json(ready(target), report.to_dict(), indent=1)
     return Result(report.to_dict(), report.table())
+
+
+def of_prompts(out: str | None, count: int | None, options: Language, asked: Prompts, others: Transitions,
+               model: Model) -> Result:
+    """Prompts read and performed, and what of them is right."""
+    from ..common.store import Journal
+    from ..eval.prompts.score import evaluate_prompts, failures, report
+    from ..eval.prompts.suite import load_prompts, prompts_digest, template_prompts
+
+    _only_prompts(options, others)
+    positive("--templates", asked.templates, 0)
+    ways = [w.strip() for w in asked.ways.split(",") if w.strip()]
+    if bad := [w for w in ways if w not in WAYS] or ([] if ways else [asked.ways]):
+        raise ValueError(f"--ways is {bad[0]!r}; allowed: {', '.join(WAYS)}, with a comma between them")
+    sampling = sampling_of(options.seed, options.temperature, options.candidates)
+    targets = {k: output_file(p, end) for k, p, end in (("out", out, ".json"), ("rows", asked.rows, ".jsonl"),
+                                                        ("failures", asked.failures, ".json")) if p}
+    sets = {asked.prompts or "held-out prompts": load_prompts(asked.prompts)}
+    if asked.templates:
+        sets["template prompts"] = template_prompts(asked.templates, options.seed)
+    if count:
+        sets = {name: [p for kind in dict.fromkeys(p.kind for p in some) for p in [q for q in some if q.kind == kind][:count]]
+                for name, some in sets.items()}
+    agent = tools.load_agent(model)
+    if "rows" in targets:
+        targets["rows"].parent.mkdir(parents=True, exist_ok=True)
+    journal = Journal(targets["rows"]) if "rows" in targets else None
+    made = weights_digest(model.weights) if journal else ""
+    drawn = {"temperature": sampling.temperature, "candidates": sampling.candidates}
+    reports, failed = [], {}
+    for name, some in sets.items():
+        key = digest([made, model.base, prompts_digest(some), options.seed, drawn, sorted(ways)]) if journal else ""
+        rows = evaluate_prompts(agent, some, options.seed, [WAYS[w] for w in ways], drawn, journal, key, bars(name))
+        reports.append(report(name, rows))
+        failed[name] = failures(some, rows)
+    if "out" in targets:
+        write_json(ready(targets["out"]), [r.to_dict() for r in reports], indent=1)
+    if "failures" in targets:
+        write_json(ready(targets["failures"]), failed, indent=1)
+    return Result({"prompts": [r.to_dict() for r in reports]}, "\n\n".join(r.table() for r in reports))
+
+
+def _only_prompts(options: Language, others: Transitions) -> None:
+    """Refuse options of the other evaluations."""
+    if others != Transitions() or options.corpus or options.only:
+        raise ValueError("options of the other evaluations do not go with `facelm eval prompts`; allowed: --prompts, "
+                         "--templates, --ways, --rows, --failures, --count, --seed, --temperature, --candidates, -o")
+
+
+def weights_digest(weights: str | None) -> str:
+    """A digest of a weights folder's files."""
+    from ..agent.pipeline import weights_dir
+
+    folder = weights_dir(weights)
+    return digest({str(p.relative_to(folder)): file_digest(p) for p in sorted(folder.rglob("*")) if p.is_file()})
 
 
 def of_transitions(out: str | None, count: int | None, others: Language, options: Transitions, model: Model) -> Result:

@@ -38,7 +38,7 @@ def writable(made: Pair) -> bool:
 def written_by_hand() -> list[Pair]:
     tables = [LOADER(file.read_text(encoding="utf-8")).get_single_data() for file in sorted(PROMPTS.glob("train_*.yaml"))]
     rows = [row for table in tables for kind in table.values() for row in kind]
-    return [pair(*row) for row in rows[::15]]
+    return [pair(*row) for row in rows[::9]]
 
 
 @pytest.mark.parametrize(("text", "line", "turned", "turned_line"), [
@@ -189,7 +189,7 @@ def test_variants_of_hand_written_texts_are_sound(written_by_hand: list[Pair]) -
                 assert len(new.script.cues) == len(given.script.cues)
                 assert writable(new) or not writable(given), (name, given.text, new.text)
                 assert (new.script == given.script) == (name == "resubject")
-    assert all(n > 3 for n in made.values()), made
+    assert all(n > 1 for n in made.values()), made
 
 
 def test_multiply_gives_different_texts() -> None:
