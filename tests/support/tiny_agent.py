@@ -11,6 +11,7 @@ from facelm.face.head.model import HeadModel
 from facelm.llm.generate import MotionLM
 from facelm.llm.lora import LoraConfig
 from facelm.llm.model import MotionModel
+from facelm.llm.script_tokens import ScriptTokens
 from facelm.llm.vocabulary import MotionVocabulary
 from facelm.tokenizer.codec import FaceTokenizer, find_kept
 from facelm.tokenizer.config import TokenizerConfig
@@ -28,7 +29,7 @@ def tiny_face_tokenizer(clips: list[FaceSequence], seed: int = 0) -> FaceTokeniz
 
 def tiny_motion_model(tokenizer: FaceTokenizer, seed: int = 0) -> MotionModel:
     base = tiny_base()
-    vocabulary = MotionVocabulary(len(base.tokenizer), tokenizer.layout)
+    vocabulary = MotionVocabulary(len(base.tokenizer), tokenizer.layout, ScriptTokens.default())
     return MotionModel(base, vocabulary, LoraConfig(4, 8.0), seed)
 
 
