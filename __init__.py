@@ -3,6 +3,8 @@
 >>> from facelm import FaceLM
 >>> lm = FaceLM.from_pretrained()                                    # doctest: +SKIP
 >>> clip = lm.generate("She smiles, then nods twice.", seconds=4)    # doctest: +SKIP
+>>> made, = lm.perform_many(["smile strong; nod x2; never blink"])   # doctest: +SKIP
+>>> made.checks.ok, made.by                                          # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -10,17 +12,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["FaceLM", "FaceSequence", "FaceTokenizer", "HeadModel", "__version__", "measure"]
+__all__ = ["Check", "CheckList", "Cue", "FaceLM", "FaceSequence", "FaceTokenizer", "HeadModel", "Never", "Performance", "Script",
+           "__version__", "check", "measure", "read_script", "write_script"]
 
 if TYPE_CHECKING:
+    from .agent.motion.checked import Performance
     from .agent.pipeline import FaceLM
     from .face.clip.sequence import FaceSequence
+    from .face.facs.check import Check, CheckList, check
     from .face.facs.measure import measure
+    from .face.facs.script import Cue, Never, Script
+    from .face.facs.script_text import read_script, write_script
     from .face.head.model import HeadModel
     from .tokenizer.codec import FaceTokenizer
 
-_WHERE = {"FaceLM": ".agent.pipeline", "FaceSequence": ".face.clip.sequence", "FaceTokenizer": ".tokenizer.codec",
-          "HeadModel": ".face.head.model", "measure": ".face.facs.measure"}
+_WHERE = {"Check": ".face.facs.check", "CheckList": ".face.facs.check", "Cue": ".face.facs.script", "FaceLM": ".agent.pipeline",
+          "FaceSequence": ".face.clip.sequence", "FaceTokenizer": ".tokenizer.codec", "HeadModel": ".face.head.model",
+          "Never": ".face.facs.script", "Performance": ".agent.motion.checked", "Script": ".face.facs.script",
+          "check": ".face.facs.check", "measure": ".face.facs.measure", "read_script": ".face.facs.script_text",
+          "write_script": ".face.facs.script_text"}
 
 
 def __getattr__(name: str) -> Any:

@@ -5,8 +5,11 @@ Usage: python scripts/api_reference.py
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import inspect
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,22 @@ def signature(name: str, thing: Any) -> str:
     return name + re.sub(r"<function (\w+) at 0x\w+>", r"\1", text)
 
 
+def fields(cls: type) -> str:
+    """The fields of a dataclass with the strings under them, for classes whose docstring does not list them."""
+    if not dataclasses.is_dataclass(cls) or "Attributes:" in (cls.__doc__ or ""):
+        return ""
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]
+    rows = []
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        if isinstance(node, ast.AnnAssign):
+            said = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
+            text = " ".join(str(said).split()).replace("``", "`")
+            default = f" = {ast.unparse(node.value)}" if node.value is not None else ""
+            field = f"- `{ast.unparse(node.target)}: {ast.unparse(node.annotation)}{default}`"
+            rows.append(f"{field}: {text}" if text else field)
+    return "\n*Fields*\n\n" + "\n".join(rows) + "\n"
+
+
 def members(cls: type) -> list[tuple[str, Any]]:
     """The public methods and properties of a class, in the order of the source."""
     return [(name, thing) for name, thing in vars(cls).items() if not name.startswith("_")
@@ -56,7 +75,7 @@ def reference() -> str:
         if not inspect.isclass(thing):
             parts.append(f"`{signature(name, thing)}`\n\n{text_of(thing)}\n")
             continue
-        parts.append(f"{text_of(thing)}\n")
+        parts.append(f"{text_of(thing)}\n{fields(thing)}")
         for key, member in members(thing):
             if isinstance(member, property):
                 parts.append(f"### {name}.{key}\n\n{text_of(member)}\n")

@@ -302,9 +302,10 @@ def multiply(pair: Pair, rng: np.random.Generator, count: int = 4) -> list[Pair]
     """Up to ``count`` different variants of a labelled text, each by one to three changes."""
     out: dict[str, Pair] = {}
     for _ in range(2 * count):
-        made = pair
-        for name in rng.permutation(list(CHANGES))[: 1 + int(3 * rng.random() ** 2)]:
-            made = CHANGES[str(name)](made, rng) or made
+        made, left = pair, 1 + int(3 * rng.random() ** 2)
+        for name in rng.permutation(list(CHANGES)):
+            changed = CHANGES[str(name)](made, rng) if left else None
+            made, left = (changed, left - 1) if changed else (made, left)
         if made.text != pair.text:
             out.setdefault(made.text, made)
         if len(out) == count:
