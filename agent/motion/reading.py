@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ...data_gen.prompts.language import other_language
 from ...data_gen.text.doubts import doubts
-from ...data_gen.text.language import other_language
 from ...data_gen.text.quantities import find_quantities
 from ...face.facs.script import Script
 from ...llm.generate import MotionLM, Sampling

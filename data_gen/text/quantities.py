@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .. import numbers as n
-from ..numbers import number
+from ..wording import numbers as n
+from ..wording.numbers import number
 
 FIRST_MARK = 0xE000
 """Code point (private use area) of the first mark."""

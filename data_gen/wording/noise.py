@@ -14,8 +14,9 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
+from .. import text as texts
 from ..tables import read_table
-from .quantities import Span, find_spans
+from ..text.quantities import Span, find_spans
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ class _Tables:
     spellings: dict[str, str]
 
 
-_TABLES = read_table(__package__, "words/noise.yaml", _Tables)
+_TABLES = read_table(texts.__name__, "words/noise.yaml", _Tables)
 _WORD = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?")
 _MARK = re.compile("[\ue000-\uf8ff]")
 _ARTICLE = re.compile(r"\b(?:a|an|the) (?=[a-z])", re.IGNORECASE)
