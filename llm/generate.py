@@ -55,6 +55,19 @@ class Sampling:
             raise ValueError(f"temperature {self.temperature} must not be negative, top_p {self.top_p} must lie in (0, 1]")
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A text read as a script.
+
+    Attributes:
+        script: what it asks for.
+        nats: log-probability of the script's tokens.
+    """
+
+    script: Script
+    nats: float
+
+
 class MotionLM:
     """A trained model, ready to read words as scripts, to perform them, and to put motion into words."""
 
@@ -76,7 +89,7 @@ class MotionLM:
         return cls(load_model(weights_dir, base, device, dtype))
 
     # -- scripts ----------------------------------------------------------------------
-    def read(self, texts: Sequence[str], quantities: Sequence[Quantities], sampling: Sampling = Sampling(0.0)) -> list[Script]:
+    def read(self, texts: Sequence[str], quantities: Sequence[Quantities], sampling: Sampling = Sampling(0.0)) -> list[Reading]:
         """What each text asks for.
 
         Args:
@@ -85,15 +98,15 @@ class MotionLM:
             sampling: the likeliest script by default.
 
         Returns:
-            Scripts; always valid. Words that follow ``unknown`` are words of the text.
+            Scripts, always valid, with their log-probabilities. Words that follow ``unknown`` are words of the text.
         """
         lines = [[*self.template.encode([Turn(text)]).ids, *self.vocabulary.script_ids([OPEN])] for text in texts]
 
-        def work(part: list[list[int]], at: list[int]) -> list[Script]:
+        def work(part: list[list[int]], at: list[int]) -> list[Reading]:
             states = [Grammar(frozenset(quantities[i].marks())) for i in at]
             found = self._scripts(part, states, sampling, at)
-            return [read_script([t for t in items if isinstance(t, str) or t[1].lower() in texts[i].lower()], quantities[i])
-                    for items, i in zip(found, at, strict=True)]
+            return [Reading(read_script([t for t in items if isinstance(t, str) or t[1].lower() in texts[i].lower()],
+                                        quantities[i]), nats) for (items, nats), i in zip(found, at, strict=True)]
 
         return self._in_batches(lines, work)
 
@@ -126,7 +139,7 @@ class MotionLM:
 
         def work(part: list[list[int]], at: list[int]) -> list[Window]:
             found = self._scripts(part, [WindowGrammar()] * len(at), Sampling(0.0), at)
-            return [read_window([t for t in items if isinstance(t, str)]) for items in found]
+            return [read_window([t for t in items if isinstance(t, str)]) for items, _ in found]
 
         return self._in_batches(lines, work)
 
@@ -194,12 +207,13 @@ class MotionLM:
 
     @torch.inference_mode()
     def _scripts(self, lines: list[list[int]], states: Sequence[Grammar | WindowGrammar], sampling: Sampling,
-                 places: Sequence[int]) -> list[list[Item]]:
-        """Script tokens after ``lines``, bound by a grammar; a script that becomes too long is closed."""
+                 places: Sequence[int]) -> list[tuple[list[Item], float]]:
+        """Script tokens after ``lines``, bound by a grammar, with their log-probability; what becomes too long is closed."""
         draws = [np.random.default_rng((sampling.seed + place, 0)) for place in places]
         tokens, first, stop = self.vocabulary.script, self.vocabulary.first_script, self.template.stop
         state = list(states)
         out: list[list[Item]] = [[] for _ in lines]
+        nats = [0.0] * len(lines)
         words: list[list[int] | None] = [None] * len(lines)  # words after "unknown", while they are written
         hidden, cache = self._prefill(lines)
         alive = np.arange(len(lines))
@@ -223,6 +237,7 @@ class MotionLM:
                     continue
                 legal = np.where(tokens.mask(state[i].allowed()), scripts[row], -np.inf)
                 token = _choose(legal, sampling, draws[i])
+                nats[i] += float(legal[token]) - float(np.logaddexp.reduce(legal))
                 chosen[row] = first + token
                 name = tokens.names[token]
                 if name == CLOSE:
@@ -236,7 +251,7 @@ class MotionLM:
             if not len(alive):
                 break
             hidden = cache.step(torch.from_numpy(chosen[still])[:, None].to(hidden.device))
-        return [self._whole(items, states[i]) for i, items in enumerate(out)]
+        return [(self._whole(items, states[i]), nats[i]) for i, items in enumerate(out)]
 
     @staticmethod
     def _whole(items: list[Item], state: Grammar | WindowGrammar) -> list[Item]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...common.progress import Progress, silent
 from ...data_gen.asked import sample
-from ...data_gen.text.multiply import variant
+from ...data_gen.text.clauses import Unsayable
+from ...data_gen.text.multiply import Pair, multiply
 from ...data_gen.text.noise import noisy
 from ...data_gen.text.quantities import find_quantities
 from ...data_gen.text.say import say
@@ -52,10 +53,14 @@ def make_readings(count: int, seed: int, progress: Progress = silent) -> Iterato
             one = pool[int(rng.integers(len(pool)))]
             text, script = one.text, one.script
             if rng.random() >= AS_WRITTEN:
-                text, script = variant(text, script, rng)
+                for other in multiply(Pair(text, script), rng, 1):
+                    text, script = other.text, other.script
         else:
             script = sample(rng)
-            text = say(script, rng)
+            try:
+                text = say(script, rng)
+            except Unsayable:  # a combination that the realiser has no words for
+                continue
         if rng.random() < NOISE:
             text = noisy(text, rng)
         try:

@@ -6,15 +6,27 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ...data_gen.text.doubts import doubts
 from ...data_gen.text.language import other_language
 from ...data_gen.text.quantities import find_quantities
 from ...face.facs.script import Script
-from ...llm.generate import MotionLM
+from ...llm.generate import MotionLM, Sampling
 from ...llm.script_tokens import Quantities
 
+_PART = 32
+_SURE = -0.7
+"""Nats: a reading likelier than one half in all, with no doubts, is taken at once."""
+_WARMTH, _DOUBT = 0.8, 2.0
+"""Temperature of further readings, and nats that a doubt weighs."""
 
-def read_prompts(lm: MotionLM, prompts: Sequence[str]) -> list[Script]:
+
+def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = 6) -> list[Script]:
     """What each prompt asks for.
+
+    Args:
+        prompts: English texts.
+        tries: readings of a text that the model is not sure of, or of which the text leaves doubts (``data_gen/text/doubts.py``);
+            the likeliest with the fewest doubts is taken. 1 takes the likeliest.
 
     Raises:
         ValueError: a prompt in another language than English, or a model that knows no scripts.
@@ -25,7 +37,19 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str]) -> list[Script]:
         if (language := other_language(prompt)) is not None:
             raise ValueError(f"the prompt {shortened(prompt)!r} seems to be {language}; facelm reads English only")
     marked = [find_quantities(plain(p)) for p in prompts]
-    return lm.read([m.text for m in marked], [Quantities(m.t, m.p, m.c) for m in marked])
+    out: list[Script] = []
+    for low in range(0, len(marked), _PART):
+        part = marked[low:low + _PART]
+        texts, values = [m.text for m in part], [Quantities(m.t, m.p, m.c) for m in part]
+        found = [[r] for r in lm.read(texts, values)]
+        unsure = [i for i, (r,) in enumerate(found) if tries > 1 and (r.nats < _SURE or doubts(part[i], r.script))]
+        if unsure:
+            again = [i for i in unsure for _ in range(tries - 1)]
+            more = lm.read([texts[i] for i in again], [values[i] for i in again], Sampling(_WARMTH))
+            for i, one in zip(again, more, strict=True):
+                found[i].append(one)
+        out += [max(several, key=lambda r: r.nats - _DOUBT * doubts(part[i], r.script)).script for i, several in enumerate(found)]
+    return out
 
 
 def plain(text: str) -> str:
