@@ -107,7 +107,7 @@ def reads(agent: FaceLM, *lines: str) -> FaceLM:
 
 
 def test_a_whole_model_survives_the_fuzz(clips: list[FaceSequence], journal: Journal) -> None:
-    agent = reads(tiny_agent(clips, scripts=True), "0.6 s; smile", "0.4 s; blink x9", "wink left", "unknown fly", "never blink")
+    agent = reads(tiny_agent(clips), "0.6 s; smile", "0.4 s; blink x9", "wink left", "unknown fly", "never blink")
     rows = fuzz(agent, 14, 3, journal, "k")
     assert len(rows) == 15 and rows[-1]["kind"] == "all"
     assert rows[-1]["wrong"] == 0 and rows[-1]["valid clips"] + rows[-1]["refused"] == 14, rows
@@ -117,7 +117,7 @@ def test_a_whole_model_survives_the_fuzz(clips: list[FaceSequence], journal: Jou
 def test_one_whole_run(clips: list[FaceSequence], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompts, "LENGTHS", (1.0,))
     monkeypatch.setattr(prompts, "SIMPLE", {"smile": "smile"})
-    agent = reads(tiny_agent(clips, scripts=True), "smile")
+    agent = reads(tiny_agent(clips), "smile")
     monkeypatch.setattr(prompts.FaceLM, "from_pretrained", lambda weights, base: agent)
     write_weights(tmp_path / "w", clips)
     found = prompts.prompts(weights=tmp_path / "w", count=3, minutes=0.1, rows=tmp_path / "deep" / "rows.jsonl",

@@ -43,9 +43,9 @@ def tiny_motion_model(tokenizer: FaceTokenizer, seed: int = 0) -> MotionModel:
     return MotionModel(base, vocabulary, LoraConfig(4, 8.0), seed)
 
 
-def tiny_agent(clips: list[FaceSequence], batch_size: int = 4, scripts: bool = False) -> FaceLM:
+def tiny_agent(clips: list[FaceSequence], batch_size: int = 4) -> FaceLM:
     tokenizer = tiny_face_tokenizer(clips)
-    return FaceLM(tokenizer, MotionLM(tiny_motion_model(tokenizer, scripts=scripts), batch_size))
+    return FaceLM(tokenizer, MotionLM(tiny_motion_model(tokenizer), batch_size))
 
 
 def write_base(folder: Path) -> Path:
