@@ -12,7 +12,7 @@ from functools import cache
 
 from ...face.facs.script import Script
 from ...face.facs.vocabulary import BEHAVIOUR, EMOTIONS, FEELING, NAMES
-from ..phrases import felt, inflect, nouns, verbs
+from ..wording.phrases import felt, inflect, nouns, verbs
 from .quantities import Marked
 
 _SIDE = re.compile(r"\b(left|right)(?:ward|wards|most|-hand|hand|ie|side)?\b", re.IGNORECASE)
