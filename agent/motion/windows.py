@@ -76,13 +76,21 @@ class Performer:
             candidates: most samples of each window, the first of which is the likeliest motion; as soon as one agrees, no more
                 are made. With 1 and without ``repair`` it is the model alone.
             temperature: of the samples.
-            repair: sample windows that do not agree once more, and take what still does not from the animator.
+            repair: sample windows that do not agree once more, and take what still does not from the animator; so is everything
+                where the weights were not trained to perform.
 
         Yields:
             For each job its next window, None when it is over.
+
+        Raises:
+            ValueError: weights that do not perform, without ``repair``.
         """
-        rounds: list[tuple[int, float, By]] = [(1, 0.0, "model"), (candidates - 1, temperature, "model")]
-        if repair:
+        able = "perform" in self.lm.model.tasks
+        if not able and not repair:
+            raise ValueError("these weights were not trained to perform scripts, and without repair nothing else does; "
+                             "give weights of a recipe with data.perform, or leave the animator in")
+        rounds: list[tuple[int, float, By]] = [(1, 0.0, "model"), (candidates - 1, temperature, "model")] if able else []
+        if repair and able:
             rounds.append((max(4, candidates), 1.4 * temperature, "repaired"))
         plans = [cut(job.schedule, self.tokenizer.step_seconds) for job in jobs]
         wanted = [self.animated(job.schedule) for job in jobs]
@@ -106,8 +114,7 @@ class Performer:
                         parts[i] = Part(plans[i][k], codes, by, share)
             for i in live:
                 part, window = parts[i], plans[i][k]
-                assert part is not None
-                if repair and part.agreement < 1.0:
+                if part is None or repair and part.agreement < 1.0:
                     parts[i] = part = Part(window, wanted[i][window.start:window.start + window.steps], "animator", 1.0)
                 done[i] = np.concatenate([done[i][-CONTEXT:], part.codes])
             yield parts
