@@ -122,7 +122,7 @@ class Performer:
             yield parts
 
     def animated(self, schedule: Schedule, window: Window | None = None) -> Codes:
-        """The procedural animator's rendition as codes, ``(steps, K)``: all, or a window with up to ``CONTEXT`` steps before it."""
+        """The procedural animator's rendition, ``(steps, K)`` codes: all, or a window with up to ``CONTEXT`` steps before it."""
         each = self.tokenizer.config.frames_per_step
         total = max(1, round(schedule.seconds / self.tokenizer.step_seconds))
         first, last = (0, total) if window is None else (max(0, window.start - CONTEXT), window.start + window.steps)
