@@ -377,6 +377,3 @@ def test_export_refuses_too_many_columns(head: HeadModel, tmp_path: Path) -> Non
                    expr_names=head.expr_names[:40])
     with pytest.raises(ValueError, match="FLAME's layout holds"):
         export_flame_layout(wide, tmp_path / "x.pkl")
-
-
-# -- the mouth's inside ---------------------------------------------------------------------------
