@@ -174,15 +174,22 @@ class FaceLM:
         performer = self.performer
         schedule = plan(performer, asked, seed)
         stream, left = self.tokenizer.stream(self.head, shape), frames_of(schedule, performer)
-        for parts in performer.windows([Job(schedule, seed)], candidates):
-            assert parts[0] is not None
-            for piece in (stream.push_codes(parts[0].codes),):
-                if piece is not None and left > 0:
-                    yield piece.slice(0, min(len(piece), left))
-                    left -= len(piece)
-        piece = stream.end()
-        if piece is not None and left > 0:
-            yield piece.slice(0, min(len(piece), left))
+
+        def pieces() -> Iterator[FaceSequence | None]:
+            for parts in performer.windows([Job(schedule, seed)], candidates):
+                assert parts[0] is not None
+                yield stream.push_codes(parts[0].codes)
+            yield stream.end()
+
+        last: FaceSequence | None = None
+        for piece in pieces():
+            if piece is not None and left > 0:
+                last = piece.slice(0, min(len(piece), left))
+                left -= len(last)
+                yield last
+        if last is not None and left > 0:  # a length that is no whole number of tokenizer steps
+            end = last.slice(len(last) - 1)
+            yield end.concat(*[end] * (left - 1))
 
     # -- from one expression to another -------------------------------------------------
     def transition_many(self, instructions: Sequence[str], sources: Sequence[FaceSequence | None] | None = None,

@@ -89,13 +89,15 @@ class MotionLM:
         return cls(load_model(weights_dir, base, device, dtype))
 
     # -- scripts ----------------------------------------------------------------------
-    def read(self, texts: Sequence[str], quantities: Sequence[Quantities], sampling: Sampling = Sampling(0.0)) -> list[Reading]:
+    def read(self, texts: Sequence[str], quantities: Sequence[Quantities], sampling: Sampling = Sampling(0.0),
+             draws: Sequence[int] | None = None) -> list[Reading]:
         """What each text asks for.
 
         Args:
             texts: words whose quantities are marks (``script_tokens.mark``).
             quantities: the values of the marks of each text.
             sampling: the likeliest script by default.
+            draws: a number for each text, from which its draws come; its place when None.
 
         Returns:
             Scripts, always valid, with their log-probabilities. Words that follow ``unknown`` are words of the text.
@@ -104,7 +106,7 @@ class MotionLM:
 
         def work(part: list[list[int]], at: list[int]) -> list[Reading]:
             states = [Grammar(frozenset(quantities[i].marks())) for i in at]
-            found = self._scripts(part, states, sampling, at)
+            found = self._scripts(part, states, sampling, at if draws is None else [draws[i] for i in at])
             return [Reading(read_script([t for t in items if isinstance(t, str) or t[1].lower() in texts[i].lower()],
                                         quantities[i]), nats) for (items, nats), i in zip(found, at, strict=True)]
 

@@ -46,7 +46,8 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
         unsure = [i for i, (r,) in enumerate(found) if tries > 1 and (r.nats < _SURE or doubts(part[i], r.script))]
         if unsure:
             again = [i for i in unsure for _ in range(tries - 1)]
-            more = lm.read([texts[i] for i in again], [values[i] for i in again], Sampling(_WARMTH))
+            draws = [k for _ in unsure for k in range(tries - 1)]  # a prompt is read as if alone
+            more = lm.read([texts[i] for i in again], [values[i] for i in again], Sampling(_WARMTH), draws)
             for i, one in zip(again, more, strict=True):
                 found[i].append(one)
         out += [max(several, key=lambda r: r.nats - _DOUBT * doubts(part[i], r.script)).script for i, several in enumerate(found)]

@@ -1,0 +1,85 @@
+"""An agent on the released tokenizer whose language model reads from a table and performs as it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from facelm.agent.motion.reading import plain
+from facelm.agent.motion.windows import Performer
+from facelm.agent.pipeline import FaceLM
+from facelm.data_gen.text.quantities import find_quantities
+from facelm.face.facs.schedule import Schedule
+from facelm.face.facs.script_text import read_script
+from facelm.llm.generate import Reading, Sampling
+from facelm.llm.script_tokens import Quantities, ScriptTokens
+from facelm.llm.windows import Window, cut
+from facelm.tokenizer.codec import FaceTokenizer
+from transition_fakes import WEIGHTS
+
+LINES = {"smile": "mouth_open", "nod": "nod x2", "frown": "brow_lower", "turn right": "turn right",
+         "moonwalk": "nod; unknown moonwalk", "nod slowly turn left": "nod slow; turn left", "stay still": "mouth_open; still"}
+"""Lines whose tokens show what they say: the released tokenizer keeps it, and the first plan is taken."""
+LIKELIEST = Sampling(0.0)
+Right = Callable[[Window, tuple[int, int]], bool]
+
+
+class ScriptedLM:
+    """Performs windows as the procedural animator does, or, where ``right`` says no, not at all.
+
+    Args:
+        tokenizer: the motion tokenizer.
+        lines: text -> the line that it is read as; "mouth_open" for others.
+        right: whether a draw (a window, its pair of seeds) does what the window says.
+    """
+
+    def __init__(self, tokenizer: FaceTokenizer, lines: dict[str, str] | None = None, right: Right = lambda *_: True) -> None:
+        self.vocabulary = SimpleNamespace(script=ScriptTokens.default(), layout=tokenizer.layout)
+        self.batch_size = 4
+        self.lines = {find_quantities(plain(k)).text: v for k, v in (LINES if lines is None else lines).items()}
+        self.right = right
+        self.wanted: dict[Window, np.ndarray] = {}
+        self.texts: list[str] = []
+        self.draws: list[tuple[Window, tuple[int, int], float]] = []
+
+    def read(self, texts: Sequence[str], quantities: Sequence[Quantities], sampling: Sampling = LIKELIEST,
+             draws: Sequence[int] | None = None) -> list[Reading]:
+        assert len(texts) == len(quantities)
+        self.texts += texts
+        return [Reading(read_script(self.lines.get(t, "mouth_open")), 0.0) for t in texts]
+
+    def perform_windows(self, windows: Sequence[Window], before: Sequence[Sequence[int] | None], seeds: Sequence[tuple[int, int]],
+                        sampling: Sampling = LIKELIEST) -> list[np.ndarray]:
+        self.draws += [(w, s, sampling.temperature) for w, s in zip(windows, seeds, strict=True)]
+        rest = np.array([self.vocabulary.layout.rest_codes])
+        return [self.wanted[w] if self.right(w, s) else np.repeat(rest, w.steps, axis=0)
+                for w, s in zip(windows, seeds, strict=True)]
+
+    def describe(self, motions: Sequence[np.ndarray]) -> list[str]:
+        return ["A face."] * len(motions)
+
+    def ask(self, motion: np.ndarray, question: str) -> str:
+        return "Never."
+
+
+def scripted_agent(lines: dict[str, str] | None = None, right: Right = lambda *_: True) -> FaceLM:
+    tokenizer = FaceTokenizer.from_pretrained(WEIGHTS)
+    return FaceLM(tokenizer, ScriptedLM(tokenizer, lines, right))  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def what_windows_mean() -> None:
+    """Every schedule that is planned tells the language model what its windows look like."""
+    animated = Performer.animated
+
+    def told(self: Performer, schedule: Schedule) -> np.ndarray:
+        codes = animated(self, schedule)
+        if isinstance(self.lm, ScriptedLM):
+            self.lm.wanted |= {w: codes[w.start:w.start + w.steps] for w in cut(schedule, self.tokenizer.step_seconds)}
+        return codes
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Performer, "animated", told)
+        yield
