@@ -9,11 +9,11 @@ import numpy as np
 
 from ...common.progress import Progress, silent
 from ...data_gen.asked import sample
-from ...data_gen.text.clauses import Unsayable
 from ...data_gen.text.multiply import Pair, multiply
 from ...data_gen.text.quantities import find_quantities
 from ...data_gen.text.say import say
 from ...data_gen.text.written import written
+from ...data_gen.wording.clauses import Unsayable
 from ...data_gen.wording.noise import noisy
 from ...face.facs.script import Script
 from ...llm.examples import Reading
