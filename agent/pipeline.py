@@ -24,7 +24,7 @@ from ..tokenizer.codec import FaceTokenizer
 from .media import check_clip
 from .motion.checked import Performance, frames_of, perform_scripts, plan
 from .motion.curves import check_curve
-from .motion.reading import read_prompts, with_length
+from .motion.reading import TRIES, read_prompts, with_length
 from .motion.transition import Transition, perform, source_frame
 from .motion.windows import Job, Performer
 from .requests import (
@@ -90,13 +90,17 @@ class FaceLM:
         return Performer(self.tokenizer, self.lm, self.head)
 
     # -- words to motion ----------------------------------------------------------------
-    def read_many(self, prompts: Sequence[str]) -> list[Script]:
+    def read_many(self, prompts: Sequence[str], tries: int = TRIES) -> list[Script]:
         """What each prompt asks for, as a script (``face/facs/script.py``).
+
+        Args:
+            prompts: English texts.
+            tries: readings of what the model is not sure of (``agent/motion/reading.py``); 1 takes the likeliest.
 
         Raises:
             ValueError: an empty or very long prompt, or one in another language than English.
         """
-        return read_prompts(self.lm, [parsed(Prompt, p) for p in prompts])
+        return read_prompts(self.lm, [parsed(Prompt, p) for p in prompts], tries)
 
     def read(self, prompt: str) -> Script:
         """What a prompt asks for, as a script."""

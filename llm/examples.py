@@ -217,7 +217,7 @@ def _read_rows(path: str | os.PathLike[str], needed: Sequence[str]) -> list[dict
     try:
         rows: list[dict[str, Any]] = parquet.read_table(path, columns=list(needed)).to_pylist()
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is damaged ({error}); delete it and run the command again") from error
+        raise ValueError(f"{path} is damaged ({str(error).splitlines()[0]}); delete it and run the command again") from error
     return rows
 
 

@@ -15,14 +15,29 @@ from facelm.common.training import CHECKPOINT, fit
 from facelm.llm.attention import grouped_attention
 from facelm.llm.base import _converted, find_base, keep_layers, load_base
 from facelm.llm.config import OptimConfig
-from facelm.llm.examples import Stream, collate, prepare_tokens
-from facelm.llm.generate import MotionLM, Sampling
-from facelm.llm.lora import LoraConfig, LoraLinear
+from facelm.llm.examples import Examples, Stream, collate, perform_turn, prepare_tokens, write_pieces, write_readings
+from facelm.llm.generate import MAX_SCRIPT, MotionLM, Sampling
+from facelm.llm.lora import LoraConfig, LoraLinear, PeftLayout
 from facelm.llm.model import ADAPTER, CARD, MotionModel, load_model, read_adapter
 from facelm.llm.prompts import Turn
-from facelm.llm.train import Clips, learning_rate_factor, main, setup, train
+from facelm.llm.script_tokens import Quantities, ScriptTokens, mark
+from facelm.llm.train import Sources, learning_rate_factor, main, setup, train
 from facelm.llm.vocabulary import MotionVocabulary
-from llm_tiny import DATA, LAYOUT, random_motion, tiny_base, tiny_clips, tiny_config, tiny_model
+from facelm.llm.windows import read_window
+from llm_tiny import (
+    DATA,
+    LAYOUT,
+    READINGS,
+    random_motion,
+    tiny_base,
+    tiny_clips,
+    tiny_config,
+    tiny_examples,
+    tiny_model,
+    tiny_pieces,
+    tiny_vocabulary,
+    tiny_window,
+)
 from torch import nn
 
 
@@ -36,7 +51,7 @@ def stir(model: MotionModel) -> MotionModel:
 
 
 def batches(model: MotionModel, seed: int = 0):
-    return [collate(model.template, group) for group in Stream(tiny_clips(), model.template, DATA, seed).window(0)]
+    return [collate(model.template, group) for group in Stream(tiny_examples(), model.template, DATA, seed).window(0)]
 
 
 def test_lora_gradients_equal_autograd():
@@ -80,7 +95,7 @@ def test_losses_equal_brute_force():
         losses = model(batch)
         with torch.no_grad():
             logits = reference(batch.ids).logits.flatten(0, 1)
-        motion = text = 0.0
+        motion = text = script = 0.0
         for at, target, legal in zip(batch.motion_at, batch.motion_target, batch.legal, strict=True):
             rows = [
                 vocabulary.first_symbol + i if i < LAYOUT.n_symbols else vocabulary.end for i in np.flatnonzero(legal)
@@ -88,19 +103,23 @@ def test_losses_equal_brute_force():
             wanted = vocabulary.end if target == LAYOUT.n_symbols else vocabulary.first_symbol + int(target)
             motion -= float(logits[at, rows].log_softmax(0)[rows.index(wanted)])
         for at, target in zip(batch.text_at, batch.text_target, strict=True):
-            text -= float(logits[at, : vocabulary.n_text + 1].log_softmax(0)[target])
+            words = [*range(vocabulary.n_text + 1), vocabulary.first_script]  # and <motion>, <script>
+            text -= float(logits[at, words].log_softmax(0)[target])
+        for at, target in zip(batch.script_at, batch.script_target, strict=True):
+            script -= float(logits[at, vocabulary.first_script:].log_softmax(0)[target])
         assert float(losses["motion"]) == pytest.approx(motion, rel=1e-4, abs=1e-3)
         assert float(losses["text"]) == pytest.approx(text, rel=1e-4, abs=1e-3)
-        count = len(batch.motion_at) + len(batch.text_at)
-        assert float(losses["loss"]) == pytest.approx((motion + text) / count, rel=1e-4)
+        assert float(losses["script"]) == pytest.approx(script, rel=1e-4, abs=1e-3)
+        count = len(batch.motion_at) + len(batch.text_at) + len(batch.script_at)
+        assert float(losses["loss"]) == pytest.approx((motion + text + script) / count, rel=1e-4)
 
 
 def test_padding_changes_nothing():
     model = stir(tiny_model())
-    examples = [Stream(tiny_clips(), model.template, DATA, 0).example(k) for k in range(8)]
+    examples = [Stream(tiny_examples(), model.template, DATA, 0).example(k) for k in range(8)]
     together = model(collate(model.template, examples))
     apart = [model(collate(model.template, [e])) for e in examples]
-    for name in ("motion", "text"):
+    for name in ("motion", "text", "script"):
         assert float(together[name]) == pytest.approx(sum(float(x[name]) for x in apart), rel=1e-4)
 
 
@@ -155,7 +174,7 @@ def test_peft_reads_the_adapter(tmp_path):
     with torch.no_grad():
         hidden = model.hidden(ids).flatten(0, 1)
         wanted = model.motion_logits(hidden)[:, : LAYOUT.n_symbols]
-        got = wrapped(ids).logits.flatten(0, 1)[:, model.vocabulary.first_symbol :]
+        got = wrapped(ids).logits.flatten(0, 1)[:, model.vocabulary.first_symbol : model.vocabulary.first_script]
     assert torch.allclose(wanted, got, atol=5e-3) and wanted.abs().max() > 0.1
 
 
@@ -164,7 +183,7 @@ def test_resuming_equals_not_having_stopped(tmp_path):
         config = tiny_config(max_steps=steps)
         # the schedule of both parts must be the whole run's
         config = dataclasses.replace(config, optim=dataclasses.replace(config.optim, schedule="wsd", decay=1e-9))
-        prepared = setup(config, tiny_model(), Clips(tiny_clips(), tiny_clips(4, 9)), out, resume)
+        prepared = setup(config, tiny_model(), tiny_examples(), tiny_examples(4, 9), out, resume)
         return main(prepared, silent), prepared.task.model
 
     whole, straight = run(tmp_path / "a", 8)
@@ -196,20 +215,61 @@ def test_training_can_start_from_a_saved_adapter(tmp_path):
     rows = [{"clip_id": c.clip_id, "split": "train", "captions": list(c.captions), "questions": list(c.questions),
              "answers": list(c.answers)} for c in clips]
     prepare_tokens(rows, [c.symbols for c in clips], tmp_path / "tokens.parquet")
+    write_readings(READINGS, tmp_path / "r.parquet")
+    write_pieces(tiny_pieces(), tmp_path / "p.parquet")
+    readings, pieces = tmp_path / "r.parquet", tmp_path / "p.parquet"
+    sources = Sources(tmp_path / "tokens.parquet", readings, readings, pieces, pieces)
     config = tiny_config(max_steps=1)
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, name=str(saved / "base")),
                                  optim=dataclasses.replace(config.optim, lr=1e-12))
-    train(config, tmp_path / "tokens.parquet", LAYOUT, tmp_path / "out", progress=silent, init=saved / "llm")
+    result = train(config, sources, LAYOUT, tmp_path / "out", progress=silent, init=saved / "llm")
+    assert set(result.validation) == {
+        *(f"{task}/{kind}" for task, kind in (("read", "script"), ("perform", "motion"), ("see", "script"))),
+        *(f"{task}/nats_an_answer" for task in ("read", "perform", "see"))}, "clips have no validation split here"
     before, after = read_adapter(saved / "llm"), read_adapter(tmp_path / "out")
     assert all(torch.allclose(before[k].float(), after[k].float(), atol=1e-3) for k in before)
-    other = dataclasses.replace(LAYOUT, max_step=LAYOUT.max_step - 1)
-    with pytest.raises(ValueError, match="another motion tokenizer"):
-        train(config, tmp_path / "tokens.parquet", other, tmp_path / "out2", progress=silent, init=saved / "llm")
+    # of another tokenizer everything is taken over but the motion rows
+    other = dataclasses.replace(LAYOUT, max_step=LAYOUT.max_step + 1)
+    train(dataclasses.replace(config, data=dataclasses.replace(config.data, understand=0, perform=0, see=0)),
+          Sources(readings=readings), other, tmp_path / "out2", progress=silent, init=saved / "llm")
+    moved = read_adapter(tmp_path / "out2")
+    rows, old = moved[PeftLayout.ROWS].float(), before[PeftLayout.ROWS].float()
+    assert len(rows) == len(old) + 1 and torch.allclose(rows[:2], old[:2], atol=1e-3)
+    scripts = len(ScriptTokens.default())
+    assert torch.allclose(rows[-scripts:], old[-scripts:], atol=1e-3) and not torch.allclose(rows[2:9], old[2:9], atol=1e-2)
+    assert all(torch.allclose(before[k].float(), moved[k].float(), atol=1e-3) for k in before if k != PeftLayout.ROWS)
+
+
+def test_rows_that_an_older_adapter_lacks_start_from_what_they_mean(tmp_path):
+    """An adapter with fewer script tokens, in another order, keeps those that it has."""
+    base = tiny_base()
+    base.model.save_pretrained(tmp_path / "base")
+    base.tokenizer.save_pretrained(tmp_path / "base")
+    names = ScriptTokens.default().names
+    few = tuple(reversed(names[:40]))
+    older = MotionModel(base, MotionVocabulary(len(base.tokenizer), LAYOUT, ScriptTokens(few)), LoraConfig(4, 8.0))
+    with torch.no_grad():
+        older.rows.normal_()
+    older.save_adapter(tmp_path / "old")
+    write_readings(READINGS, tmp_path / "r.parquet")
+    config = tiny_config(max_steps=1)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, name=str(tmp_path / "base")),
+                                 optim=dataclasses.replace(config.optim, lr=1e-12),
+                                 data=dataclasses.replace(config.data, perform=0, see=0, understand=0))
+    train(config, Sources(readings=tmp_path / "r.parquet"), LAYOUT, tmp_path / "new", progress=silent, init=tmp_path / "old")
+    old, new = (read_adapter(tmp_path / n)[PeftLayout.ROWS].float() for n in ("old", "new"))
+    motion = 2 + LAYOUT.n_symbols
+    assert torch.allclose(new[:motion], old[:motion], atol=1e-3) and len(new) == motion + len(names)
+    for i, name in enumerate(names):
+        kept = torch.allclose(new[motion + i], old[motion + few.index(name)], atol=1e-3) if name in few else None
+        assert kept is not False, name
+    fresh = MotionModel(tiny_base(), tiny_vocabulary(len(base.tokenizer)), LoraConfig(4, 8.0), config.run.seed).rows
+    assert torch.allclose(new[motion + 40:], fresh[motion + 40:], atol=2e-3)
 
 
 def test_training_lowers_the_loss(tmp_path):
     config = tiny_config(max_steps=60)
-    run = setup(config, tiny_model(), Clips(tiny_clips()), tmp_path, False)
+    run = setup(config, tiny_model(), tiny_examples(), Examples(), tmp_path, False)
     probe = batches(run.task.model)
     before = sum(float(run.task.model(b)["loss"]) for b in probe)
     fit(run, silent)
@@ -221,7 +281,7 @@ def test_a_time_bound_run_ends_in_time(tmp_path, monkeypatch):
     ticks = count()
     monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: 0.1 * next(ticks)))  # a clock that no load slows
     config = tiny_config(max_steps=0, max_minutes=0.02)
-    run = setup(config, tiny_model(), Clips(tiny_clips()), tmp_path, False)
+    run = setup(config, tiny_model(), tiny_examples(), Examples(), tmp_path, False)
     fit(run, silent)
     assert 1.2 <= run.reached.seconds < 3
     assert run.task.optimizer.param_groups[0]["lr"] < 0.2 * run.task.optimizer.param_groups[0]["peak"]
@@ -240,14 +300,21 @@ def lm() -> MotionLM:
     return MotionLM(stir(tiny_model()))
 
 
+def requests(rng, count):
+    """Windows with the state before each, some at rest."""
+    windows = [tiny_window(rng, int(rng.integers(1, 20))) for _ in range(count)]
+    before = [None if i % 3 == 0 else tuple(int(rng.integers(0, n)) for n in LAYOUT.stream_sizes) for i in range(count)]
+    return windows, before
+
+
 def test_cached_padded_decoding_equals_plain(lm):
-    """Greedy decoding in a mixed batch against recomputing everything for each token, one prompt at a time."""
-    prompts = ["smile", "slowly turn left . nod", "frown right"]
-    got = lm.perform(prompts, [None, 1.6, 0.8], temperature=0.0, max_seconds=2.0)
-    for prompt, seconds, symbols in zip(prompts, (None, 1.6, 0.8), got, strict=True):
-        text = prompt if seconds is None else f"{seconds:.1f}s: {prompt}"
-        ids = [*lm.template.encode([Turn(text)]).ids, lm.vocabulary.begin]
-        state = LAYOUT.start(None if seconds is None else round(seconds / 0.16), round(2.0 / 0.16))
+    """Greedy decoding in a mixed batch against recomputing everything for each token, one window at a time."""
+    windows, before = requests(np.random.default_rng(0), 4)
+    got = lm.perform_windows(windows, before, [(0, 0)] * 4, Sampling(0.0))
+    for window, state_before, codes in zip(windows, before, got, strict=True):
+        turn = perform_turn(LAYOUT, window.tokens(), state_before)
+        ids = [*lm.template.encode([turn]).ids, lm.vocabulary.begin]
+        state = LAYOUT.start(window.steps, before=state_before)
         line = []
         while True:
             with torch.no_grad():
@@ -258,21 +325,57 @@ def test_cached_padded_decoding_equals_plain(lm):
             line.append(choice)
             ids.append(choice + lm.vocabulary.first_symbol)
             state = state.advance(choice)
-        assert symbols.tolist() == line
+        assert np.array_equal(LAYOUT.decode(line, state_before), codes)
 
 
-def test_perform_is_legal_exact_and_seeded(lm):
-    prompts = ["smile", "nod slowly"] * 3
-    seconds = [None, 0.16, 1.0, 3.2, None, 2.08]
-    first = lm.perform(prompts, seconds, seed=4, temperature=1.5, top_p=1.0)
-    assert all(len(LAYOUT.decode(s)) >= 1 for s in first)
-    for symbols, wanted in zip(first, seconds, strict=True):
-        if wanted is not None:
-            assert LAYOUT.steps(symbols) == round(wanted / 0.16)
-    again = lm.perform(prompts, seconds, seed=4, temperature=1.5, top_p=1.0)
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    other = lm.perform(prompts, seconds, seed=5, temperature=1.5, top_p=1.0)
+def test_windows_are_exact_and_seeded_one_by_one(lm):
+    windows, before = requests(np.random.default_rng(1), 7)
+    seeds = [(4, i) for i in range(7)]
+    wild = Sampling(1.5, 1.0)
+    first, again = (lm.perform_windows(windows, before, seeds, wild) for _ in range(2))
+    for i, (window, codes) in enumerate(zip(windows, first, strict=True)):
+        assert codes.shape == (window.steps, len(LAYOUT.stream_sizes)) and codes.min() >= 0
+        assert (codes < LAYOUT.stream_sizes).all() and np.array_equal(codes, again[i])
+        (alone,) = lm.perform_windows([window], [before[i]], [seeds[i]], wild)
+        assert np.array_equal(codes, alone), "the batch changes nothing"
+    other = lm.perform_windows(windows, before, [(5, i) for i in range(7)], wild)
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_the_state_before_is_read(lm):
+    window = tiny_window(np.random.default_rng(3), 16)
+    made = [lm.perform_windows([window], [b], [(0, 0)], Sampling(0.0))[0] for b in (None, (3, 3, 4), LAYOUT.rest_codes)]
+    assert np.array_equal(made[0], made[2]) and not np.array_equal(made[0], made[1]), "rest is the same as none"
+
+
+TEXTS = ["smile", f"smile {mark('t', 0)} s , then nod {mark('c', 0)}", "frown xyz what slowly", "", "turn " * 30]
+KNOWN = [Quantities(), Quantities(t=(2.5,), c=(3,)), Quantities(), Quantities(), Quantities()]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_reading_is_a_valid_script_of_the_texts_own_quantities(seed):
+    lm = MotionLM(stir(tiny_model(seed=seed)), batch_size=3)
+    for sampling in (Sampling(0.0), Sampling(3.0, 1.0, seed)):
+        found = lm.read(TEXTS, KNOWN, sampling)
+        for text, quantities, script in zip(TEXTS, KNOWN, found, strict=True):
+            assert type(script).from_json(script.to_json()) == script
+            assert all(words and words.lower() in text.lower() for words in script.unknown)
+            said = {2.5} & set(quantities.t) | {0.0, 0.6, 3.0}
+            times = {getattr(c, n) for c in script.cues for n in ("start", "end", "seconds", "pause", "onset", "hold", "offset")}
+            assert times - {None} <= said and script.seconds in {None, *quantities.t}
+            assert len(script.cues) <= MAX_SCRIPT
+    greedy = lm.read(TEXTS, KNOWN)
+    assert greedy == [lm.read([t], [q])[0] for t, q in zip(TEXTS, KNOWN, strict=True)], "the batch changes nothing"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_motion_is_seen_as_a_valid_window(seed):
+    rng = np.random.default_rng(seed)
+    lm = MotionLM(stir(tiny_model(seed=seed)), batch_size=2)
+    motions = [random_motion(rng) for _ in range(3)]
+    windows = lm.see(motions)
+    assert windows == [lm.see([m])[0] for m in motions]
+    assert all(read_window(w.tokens()) == w and w.steps >= 1 for w in windows)
 
 
 def test_answers_are_text_and_do_not_depend_on_the_batch(lm):
@@ -282,19 +385,18 @@ def test_answers_are_text_and_do_not_depend_on_the_batch(lm):
     assert together == [lm.describe([m], max_tokens=10)[0] for m in motions]
     assert all(isinstance(t, str) and "<m" not in t for t in together)
     assert isinstance(lm.ask(motions[0], "what ?"), str)
-    reply = lm.chat([Turn("smile", answer_motion=motions[0]), Turn("slowly")], seconds=0.8)
-    assert (reply.text is None) != (reply.motion is None)
+    turns = [Turn("smile", answer_motion=motions[0]), Turn("slowly")]
+    assert lm.answer([turns], max_tokens=5) == lm.answer([turns, turns[1:]], max_tokens=5)[:1]
 
 
 def test_bad_requests_are_refused(lm):
-    with pytest.raises(ValueError, match="empty"):
-        lm.perform([" "])
-    with pytest.raises(ValueError, match="1 prompts but 2 lengths"):
-        lm.perform(["smile"], [1.0, 2.0])
-    with pytest.raises(ValueError, match="seconds is -1"):
-        lm.perform(["smile"], [-1])
     with pytest.raises(ValueError, match="top_p"):
         Sampling(top_p=0)
+    with pytest.raises(ValueError, match="seed is -1"):
+        Sampling(seed=-1)
+    without = MotionLM(MotionModel(tiny_base(), MotionVocabulary(lm.vocabulary.n_text, LAYOUT), None))
+    with pytest.raises(ValueError, match="the model's vocabulary has no '<script>'"):
+        without.read(["smile"], [Quantities()])
 
 
 def test_layers_and_missing_base(monkeypatch, tmp_path):
@@ -319,9 +421,8 @@ def test_a_kept_half_equals_the_layers_run_by_hand(tmp_path):
     for a, b in ((0, 0), (1, 3)):
         for p, q in zip(half.model.model.layers[a].parameters(), full.model.model.layers[b].parameters(), strict=True):
             assert torch.equal(p, q)
-    vocabulary = MotionVocabulary(len(full.tokenizer), LAYOUT)
-    lm = MotionLM(MotionModel(half, vocabulary, None))
-    assert len(lm.perform(["smile"], [1.6])) == 1
+    lm = MotionLM(MotionModel(half, tiny_vocabulary(len(full.tokenizer)), None))
+    assert len(lm.perform_windows([tiny_window(np.random.default_rng(0), 10)], [None], [(0, 0)])[0]) == 10
 
 
 def test_the_wheel_splits_digits():

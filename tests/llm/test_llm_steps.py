@@ -5,17 +5,21 @@ import json
 import numpy as np
 import pytest
 import torch
+from facelm.agent.learning.pieces import pieces_of
 from facelm.agent.pipeline import weights_dir
+from facelm.data_gen.performer.animator import perform
 from facelm.face.clip.normalise import Normalised
-from facelm.llm.examples import perform_example, read_clips
+from facelm.face.facs.schedule import Event, Schedule
+from facelm.llm.examples import perform_example
 from facelm.llm.generate import MotionLM
 from facelm.llm.model import CARD, read_card
 from facelm.llm.vocabulary import MotionVocabulary
+from facelm.llm.windows import cut
 from facelm.tokenizer.codec import FaceTokenizer, find_kept
 from facelm.tokenizer.config import TokenizerConfig
 from facelm.tokenizer.features import to_features
 from facelm.tokenizer.model import MotionVQVAE
-from llm_tiny import DATA, LAYOUT
+from llm_tiny import LAYOUT
 from tiny_agent import tiny_motion_model
 
 
@@ -26,32 +30,25 @@ def tokenizer_of(frames: int, clips) -> FaceTokenizer:
 
 
 @pytest.mark.parametrize("frames", [2, 5, 8])
-def test_a_step_of_other_length_gives_right_durations(frames, clips, tmp_path):
+def test_a_step_of_other_length_gives_right_durations(frames, clips, head):
     tokenizer = tokenizer_of(frames, clips)
     step = frames / 25
     assert tokenizer.step_seconds == tokenizer.layout.step_seconds == step
     model = tiny_motion_model(tokenizer)
     lm = MotionLM(model)
-    made, = lm.perform(["smile"], [3.2])
-    assert len(tokenizer.layout.decode(made)) == round(3.2 / step) and lm.seconds(made) == pytest.approx(3.2, abs=step / 2)
-    assert len(tokenizer.decode(made)) == frames * round(3.2 / step)
-    free, = lm.perform(["smile"], max_seconds=1.6)
-    assert 0 < lm.seconds(free) <= 1.6 + 1e-9
+    script = Schedule(3.2, (Event("smile", 0.8, 0.4, 0.8, 0.4), Event("nod", 1.6, 0.4, 0.8, 0.4, 0.7, 2)))
+    windows = cut(script, step)
+    assert sum(w.steps for w in windows) == round(3.2 / step) == tokenizer.layout.steps_of(3.2)
+    made = lm.perform_windows(windows[:1], [None], [(0, 0)])[0]
+    assert len(made) == windows[0].steps and len(tokenizer.decode_codes(made)) == frames * windows[0].steps
+    smile = next(e for w in windows for e in w.events if e.name == "smile")
+    assert abs(smile.start * step - 0.8) <= step / 2 and abs(smile.rise * step - 0.4) <= step / 2 + 1e-9
 
-    encoded = tokenizer.encode(Normalised(clips[0]))
-    clip = read_clips_of(encoded.ids, tokenizer, tmp_path)
-    config = type(DATA)(seconds=1.0, max_tokens=2000)
-    example = perform_example(model.template, clip, config, np.random.default_rng(0))
-    stated = model.template.words(f"{encoded.steps * step:.1f}s:")
-    assert example.ids[1:1 + len(stated)] == stated and example.answers[0][1] == encoded.steps
-
-
-def read_clips_of(symbols, tokenizer, folder):
-    from facelm.llm.examples import prepare_tokens
-
-    prepare_tokens([{"clip_id": "a", "split": "train", "captions": ["smile"], "questions": [], "answers": []}], [symbols],
-                   folder / "a.parquet")
-    return read_clips(folder / "a.parquet", "train", tokenizer.layout)[0]
+    piece = next(pieces_of([script], tokenizer, head))
+    codes = tokenizer.layout.decode(piece.symbols, piece.before)
+    assert perform_example(model.template, piece).answers[0].steps == len(codes) == windows[0].steps
+    whole = tokenizer.layout.decode(tokenizer.encode(Normalised(perform(script, head))).ids)
+    assert np.array_equal(codes, whole[:len(codes)])
 
 
 def test_the_step_is_saved_and_a_model_without_one_has_the_old(clips, tmp_path):

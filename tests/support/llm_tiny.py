@@ -6,14 +6,16 @@ import numpy as np
 import torch
 from facelm.llm.base import BaseModel
 from facelm.llm.config import DataConfig, parse_config
-from facelm.llm.examples import Clip
+from facelm.llm.examples import Clip, Examples, Piece, Reading
 from facelm.llm.lora import LoraConfig
 from facelm.llm.model import MotionModel
+from facelm.llm.script_tokens import ScriptTokens, mark
 from facelm.llm.vocabulary import MotionVocabulary
+from facelm.llm.windows import Window, WindowEvent
 from facelm.tokenizer.changes import ChangeLayout
 
 LAYOUT = ChangeLayout((5, 4, 6), (0, 1, 2), 4)
-DATA = DataConfig(max_tokens=120, batch_tokens=160, window=16)
+DATA = DataConfig(0.25, 0.25, 0.25, 0.25, max_tokens=120, batch_tokens=160, window=16)
 WORDS = [
     "smile",
     "frown",
@@ -73,7 +75,11 @@ def tiny_base(layers: int = 2, seed: int = 0) -> BaseModel:
 def tiny_model(rank: int | None = 4, seed: int = 0) -> MotionModel:
     base = tiny_base()
     lora = LoraConfig(rank, 8.0) if rank else None
-    return MotionModel(base, MotionVocabulary(len(base.tokenizer), LAYOUT), lora, seed)
+    return MotionModel(base, tiny_vocabulary(len(base.tokenizer)), lora, seed)
+
+
+def tiny_vocabulary(n_text: int) -> MotionVocabulary:
+    return MotionVocabulary(n_text, LAYOUT, ScriptTokens.default())
 
 
 def random_motion(rng: np.random.Generator, steps: int = 0) -> np.ndarray:
@@ -96,10 +102,42 @@ def tiny_clips(count: int = 20, seed: int = 0) -> list[Clip]:
                 ("1 . 2 s", words[0]),
                 symbols,
                 LAYOUT.steps(symbols),
-                int(rng.integers(1, 4)),
             )
         )
     return clips
+
+
+READINGS = (
+    Reading("smile , nod .", ("@smile", "@nod")),
+    Reading(f"smile {mark('t', 0)} s", ("@smile", "for", "t0")),
+    Reading("turn left slowly", ("@turn", "left", "slow")),
+    Reading(f"nod {mark('c', 0)} , no frown", ("@nod", "c0", "never", "@brow_lower")),
+    Reading("what slowly", ("unknown", ("text", "what slowly"))),
+)
+
+
+def tiny_window(rng: np.random.Generator, steps: int) -> Window:
+    names = ["smile", "nod", "turn_left", "anger", "blink"]
+    events = [WindowEvent(str(rng.choice(names)), int(rng.integers(0, steps)), 1, 1, 1, int(rng.integers(1, 21)),
+                          int(rng.integers(0, 4))) for _ in range(rng.integers(0, 3))]
+    return Window(0, steps, tuple(events))
+
+
+def tiny_pieces(count: int = 20, seed: int = 0) -> list[Piece]:
+    rng = np.random.default_rng(seed)
+    pieces = []
+    for i in range(count):
+        steps = int(rng.integers(2, 14))
+        codes = np.stack([np.repeat(rng.integers(0, n, steps), 3)[:steps] for n in LAYOUT.stream_sizes], 1)
+        before = LAYOUT.rest_codes if i % 2 else tuple(int(rng.integers(0, n)) for n in LAYOUT.stream_sizes)
+        symbols = LAYOUT.encode(codes, before)
+        pieces.append(Piece(tuple(tiny_window(rng, steps).tokens()), tuple(symbols.tolist()), before))
+    return pieces
+
+
+def tiny_examples(count: int = 20, seed: int = 0) -> Examples:
+    """Some of every kind."""
+    return Examples(tiny_clips(count, seed), READINGS, tiny_pieces(count, seed))
 
 
 def tiny_config(**run):
@@ -107,7 +145,8 @@ def tiny_config(**run):
         {
             "lora": {"rank": 4, "alpha": 8},
             "optim": {"lr": 1e-2, "warmup_steps": 2},
-            "data": {"max_tokens": 120, "batch_tokens": 160, "window": 16},
+            "data": {"read": 0.25, "perform": 0.25, "see": 0.25, "understand": 0.25, "max_tokens": 120, "batch_tokens": 160,
+                     "window": 16},
             "run": {"max_minutes": 0, "max_steps": 6, "val_examples": 4, **run},
         }
     )
