@@ -227,7 +227,7 @@ def _checked(old: Pair, new: Pair) -> Pair | None:
     return new if alike and _unsaid(old, spans[0]) == _unsaid(new, spans[1]) and new.text != old.text else None
 
 
-def _unsaid(pair: Pair, spans: list[Span]) -> int:
+def _unsaid(pair: Pair, spans: Sequence[Span]) -> int:
     """How many numbers of a script are not among the quantities of its text."""
     said = {(s.kind, round(s.value, 3)) for s in spans}
     script = pair.script

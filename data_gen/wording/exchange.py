@@ -39,8 +39,10 @@ TABLES = read_table(texts.__name__, "words/multiply.yaml", Tables)
 
 
 # -- names ------------------------------------------------------------------------------
-_NEXT = (r"(?=\s*(?:$|[.,;:!?)\n]|(?:-|–|->|>|\+|&)\s|\b(?:and|then|while|whilst|before|after|for|at|until|till|twice|once|"
-         r"thrice|two|three|four|five|six|seven|eight|nine|ten|\d+|x\d+|please|pls|slowly|quickly|again|when|but|from|over|several|repeatedly)\b))")
+_NEXT = (r"(?=\s*(?:$|[.,;:!?)\n]|(?:-|–|->|>|\+|&)\s|"
+         r"\b(?:and(?! (?:to|left|right|up|down|back|the|around|over|out|in|at|with|from)\b)|then|while|whilst|before|after|"
+         r"for|at|until|till|twice|once|thrice|two|three|four|five|six|seven|eight|nine|ten|\d+|x\d+|please|pls|slowly|quickly|again|when|but|from|"
+         r"over|several|repeatedly)\b))")
 _BEFORE = {
     "base": r"(?:^\W*|[.;!?\n]\s*|\b(?:to|please|then|must|should|can you|could you|would you|now|just|you|they)\s+)",
     "third": r"(?:\b(?:she|he|it|and|then|who|woman|man|girl|boy|avatar|character|robot|queen|king|lady|actor|actress|teacher|"

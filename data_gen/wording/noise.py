@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -120,9 +119,8 @@ def noisy(text: str, rng: np.random.Generator, rate: float | None = None, keep: 
     return text
 
 
-@lru_cache(maxsize=64)
 def _spans(text: str) -> tuple[Span, ...]:
-    return tuple(find_spans(_MARK.sub("#", text)))
+    return find_spans(_MARK.sub("#", text))
 
 
 def _same(old: str, new: str) -> bool:
