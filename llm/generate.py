@@ -80,6 +80,7 @@ class MotionLM:
         """
         self.model = model.merge()
         self.vocabulary, self.template = model.vocabulary, model.template
+        self.tasks = model.tasks
         self.batch_size = batch_size
 
     @classmethod

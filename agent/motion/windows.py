@@ -87,7 +87,7 @@ class Performer:
         Raises:
             ValueError: weights that do not perform, without ``repair``.
         """
-        able = "perform" in self.lm.model.tasks
+        able = "perform" in self.lm.tasks
         if not able and not repair:
             raise ValueError("these weights were not trained to perform scripts, and without repair nothing else does; "
                              "give weights of a recipe with data.perform, or leave the animator in")

@@ -150,7 +150,7 @@ def test_saved_weights_give_the_same_agent(agent: FaceLM, clips: list[FaceSequen
     weights, base = write_weights(tmp_path / "w", clips), write_base(tmp_path / "base")
     again = FaceLM.from_pretrained(weights, str(base))
     assert again.tokenizer.layout == agent.tokenizer.layout
-    assert again.read_many(["smile", "nod"]) == agent.read_many(["smile", "nod"])
+    assert again.read_many(["smile", "nod"], tries=1) == agent.read_many(["smile", "nod"], tries=1)
     assert again.describe(clips[0]) == agent.describe(clips[0])
     monkeypatch.setenv("FACELM_WEIGHTS", str(weights))
     assert weights_dir() == weights
