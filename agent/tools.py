@@ -86,7 +86,7 @@ def demo(prompt: str = DEMO_PROMPT, /, *, out: Out = "out/demo", seconds: float 
                    files=[str(p) for p in paths], **made.to_dict())
     text = [f"prompt:      {prompt}", *made.lines(),
             f"performed:   {clip.seconds:.1f} s at {clip.fps:g} fps, seed {sampling.seed}",
-            f"the model describes what it performed:\n  {said}", "measured on the performance (geometry, no model):",
+            f"in words:    {said}", "measured on the performance:",
             *fact_lines(measured), f"written: {', '.join(facts['files'])}"]
     return Result(facts, "\n".join(text), clip)
 
