@@ -214,8 +214,13 @@ def find_kept(model: MotionVQVAE, features: list[NDArray[np.float32]], share: fl
     """The codes that become vocabulary.
 
     For each stream, the most frequent non-resting ones that cover ``share`` of all *written* codes (a code is written when
-    its stream changes).
+    its stream changes). The model's weights are rounded to half precision first, as they are saved: a code on the border
+    between two cells would else be another one after loading.
     """
+    with torch.no_grad():
+        for weights in model.state_dict().values():
+            if weights.is_floating_point():
+                weights.copy_(weights.half().float())
     counts = [np.zeros(n, np.int64) for n in model.code_sizes]
     rest = model.rest_codes().numpy()
     step = model.config.frames_per_step
