@@ -12,7 +12,7 @@ import numpy as np
 
 from ..common.progress import Progress, silent
 from ..data_gen.text.transition_text import Instruction
-from ..face.clip.normalise import Normalised
+from ..face.clip.normalise import Normalised, normalise
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import Measurement, measure
 from ..face.facs.script import Script
@@ -24,7 +24,8 @@ from ..tokenizer.codec import FaceTokenizer
 from .media import check_clip
 from .motion.checked import Performance, frames_of, perform_scripts, plan
 from .motion.curves import check_curve
-from .motion.reading import read_prompts, with_length
+from .motion.reading import TRIES, read_prompts, with_length
+from .motion.telling import answer, tell
 from .motion.transition import Transition, perform, source_frame
 from .motion.windows import Job, Performer
 from .requests import (
@@ -90,13 +91,17 @@ class FaceLM:
         return Performer(self.tokenizer, self.lm, self.head)
 
     # -- words to motion ----------------------------------------------------------------
-    def read_many(self, prompts: Sequence[str]) -> list[Script]:
+    def read_many(self, prompts: Sequence[str], tries: int = TRIES) -> list[Script]:
         """What each prompt asks for, as a script (``face/facs/script.py``).
+
+        Args:
+            prompts: English texts.
+            tries: readings of what the model is not sure of (``agent/motion/reading.py``); 1 takes the likeliest.
 
         Raises:
             ValueError: an empty or very long prompt, or one in another language than English.
         """
-        return read_prompts(self.lm, [parsed(Prompt, p) for p in prompts])
+        return read_prompts(self.lm, [parsed(Prompt, p) for p in prompts], tries)
 
     def read(self, prompt: str) -> Script:
         """What a prompt asks for, as a script."""
@@ -235,21 +240,32 @@ class FaceLM:
                        progress or silent)
 
     # -- motion to words ----------------------------------------------------------------
-    def describe_many(self, clips: Sequence[FaceSequence | Normalised]) -> list[str]:
-        """What each clip shows, in the model's words; what is :class:`Normalised` is not cleaned again."""
-        return self.lm.describe([self._ids(c) for c in clips])
+    def describe_many(self, clips: Sequence[FaceSequence | Normalised], model: bool = False) -> list[str]:
+        """What each clip shows; what is :class:`Normalised` is not cleaned again.
+
+        Args:
+            clips: of the default head.
+            model: in the language model's own words, which may be wrong, instead of words made from the measurement.
+        """
+        if model:
+            return self.lm.describe([self._ids(c) for c in clips])
+        return [tell(self._facts(c)) for c in clips]
 
     def describe(self, clip: FaceSequence | Normalised) -> str:
-        """What a clip shows, in the model's words."""
+        """What a clip shows, in words made from its measurement."""
         return self.describe_many([clip])[0]
 
     def ask(self, clip: FaceSequence | Normalised, question: str) -> str:
-        """The model's answer to a question about a clip."""
-        return self.lm.ask(self._ids(clip), parsed(Question, question))
+        """The answer to a question about a clip, computed from its measurement."""
+        return answer(self._facts(clip), parsed(Question, question))
 
     def measure(self, clip: FaceSequence) -> Measurement:
         """What geometry says the clip shows (no model involved)."""
         return measure(clip, self.head)
+
+    def _facts(self, clip: FaceSequence | Normalised) -> Measurement:
+        check_clip(clip.seq if isinstance(clip, Normalised) else clip, self.head)
+        return measure(clip.seq if isinstance(clip, Normalised) else normalise(clip).seq, self.head)
 
     def _ids(self, clip: FaceSequence | Normalised) -> np.ndarray:
         check_clip(clip.seq if isinstance(clip, Normalised) else clip, self.head)

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "kinematics": ("kinematics:kinematics", "Blinks, smiles, nods and noise against recorded figures."),
     "lm-speed": ("lm:lm_speed", "Training and generation of the language model, tokens a second."),
     "measure-speed": ("speed:measure_speed", "Processor time of measuring a clip."),
+    "prompts": ("prompts:prompts", "Simple prompts at many lengths, the demo's nods, speed, constant memory, a fuzz."),
     "render-speed": ("speed:render_speed", "Time of drawing a frame and a clip."),
     "retarget": ("retarget:retarget", "Clips to another head and back."),
     "tokenizers": ("lm:tokenizers", "Motion tokenizers compared."),

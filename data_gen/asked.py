@@ -11,7 +11,7 @@ import numpy as np
 
 from ..face.facs.script import BRIEF, LONG, SPEEDS, STRENGTHS, Cue, Never, Script
 from ..face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, NAMES, PAIRED
-from .phrases import ASKED, felt, nouns
+from .wording.phrases import ASKED, felt, nouns
 
 T = TypeVar("T")
 _SIZES = (0.3, 0.32, 0.2, 0.09, 0.05, 0.025, 0.015)

@@ -193,8 +193,8 @@ def _to_language(report: Report, lm: Any, items: Sequence[Item], train: Sequence
     """Fill in the rows of Motion2Language."""
     scripts, seed = [i.script for i in items], report.seed
     progress(0, len(items), "describing")
-    texts = lm.describe_many([i.clip for i in items])
-    idle_texts = lm.describe_many([add_idle(i.clip, seed=seed + k) for k, i in enumerate(items)])
+    texts = lm.describe_many([i.clip for i in items], model=True)
+    idle_texts = lm.describe_many([add_idle(i.clip, seed=seed + k) for k, i in enumerate(items)], model=True)
     progress(len(items), len(items), "describing")
     near = nearest(_as_words(lm, [t.clip for t in train]), _as_words(lm, [i.clip for i in items]))
     for name, words in (

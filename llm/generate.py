@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..face.facs.script import Script
 from ..tokenizer.changes import GrammarState
-from .examples import perform_turn
+from .examples import collate, perform_turn
 from .model import MotionModel, load_model
 from .prompts import DESCRIBE, Turn
 from .script_tokens import CLOSE, OPEN, Grammar, Item, Quantities
@@ -80,6 +80,7 @@ class MotionLM:
         """
         self.model = model.merge()
         self.vocabulary, self.template = model.vocabulary, model.template
+        self.tasks = model.tasks
         self.batch_size = batch_size
 
     @classmethod
@@ -111,6 +112,22 @@ class MotionLM:
                                         quantities[i]), nats) for (items, nats), i in zip(found, at, strict=True)]
 
         return self._in_batches(lines, work)
+
+    @torch.inference_mode()
+    def likelihoods(self, texts: Sequence[str], items: Sequence[Sequence[Item]]) -> NDArray[np.float64]:
+        """Log-probability (nats) of each script, as tokens (``script_tokens.write``), as the reading of its text, ``(N,)``."""
+        encoded = [self.template.encode([Turn(t, answer_script=i)]) for t, i in zip(texts, items, strict=True)]
+        total = np.zeros(len(encoded))
+        for low in range(0, len(encoded), self.batch_size):
+            part = encoded[low:low + self.batch_size]
+            batch = collate(self.template, part).to(self.model.rows.device)
+            hidden, width = self.model.hidden(batch.ids).flatten(0, 1), batch.ids.shape[1]
+            for at, target, logits in ((batch.script_at, batch.script_target, self.model.script_logits),
+                                       (batch.text_at, batch.text_target, self.model.text_logits)):
+                if len(at):
+                    nats = -torch.nn.functional.cross_entropy(logits(hidden[at]), target, reduction="none")
+                    np.add.at(total, low + torch.div(at, width, rounding_mode="floor").cpu().numpy(), nats.double().cpu().numpy())
+        return total
 
     def perform_windows(self, windows: Sequence[Window], before: Sequence[Sequence[int] | None],
                         seeds: Sequence[tuple[int, int]], sampling: Sampling = Sampling(0.5)) -> list[NDArray[np.int64]]:

@@ -73,6 +73,9 @@ def compute_dtype(device: torch.device | str = "cpu") -> torch.dtype:
 class MotionModel(nn.Module):
     """Base, adapter and motion rows; ``forward`` gives the losses of a batch."""
 
+    tasks: tuple[str, ...] = ("read", "perform", "see", "understand")
+    """What it was trained to do (``llm/examples.py``)."""
+
     def __init__(self, base: BaseModel, vocabulary: MotionVocabulary, lora: LoraConfig | None, seed: int = 0) -> None:
         super().__init__()
         lm: Any = base.model
@@ -251,6 +254,8 @@ def load_model(directory: str | os.PathLike[str], base: str | os.PathLike[str] |
     network.to(device)  # before MotionModel, which chooses the attention by device
     model = MotionModel(loaded, vocabulary, lora)
     model.load_adapter_state(state)
+    shares = card.get("info", {}).get("config", {}).get("data", {})
+    model.tasks = tuple(task for task in model.tasks if shares.get(task, 1))
     return model.to(device).eval()
 
 

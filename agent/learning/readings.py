@@ -9,12 +9,12 @@ import numpy as np
 
 from ...common.progress import Progress, silent
 from ...data_gen.asked import sample
-from ...data_gen.text.clauses import Unsayable
 from ...data_gen.text.multiply import Pair, multiply
-from ...data_gen.text.noise import noisy
 from ...data_gen.text.quantities import find_quantities
 from ...data_gen.text.say import say
 from ...data_gen.text.written import written
+from ...data_gen.wording.clauses import Unsayable
+from ...data_gen.wording.noise import noisy
 from ...face.facs.script import Script
 from ...llm.examples import Reading
 from ...llm.script_tokens import Quantities, write
@@ -62,7 +62,7 @@ def make_readings(count: int, seed: int, progress: Progress = silent) -> Iterato
             except Unsayable:  # a combination that the realiser has no words for
                 continue
         if rng.random() < NOISE:
-            text = noisy(text, rng)
+            text = noisy(text, rng, keep=script.unknown)
         try:
             yield reading(text, script)
         except ValueError:  # a quantity in words that the exact rules do not find

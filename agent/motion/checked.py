@@ -24,6 +24,8 @@ from .windows import By, Codes, Job, Part, Performer
 
 _PLANS = 8
 """Schedules that are tried for a script before one is performed whose rendition by the animator does not pass the check."""
+_PLANNED = 60.0
+"""Seconds; a longer script is performed as it was first laid out, so that its first frames need not wait for all of it."""
 _WORST: tuple[By, ...] = ("model", "repaired", "animator")
 _LIDS = frozenset({"blink", "wink", "eye_close", "flutter_lashes"})
 
@@ -74,6 +76,9 @@ def plan(performer: Performer, script: Script, seed: int) -> Schedule:
     Raises:
         ValueError: the script cannot be done in its length, or contradicts itself.
     """
+    first = lay_out(script, seed, performer.tokenizer.step_seconds)
+    if first.seconds > _PLANNED:
+        return first
     best, score = None, -1.0
     for k in range(_PLANS):
         schedule = lay_out(script, seed + 7919 * k, performer.tokenizer.step_seconds)

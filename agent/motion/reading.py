@@ -6,13 +6,14 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ...data_gen.prompts.language import other_language
 from ...data_gen.text.doubts import doubts
-from ...data_gen.text.language import other_language
 from ...data_gen.text.quantities import find_quantities
 from ...face.facs.script import Script
 from ...llm.generate import MotionLM, Sampling
 from ...llm.script_tokens import Quantities
 
+TRIES = 6
 _PART = 32
 _SURE = -0.7
 """Nats: a reading likelier than one half in all, with no doubts, is taken at once."""
@@ -20,7 +21,7 @@ _WARMTH, _DOUBT = 0.8, 2.0
 """Temperature of further readings, and nats that a doubt weighs."""
 
 
-def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = 6) -> list[Script]:
+def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> list[Script]:
     """What each prompt asks for.
 
     Args:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data_gen.performer.animator import perform
+from ...data_gen.performer.animator import n_frames, perform
 from ...face.clip.normalise import Normalised
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.measure import MeasuredAction, measure
@@ -30,6 +30,8 @@ By = Literal["model", "repaired", "animator"]
 Codes = NDArray[np.int64]
 CONTEXT = 3
 """Tokenizer steps before a window that are decoded with it; the decoder sees less to either side."""
+_REACH = 8
+"""Steps to either side that a code may depend on."""
 TIME, STRENGTH = 0.3, 0.15
 """Seconds and share of full scale by which two renditions of one event may differ: two tokenizer steps, and what can be seen."""
 _PLAIN = 0.1
@@ -76,19 +78,27 @@ class Performer:
             candidates: most samples of each window, the first of which is the likeliest motion; as soon as one agrees, no more
                 are made. With 1 and without ``repair`` it is the model alone.
             temperature: of the samples.
-            repair: sample windows that do not agree once more, and take what still does not from the animator.
+            repair: sample windows that do not agree once more, and take what still does not from the animator; so is everything
+                where the weights were not trained to perform.
 
         Yields:
             For each job its next window, None when it is over.
+
+        Raises:
+            ValueError: weights that do not perform, without ``repair``.
         """
-        rounds: list[tuple[int, float, By]] = [(1, 0.0, "model"), (candidates - 1, temperature, "model")]
-        if repair:
+        able = "perform" in self.lm.tasks
+        if not able and not repair:
+            raise ValueError("these weights were not trained to perform scripts, and without repair nothing else does; "
+                             "give weights of a recipe with data.perform, or leave the animator in")
+        rounds: list[tuple[int, float, By]] = [(1, 0.0, "model"), (candidates - 1, temperature, "model")] if able else []
+        if repair and able:
             rounds.append((max(4, candidates), 1.4 * temperature, "repaired"))
         plans = [cut(job.schedule, self.tokenizer.step_seconds) for job in jobs]
-        wanted = [self.animated(job.schedule) for job in jobs]
         done: list[Codes] = [np.array([job.before or self.tokenizer.layout.rest_codes], np.int64) for job in jobs]
         for k in range(max(map(len, plans))):
             live = [i for i, plan in enumerate(plans) if k < len(plan)]
+            wanted = {i: self.animated(jobs[i].schedule, plans[i][k]) for i in live}
             parts: list[Part | None] = [None] * len(jobs)
             for round_, (tries, warmth, by) in enumerate(rounds):
                 missing = [i for i in live if (p := parts[i]) is None or p.agreement < 1.0]
@@ -106,22 +116,26 @@ class Performer:
                         parts[i] = Part(plans[i][k], codes, by, share)
             for i in live:
                 part, window = parts[i], plans[i][k]
-                assert part is not None
-                if repair and part.agreement < 1.0:
-                    parts[i] = part = Part(window, wanted[i][window.start:window.start + window.steps], "animator", 1.0)
+                if part is None or repair and part.agreement < 1.0:
+                    parts[i] = part = Part(window, wanted[i][-window.steps:], "animator", 1.0)
                 done[i] = np.concatenate([done[i][-CONTEXT:], part.codes])
             yield parts
 
-    def animated(self, schedule: Schedule) -> Codes:
-        """The procedural animator's rendition as codes, ``(steps, K)``."""
-        codes = self.tokenizer.encode_features([to_features(perform(schedule, self.head))])[0]
+    def animated(self, schedule: Schedule, window: Window | None = None) -> Codes:
+        """The procedural animator's rendition, ``(steps, K)`` codes: all, or a window with up to ``CONTEXT`` steps before it."""
+        each = self.tokenizer.config.frames_per_step
         total = max(1, round(schedule.seconds / self.tokenizer.step_seconds))
-        return np.concatenate([codes, np.repeat(codes[-1:], max(0, total - len(codes)), axis=0)])[:total]
+        first, last = (0, total) if window is None else (max(0, window.start - CONTEXT), window.start + window.steps)
+        low, high = max(0, first - _REACH), min(total, last + _REACH)
+        frames = range(low * each, min(high * each, n_frames(schedule.seconds, self.tokenizer.config.fps)))
+        codes = self.tokenizer.encode_features([to_features(perform(schedule, self.head, frames=frames))])[0]
+        codes = np.concatenate([codes, np.repeat(codes[-1:], max(0, high - low - len(codes)), axis=0)])
+        return codes[first - low:last - low]
 
     # -- agreement ----------------------------------------------------------------------
     def _agreement(self, done: Codes, codes: Codes, wanted: Codes, window: Window) -> float:
-        lead = min(CONTEXT, window.start, len(done))
-        reference = wanted[window.start - lead:window.start + window.steps]
+        lead = min(len(wanted) - window.steps, len(done))
+        reference = wanted[len(wanted) - window.steps - lead:]
         candidate = np.concatenate([done[len(done) - lead:], codes])
         return agreement(self.shown(reference), self.shown(candidate))
 

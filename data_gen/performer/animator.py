@@ -50,7 +50,7 @@ def n_frames(seconds: float, fps: float = FPS) -> int:
 
 
 def perform(script: Schedule, head: HeadModel | None = None, *, shape: NDArray[np.float32] | None = None,
-            fps: float = FPS) -> FaceSequence:
+            fps: float = FPS, frames: range | None = None) -> FaceSequence:
     """Perform a script: the commanded layer only, the same for the same script.
 
     Args:
@@ -58,6 +58,7 @@ def perform(script: Schedule, head: HeadModel | None = None, *, shape: NDArray[n
         head: the head that moves; its expression columns must carry ARKit names. None is the default head.
         shape: identity coefficients, (S,) with S up to the head's; None is the mean face.
         fps: frames per second.
+        frames: only these of its frames; None is all of them.
 
     Returns:
         A clip of ``round(seconds * fps)`` frames; every channel is exactly 0 outside its events.
@@ -65,7 +66,8 @@ def perform(script: Schedule, head: HeadModel | None = None, *, shape: NDArray[n
     Raises:
         ValueError: the head has no such expression columns, or the identity is too long.
     """
-    return realise(channels(script, fps), n_frames(script.seconds, fps), head, shape=shape, fps=fps)
+    shown = frames if frames is not None else range(n_frames(script.seconds, fps))
+    return realise(channels(script, fps, shown), len(shown), head, shape=shape, fps=fps)
 
 
 def realise(motion: dict[str, Curve], frames: int, head: HeadModel | None = None, *,
@@ -96,14 +98,14 @@ def realise(motion: dict[str, Curve], frames: int, head: HeadModel | None = None
                    shape=np.pad(identity, (0, model.n_shape - len(identity))))
 
 
-def channels(script: Schedule, fps: float = FPS) -> dict[str, Curve]:
-    """The performance as named channels.
+def channels(script: Schedule, fps: float = FPS, frames: range | None = None) -> dict[str, Curve]:
+    """The performance as named channels, at all frames or only at ``frames``.
 
     Returns:
         ARKit expression names (0..1) and POSE_CHANNELS (radians), each (T,); channels that never
         move are left out.
     """
-    t = np.arange(n_frames(script.seconds, fps)) / fps
+    t = np.array(frames if frames is not None else range(n_frames(script.seconds, fps))) / fps
     rng = np.random.default_rng(script.seed)
     jitter = np.clip(rng.normal(0.0, 0.012, len(script.events)), -0.03, 0.03)
     speech_seeds = rng.integers(0, 2**32, len(script.events))

@@ -12,14 +12,14 @@ from functools import cache
 
 from ...face.facs.script import Script
 from ...face.facs.vocabulary import BEHAVIOUR, EMOTIONS, FEELING, NAMES
-from ..phrases import felt, inflect, nouns, verbs
+from ..wording.phrases import felt, inflect, nouns, verbs
 from .quantities import Marked
 
 _SIDE = re.compile(r"\b(left|right)(?:ward|wards|most|-hand|hand|ie|side)?\b", re.IGNORECASE)
 _NOT_A_SIDE = re.compile(r"\bright (?:away|now|after|before|at|then|on|out|up|down|through)\b|\ball right\b|\bis left\b"
                          r"|\bleft (?:alone|out|over|behind|the|his|her|their|him)\b", re.IGNORECASE)
-_NEGATION = re.compile(r"\b(?:no|not|never|none|nothing|without|neither|nor|cannot|instead|minus|zero|stop|avoid|refrain|free of)"
-                       r"\b|n['’]?t\b", re.IGNORECASE)
+_NEGATION = re.compile(r"\b(?:no|not|never|none|nothing|without|neither|nor|cannot|instead|minus|zero|stop|avoid|refrain)\b"
+                       r"|\bfree of\b|n['’]?t\b", re.IGNORECASE)
 _ONLY = re.compile(r"\b(?:only|just|still|motionless|nothing else|frozen|otherwise|alone|rest of)\b", re.IGNORECASE)
 _KEPT = re.compile(r"\b(?:keep\w*|hold\w*|closed|open)\b", re.IGNORECASE)
 _ONE_SIDED = re.compile(r"\b(?:one|wink\w*|single|lopsided|crooked|side\w*|tilt\w*|cock\w*|au\d*|an?)\b", re.IGNORECASE)

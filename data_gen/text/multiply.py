@@ -10,39 +10,17 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeVar
 
 import numpy as np
-from pydantic.dataclasses import dataclass as checked
 
-from ...common.config import SETTINGS
-from ...face.facs.script import BRIEF, LONG, STRENGTHS, Cue, Never, Script
-from ...face.facs.vocabulary import BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, NAMES
+from ...face.facs.script import BRIEF, LONG, STRENGTHS, Never, Script
+from ...face.facs.vocabulary import NAMES
 from ..asked import counted, graded
-from ..phrases import felt, inflect, nouns, verbs
-from ..tables import read_table
+from ..wording.exchange import HE, SHE, TABLES, has, kind, redo, refeel, to_men, to_women
 from . import lexicon
 from .quantities import Span, find_spans
 
-T = TypeVar("T")
-Words = tuple[str, ...]
 TIMES = ("start", "end", "seconds", "pause", "onset", "hold", "offset")
-POSSESSIVES = "her|his|their|its|your|my|the"
-
-
-@checked(frozen=True, config=SETTINGS)
-class _Tables:
-    not_sides: Words
-    unnamed_side: str
-    female: Words
-    male: Words
-    women: Words
-    men: Words
-    possessed: Words
-    before_object: Words
-
-
-_TABLES = read_table(__package__, "words/multiply.yaml", _Tables)
 
 
 @dataclass(frozen=True)
@@ -58,8 +36,8 @@ _SIDE = re.compile(r"(?<![a-z])(left|right)(?=wards?\b|-?hand(?:ed)?\b|most\b|-|
 _LETTER = re.compile(r"(?<=\bAU\d)[LR]\b|(?<=\bAU\d\d)[LR]\b|(?<=\bAD\d\d)[LR]\b|(?<![\w'’])[LR](?![\w'’])")
 _PAIRED_CODES = {"51": "52", "55": "56", "61": "62", "M60": "M60"}
 _CODE = re.compile(r"(?<=AU)\s?(51|52|55|56|61|62)\b", re.IGNORECASE)
-_NOT_SIDES = re.compile("|".join(_TABLES.not_sides), re.IGNORECASE)
-_UNNAMED = re.compile(_TABLES.unnamed_side, re.IGNORECASE)
+_NOT_SIDES = re.compile("|".join(TABLES.not_sides), re.IGNORECASE)
+_UNNAMED = re.compile(TABLES.unnamed_side, re.IGNORECASE)
 _OTHER = {"left": "right", "right": "left", "L": "R", "R": "L", "port": "starboard", "starboard": "port",
           **_PAIRED_CODES, **{v: k for k, v in _PAIRED_CODES.items()}}
 _VIEWED = re.compile(r"\b(?:viewer['’]?s?|camera|screen|frame|picture|image|audience['’]?s?)[ -](?:['’]s )?(left|right)\b",
@@ -162,7 +140,9 @@ def _write_count(old: str, value: float) -> str | None:
 
 
 def _changed(text: str, spans: Sequence[Span], new: dict[float, float], write: Callable[[str, float], str | None]) -> str | None:
-    """The text with the values of spans exchanged, each in its own form."""
+    """The text with the values of spans exchanged, each in its own form; None where one has no such form or none changes."""
+    if all(k == v for k, v in new.items()):
+        return None
     out, at = [], 0
     for span in sorted(spans, key=lambda s: s.start):
         said = write(text[span.start:span.end], new[span.value])
@@ -247,7 +227,7 @@ def _checked(old: Pair, new: Pair) -> Pair | None:
     return new if alike and _unsaid(old, spans[0]) == _unsaid(new, spans[1]) and new.text != old.text else None
 
 
-def _unsaid(pair: Pair, spans: list[Span]) -> int:
+def _unsaid(pair: Pair, spans: Sequence[Span]) -> int:
     """How many numbers of a script are not among the quantities of its text."""
     said = {(s.kind, round(s.value, 3)) for s in spans}
     script = pair.script
@@ -258,46 +238,11 @@ def _unsaid(pair: Pair, spans: list[Span]) -> int:
 
 
 # -- names ------------------------------------------------------------------------------
-_NEXT = (r"(?=\s*(?:$|[.,;:!?)\n]|(?:-|–|->|>|\+|&)\s|\b(?:and|then|while|whilst|before|after|for|at|until|till|twice|once|"
-         r"thrice|two|three|four|five|six|seven|eight|nine|ten|\d+|x\d+|please|pls|slowly|quickly|again|when|but|from|over|several|repeatedly)\b))")
-_BEFORE = {
-    "base": r"(?:^\W*|[.;!?\n]\s*|\b(?:to|please|then|must|should|can you|could you|would you|now|just|you|they)\s+)",
-    "third": r"(?:\b(?:she|he|it|and|then|who|woman|man|girl|boy|avatar|character|robot|queen|king|lady|actor|actress|teacher|"
-             r"doctor|nurse|"
-             r"child|villain|player|patient|speaker|detective|witch|prince|princess|clown|guard|mother|father)\s+|,\s+)",
-    "ger": r"(?:^\W*|\b(?:while|whilst|and|then|before|after|is|by|starts|begins|start|begin|keep)\s+|,\s+)",
-    "noun": r"(?:^\W*|\s)"}
-
-
-@cache
-def _forms(name: str, sided: bool) -> tuple[tuple[str, str, str], ...]:
-    """Form, words before the side and possessive are put in, and pattern of each phrase of a name."""
-    out: list[tuple[str, str]] = []
-    for p in verbs(name, sided):
-        if "{a}" not in p.rest and "{d}" not in p.rest:
-            out += [(form, f"{inflect(p.head, form)} {p.rest}".strip()) for form in ("base", "third", "ger")]
-    out += [("noun", re.sub(r"\{[ad]\} ?", "", t)) for t in nouns(name, sided)
-            if "{p}" not in t and t.startswith(("a ", "an "))]
-    return tuple((form, words, re.escape(words).replace(r"\{p\}", f"(?P<p>{POSSESSIVES})", 1)
-                  .replace(r"\{p\}", f"(?:{POSSESSIVES})")
-                  .replace(r"\{s\}", "(?P<s>left|right)", 1)) for form, words in out)
-
-
-@cache
-def _pattern(form: str, words: str, pattern: str) -> re.Pattern[str]:
-    return re.compile(f"(?P<before>{_BEFORE[form]})(?P<words>{pattern}){_NEXT}", re.IGNORECASE)
-
-
-def _kind(name: str) -> str:
-    return ("feeling" if name in EMOTIONS or name in FEELING else "direction" if name in DIRECTIONS else
-            "behaviour" if name in BEHAVIOUR else "action")
-
-
 @cache
 def _alike(name: str, many: bool, strong: bool) -> tuple[str, ...]:
     """Names that can take the place of another where a count and a strength are said or not."""
-    kinds = {"action": ("action", "behaviour"), "behaviour": ("action", "behaviour")}.get(_kind(name), (_kind(name),))
-    return tuple(n for n in NAMES if n != name and n != "neutral" and _kind(n) in kinds and (not many or counted(n)) and
+    kinds = {"action": ("action", "behaviour"), "behaviour": ("action", "behaviour")}.get(kind(name), (kind(name),))
+    return tuple(n for n in NAMES if n != name and n != "neutral" and kind(n) in kinds and (not many or counted(n)) and
                  (not strong or graded(n)))
 
 
@@ -312,144 +257,39 @@ def rename(pair: Pair, rng: np.random.Generator) -> Pair | None:
             continue
         options = [n for n in _alike(cue.name, (cue.count or 0) > 0, cue.strength is not None)
                    if n not in forbidden and all(n != c.name for c in cues)]
-        if not options or cue.speed is not None and _kind(cue.name) == "feeling":
+        if not options or cue.speed is not None and kind(cue.name) == "feeling":
             continue
         other = options[int(rng.random() * len(options))]
-        text = (_refeel if _kind(cue.name) == "feeling" else _redo)(pair.text, cue, other, rng)
+        text = (refeel if kind(cue.name) == "feeling" else redo)(pair.text, cue, other, rng)
         if text is not None:
             new = replace(pair.script, cues=(*cues[:int(i)], replace(cue, name=other), *cues[int(i) + 1:]))
             return _checked(pair, Pair(text, new))
     return None
 
 
-def _refeel(text: str, cue: Cue, other: str, rng: np.random.Generator) -> str | None:
-    """A feeling's adjective or noun exchanged for one of the same part of speech."""
-    for own, new in zip(felt(cue.name), felt(other), strict=True):
-        fresh = [w for w in new if " " not in w]
-        for word in own:
-            found = list(re.finditer(rf"(?<![\w-]){re.escape(word)}(?![\w-]|['’]|\s(?:as|like|of)\b)", text, re.IGNORECASE))
-            if len(found) == 1 and fresh:
-                said = fresh[int(rng.random() * len(fresh))]
-                return _replaced(text, found[0].start(), found[0].end(), said)
-    return None
-
-
-def _redo(text: str, cue: Cue, other: str, rng: np.random.Generator) -> str | None:
-    """A phrase of an action or behaviour exchanged for one of another in the same form."""
-    sided = cue.side != "both"
-    if sided and _kind(cue.name) != "direction" or cue.strength is not None and "%" not in text:
-        return None
-    low = text.lower()
-    for form, words, pattern in _forms(cue.name, sided):
-        if words.split()[form == "noun"] not in low:
-            continue
-        match = _pattern(form, words, pattern).search(text)
-        if not match or sided and ("s" not in match.groupdict() or match["s"].lower() != cue.side):
-            continue
-        if re.search(r"\b(?:not|never|no|without|don['’]t|doesn['’]t)\s+$", text[:match.start("words")], re.IGNORECASE):
-            continue
-        whose = match.groupdict().get("p") or _whose(text, form)
-        fresh = [w for f, w, _ in _forms(other, sided) if f == form and (not sided or "{s}" in w) and (whose or "{p}" not in w)]
-        if not fresh:
-            continue
-        said = fresh[int(rng.random() * len(fresh))].replace("{p}", whose.lower()).replace("{s}", cue.side)
-        return _replaced(text, match.start("words"), match.end("words"), said)
-    return None
-
-
-def _replaced(text: str, start: int, end: int, said: str) -> str:
-    """A part of a text replaced, with its capitals and the article before it."""
-    old = text[start:end]
-    said = said.upper() if old.isupper() and len(old) > 2 else said[0].upper() + said[1:] if old[0].isupper() else said
-    before = text[:start]
-    if match := re.search(r"\b(an?) $", before, re.IGNORECASE):
-        article = lexicon.article(said.lower())
-        article = article.upper() if match[1].isupper() and len(old) > 1 and old.isupper() else \
-            article.capitalize() if match[1][0].isupper() else article
-        before = before[:match.start()] + article + " "
-    return before + said + text[end:]
-
-
-def _whose(text: str, form: str) -> str:
-    """The possessive that suits a text, or nothing where it is unclear."""
-    found = {p for p, words in {"her": r"she|her|herself|woman|girl", "his": r"he|his|him|himself|man|boy",
-                                "their": r"they|their|them", "its": r"its"}.items()
-             if re.search(rf"\b(?:{words})\b", text, re.IGNORECASE)}
-    return next(iter(found)) if len(found) == 1 else "" if found or form != "base" else "your"
-
-
 # -- who --------------------------------------------------------------------------------
-_SHE = re.compile(r"\b(?:she|her|hers|herself)\b", re.IGNORECASE)
-_HE = re.compile(r"\b(?:he|him|his|himself)\b", re.IGNORECASE)
-_NOUNS = [dict(zip(a, b, strict=True)) for a, b in ((_TABLES.female, _TABLES.male), (_TABLES.male, _TABLES.female))]
-
-
 def resubject(pair: Pair, rng: np.random.Generator) -> Pair | None:
     """Who is spoken of exchanged: "she" for "he" or "the woman", with the pronouns."""
     text = pair.text
-    women, men = bool(_SHE.search(text)) or _has(text, _TABLES.female), bool(_HE.search(text)) or _has(text, _TABLES.male)
+    women, men = bool(SHE.search(text)) or has(text, TABLES.female), bool(HE.search(text)) or has(text, TABLES.male)
     if women == men or pair.script.unknown:
         return None
     if rng.random() < 0.5:
         named = re.match(r"(?:she|he) (?=[a-z])", text, re.IGNORECASE)
         if not named:
             return None
-        options = _TABLES.women if women else _TABLES.men
+        options = TABLES.women if women else TABLES.men
         said = options[int(rng.random() * len(options))]
         start = text[0]
         said = said if start.isupper() else said[0].lower() + said[1:]
         said = said.upper() if text[:3].isupper() else said
         new = f"{said} {text[named.end():]}"
     else:
-        changed = _to_men(text) if women else _to_women(text)
+        changed = to_men(text) if women else to_women(text)
         if changed is None:
             return None
         new = changed
     return _checked(pair, Pair(new, pair.script)) if new != text else None
-
-
-def _has(text: str, words: Iterable[str]) -> bool:
-    return any(re.search(rf"\b{w}\b", text, re.IGNORECASE) for w in words)
-
-
-def _cased(old: str, new: str) -> str:
-    return new.upper() if old.isupper() and len(old) > 1 else new.capitalize() if old[0].isupper() else new
-
-
-def _swap_nouns(text: str, table: dict[str, str]) -> str:
-    words = "|".join(sorted(table, key=len, reverse=True))
-    text = re.sub(rf"\b({words})\b", lambda m: _cased(m[0], table[m[0].lower()]), text, flags=re.IGNORECASE)
-    return re.sub(r"\b([Aa])n? (?=([a-z]))", lambda m: f"{m[1]}n " if m[2] in "aeiou" else f"{m[1]} ", text)
-
-
-def _to_women(text: str) -> str | None:
-    table = {"he": "she", "his": "her", "him": "her", "himself": "herself"}
-    if re.search(r"\bhis\b(?=\s*(?:$|[.,;!?]))", text, re.IGNORECASE):
-        return None
-    return _swap_nouns(_HE.sub(lambda m: _cased(m[0], table[m[0].lower()]), text), _NOUNS[1])
-
-
-def _to_men(text: str) -> str | None:
-    """None where "her" may be "his" or "him"."""
-    unclear = False
-
-    def changed(m: re.Match[str]) -> str:
-        nonlocal unclear
-        word = m[0].lower()
-        if word != "her":
-            return _cased(m[0], {"she": "he", "hers": "his", "herself": "himself"}[word])
-        after = re.match(r"\W*([a-z]*)", text[m.end():], re.IGNORECASE)
-        following = after[1].lower() if after and not re.match(r"\s*[.,;:!?)]", text[m.end():]) else ""
-        before = re.search(r"([a-z]+)\s*$", text[:m.start()], re.IGNORECASE)
-        if following in _TABLES.possessed:
-            return _cased(m[0], "his")
-        if not following or before and before[1].lower() in _TABLES.before_object:
-            return _cased(m[0], "him")
-        unclear = True
-        return m[0]
-
-    out = _SHE.sub(changed, text)
-    return None if unclear else _swap_nouns(out, _NOUNS[0])
 
 
 # -- all --------------------------------------------------------------------------------
@@ -462,9 +302,10 @@ def multiply(pair: Pair, rng: np.random.Generator, count: int = 4) -> list[Pair]
     """Up to ``count`` different variants of a labelled text, each by one to three changes."""
     out: dict[str, Pair] = {}
     for _ in range(2 * count):
-        made = pair
-        for name in rng.permutation(list(CHANGES))[: 1 + int(3 * rng.random() ** 2)]:
-            made = CHANGES[str(name)](made, rng) or made
+        made, left = pair, 1 + int(3 * rng.random() ** 2)
+        for name in rng.permutation(list(CHANGES)):
+            changed = CHANGES[str(name)](made, rng) if left else None
+            made, left = (changed, left - 1) if changed else (made, left)
         if made.text != pair.text:
             out.setdefault(made.text, made)
         if len(out) == count:

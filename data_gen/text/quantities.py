@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
-from .. import numbers as n
-from ..numbers import number
+from ..wording import numbers as n
+from ..wording.numbers import number
 
 FIRST_MARK = 0xE000
 """Code point (private use area) of the first mark."""
@@ -290,9 +291,10 @@ class _Finder:
                 self.take(*m.span(), "c", value)
 
 
-def find_spans(text: str) -> list[Span]:
+@lru_cache(maxsize=1024)
+def find_spans(text: str) -> tuple[Span, ...]:
     """The quantities of a text, in its order; also those beyond the number of marks."""
-    return _Finder(text).find()
+    return tuple(_Finder(text).find()) if n.ANY.search(text) else ()
 
 
 def find_quantities(text: str) -> Marked:

@@ -10,9 +10,9 @@ import numpy as np
 
 from ...face.facs.script import BRIEF, LONG, Cue, Script
 from ..asked import sample
-from ..phrases import ASKED, felt, inflect, verbs
+from ..wording.clauses import YOU, Group, Subject, Teller, Unsayable
+from ..wording.phrases import ASKED, felt, inflect, verbs
 from . import lexicon
-from .clauses import YOU, Group, Subject, Teller, Unsayable
 
 __all__ = ["Unsayable", "sample", "say"]
 _CODES = {**{n: c[0] for n, c in lexicon.FACS.items() if not n.startswith("wink")}, "wink": "AU46", "cheek_raise": "AU6",

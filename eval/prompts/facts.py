@@ -198,7 +198,7 @@ def _shown(made: Rendered, other: Rendered, what: str) -> list[str]:
         same = shown.schedule if aligned(made.script, other.script) else None
         failed = check(other.script, shown.measurement, same).failed
         # a script may miss as much of its own rendition, where several acts cannot be told apart
-        if Counter(c.kind for c in failed) - made.own(k):
+        if Counter[str](c.kind for c in failed) - made.own(k):
             return [f"{what}: {c.sentence}" for c in failed[:3]]
     return []
 

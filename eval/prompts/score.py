@@ -24,9 +24,11 @@ from ..table import Table
 from .facts import SEEDS, Rendered, aligned, misread, normal, seen
 from .suite import Prompt
 
-WAYS: dict[str, dict[str, Any]] = {"model alone": {"candidates": 1, "temperature": 0.0, "repair": False},
+ALONE = "model alone"
+WAYS: dict[str, dict[str, Any]] = {ALONE: {"candidates": 1, "temperature": 0.0, "repair": False},
                                    "with check": {"repair": False}, "with repair": {}}
-"""What is given to ``perform_many``: the likeliest motion, unchecked; the best of several candidates; what a user gets."""
+"""What is given to ``perform_many``: the likeliest motion of the likeliest reading, unchecked; the best of several candidates;
+what a user gets."""
 MAKERS = ("model", "repaired", "animator")
 BATCH = 8
 """Prompts that are performed side by side, and after which results are kept."""
@@ -122,13 +124,15 @@ def _batch(lm: Any, prompts: Sequence[Prompt], seeds: Sequence[int], ways: Seque
     started = time.perf_counter()
     scripts = _each(lambda part: lm.read_many([prompts[i].text for i in part]), range(len(prompts)))
     reading = (time.perf_counter() - started) / len(prompts)
+    likeliest = _each(lambda part: lm.read_many([prompts[i].text for i in part], tries=1), range(len(prompts)))
     rows = [_read(lm.head, p, s, reading) for p, s in zip(prompts, scripts, strict=True)]
     for way in ways:
         asked = {**(options if "candidates" not in WAYS[way] else {}), **WAYS[way]}
-        able = [i for i, s in enumerate(scripts) if isinstance(s, Script)]
+        read = likeliest if way == ALONE else scripts
+        able = [i for i, s in enumerate(read) if isinstance(s, Script)]
 
-        def perform(part: Sequence[int], asked: dict[str, Any] = asked) -> list[Any]:
-            return list(lm.perform_many([scripts[i] for i in part], seed=seeds[part[0]], **asked))
+        def perform(part: Sequence[int], asked: dict[str, Any] = asked, read: Sequence[Any] = read) -> list[Any]:
+            return list(lm.perform_many([read[i] for i in part], seed=seeds[part[0]], **asked))
 
         for run in _runs(able, seeds):
             started = time.perf_counter()
@@ -136,7 +140,7 @@ def _batch(lm: Any, prompts: Sequence[Prompt], seeds: Sequence[int], ways: Seque
             spent = (time.perf_counter() - started) / len(run)
             for i, performance in zip(run, made, strict=True):
                 if isinstance(performance, Exception):
-                    if not rows[i].refused:
+                    if not rows[i].refused and asked.get("repair", True):  # a model alone may not be able to perform
                         rows[i] = replace(rows[i], refused=True, wrong=(*rows[i].wrong, str(performance)))
                 else:
                     rows[i] = replace(rows[i], made={**rows[i].made, way: _made(lm.head, prompts[i], performance, spent)})

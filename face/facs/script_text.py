@@ -137,6 +137,8 @@ def read_script(text: str) -> Script:
                 if words[:1] == ["pause"]:
                     pause, taken = _seconds(words[1] if len(words) > 1 else "", words[2] if len(words) > 2 else "", where)
                     words = words[1 + taken:]
+                if not words:
+                    raise ValueError(f"{where}: {item.strip()!r} needs something to do after it, e.g. pause 1 s nod")
                 cues.append(_cue(words, join, pause, where))
     try:
         return Script(tuple(cues), seconds, tuple(never), still, tuple(unknown))

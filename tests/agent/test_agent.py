@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from facelm.agent.chat import ChatSession, loop
 from facelm.agent.motion.checked import Performance
 from facelm.agent.pipeline import FaceLM, weights_dir
@@ -150,7 +151,8 @@ def test_saved_weights_give_the_same_agent(agent: FaceLM, clips: list[FaceSequen
     weights, base = write_weights(tmp_path / "w", clips), write_base(tmp_path / "base")
     again = FaceLM.from_pretrained(weights, str(base))
     assert again.tokenizer.layout == agent.tokenizer.layout
-    assert again.read_many(["smile", "nod"]) == agent.read_many(["smile", "nod"])
+    assert again.lm.vocabulary == agent.lm.vocabulary and again.lm.tasks == agent.lm.tasks
+    assert torch.allclose(again.lm.model.rows, agent.lm.model.rows, atol=1e-2), "saved in half precision"
     assert again.describe(clips[0]) == agent.describe(clips[0])
     monkeypatch.setenv("FACELM_WEIGHTS", str(weights))
     assert weights_dir() == weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from facelm.agent.motion.reading import plain, read_prompts, shortened, with_length
-from facelm.data_gen.text.language import other_language
+from facelm.data_gen.prompts.language import other_language
 from facelm.data_gen.text.written import written
 from facelm.face.facs.script import Script
 from facelm.face.facs.script_text import read_script

@@ -228,9 +228,16 @@ def test_training_can_start_from_a_saved_adapter(tmp_path):
         *(f"{task}/nats_an_answer" for task in ("read", "perform", "see"))}, "clips have no validation split here"
     before, after = read_adapter(saved / "llm"), read_adapter(tmp_path / "out")
     assert all(torch.allclose(before[k].float(), after[k].float(), atol=1e-3) for k in before)
-    other = dataclasses.replace(LAYOUT, max_step=LAYOUT.max_step - 1)
-    with pytest.raises(ValueError, match="another motion tokenizer"):
-        train(config, sources, other, tmp_path / "out2", progress=silent, init=saved / "llm")
+    # of another tokenizer everything is taken over but the motion rows
+    other = dataclasses.replace(LAYOUT, max_step=LAYOUT.max_step + 1)
+    train(dataclasses.replace(config, data=dataclasses.replace(config.data, understand=0, perform=0, see=0)),
+          Sources(readings=readings), other, tmp_path / "out2", progress=silent, init=saved / "llm")
+    moved = read_adapter(tmp_path / "out2")
+    rows, old = moved[PeftLayout.ROWS].float(), before[PeftLayout.ROWS].float()
+    assert len(rows) == len(old) + 1 and torch.allclose(rows[:2], old[:2], atol=1e-3)
+    scripts = len(ScriptTokens.default())
+    assert torch.allclose(rows[-scripts:], old[-scripts:], atol=1e-3) and not torch.allclose(rows[2:9], old[2:9], atol=1e-2)
+    assert all(torch.allclose(before[k].float(), moved[k].float(), atol=1e-3) for k in before if k != PeftLayout.ROWS)
 
 
 def test_rows_that_an_older_adapter_lacks_start_from_what_they_mean(tmp_path):

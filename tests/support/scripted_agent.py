@@ -15,7 +15,7 @@ from facelm.face.facs.schedule import Schedule
 from facelm.face.facs.script_text import read_script
 from facelm.llm.generate import Reading, Sampling
 from facelm.llm.script_tokens import Quantities, ScriptTokens
-from facelm.llm.windows import Window, cut
+from facelm.llm.windows import Window
 from facelm.tokenizer.codec import FaceTokenizer
 from transition_fakes import WEIGHTS
 
@@ -38,6 +38,7 @@ class ScriptedLM:
     def __init__(self, tokenizer: FaceTokenizer, lines: dict[str, str] | None = None, right: Right = lambda *_: True) -> None:
         self.vocabulary = SimpleNamespace(script=ScriptTokens.default(), layout=tokenizer.layout)
         self.batch_size = 4
+        self.tasks = ("read", "perform")
         self.lines = {find_quantities(plain(k)).text: v for k, v in (LINES if lines is None else lines).items()}
         self.right = right
         self.wanted: dict[Window, np.ndarray] = {}
@@ -74,10 +75,10 @@ def what_windows_mean() -> None:
     """Every schedule that is planned tells the language model what its windows look like."""
     animated = Performer.animated
 
-    def told(self: Performer, schedule: Schedule) -> np.ndarray:
-        codes = animated(self, schedule)
-        if isinstance(self.lm, ScriptedLM):
-            self.lm.wanted |= {w: codes[w.start:w.start + w.steps] for w in cut(schedule, self.tokenizer.step_seconds)}
+    def told(self: Performer, schedule: Schedule, window: Window | None = None) -> np.ndarray:
+        codes = animated(self, schedule, window)
+        if isinstance(self.lm, ScriptedLM) and window is not None:
+            self.lm.wanted[window] = codes[-window.steps:]
         return codes
 
     with pytest.MonkeyPatch.context() as patch:

@@ -199,3 +199,8 @@ def test_multiply_gives_different_texts() -> None:
     assert given.text not in {m.text for m in made}
     assert made == multiply(given, np.random.default_rng(1), 8)
     assert all(writable(m) for m in made)
+
+
+def test_half_of_a_phrase_is_no_phrase() -> None:
+    given = pair("He looks up and to the left.", "gaze_up; gaze left")
+    assert all(rename(given, np.random.default_rng(i)) is None for i in range(20))

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from facelm.data_gen.asked import names, sample
-from facelm.data_gen.phrases import ASKED, felt, nouns, verbs
 from facelm.data_gen.text.quantities import SLOTS, find_quantities
 from facelm.data_gen.text.say import Unsayable, say
+from facelm.data_gen.wording.phrases import ASKED, felt, nouns, verbs
 from facelm.face.facs.script import SPEEDS, STRENGTHS, Cue, Never, Script
 from facelm.face.facs.script_text import read_script, write_script
 from facelm.face.facs.vocabulary import BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, NAMES, PAIRED

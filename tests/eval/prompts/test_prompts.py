@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from animated_agent import AnimatedAgent
 from facelm.agent import tools
 from facelm.cli.main import main
 from facelm.common.store import Journal
@@ -17,6 +16,7 @@ from facelm.eval.prompts.score import WAYS, Share, evaluate_prompts, failures, r
 from facelm.eval.prompts.suite import Prompt, load_prompts, prompts_digest, template_prompts
 from facelm.face.facs.script_text import read_script
 from facelm.face.head.model import HeadModel
+from tiny_agent import AnimatedAgent
 
 
 def wrong(head: HeadModel, expected: str, read: str) -> list[str]:

@@ -9,12 +9,12 @@ from functools import cache
 
 from pydantic.dataclasses import dataclass as checked
 
-from ..common.config import SETTINGS
-from ..face.facs.vocabulary import BEHAVIOUR, DIRECTIONS, FEELING
-from . import text
-from .tables import read_table
-from .text import lexicon
-from .text.quantities import find_spans
+from ...common.config import SETTINGS
+from ...face.facs.vocabulary import BEHAVIOUR, DIRECTIONS, FEELING
+from .. import text
+from ..tables import read_table
+from ..text import lexicon
+from ..text.quantities import find_spans
 
 Words = tuple[str, ...]
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from ...face.facs.script import BRIEF, LONG, SPEEDS, STRENGTHS, Cue, Script
-from ..phrases import ASKED, felt, inflect, nouns, phrase, verbs
-from . import lexicon
+from ..text import lexicon
+from .phrases import ASKED, felt, inflect, nouns, phrase, verbs
 
 T = TypeVar("T")
 OPPOSITE = {"left": "right", "right": "left"}

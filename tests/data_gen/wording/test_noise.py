@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 from facelm.data_gen.asked import sample
-from facelm.data_gen.text.noise import noisy
 from facelm.data_gen.text.quantities import find_quantities
 from facelm.data_gen.text.say import say
+from facelm.data_gen.wording.noise import noisy
 
 DECISIVE = re.compile(r"\b(?:left|right|no|not|never|nothing|without|before|after)\b|n't\b")
 TEXTS = [

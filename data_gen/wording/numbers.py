@@ -206,6 +206,12 @@ ITEM = re.compile(r"(?:(?<=^)|(?<=[\s;,]))\(?(\d{1,2})[.)](?=\s+\S)")
 RATE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?-?(?:fps|frames? (?:per|a) sec|frames/s)|\bframes?\b.*\bat (24|25|30|50|60)"
                    r"(?=\s?(?:$|[:,.;)]))",
                    re.IGNORECASE)
+ANY = re.compile(r"[\d½¼¾]|[sS][a-z]?[ck]|[sS][a-z]{0,3}(?:on|nd)|"
+                 r"\b(?:couple|few|several|pair|dozen|hundred|twice|thrice|twise|"
+                 rf"an?\s(?:min|frame|milli)|another|one|beats?|min\w*|frames?|{'|'.join(PARTS)}|"
+                 rf"{'|'.join(p + 's' for p in PARTS)}|{TEN}|{ONE})", re.IGNORECASE)
+"""Something without which a text has no quantity."""
+
 
 
 def unit(word: str) -> str | None:

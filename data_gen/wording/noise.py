@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
 from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
+from .. import text as texts
 from ..tables import read_table
-from .quantities import Span, find_spans
+from ..text.quantities import Span, find_spans
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class _Tables:
     spellings: dict[str, str]
 
 
-_TABLES = read_table(__package__, "words/noise.yaml", _Tables)
+_TABLES = read_table(texts.__name__, "words/noise.yaml", _Tables)
 _WORD = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?")
 _MARK = re.compile("[\ue000-\uf8ff]")
 _ARTICLE = re.compile(r"\b(?:a|an|the) (?=[a-z])", re.IGNORECASE)
@@ -119,9 +119,8 @@ def noisy(text: str, rng: np.random.Generator, rate: float | None = None, keep: 
     return text
 
 
-@lru_cache(maxsize=64)
 def _spans(text: str) -> tuple[Span, ...]:
-    return tuple(find_spans(_MARK.sub("#", text)))
+    return find_spans(_MARK.sub("#", text))
 
 
 def _same(old: str, new: str) -> bool:
