@@ -166,7 +166,8 @@ def test_blinks_are_as_many_as_asked_for_with_idle_motion(right: FaceLM) -> None
 
 
 # -- streams ----------------------------------------------------------------------------
-@pytest.mark.parametrize("line", ["mouth_open", pytest.param("25 s; smile; nod x2 at 9 s; anger at 15 s for 4 s; into happiness held", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("line", [
+    "mouth_open", pytest.param("25 s; smile; nod x2 at 9 s; anger at 15 s for 4 s; into happiness held", marks=pytest.mark.slow)])
 def test_a_stream_equals_the_one_shot_result(right: FaceLM, line: str) -> None:
     whole, = right.perform_many([line], seed=4, idle=False)
     pieces = list(right.stream(line, seed=4))
