@@ -46,7 +46,7 @@ def dominant(clip: FaceSequence, key: int) -> str:
 @needs_tokenizer
 def test_the_source_is_kept_and_the_expressions_come_in_order(agent: FaceLM) -> None:
     source = still(fps=30.0, mouthFrownLeft=0.63, mouthFrownRight=0.63, browInnerUp=0.66, cheekPuff=0.4, mouthPucker=0.21)
-    done = agent.motion.transition(TURN, source, 3.0)
+    done = agent.transition(TURN, source, 3.0)
     clip = done.clip
     assert done.names == ("anger", "happiness") and len(done.keys) == 2 and done.warnings == ()
     assert len(clip) == 75 and clip.fps == 25
@@ -64,7 +64,7 @@ def test_the_source_is_kept_and_the_expressions_come_in_order(agent: FaceLM) -> 
 
 @needs_tokenizer
 def test_without_a_source_it_starts_at_rest(agent: FaceLM) -> None:
-    clip = agent.motion.transition(TURN).clip
+    clip = agent.transition(TURN).clip
     assert not clip.expr[0].any() and not clip.jaw_pose[0].any() and not clip.shape.any()
     assert not any(getattr(clip, n).any() for n in KEPT)
     assert calls(agent)[-1]["sources"] == [None] * 3
@@ -74,7 +74,7 @@ def test_without_a_source_it_starts_at_rest(agent: FaceLM) -> None:
 @pytest.mark.parametrize("seconds", [0.4, 1.0, 2.04, 3.0, 5.52])
 def test_seconds_are_exact_to_the_frame(agent: FaceLM, seconds: float) -> None:
     for curve in ("learned", "linear", "minjerk"):
-        done = agent.motion.transition(TURN, still(browDownLeft=0.5), seconds, curve=curve)
+        done = agent.transition(TURN, still(browDownLeft=0.5), seconds, curve=curve)
         assert len(done.clip) == round(seconds * 25) and 0 <= done.keys[0] <= done.keys[-1] < len(done.clip)
         assert done.clip.expr[0, EXPR_INDEX["browDownLeft"]] == np.float32(0.5)
 
@@ -82,15 +82,15 @@ def test_seconds_are_exact_to_the_frame(agent: FaceLM, seconds: float) -> None:
 @needs_tokenizer
 def test_a_duration_in_the_words_counts_and_the_argument_goes_before_it(agent: FaceLM) -> None:
     said = "Turn this face from anger to happiness over 2 seconds."
-    assert len(agent.motion.transition(said).clip) == 50
-    assert len(agent.motion.transition(said, seconds=1.2).clip) == 30
+    assert len(agent.transition(said).clip) == 50
+    assert len(agent.transition(said, seconds=1.2).clip) == 30
     assert set(calls(agent)[-1]["seconds"]) == {1.2} and "second" not in calls(agent)[-1]["texts"][0]
 
 
 @needs_tokenizer
 def test_via_neutral_is_said_once_and_is_a_stage(agent: FaceLM) -> None:
     for text in (TURN, "Turn this face from anger to happiness via neutral"):
-        done = agent.motion.transition(text, still(), 4.0, via="neutral")
+        done = agent.transition(text, still(), 4.0, via="neutral")
         assert done.names == ("anger", "neutral", "happiness") and len(done.keys) == 3
         assert done.text.count("neutral") == 1 and set(calls(agent)[-1]["texts"]) == {done.text}
     said, wanted = transition_request("from anger to happiness via neutral."), transition_request("from anger to happiness.",
@@ -102,7 +102,7 @@ def test_via_neutral_is_said_once_and_is_a_stage(agent: FaceLM) -> None:
 @needs_tokenizer
 def test_a_source_that_shows_the_first_expression_is_its_key(agent: FaceLM) -> None:
     anger = {n: v for n, v in Stage((("anger", 0.7),)).pose().items()}
-    done = agent.motion.transition(TURN, still(**anger), 3.0)
+    done = agent.transition(TURN, still(**anger), 3.0)
     assert dominant(done.clip, done.keys[0]) == "anger" and done.keys[0] < done.keys[1]
     assert dominant(done.clip, done.keys[1]) == "happiness"
 
@@ -116,22 +116,22 @@ def test_a_list_is_carried_out_as_if_one_by_one(agent: FaceLM) -> None:
                                  progress=lambda *x: seen.append(x))
     assert seen[-1] == (5, 5) and [d for d, _ in seen] == sorted(d for d, _ in seen)
     for i, one in enumerate(many):
-        alone = agent.motion.transition(texts[i], sources[i], [2.0, None, 1.0, 3.0, None][i], seed=3 + i, temperature=0.7)
+        alone = agent.transition(texts[i], sources[i], [2.0, None, 1.0, 3.0, None][i], seed=3 + i, temperature=0.7)
         assert np.array_equal(one.clip.expr, alone.clip.expr) and one.keys == alone.keys, i
 
 
 @needs_tokenizer
 def test_of_the_likeliest_and_samples_one_is_kept(agent: FaceLM) -> None:
     before = len(calls(agent))
-    a, b = (agent.motion.transition(TURN, seconds=2.0, seed=s, candidates=1).clip for s in (0, 1))
+    a, b = (agent.transition(TURN, seconds=2.0, seed=s, candidates=1).clip for s in (0, 1))
     assert np.array_equal(a.expr, b.expr)
     assert [(len(c["texts"]), c["temperature"]) for c in calls(agent)[before:]] == [(1, 0.0), (1, 0.0)]
     before = len(calls(agent))
-    agent.motion.transition(TURN, seconds=2.0, candidates=3, seed=5)
+    agent.transition(TURN, seconds=2.0, candidates=3, seed=5)
     likeliest, samples = calls(agent)[before:]
     assert likeliest["seed"] == [(5, 0)] and likeliest["temperature"] == 0
     assert samples["seed"] == [(5, 1), (5, 2)] and samples["temperature"] > 0
-    agent.motion.transition(TURN, seconds=2.0, temperature=0.0)
+    agent.transition(TURN, seconds=2.0, temperature=0.0)
     assert len(calls(agent)[-1]["texts"]) == 1, "without chance they would all be the same"
 
 
@@ -139,7 +139,7 @@ def test_of_the_likeliest_and_samples_one_is_kept(agent: FaceLM) -> None:
 def test_with_a_source_one_candidate_starts_from_rest(agent: FaceLM) -> None:
     before = len(calls(agent))
     source = still(mouthSmileLeft=0.8)
-    done = agent.motion.transition(TURN, source, seconds=2.0, candidates=3, seed=5)
+    done = agent.transition(TURN, source, seconds=2.0, candidates=3, seed=5)
     likeliest, samples = calls(agent)[before:]
     assert likeliest["sources"][0] is not None and likeliest["sources"][1] is None and likeliest["temperature"] == 0
     assert len(samples["sources"]) == 1 and samples["sources"][0] is not None and samples["seed"] == [(5, 1)]
@@ -149,7 +149,7 @@ def test_with_a_source_one_candidate_starts_from_rest(agent: FaceLM) -> None:
 @needs_tokenizer
 def test_idle_grows_from_nothing(agent: FaceLM) -> None:
     source = still(mouthSmileLeft=0.3)
-    bare, alive = (agent.motion.transition(TURN, source, 3.0, idle=i).clip for i in (False, True))
+    bare, alive = (agent.transition(TURN, source, 3.0, idle=i).clip for i in (False, True))
     assert all(np.array_equal(getattr(alive, n)[0], getattr(bare, n)[0]) for n in ("expr", *MOTION_FIELDS))
     assert not np.array_equal(alive.expr[-1], bare.expr[-1]) and not np.array_equal(alive.neck_pose[-1], bare.neck_pose[-1])
 
@@ -210,9 +210,9 @@ def test_the_head_moves_only_when_asked(head: HeadModel) -> None:
     ({"instructions": [""]}, "instruction is empty"),
     ({"instructions": ["Turn this face from xyzzy to anger."]}, "xyzzy.*happiness"),
     ({"instructions": ["Open the door."]}, "names no expression"),
-    ({"seconds": 0.1}, "allowed: 0.2 to 20"),
+    ({"seconds": 0.1}, "allowed: 0.2 to 600"),
     ({"seconds": 0.3}, "seconds is 0.3 for 2 expressions .*allowed: 0.4"),
-    ({"seconds": float("nan")}, "allowed: 0.2 to 20"),
+    ({"seconds": float("nan")}, "allowed: 0.2 to 600"),
     ({"seconds": [1.0, 2.0]}, "2 durations for 1 instructions"),
     ({"sources": []}, "0 sources for 1 instructions"),
     ({"at": [1.0, 2.0]}, "2 times for 1 instructions"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from facelm.agent import tools
+from facelm.agent import script_tools, tools
 from facelm.cli.main import main
 from facelm.data_gen.corpus.synth import synth
 from facelm.face.clip.sequence import FaceSequence
@@ -53,7 +53,8 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(model: object) -> None:
         raise AssertionError("the language model was loaded before the input was checked")
 
-    monkeypatch.setattr(tools, "load_agent", load)
+    for module in (tools, script_tools):
+        monkeypatch.setattr(module, "load_agent", load)
 
 
 @pytest.fixture(scope="module")
