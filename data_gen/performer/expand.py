@@ -14,13 +14,22 @@ import numpy as np
 
 from ...face.facs.poses import ACTION_POSES, EMOTION_POSES
 from ...face.facs.script import Cue, Never, Side, sided
-from ...face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTION_ACTIONS, EMOTIONS, FEELING, GROUPS, Part
+from ...face.facs.vocabulary import (
+    ACTION,
+    BEHAVIOUR,
+    DIRECTIONS,
+    EMOTION_ACTIONS,
+    EMOTIONS,
+    FEELING,
+    GROUPS,
+    USUAL_STRENGTH,
+    Part,
+    part_strength,
+)
 from .items import CYCLES, FULL, Item, Items, eased, faster, fitted, longer, natural, span, warped
 
-_USUAL = {"action": 0.7, "emotion": 0.8, "feeling": 0.7, "behaviour": 0.7}
-"""Strength of a cue that doesn't say; the parts of feelings and behaviours are listed for that."""
-_SEEN = 0.3
-"""A part that shows is not scaled below this: what cannot be seen at all would make another feeling or behaviour of it."""
+_USUAL = {"action": 0.7, "emotion": 0.8}
+"""Strength of a cue that doesn't say."""
 _BETWEEN = 0.56
 """Rest between repetitions of an emotion, feeling or behaviour, s."""
 
@@ -69,14 +78,12 @@ def permitted(name: str, side: Side, without: Banned) -> list[tuple[str, Side]]:
 # -- behaviours and feelings ----------------------------------------------------------------
 def _blend(rng: np.random.Generator, cue: Cue, without: Banned) -> Items:
     """A feeling: all of its blend at once."""
-    usual = _USUAL["feeling"]
-    factor = (cue.strength or usual) / usual
     times = natural(rng, "happiness", "both", 0.5)
     out = []
     for key, share in FEELING[cue.name].blend.items():
         name, _, side = key.partition(".")
         for kept, where in permitted(name, side or "both", without):  # type: ignore[arg-type]
-            item = natural(rng, kept, where, _scaled(share, factor))
+            item = natural(rng, kept, where, part_strength(kept, share, cue.strength or USUAL_STRENGTH))
             if not item.period and kept not in FULL:
                 gaze = kept in ACTION and ACTION[kept].region == "gaze"
                 rise, fall = (item.rise, item.fall) if gaze else (times.rise, times.fall)
@@ -85,12 +92,7 @@ def _blend(rng: np.random.Generator, cue: Cue, without: Banned) -> Items:
     return tuple(out)
 
 
-def _scaled(share: float, factor: float) -> float:
-    """A part's strength, visible where it was meant to be."""
-    return float(np.clip(share * factor, min(share, _SEEN), 1.0))
-
-
-def _part(rng: np.random.Generator, part: Part, side: Side, factor: float, without: Banned) -> Items:
+def _part(rng: np.random.Generator, part: Part, side: Side, whole: float, without: Banned) -> Items:
     """One part of a behaviour, drawn from its ranges."""
     at, strength, rise, hold, fall = (float(rng.uniform(*r)) for r in (part.at, part.strength, part.rise, part.hold, part.fall))
     count = int(rng.integers(part.count[0], part.count[1] + 1))
@@ -100,8 +102,8 @@ def _part(rng: np.random.Generator, part: Part, side: Side, factor: float, witho
         name, where = sided(name, "left" if where == "both" else where), "both"
     out = []
     for kept, kept_side in permitted(name, where, without):
-        item = Item(kept, kept_side, _scaled(strength, factor) if kept not in FULL else 1.0, at, rise, hold, fall, max(count, 1),
-                    stretch=part.stretch)
+        level = 1.0 if kept in FULL else part_strength(kept, strength, whole)
+        item = Item(kept, kept_side, level, at, rise, hold, fall, max(count, 1), stretch=part.stretch)
         if kept in CYCLES:
             item = replace(item, count=count or CYCLES[kept].count, period=rise + hold + fall or CYCLES[kept].period)
         elif count > 1:  # the durations are those of one repetition, rest included
@@ -110,10 +112,9 @@ def _part(rng: np.random.Generator, part: Part, side: Side, factor: float, witho
     return tuple(out)
 
 
-def _behaviour(rng: np.random.Generator, cue: Cue, without: Banned) -> Items:
-    chosen = cue.side if cue.side != "both" else ("left", "right")[int(rng.integers(2))]
-    factor = (cue.strength or _USUAL["behaviour"]) / _USUAL["behaviour"]
-    parts = [item for part in BEHAVIOUR[cue.name].parts for item in _part(rng, part, chosen, factor, without)]
+def _behaviour(rng: np.random.Generator, cue: Cue, chosen: Side, without: Banned) -> Items:
+    whole = cue.strength or USUAL_STRENGTH
+    parts = [item for part in BEHAVIOUR[cue.name].parts for item in _part(rng, part, chosen, whole, without)]
     first = min((item.at for item in parts), default=0.0)
     return tuple(replace(item, at=item.at - first) for item in parts)
 
@@ -197,6 +198,8 @@ def expand(index: int, cue: Cue, rng: np.random.Generator, rather_without: Banne
     times = {k: v for k, v in (("rise", cue.onset), ("hold", cue.hold), ("fall", cue.offset)) if v is not None}
     count = cue.count or 0
     copies: list[Items] = []
+    # of what may go to either side all repetitions go to the same one
+    chosen: Side = cue.side if cue.side != "both" else ("left", "right")[int(rng.integers(2))]
     for _ in range(1 if cue.kind == "action" else max(count, 1)):
         if cue.kind in ("action", "emotion"):
             # one word is said clearly: two small openings of the jaw would be none
@@ -209,8 +212,9 @@ def expand(index: int, cue: Cue, rng: np.random.Generator, rather_without: Banne
                 kept = (side == "both" and permitted(cue.action, side, without)) or [(cue.action, side)]
             parts: Items = tuple(natural(rng, n, s, strength, count if cue.kind == "action" else 0) for n, s in kept)
         else:
-            made = _blend if cue.kind == "feeling" else _behaviour
-            parts = made(rng, cue, rather_without) or made(rng, cue, without)
+            banned_here = (rather_without, without)
+            parts = next((p for b in banned_here if (p := _blend(rng, cue, b) if cue.kind == "feeling"
+                                                     else _behaviour(rng, cue, chosen, b))), ())
         if not parts:
             raise ValueError(f"{cue.name} cannot be done without {', '.join(sorted({n for n, _ in without}))}; "
                              f"leave out {cue.name}, or allow one of these")

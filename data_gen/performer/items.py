@@ -57,6 +57,8 @@ TIMING = read_table(__package__, "timing.yaml", _Timing)
 CYCLES = TIMING.cycles
 _TO_AND_FRO = 0.12
 """Rest between a look to and fro and the next, s."""
+_AGAIN = 5
+"""So many parts of one name in a behaviour come again and again."""
 FULL = frozenset({"blink", "wink_left", "wink_right"})
 """What is done or not done, at no other strength."""
 
@@ -231,6 +233,9 @@ def longer(items: Items, extra: float) -> Items:
 
     Looks to and fro go on and on.
     """
+    row = _in_parts(items)
+    if row and len(row) < len(items):
+        return longer(tuple(i for i in items if i not in row), extra) + _more_often(row, extra)
     can = [i for i in items if i.stretch]
     if not can:
         now, sides = span(items), {i.name.rpartition("_")[2] for i in items}
@@ -252,6 +257,23 @@ def longer(items: Items, extra: float) -> Items:
         else:
             out.append(replace(i, at=i.at + extra) if i.at >= turn - 1e-6 else i)
     return tuple(out)
+
+
+def _in_parts(items: Items) -> Items:
+    """What comes again and again in parts of their own, as the open mouths of a laugh."""
+    for name in dict.fromkeys(i.name for i in items):
+        row = sorted((i for i in items if i.name == name), key=lambda i: i.at)
+        if len(row) >= _AGAIN and not any(i.period or i.count > 1 for i in row):
+            return tuple(row)
+    return ()
+
+
+def _more_often(row: Items, extra: float) -> Items:
+    """What comes again and again as often as there is time for; a strong one and a weak one are done in turn."""
+    one = row[-2].at - row[-4].at
+    times = max(round(extra / one), 0)
+    again = tuple(replace(i, at=i.at + k * one) for k in range(1, times + 1) for i in row[-3:-1])
+    return row[:-1] + again + (replace(row[-1], at=row[-1].at + times * one, stretch=False),)
 
 
 def span(items: Sequence[Item]) -> float:

@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from .evidence.match import GAP, LATE, ORDER, Match, late
 from .evidence.parts import WEAK_PART, restful
 from .evidence.spans import IDLE, Span
 from .measure import Measurement
 from .schedule import Schedule
 from .script import Cue, Never, Script
-from .vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, FEELING
+from .vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, FEELING, USUAL_STRENGTH, part_strength
 
 Kind = Literal["present", "absent", "count", "side", "order", "start", "end", "duration", "strength", "strength_order",
                "together", "still", "length", "foreign"]
@@ -42,14 +44,12 @@ HELD = 0.25
 """What stays to the clip's end may end this long before it (the last movement of the filter at the edge)."""
 TALK_SHARE = 0.25
 """Syllables run into each other: their count may be off by this share."""
-UNSEEN = 0.26
-"""What is asked for weaker than this lies below the thresholds of the measurement."""
-UNSEEN_SWING = 0.34
-"""The same of nods and shakes, which grow smaller from swing to swing."""
 FOREIGN = 0.3
 """The weakest strength that has a name; less is no action that a viewer would name."""
-LENGTH = 0.1
-"""Seconds: a clip has whole frames, and motion tokens are several frames each."""
+LENGTH = 0.041
+"""Seconds: a clip has whole frames, at 25 a second."""
+_DONE_OR_NOT = frozenset({"blink", "wink_left", "wink_right"})
+"""Parts of behaviours that are done or not done, at no other strength."""
 DIFFERENT = 0.12
 """Two stated strengths nearer than this have no order that could be seen."""
 
@@ -147,7 +147,7 @@ class _Checker:
         if not self.match.parts[i]:
             return Check("present", i, True, name, "all that shows it should not happen", None,
                          f"{name}: all that shows it should not happen")
-        if (cue.strength or 1.0) < (UNSEEN_SWING if cue.name in ("nod", "shake") else UNSEEN) and cue.name != "neutral":
+        if self.match.too_faint(i):
             return Check("present", i, True, name, "nothing", None, f"{name}: too faint to be measured")
         elsewhere = [s for group in self.match.parts[i] for p in group for s in self.match.matching(p)]
         opposite = [s for s in self.spans.get(_mirror(cue.action), []) if cue.name in DIRECTIONS]
@@ -158,12 +158,16 @@ class _Checker:
 
     def _side(self, i: int, cue: Cue, span: Span) -> Iterator[Check]:
         if cue.kind == "action" and ACTION[cue.action].paired and cue.name != "blink":
-            hidden = span.side == "both" and self.match.shared(i, span)  # another cue moves the other side
-            yield _made("side", i, span.side == cue.side or hidden, says(cue), f"on {_sides(cue.side)}",
-                        f"on {_sides(span.side)}")
+            side = span.side
+        elif cue.kind == "behaviour" and cue.side != "both" and (own := self.match.of_side(i, span)):
+            side = own[0].side
+        else:
+            return
+        hidden = side == "both" and self.match.shared(i, span)  # another cue moves the other side
+        yield _made("side", i, side == cue.side or hidden, says(cue), f"on {_sides(cue.side)}", f"on {_sides(side)}")
 
     def _count(self, i: int, cue: Cue, span: Span) -> Iterator[Check]:
-        if cue.count is None or cue.name == "neutral":
+        if cue.count is None or restful(self.match.parts[i]):  # a rest cannot be counted
             return
         found = span.count if cue.kind in ("action", "emotion") else self._rounds(i, span)
         slack = max(1, round(TALK_SHARE * cue.count)) if cue.name == "talking" else 0
@@ -197,7 +201,8 @@ class _Checker:
             late_end = cue.end - END <= span.end and (span.end <= cue.end + END + fading or cue.name == "neutral")
             yield timed("end", "end at", cue.end, span.end, END + fading, late_end)
         if cue.held:
-            yield timed("end", "stay until", round(self.m.seconds, 2), span.end, HELD, span.end >= self.m.seconds - HELD)
+            until = self._held_until(i)
+            yield timed("end", "stay until", round(until, 2), span.end, HELD, span.end >= until - HELD)
         if cue.seconds is not None and not cue.held:
             slack = max(DURATION, DURATION_SHARE * cue.seconds) + fading
             yield timed("duration", "last", cue.seconds, span.seconds, slack)
@@ -210,9 +215,17 @@ class _Checker:
             seen = cue.onset - max(slack, UNSEEN_ENDS * cue.onset * (cue.onset > SLOW)) <= got <= cue.onset + slack
             yield timed("duration", "onset of", cue.onset, got, slack, seen)
 
+    def _held_until(self, i: int) -> float:
+        """The end of the clip, or the time at which a neutral face or a transition ends what is held."""
+        for k in range(i + 1, len(self.script.cues)):
+            cue, found, window = self.script.cues[k], self.found[k], self.windows[k]
+            if cue.name == "neutral" or cue.join == "into" and k - 1 in self.match.group(i):
+                return min(window[0] if window else self.m.seconds, found.start if found else self.m.seconds)
+        return self.m.seconds
+
     def _strength(self, i: int, cue: Cue, span: Span) -> Iterator[Check]:
-        if cue.strength is None or cue.name in ("neutral", "blink"):  # a blink closes the eyes whatever its strength
-            return
+        if cue.strength is None or cue.name == "blink" or restful(self.match.parts[i]):
+            return  # a blink closes the eyes whatever its strength
         slack = STRENGTH if cue.kind in ("action", "emotion") and cue.name != "talking" else LOOSE_STRENGTH
         if (got := self._strength_of(i, cue, span)) is None:
             return
@@ -226,18 +239,20 @@ class _Checker:
         None where it cannot be told: too faint, or other cues have to do with it.
         """
         if cue.kind in ("action", "emotion"):
-            return span.strength
-        if self.match.in_group(i) or cue.join == "into" or (cue.strength or 1.0) < WEAK_PART:
+            return span.on(cue.side) if self.match.shared(i, span) else span.strength
+        degree = cue.strength or USUAL_STRENGTH
+        if self.match.in_group(i) or cue.join == "into" or degree < WEAK_PART:
             return None
         usual = (FEELING[cue.name].blend if cue.kind == "feeling" else
                  {p.name: sum(p.strength) / 2 for p in reversed(BEHAVIOUR[cue.name].parts)})
         shares = []
         for text, full in usual.items():
-            if full * (cue.strength or 1.0) >= WEAK_PART:
-                name = text.partition(".")[0]
+            name = text.partition(".")[0]
+            if (want := part_strength(name, full, degree)) >= WEAK_PART and name not in _DONE_OR_NOT:
                 rows = [s.strength for s in self.spans.get(name, []) if s.shared(span.start, span.end) > 0]
                 if rows or cue.kind == "feeling":  # a behaviour's parts may stand in for one another
-                    shares.append(min(max(rows, default=0.0) / full, 1.0))
+                    # what is asked for in full can be no more than that, whatever the cue's strength
+                    shares.append(float(np.clip(degree + USUAL_STRENGTH * (max(rows, default=0.0) - want) / full, 0.0, 1.0)))
         return sorted(shares)[len(shares) // 2] if shares else None
 
     def _joins(self, i: int, cue: Cue, span: Span) -> Iterator[Check]:
@@ -258,7 +273,7 @@ class _Checker:
             yield _made("together", i, ok, f"{says(cue)} together with {says(former)}", "at the same time",
                         f"{span.start:.2f} to {span.end:.2f} s and {before.start:.2f} to {before.end:.2f} s")
         elif cue.join == "into":
-            gap = span.start - before.end
+            gap = span.start - self.match.extent(i - 1, before).end
             takes_over = span.start >= before.start + ORDER and span.end > before.end - ORDER
             ok = (gap <= GAP or resting) and (bool(blends) or takes_over)
             yield _made("order", i, ok, f"{says(former)} turns into {says(cue)} without a rest", "no rest between",
@@ -271,13 +286,14 @@ class _Checker:
                         else f"{span.start:.2f} s, before {before.start:.2f} s", ORDER)
 
     def _strengths_in_order(self) -> Iterator[Check]:
-        rows = [(c.strength, i, c, s) for i, (c, s) in enumerate(zip(self.script.cues, self.found, strict=True))
+        rows = [(c.strength, i, c, s.on(c.side) if self.match.shared(i, s) else s.strength)
+                for i, (c, s) in enumerate(zip(self.script.cues, self.found, strict=True))
                 if c.strength is not None and s is not None and c.kind in ("action", "emotion")]
         rows.sort(key=lambda r: r[:2])
-        for (weak, _, a, sa), (strong, i, b, sb) in zip(rows, rows[1:], strict=False):
+        for (weak, _, a, less), (strong, i, b, more) in zip(rows, rows[1:], strict=False):
             if strong - weak >= DIFFERENT:
-                yield _made("strength_order", i, sb.strength > sa.strength, f"{says(b)} stronger than {says(a)}", "stronger",
-                            f"{100 * sb.strength:.0f} % and {100 * sa.strength:.0f} %")
+                yield _made("strength_order", i, more > less, f"{says(b)} stronger than {says(a)}", "stronger",
+                            f"{100 * more:.0f} % and {100 * less:.0f} %")
 
     # -- the whole clip --------------------------------------------------------------------
     def _never(self, never: Never) -> Check:

@@ -43,12 +43,16 @@ _LEAST_SWING: dict[str, float] = {"nod": 0.3, "shake": 0.28, "talking": 0.15}
 _HIDDEN_BY_LIDS = ("squint", "eye_widen", "cheek_raise")
 """A closing lid undoes these for a moment; they go on behind it."""
 _SHUT = 0.12
-_SPOKEN = ("mouth_open", "lip_pucker", "lip_press", "lip_stretch", "upper_lip_raise", "chin_raise", "lip_corner_depress",
+SPOKEN_SHAPES = ("mouth_open", "lip_pucker", "lip_press", "lip_stretch", "upper_lip_raise", "chin_raise", "lip_corner_depress",
            "lower_lip_depress", "lip_funnel", "lip_suck", "dimple")
 """Mouth shapes that talking makes; inside an utterance they are no actions of their own."""
 _ORDER = (*ACTIONS, *(a for a in ACTION if ACTION[a].minor))
+_LIDS_FOLLOW = 0.42
+"""A closure's share to which the lids are lowered by a gaze lowered in full."""
 _SIDE_SECONDS = 0.24
 """Shorter differences between the sides are no action of one of them: two sides seldom begin in the same frame."""
+_OWN_SIDE = 0.36
+"""What one side does from here on is an action of that side, whatever the other one does."""
 _LR: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 _SUSTAINED = tuple(
     a for a in _ORDER if a not in ("eye_close", "blink", "wink_left", "wink_right", "talking", "nod", "shake")
@@ -113,6 +117,8 @@ class MeasuredAction:
     """Which side of the face does it, of a paired action; the subject's own."""
     levels: tuple[Level, ...] = ()
     """Where its intensity stays, when that is at several levels."""
+    sides: tuple[float, float] | None = None
+    """Intensity of the left and of the right side, of a paired action."""
 
 
 @dataclass(frozen=True)
@@ -203,11 +209,12 @@ def measure_signals(signals: Signals, config: MeasureConfig | None = None) -> Me
     found += _lids(signals, intensity, cfg)
     syllables = [o for o in _oscillations(signals, "talking", signals.jaw[:, 0], cfg.talk_deg, cfg.syllable_half, 2)
                  if o.first > 0 and o.swings < cfg.talk_swings]
-    covered = {"look_up": nods, "look_down": nods, "turn_left": shakes, "turn_right": shakes, **dict.fromkeys(_SPOKEN, talks)}
+    covered = {"look_up": nods, "look_down": nods, "turn_left": shakes, "turn_right": shakes,
+               **dict.fromkeys(SPOKEN_SHAPES, talks)}
     for name in _SUSTAINED:
         if name in signals.measurable:
             for s in _segments(name, intensity[name], signals.fps, cfg):
-                if not _part_of(s, covered.get(name, []), intensity[name], signals.fps, name in _SPOKEN):
+                if not _part_of(s, covered.get(name, []), intensity[name], signals.fps, name in SPOKEN_SHAPES):
                     found += _by_side(name, s, intensity, signals, cfg)
     found.sort(key=lambda a: (a.onset, _ORDER.index(a.name)))
     felt = _through_closures({**signals.intensity, **signals.mean})
@@ -229,7 +236,7 @@ def _by_side(name: str, segment: Segment, intensity: dict[str, Array], signals: 
     left, right = signals.sides[name]
     high, low = np.maximum(left, right), np.minimum(left, right)
     # 0 both, 1 left, 2 right; too weak, or behind a closing lid, is no sign of a side
-    label = np.where(low >= ONE_SIDED * high, 0, np.where(left > right, 1, 2))
+    label = np.where(low >= np.minimum(ONE_SIDED * high, _OWN_SIDE), 0, np.where(left > right, 1, 2))
     seen = high > 0.5 * float(high[segment.start : segment.stop].max(initial=0.0))
     if name in _HIDDEN_BY_LIDS:
         open_ = seen & (np.maximum(intensity["left_lid"], intensity["right_lid"]) < _SHUT)
@@ -245,8 +252,14 @@ def _by_side(name: str, segment: Segment, intensity: dict[str, Array], signals: 
                             max(apex, segment.apex) if a == segment.start and segment.apex * signals.fps < b else apex,
                             segment.offset if b == segment.stop else b / signals.fps)
         if side == "both" or piece.peak >= cfg.on:
-            out.append(replace(_action(name, piece, intensity[name], signals), side=side))
+            out.append(replace(_action(name, piece, intensity[name], signals), side=side, sides=_sides_of(name, piece, signals)))
     return out
+
+
+def _sides_of(name: str, segment: Segment, signals: Signals) -> tuple[float, float]:
+    """The most that each side does in a segment."""
+    left, right = (min(max(float(s[segment.start : segment.stop].max(initial=0.0)), 0.0), 1.0) for s in signals.sides[name])
+    return left, right
 
 
 def _side_runs(label: NDArray[np.int64], seen: NDArray[np.bool_], segment: Segment, fps: float) -> list[tuple[int, int, Side]]:
@@ -307,9 +320,10 @@ def _part_of(segment: Segment, chains: list[Oscillation], signal: Array, fps: fl
 def _lids(signals: Signals, intensity: dict[str, Array], cfg: MeasureConfig) -> list[MeasuredAction]:
     """Blinks and closed eyes (both lids), winks (one)."""
     out = []
-    for s in _segments("closure", intensity["closure"], signals.fps, cfg):
+    for s in _closures(signals, intensity["closure"], cfg):
         half = int((intensity["closure"][s.start : s.stop] > 0.5 * s.peak).sum()) / signals.fps
-        out.append(_action("blink" if half < cfg.blink_seconds else "eye_close", s, intensity["closure"], signals))
+        found = _action("blink" if half < cfg.blink_seconds else "eye_close", s, intensity["closure"], signals)
+        out.append(replace(found, sides=_sides_of("eye_close", s, signals)))
     for side in _LR:
         name = f"wink_{side}"
         for s in _segments(name, intensity[name], signals.fps, cfg):
@@ -317,7 +331,22 @@ def _lids(signals: Signals, intensity: dict[str, Array], cfg: MeasureConfig) -> 
             if half < cfg.wink_seconds:
                 out.append(_action(name, s, intensity[name], signals))
             else:
-                out.append(replace(_action(name, s, intensity[name], signals), name="eye_close", side=side))
+                out.append(replace(_action(name, s, intensity[name], signals), name="eye_close", side=side,
+                                   sides=_sides_of("eye_close", s, signals)))
+    return out
+
+
+def _closures(signals: Signals, closure: Array, cfg: MeasureConfig) -> list[Segment]:
+    """Stretches in which both lids are closed; over a lowered gaze, which the lids follow, each closure is one."""
+    found = _segments("closure", closure, signals.fps, cfg)
+    if signals.gaze is None or not found:
+        return found
+    follow = np.clip(signals.gaze[:, 0] / DEGREES["gaze_down"], 0.0, 1.0) * np.float32(_LIDS_FOLLOW)
+    beyond = ((closure - follow) / (1.0 - follow)).astype(np.float32)
+    out = []
+    for s in found:
+        own = [p for p in _segments("closure", beyond, signals.fps, cfg) if s.start <= p.start and p.stop <= s.stop]
+        out += own if len(own) > 1 else [s]
     return out
 
 
@@ -356,7 +385,7 @@ def _without_speech(intensity: dict[str, Array], talks: list[Oscillation], fps: 
     out = dict(intensity)
     for o in talks:
         a, b = int(o.onset * fps), int(np.ceil(o.offset * fps)) + 1
-        for name in _SPOKEN:
+        for name in SPOKEN_SHAPES:
             out[name] = out[name].copy()
             out[name][a:b] = 0.0
     return out

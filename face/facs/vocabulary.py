@@ -165,6 +165,28 @@ GROUPS: dict[str, frozenset[str]] = {
 """Regions of which a script can say that they should not move."""
 
 
+USUAL_STRENGTH = 0.7
+"""Strength of a feeling's or behaviour's cue at which its parts have the strengths of the tables."""
+_LEAST_PART = 0.3
+_LEAST_PARTS: dict[str, float] = {"eye_close": 0.48, **dict.fromkeys(EMOTIONS, 0.36)}
+"""Lids follow a lowered gaze to 0.3 of a closure, and an emotion has parts that are weaker than itself."""
+
+
+def part_strength(name: str, usual: float, strength: float) -> float:
+    """Strength of a part of a feeling or behaviour.
+
+    Args:
+        name: the part's action or emotion.
+        usual: its strength in the table.
+        strength: of the whole cue.
+
+    Returns:
+        A share of full scale. A part that shows is never scaled below what can be seen: without it, it would be another
+        feeling or behaviour.
+    """
+    return min(max(usual * strength / USUAL_STRENGTH, min(usual, _LEAST_PARTS.get(name, _LEAST_PART))), 1.0)
+
+
 def allowed_with(name: str) -> frozenset[str]:
     """Every action that may be measured when ``name`` (an action or an emotion) is performed."""
     if name in ACTION:

@@ -23,6 +23,10 @@ REPEAT = 0.5
 """Occurrences of one action nearer than this belong to one cue that has no count."""
 PERIOD = 1.2
 """The same of one that has a count: repetitions are seldom farther apart."""
+UNSEEN = 0.26
+"""What is asked for weaker than this lies below the thresholds of the measurement."""
+UNSEEN_SWING = 0.34
+"""The same of nods and shakes, which grow smaller from swing to swing."""
 PART = 0.5
 """Of an emotion, feeling or behaviour beside another at the same time, this share of what shows it; the rest may be hidden."""
 
@@ -38,16 +42,16 @@ class Match:
         self.without = never_actions(script.never)
         self.spans = all_spans(m, self.without)
         self.windows = [_window(i, schedule) for i in range(len(self.cues))]
-        self.parts = [parts_of(c, self.without, self.in_group(i)) for i, c in enumerate(self.cues)]
+        self.parts = [self._parts(i) for i in range(len(self.cues))]
         self.taken: set[int] = set()
         """Actions that answer a cue."""
-        self._answers: dict[str, set[int]] = {}
+        self._answers: dict[tuple[str, str], set[int]] = {}
         self.found: list[Span | None] = []
         for i, cue in enumerate(self.cues):
             self.found.append(self._look(i))
             if (span := self.found[-1]) is not None:
                 self.taken |= span.actions
-                self._answers.setdefault(cue.action, set()).update(span.actions)
+                self._answers.setdefault((cue.action, cue.side), set()).update(span.actions)
         self._split_levels()
 
     # -- the script ------------------------------------------------------------------------
@@ -65,12 +69,23 @@ class Match:
         return len(self.group(i)) > 1
 
     def shared(self, i: int, span: Span) -> bool:
-        """Whether another cue at the same time does, or may do, the same action."""
+        """Whether another cue at the same time does, or may do, the same action, or does it on the other side."""
         cue = self.cues[i]
-        if cue.kind != "action":
+        if cue.kind not in ("action", "behaviour"):
             return False
-        others = [(c, s) for k, (c, s) in enumerate(zip(self.cues, self.found, strict=True)) if k != i and s is not None]
-        return any(cue.action in explains(c) and s.together(span) and c.kind != "action" for c, s in others)
+        others = [c for k, (c, s) in enumerate(zip(self.cues, self.found, strict=True))
+                  if k != i and s is not None and (s.together(span) or k in self.group(i))]
+        own = frozenset({cue.action}) if cue.kind == "action" else explains(cue)
+        return any(own & explains(c) and (c.kind != "action" or c.action == cue.action and c.side not in ("both", cue.side))
+                   for c in others)
+
+    def _parts(self, i: int) -> tuple[tuple[Part, ...], ...]:
+        cue = self.cues[i]
+        groups = parts_of(cue, self.without, self.in_group(i))
+        sides = {c.side for c in (self.cues[k] for k in self.group(i)) if c.action == cue.action}
+        if not {"left", "right"} <= sides:
+            return groups
+        return tuple(tuple(replace(p, hidden=True) for p in group) for group in groups)
 
     # -- looking for a cue -----------------------------------------------------------------
     def _look(self, i: int) -> Span | None:
@@ -97,12 +112,20 @@ class Match:
             j = i + 1
             while j < len(self.cues) and self.cues[j].join == "into" and self.cues[j].action == self.cues[i].action:
                 j += 1
-            span = self.found[i]
-            if j - i > 1 and self.cues[i].kind in ("action", "emotion") and span is not None and (
-                    all(s is not None and s.actions == span.actions for s in self.found[i:j])):
+            span = next((s for s in self.found[i:j] if s is not None), None)
+            if j - i > 1 and self.cues[i].kind in ("action", "emotion") and span is not None and all(
+                    s.actions == span.actions if s is not None else self.too_faint(k)
+                    for k, s in enumerate(self.found[i:j], i)):
                 rows = at_levels(span)
-                self.found[i:j] = [rows[k] if k < len(rows) else None for k in range(j - i)]
+                shown = [k for k in range(i, j) if len(rows) == j - i or not self.too_faint(k)]
+                at = dict(zip(shown, rows, strict=False))
+                self.found[i:j] = [at.get(k) for k in range(i, j)]
             i = j
+
+    def too_faint(self, i: int) -> bool:
+        """Whether what is asked for lies below the thresholds of the measurement."""
+        cue = self.cues[i]
+        return cue.name != "neutral" and (cue.strength or 1.0) < (UNSEEN_SWING if cue.name in ("nod", "shake") else UNSEEN)
 
     def _blended(self, i: int, start: float, end: float) -> Span | None:
         """An emotion that another one at the same time hides in part."""
@@ -131,15 +154,21 @@ class Match:
             # a movement that is measured under two names counts once
             rows += [s for s in self.spans.get(name, []) if (not own or s.side == own) and (
                 name == part.names[0] or not any(s.shared(r.start, r.end) > 0 for r in rows))]
-        right = [s for s in rows if part.side in (None, s.side)]
-        return sorted(right or rows, key=lambda s: s.start)
+        both = [s for s in rows if s.side == "both"]
+        right = [s for s in rows if part.side in (None, s.side) or part.hidden and s.side == "both"]
+        return sorted(right or both or rows, key=lambda s: s.start)
+
+    def of_side(self, i: int, span: Span) -> list[Span]:
+        """What shows the parts of a cue that one side should do."""
+        return [s for group in self.parts[i] for p in group if p.side in ("left", "right") for s in self.matching(p)
+                if s.shared(span.start, span.end) > 0 and (s.side != "both" or ACTION.get(s.name, ACTION["nod"]).paired)]
 
     def _within(self, i: int, start: float, end: float, anchor: Span | None = None) -> Span | None:
         """What answers every group of a cue between two times, as one span."""
         cue, groups = self.cues[i], self.parts[i]
         rows: list[Span] = []
         # what answers one cue cannot answer another of the same name, unless that one takes over from it
-        used = self._answers.get(cue.action, set()) if cue.join != "into" else set()
+        used = self._answers.get((cue.action, cue.side), set()) if cue.join != "into" else set()
         answered = 0
         for group in groups:
             best: list[Span] = []
@@ -150,7 +179,7 @@ class Match:
                 elif anchor is not None and group is groups[0]:
                     near = [s for s in near if s.start >= anchor.start]
                 if sum(s.count for s in near) >= part.times and (not best or part.side == near[0].side):
-                    best = near if part.times > 1 or cue.count else near[:1]
+                    best = near if part.times > 1 or cue.count or part.hidden else near[:1]
             if not best and (cue.kind not in ("feeling", "behaviour") or not self.in_group(i)):
                 return None
             answered += bool(best)

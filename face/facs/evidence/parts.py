@@ -5,8 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..measure import SPOKEN_SHAPES
 from ..script import Cue, Never, sided
-from ..vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, FEELING, GROUPS, Behaviour, Side, allowed_with
+from ..vocabulary import (
+    ACTION,
+    BEHAVIOUR,
+    DIRECTIONS,
+    EMOTION_ACTIONS,
+    EMOTIONS,
+    FEELING,
+    GROUPS,
+    USUAL_STRENGTH,
+    Behaviour,
+    Side,
+    allowed_with,
+    part_strength,
+)
 
 WEAK_PART = 0.35
 """A part of a blend that is weaker than this may stay below the thresholds of the measurement; it is not asked for."""
@@ -27,6 +41,8 @@ class Part:
     side: Side | None = None
     """None: any."""
     times: int = 1
+    hidden: bool = False
+    """Whether the other side does the same at that time: what both do answers it, too."""
 
 
 def parts_of(cue: Cue, without: frozenset[str] = frozenset(), grouped: bool = False) -> tuple[tuple[Part, ...], ...]:
@@ -40,8 +56,23 @@ def parts_of(cue: Cue, without: frozenset[str] = frozenset(), grouped: bool = Fa
     groups = _parts_of(cue, grouped)
     if cue.kind in ("action", "emotion"):
         return groups
-    kept = (tuple(p for p in group if not without.issuperset(p.names)) for group in groups)
+    made = _performing(cue)
+    kept = (tuple(p for p in group if not _forbidden(p, without)) for group in groups
+            if not (own := made & {n for p in group for n in p.names}) or not all(_forbidden(Part((n,)), without) for n in own))
     return tuple(group for group in kept if group)
+
+
+def _performing(cue: Cue) -> frozenset[str]:
+    """The actions and emotions that perform a behaviour; others in its ``must`` are what these may be measured as."""
+    if cue.kind != "behaviour":
+        return frozenset()
+    names = [p.name for p in BEHAVIOUR[cue.name].parts]
+    return frozenset(names) | {f"{n}_{s}" for n in names if n in DIRECTIONS for s in ("left", "right")}
+
+
+def _forbidden(part: Part, without: frozenset[str]) -> bool:
+    """Whether nothing of a part is left when some actions should not happen."""
+    return all(n in without or n in EMOTION_ACTIONS and without.issuperset(EMOTION_ACTIONS[n]) for n in part.names)
 
 
 def restful(groups: tuple[tuple[Part, ...], ...]) -> bool:
@@ -50,14 +81,14 @@ def restful(groups: tuple[tuple[Part, ...], ...]) -> bool:
 
 
 def never_actions(nevers: tuple[Never, ...]) -> frozenset[str]:
-    """The actions that should not happen on either side."""
+    """The actions and emotions that should not happen on either side."""
     out: set[str] = set()
     for n in nevers:
         if n.name in GROUPS and n.side == "both":
             out |= GROUPS[n.name]
         elif n.name in DIRECTIONS:
             out |= {f"{n.name}_{s}" for s in ("left", "right") if n.side in ("both", s)}
-        elif n.side == "both" and n.name in ACTION:
+        elif n.side == "both" and (n.name in ACTION or n.name in EMOTIONS):
             out.add(sided(n.name, n.side))
     return frozenset(out.union(*(_SAME.get(n, set()) for n in out)))
 
@@ -68,10 +99,11 @@ def _parts_of(cue: Cue, grouped: bool) -> tuple[tuple[Part, ...], ...]:
     if cue.kind == "emotion":
         return ((Part((cue.name,)),),)
     if cue.kind == "feeling":
-        degree = cue.strength or 1.0
+        degree = cue.strength or USUAL_STRENGTH
         blend = FEELING[cue.name].blend
         hidden = _IN_SMILES if _SMILES.intersection(k.partition(".")[0] for k in blend) else frozenset()
-        strong = [k for k, v in blend.items() if v * degree >= (WEAK_LIDS if k == "eye_close" else WEAK_PART)
+        level = {k: part_strength(k.partition(".")[0], v, degree) for k, v in blend.items()}
+        strong = [k for k, v in level.items() if v >= (WEAK_LIDS if k == "eye_close" else WEAK_PART)
                   and k.partition(".")[0] not in hidden]
         # of a blend too faint for that, whatever is seen of it
         return tuple((_feeling_part(k, blend),) for k in strong) or (tuple(_feeling_part(k, blend) for k in blend),)
@@ -87,7 +119,8 @@ def _flaps(b: Behaviour) -> bool:
 
 def _action_names(cue: Cue, grouped: bool = False) -> tuple[str, ...]:
     """The action, and what the same movement is called when it is slower or quicker than usual."""
-    long = cue.held or max(cue.seconds or 0.0, cue.hold or 0.0, (cue.end or 0.0) - (cue.start or cue.end or 0.0)) >= 0.6
+    until = cue.end is not None and cue.start is None  # from whenever it begins
+    long = cue.held or until or max(cue.seconds or 0.0, cue.hold or 0.0, (cue.end or 0.0) - (cue.start or cue.end or 0.0)) >= 0.6
     slow = (cue.speed or 1.0) < 1.0 or (cue.seconds or 0.0) / (cue.count or 1) >= (0.5 if cue.name == "talking" else 1.0)
     more: tuple[str, ...] = ()
     few = (cue.count or 0) in (1, 2, 3)
@@ -137,7 +170,8 @@ def _stated(text: str, side: Side, loose: set[str], flaps: bool) -> Part:
 def explains(cue: Cue) -> frozenset[str]:
     """Every action that may be measured while a cue is performed."""
     if cue.kind == "action":
-        return allowed_with(cue.action) | {n.partition(".")[0] for n in _action_names(cue)}
+        spoken = SPOKEN_SHAPES if cue.name == "talking" else ()
+        return allowed_with(cue.action) | {n.partition(".")[0] for n in _action_names(cue)} | set(spoken)
     if cue.kind == "emotion":
         return allowed_with(cue.name)
     if cue.kind == "feeling":

@@ -41,11 +41,17 @@ class Span:
     """Indices in ``Measurement.everything``."""
     levels: tuple[Level, ...] = ()
     """Where its strength stays, when that is at several levels."""
+    sides: tuple[float, float] | None = None
+    """Strengths of the left and the right side, of a paired action."""
 
     @property
     def seconds(self) -> float:
         """Its duration."""
         return self.end - self.start
+
+    def on(self, side: Side) -> float:
+        """Strength on one side, where both are known."""
+        return self.strength if self.sides is None or side == "both" else self.sides[side == "right"]
 
     def shared(self, start: float, end: float) -> float:
         """Seconds of it between two times; negative is the distance to them."""
@@ -60,7 +66,8 @@ class Span:
 def span_of(index: int, a: MeasuredAction) -> Span:
     """A measured action as a span."""
     strength = min(a.intensity / SPOKEN, 1.0) if a.name == "talking" else a.intensity
-    return Span(a.name, a.onset, a.apex, a.offset, strength, a.side, a.cycles or 1, frozenset({index}), a.levels)
+    return Span(a.name, a.onset, a.apex, a.offset, strength, a.side, a.cycles or 1, frozenset({index}), a.levels,
+                a.sides)
 
 
 def joined(spans: Iterable[Span], name: str = "") -> Span:
@@ -69,7 +76,8 @@ def joined(spans: Iterable[Span], name: str = "") -> Span:
     sides = {s.side for s in rows}
     return Span(name or rows[0].name, rows[0].start, rows[0].apex, max(s.end for s in rows), max(s.strength for s in rows),
                 sides.pop() if len(sides) == 1 else "both", sum(s.count for s in rows),
-                frozenset().union(*(s.actions for s in rows)), rows[0].levels if len(rows) == 1 else ())
+                frozenset().union(*(s.actions for s in rows)), rows[0].levels if len(rows) == 1 else (),
+                max((s.sides for s in rows if s.sides is not None), key=max, default=None))
 
 
 def at_levels(span: Span) -> list[Span]:
