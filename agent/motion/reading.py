@@ -55,10 +55,12 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
 
 
 def plain(text: str) -> str:
-    """A prompt without control characters and with plain quotes, dashes and spaces."""
+    """A prompt without control characters, but with its line breaks, and with plain quotes, dashes and spaces."""
     text = unicodedata.normalize("NFC", text).translate(_PLAIN)
     controls = ("Cc", "Cf", "Zl", "Zp")
-    return " ".join("".join(" " if unicodedata.category(c) in controls and c != _JOINER else c for c in text).split())
+    lines = ("".join(" " if unicodedata.category(c) in controls and c != _JOINER else c for c in line).split()
+             for line in text.splitlines())
+    return "\n".join(" ".join(line) for line in lines if line)
 
 
 _JOINER = "\u200d"

@@ -39,7 +39,7 @@ def test_the_model_sees_marks_and_knows_their_values() -> None:
 def test_texts_are_made_plain_before_they_are_read() -> None:
     lm = Noting()
     read_prompts(lm, ["She\u200b smiles \u2014\x07 \u201cnicely\u201d\u2026\n now"], tries=1)  # type: ignore[arg-type]
-    assert lm.asked[0][0] == 'She smiles - "nicely"... now'
+    assert lm.asked[0][0] == 'She smiles - "nicely"...\nnow', "lines stay lines"
     assert plain("a\u0301") == "\u00e1" and plain("\r\n\t ") == ""
     assert plain("\U0001f469\u200d\U0001f4bb") == "\U0001f469\u200d\U0001f4bb", "a joined emoji stays one"
 
