@@ -77,7 +77,7 @@ class Performer:
             jobs: what to perform.
             candidates: most samples of each window, the first of which is the likeliest motion; as soon as one agrees, no more
                 are made. With 1 and without ``repair`` it is the model alone.
-            temperature: of the samples.
+            temperature: of the samples; 0 leaves the likeliest motion alone, since all samples would be the same.
             repair: sample windows that do not agree once more, and take what still does not from the animator; so is everything
                 where the weights were not trained to perform.
 
@@ -91,9 +91,11 @@ class Performer:
         if not able and not repair:
             raise ValueError("these weights were not trained to perform scripts, and without repair nothing else does; "
                              "give weights of a recipe with data.perform, or leave the animator in")
-        rounds: list[tuple[int, float, By]] = [(1, 0.0, "model"), (candidates - 1, temperature, "model")] if able else []
-        if repair and able:
-            rounds.append((max(4, candidates), 1.4 * temperature, "repaired"))
+        rounds: list[tuple[int, float, By]] = [(1, 0.0, "model")] if able else []
+        if able and temperature > 0.0:
+            rounds.append((candidates - 1, temperature, "model"))
+            if repair:
+                rounds.append((max(4, candidates), 1.4 * temperature, "repaired"))
         plans = [cut(job.schedule, self.tokenizer.step_seconds) for job in jobs]
         done: list[Codes] = [np.array([job.before or self.tokenizer.layout.rest_codes], np.int64) for job in jobs]
         for k in range(max(map(len, plans))):

@@ -14,7 +14,7 @@ import numpy as np
 from ...face.facs.poses import pose_of
 from ...face.facs.schedule import Schedule, Style
 from ...face.facs.script import MAX_SECONDS, Cue, Script
-from ...face.facs.vocabulary import ACTION, DIRECTIONS
+from ...face.facs.vocabulary import ACTION, DIRECTIONS, GROUPS
 from .expand import Banned, Move, banned, expand
 from .items import TIMING, span
 from .placed import AXES, FRAME, REST, Placed, events_of, interrupted
@@ -328,10 +328,22 @@ def lay_out(script: Script, seed: int = 0, step: float = STEP) -> Schedule:
     Raises:
         ValueError: the cues don't fit (the message names the length that they need), or contradict one another.
     """
+    _uncontradicted(script)
     state, seconds, style = _fitting(script, seed, step)
     events = [e for p in state.placed for e in events_of(p, seconds)]
     events = sorted(interrupted(events, seconds), key=lambda e: (e.start, e.cue))
     return Schedule(seconds, tuple(events), style=style, seed=seed)
+
+
+def _uncontradicted(script: Script) -> None:
+    """Refuse a cue that should never happen by the same script."""
+    for never in script.never:
+        group = GROUPS.get(never.name, frozenset()) if never.side == "both" and never.name != "anything" else ()
+        for cue in script.cues:
+            if never.name in (cue.name, cue.action) and never.side in ("both", cue.side) or cue.action in group:
+                asked, refused = (f"{n.name}{f' {n.side}' * (n.side != 'both')}" for n in (cue, never))
+                raise ValueError(f"the script asks for {asked!r} and says 'never {refused}', which holds for the whole clip; "
+                                 "leave one of them out")
 
 
 def _fitting(script: Script, seed: int, step: float) -> tuple[_State, float, Style]:

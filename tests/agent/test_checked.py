@@ -71,6 +71,14 @@ def test_what_the_model_never_gets_right_is_the_animators() -> None:
     assert np.array_equal(made.clip.expr, agent.performer.clip(expected, len(made.clip)).expr)
 
 
+def test_without_chance_nothing_is_drawn_twice() -> None:
+    agent = scripted_agent(right=lambda window, pair: False)
+    made, = agent.perform_many([LINES[0]], idle=False, temperature=0.0)
+    assert made.checks.ok and made.by == ("animator", "animator")
+    assert len(draws(agent)) == len({d[0] for d in draws(agent)}) == len(cut(made.schedule, 0.16))
+    assert {d[2] for d in draws(agent)} == {0.0}
+
+
 def test_the_worst_window_of_a_cue_names_who_performed_it() -> None:
     agent = scripted_agent(right=lambda window, pair: not any(e.name == "nod" for e in window.events))
     made, = agent.perform_many(["mouth_open; nod x2 at 12 s"], idle=False)
@@ -116,7 +124,8 @@ def test_a_script_in_a_list_is_performed_as_if_alone(right: FaceLM) -> None:
 
 
 def test_nothing_is_performed_of_what_cannot_be_done(right: FaceLM) -> None:
-    for line, seconds, words in (("smile for 5 s; nod x9", 1.0, "make it longer"), ("mouth_open at 5 s", 2.0, "make it longer")):
+    for line, seconds, words in (("smile for 5 s; nod x9", 1.0, "make it longer"), ("mouth_open at 5 s", 2.0, "make it longer"),
+                                 ("smile; never smile", None, "asks for 'smile' and says 'never smile'")):
         before = len(draws(right))
         with pytest.raises(ValueError, match=words) as refused:
             right.perform_many([line], seconds)

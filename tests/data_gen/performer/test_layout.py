@@ -261,11 +261,23 @@ def test_short_clips_shorten_holds_first_and_speeds_last():
     ("smile x3; nod x9; laugh until 1 s", "should be over at 1 s"),
     ("smile onset 2 s hold 3 s for 2 s", "onset, hold and offset"),
     ("talking for 600 s; pause 60 s nod", "at most 600"),
+    ("nod; smile; never smile", "asks for 'smile' and says 'never smile'"),
+    ("turn left; never turn", "asks for 'turn left' and says 'never turn'"),
+    ("brow_raise left; never brow_raise left", "says 'never brow_raise left'"),
+    ("nod; never head", "says 'never head'"),
+    ("laugh; never laugh", "says 'never laugh'"),
 ])
 def test_what_cannot_be_done_is_said(line, message):
     with pytest.raises(ValueError, match=message) as caught:
         laid(line)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("line", [
+    "neutral; never smile", "brow_raise right; never brow_raise left", "gaze right; never gaze left", "smile; never anything",
+    "wink left; never wink right", "poker_face; never mouth"])
+def test_what_only_looks_like_a_contradiction_is_done(line):
+    assert laid(line).events
 
 
 @pytest.mark.parametrize("seconds", [1.0, 4.0, 12.0, 20.0, 60.0])
