@@ -9,7 +9,7 @@ from ..schedule import Schedule
 from ..script import Cue, Never, Script, sided
 from ..vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, GROUPS, allowed_with
 from .parts import HIDDEN_BY, IN_SMILES, WEAK_LIDS, Part, explains, never_actions, parts_of
-from .spans import Span, all_spans, at_levels, joined, shown_by
+from .spans import IDLE, Span, all_spans, at_levels, joined, shown_by
 
 ORDER = 0.15
 """Something that comes after may begin this long before the former's apex."""
@@ -76,8 +76,8 @@ class Match:
         others = [c for k, (c, s) in enumerate(zip(self.cues, self.found, strict=True))
                   if k != i and s is not None and (s.together(span) or k in self.group(i))]
         own = frozenset({cue.action}) if cue.kind == "action" else explains(cue)
-        return any(c.name in HIDDEN_BY.get(cue.name, ()) or own & explains(c) and (c.kind != "action" or c.action == cue.action and c.side not in ("both", cue.side))
-                   for c in others)
+        return any(c.name in HIDDEN_BY.get(cue.name, ()) or own & explains(c) and (
+            c.kind != "action" or c.action == cue.action and c.side not in ("both", cue.side)) for c in others)
 
     def _parts(self, i: int) -> tuple[tuple[Part, ...], ...]:
         cue = self.cues[i]
@@ -227,7 +227,8 @@ class Match:
         start, end = window or (span.start - longest_of(cue), span.end + longest_of(cue))
         others = frozenset().union(*(s.actions for k, s in enumerate(self.found) if k != i and s is not None))
         own = [s for n in explains(cue) for s in self.spans.get(n, [])
-               if s.start > start - AROUND and s.end < end + AROUND and not s.actions & others]
+               if s.start > start - AROUND and s.end < end + AROUND and not s.actions & others
+               and (s.name not in IDLE or any(p.name == s.name for p in BEHAVIOUR[cue.name].parts))]
         rows = [*own, span] if span.start > start - AROUND else own or [span]
         return replace(span, start=min(s.start for s in rows), end=max(s.end for s in rows))
 
