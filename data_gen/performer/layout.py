@@ -26,6 +26,8 @@ _DEFAULT_SECONDS = 2.4
 _HELD = 1.28
 """Seconds that what is held is seen for, in a clip whose length isn't stated."""
 _EPS = 1e-6
+_SWINGS = {"nod": ("look_up", "look_down"), "shake": ("turn_left", "turn_right")}
+"""Oscillations of the head and the movements on the same axis, which would make something else of them."""
 
 
 class _NoRoom(ValueError):
@@ -66,6 +68,7 @@ def _cued(cues: Sequence[Cue], index: int) -> Banned:
         last += 1
     own = [c for c in cues[first:last] if c is not cues[index] and c.kind == "action"]
     out = {(c.action, "both") for c in own if c.side != "both" or c.count}
+    out |= {(n, "both") for c in own for swings, ways in _SWINGS.items() if c.action in (swings, *ways) for n in (swings, *ways)}
     return frozenset(out | {(f"{c.name}_{side}", "both") for c in own if c.name in DIRECTIONS for side in ("left", "right")})
 
 
@@ -161,6 +164,8 @@ class _Layout:
         for p in ended:
             if p.start < host.start - 2 * FRAME and p.release is None and (p.stays or p.move.lasts or p.move.single):
                 p.release = (host.start, rise)
+                if cue.name == "neutral" and cue.seconds is not None and cue.start is None and cue.end is None:
+                    host.seconds = cue.seconds + rise  # a rest is seen once the face is at rest
 
     def group(self, at: int, state: _State, ease: float, step: float) -> None:
         """Place the next group.

@@ -48,6 +48,8 @@ FOREIGN = 0.3
 """The weakest strength that has a name; less is no action that a viewer would name."""
 LENGTH = 0.041
 """Seconds: a clip has whole frames, at 25 a second."""
+_ROUND = 0.3
+"""Seconds of rest that divide one round of a behaviour from the next."""
 _DONE_OR_NOT = frozenset({"blink", "wink_left", "wink_right"})
 """Parts of behaviours that are done or not done, at no other strength."""
 DIFFERENT = 0.12
@@ -179,8 +181,11 @@ class _Checker:
         most = 1
         for group in self.match.parts[i]:
             for part in group:
-                n = sum(s.count for s in self.match.matching(part) if s.shared(span.start, span.end) > 0)
-                most = max(most, n // part.times)
+                rows = [s for s in self.match.matching(part) if s.shared(span.start, span.end) > 0]
+                if part.times > 1:
+                    most = max(most, sum(s.count for s in rows) // part.times)
+                else:  # nods or syllables of one round follow one another without a rest
+                    most = max(most, 1 + sum(b.start - a.end >= _ROUND for a, b in zip(rows, rows[1:], strict=False)))
         return most
 
     def _times(self, i: int, cue: Cue, span: Span) -> Iterator[Check]:
@@ -195,7 +200,7 @@ class _Checker:
         if cue.start is not None:
             yield timed("start", "start at", cue.start, span.start,
                         START + late(cue) - LATE + FADE * (cue.name == "neutral"))
-        if cue.pause is not None and i and (before := self.found[i - 1]) is not None:
+        if cue.pause is not None and i and cue.name != "neutral" and (before := self.found[i - 1]) is not None:
             yield timed("start", "after a rest of", cue.pause, span.start - before.end, START)
         if cue.end is not None and cue.end < self.m.seconds:
             late_end = cue.end - END <= span.end and (span.end <= cue.end + END + fading or cue.name == "neutral")
@@ -241,7 +246,8 @@ class _Checker:
         if cue.kind in ("action", "emotion"):
             return span.on(cue.side) if self.match.shared(i, span) else span.strength
         degree = cue.strength or USUAL_STRENGTH
-        if self.match.in_group(i) or cue.join == "into" or degree < WEAK_PART:
+        handed_over = i + 1 < len(self.found) and self.script.cues[i + 1].join == "into"
+        if self.match.in_group(i) or cue.join == "into" or handed_over or degree < WEAK_PART:
             return None
         usual = (FEELING[cue.name].blend if cue.kind == "feeling" else
                  {p.name: sum(p.strength) / 2 for p in reversed(BEHAVIOUR[cue.name].parts)})
@@ -275,7 +281,7 @@ class _Checker:
         elif cue.join == "into":
             gap = span.start - self.match.extent(i - 1, before).end
             takes_over = span.start >= before.start + ORDER and span.end > before.end - ORDER
-            ok = (gap <= GAP or resting) and (bool(blends) or takes_over)
+            ok = (gap <= GAP + late(cue) - LATE or resting) and (bool(blends) or takes_over)
             yield _made("order", i, ok, f"{says(former)} turns into {says(cue)} without a rest", "no rest between",
                         f"{max(gap, 0.0):.2f} s between" if span.start > before.start else "the other order", GAP)
         elif (cue.start is None or former.start is None) and not (blends and self.windows[i] and self.windows[i - 1]):

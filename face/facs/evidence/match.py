@@ -8,8 +8,8 @@ from ..measure import Measurement
 from ..schedule import Schedule
 from ..script import Cue, Never, Script, sided
 from ..vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, GROUPS, allowed_with
-from .parts import Part, explains, never_actions, parts_of
-from .spans import Span, all_spans, at_levels, joined, shown_by
+from .parts import HIDDEN_BY, IN_SMILES, WEAK_LIDS, Part, explains, never_actions, parts_of
+from .spans import IDLE, Span, all_spans, at_levels, joined, shown_by
 
 ORDER = 0.15
 """Something that comes after may begin this long before the former's apex."""
@@ -76,13 +76,16 @@ class Match:
         others = [c for k, (c, s) in enumerate(zip(self.cues, self.found, strict=True))
                   if k != i and s is not None and (s.together(span) or k in self.group(i))]
         own = frozenset({cue.action}) if cue.kind == "action" else explains(cue)
-        return any(own & explains(c) and (c.kind != "action" or c.action == cue.action and c.side not in ("both", cue.side))
-                   for c in others)
+        return any(c.name in HIDDEN_BY.get(cue.name, ()) or own & explains(c) and (
+            c.kind != "action" or c.action == cue.action and c.side not in ("both", cue.side)) for c in others)
 
     def _parts(self, i: int) -> tuple[tuple[Part, ...], ...]:
         cue = self.cues[i]
         groups = parts_of(cue, self.without, self.in_group(i))
-        sides = {c.side for c in (self.cues[k] for k in self.group(i)) if c.action == cue.action}
+        others = [self.cues[k] for k in self.group(i) if k != i]
+        if covers := tuple(c.action for c in others if c.name in HIDDEN_BY.get(cue.name, ())):
+            return ((Part((cue.action, *covers), cue.side),),)
+        sides = {c.side for c in (*others, cue) if c.action == cue.action}
         if not {"left", "right"} <= sides:
             return groups
         return tuple(tuple(replace(p, hidden=True) for p in group) for group in groups)
@@ -174,12 +177,14 @@ class Match:
             best: list[Span] = []
             for part in group:
                 near = [s for s in self.matching(part) if _inside(s, start, end) and not s.actions & used]
+                if not near and cue.kind in ("feeling", "behaviour"):  # at one of several levels of a longer movement
+                    near = [v for s in self.matching(part) for v in at_levels(s) if s.levels and _inside(v, start, end)]
                 if cue.kind == "action" or cue.kind == "emotion" and cue.count:
                     near = self._run_of(i, near, start, anchor)
                 elif anchor is not None and group is groups[0]:
                     near = [s for s in near if s.start >= anchor.start]
                 if sum(s.count for s in near) >= part.times and (not best or part.side == near[0].side):
-                    best = near if part.times > 1 or cue.count or part.hidden else near[:1]
+                    best = near if part.times > 1 or cue.count or part.hidden or cue.name == "blink" else near[:1]
             if not best and (cue.kind not in ("feeling", "behaviour") or not self.in_group(i)):
                 return None
             answered += bool(best)
@@ -198,8 +203,10 @@ class Match:
             return near
         again = any(c.action == cue.action for c in self.cues[i + 1 :])
         run = near[:1]
+        # what is counted, or done as often as there is time for
+        apart = PERIOD if cue.count or cue.name == "blink" and (cue.end or cue.seconds) else REPEAT
         for s in near[1:]:
-            if s.start - run[-1].end >= (REPEAT if cue.count is None else PERIOD):
+            if s.start - run[-1].end >= apart:
                 break
             if again and cue.count is not None and sum(r.count for r in run) >= cue.count:
                 break  # the next cue of that name begins here
@@ -220,7 +227,8 @@ class Match:
         start, end = window or (span.start - longest_of(cue), span.end + longest_of(cue))
         others = frozenset().union(*(s.actions for k, s in enumerate(self.found) if k != i and s is not None))
         own = [s for n in explains(cue) for s in self.spans.get(n, [])
-               if s.start > start - AROUND and s.end < end + AROUND and not s.actions & others]
+               if s.start > start - AROUND and s.end < end + AROUND and not s.actions & others
+               and (s.name not in IDLE or any(p.name == s.name for p in BEHAVIOUR[cue.name].parts))]
         rows = [*own, span] if span.start > start - AROUND else own or [span]
         return replace(span, start=min(s.start for s in rows), end=max(s.end for s in rows))
 
@@ -235,7 +243,8 @@ class Match:
             return [s for n in names for s in self.spans.get(n, [])
                     if never.side == "both" or n.endswith(never.side) or s.side in ("both", never.side)]
         alone = Match(Script((Cue(never.name, never.side),)), self.m)
-        return [s for s in alone.found if s is not None and not s.actions <= self.taken]
+        loose = frozenset[int]().union(*(s.actions for s in self.unexplained()))
+        return [s for s in alone.found if s is not None and s.actions & loose]
 
     def unexplained(self) -> list[Span]:
         """Measured actions that answer no cue and that no cue entails at that time."""
@@ -248,6 +257,8 @@ class Match:
                 allowed.append((explains(cue), min(t[0] for t in times) - far, max(t[1] for t in times) + far,
                                 cue.action if cue.kind == "action" else ""))
         rows = [s for name, spans in self.spans.items() if name in ACTION for s in spans if not s.actions & self.taken]
+        smiles = self.spans.get("smile", [])
+        rows = [s for s in rows if not (s.name in IN_SMILES and s.strength < WEAK_LIDS and any(s.together(o) for o in smiles))]
         return [s for s in rows if not any(_named(s) & names and s.name != own and _inside(s, a, b)
                                            for names, a, b, own in allowed)]
 

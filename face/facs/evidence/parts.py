@@ -27,8 +27,10 @@ WEAK_PART = 0.35
 _SAME = {"eye_close": {"blink"}, "mouth_open": {"talking"}}
 """What cannot be done, either, by a face that should not do this."""
 _SMILES = frozenset({"smile", "happiness", "contempt"})
-_IN_SMILES = frozenset({"upper_lip_raise", "lower_lip_depress", "cheek_raise", "dimple"})
+IN_SMILES = frozenset({"upper_lip_raise", "lower_lip_depress", "cheek_raise", "dimple"})
 """What a smile brings along (signals.py); beside one it is not seen by itself."""
+HIDDEN_BY: dict[str, frozenset[str]] = {"dimple": _SMILES, "cheek_raise": _SMILES | {"squint"}}
+"""What cannot be told from another cue at the same time; seeing that one is then enough."""
 WEAK_LIDS = 0.45
 """The same of closing lids, which follow a lowered gaze without being closed."""
 
@@ -101,7 +103,7 @@ def _parts_of(cue: Cue, grouped: bool) -> tuple[tuple[Part, ...], ...]:
     if cue.kind == "feeling":
         degree = cue.strength or USUAL_STRENGTH
         blend = FEELING[cue.name].blend
-        hidden = _IN_SMILES if _SMILES.intersection(k.partition(".")[0] for k in blend) else frozenset()
+        hidden = IN_SMILES if _SMILES.intersection(k.partition(".")[0] for k in blend) else frozenset()
         level = {k: part_strength(k.partition(".")[0], v, degree) for k, v in blend.items()}
         strong = [k for k, v in level.items() if v >= (WEAK_LIDS if k == "eye_close" else WEAK_PART)
                   and k.partition(".")[0] not in hidden]

@@ -85,7 +85,8 @@ def at_levels(span: Span) -> list[Span]:
     levels = span.levels
     if not levels:
         return [span]
-    starts = [span.start, *(v.end for v in levels[:-1])]
+    # a faint first level is no part of the span
+    starts = [min(span.start, levels[0].start), *(v.end for v in levels[:-1])]
     ends = [*(v.end for v in levels[:-1]), span.end]
     return [replace(span, start=a, apex=max(v.start, a), end=b, strength=v.value, levels=())
             for a, b, v in zip(starts, ends, levels, strict=True)]

@@ -203,3 +203,36 @@ def test_one_behaviour_seldom_passes_for_another() -> None:
     shown = {n: (s, measure(perform(s))) for n, s in performed.items()}
     wrong = [(a, b) for a, (s, m) in shown.items() for b in names if a != b and check(Script((Cue(b),)), m, s).ok]
     assert len(wrong) <= 0.03 * len(names) * (len(names) - 1), wrong
+
+
+@pytest.mark.parametrize(("asked", "wrong", "kind"), [
+    ("smirk left", "smirk right", "side"),
+    ("lopsided_grin right", "lopsided_grin left", "side"),
+    ("smug medium", "smug 40%", "strength"),
+    ("side_eye x2", "side_eye x3", "count"),
+    ("mouth_words x3", "mouth_words x4", "count"),
+    ("brow_raise left 40%; with brow_raise right strong", "brow_raise left strong; with brow_raise right 40%", "strength"),
+    ("smile; neutral for 2 s; nod x2", "smile; neutral for 4 s; nod x2", "duration"),
+])
+def test_what_is_laid_out_passes_and_something_else_does_not(asked: str, wrong: str, kind: str) -> None:
+    script, other = read_script(asked), read_script(wrong)
+    schedule = lay_out(script, seed=1)
+    m = measure(perform(schedule))
+    found = check(script, m, schedule)
+    assert found.ok, [i.sentence for i in found.failed]
+    assert kind in {i.kind for i in check(other, m, schedule).failed}
+
+
+@pytest.mark.parametrize("text", [
+    "calm x2", "poker_face for 2 s", "sleepy faint", "wake_up; into smile", "wink left until 2 s",
+    "gaze_down for 4 s; with blink x3", "sneer_laugh; never smile",
+    "eye_close left held; with eye_close right held; neutral", "flirt; never wink", "cough; never nod", "sigh; never yawn",
+    "cheek_raise; with squint", "smile 20%; into smile 60%; into smile 100%", "shy; into giggle; into laugh",
+    "shout x1; with nod x2", "laugh; with talking x2", "talking x1",
+])
+def test_what_hides_or_ends_a_cue_is_granted(text: str) -> None:
+    script = read_script(text)
+    for seed in (0, 1):
+        schedule = lay_out(script, seed)
+        found = check(script, measure(perform(schedule)), schedule)
+        assert found.ok, [i.sentence for i in found.failed]
