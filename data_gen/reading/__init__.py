@@ -1,0 +1,1 @@
+"""Plain English about faces read into scripts by rules, as far as code can be sure."""
