@@ -7,18 +7,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...data_gen.prompts.language import other_language
+from ...data_gen.reading.rules import RuleReading, read_rules
 from ...data_gen.text.doubts import doubts
-from ...data_gen.text.quantities import find_quantities
+from ...data_gen.text.quantities import Marked, find_quantities
 from ...face.facs.script import Script
 from ...llm.generate import MotionLM, Sampling
-from ...llm.script_tokens import Quantities
+from ...llm.script_tokens import Quantities, write
 
 TRIES = 6
 _PART = 32
 _SURE = -0.7
 """Nats: a reading likelier than one half in all, with no doubts, is taken at once."""
-_WARMTH, _DOUBT = 0.8, 2.0
+_WARMTH, _DOUBT = 0.8, 1.5
 """Temperature of further readings, and nats that a doubt weighs."""
+_RULED, _UNSAID = 6.0, -6.0
+"""Nats in favour of what rules read, where they explain all of a text; nats of a reading that the model has no tokens for."""
 
 
 def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> list[Script]:
@@ -26,8 +29,9 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
 
     Args:
         prompts: English texts.
-        tries: readings of a text that the model is not sure of, or of which the text leaves doubts (``data_gen/text/doubts.py``);
-            the likeliest with the fewest doubts is taken. 1 takes the likeliest.
+        tries: readings of a text that the model is not sure of or that has doubts (``data_gen/text/doubts.py``),
+            beside what exact rules read (``data_gen/reading``); the likeliest with the fewest doubts is taken. 1 takes the
+            model's likeliest reading alone.
 
     Raises:
         ValueError: a prompt in another language than English, or a model that knows no scripts.
@@ -42,15 +46,44 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
     for low in range(0, len(marked), _PART):
         part = marked[low:low + _PART]
         texts, values = [m.text for m in part], [Quantities(m.t, m.p, m.c) for m in part]
-        found = [[r] for r in lm.read(texts, values)]
-        unsure = [i for i, (r,) in enumerate(found) if tries > 1 and (r.nats < _SURE or doubts(part[i], r.script))]
-        if unsure:
-            again = [i for i in unsure for _ in range(tries - 1)]
-            draws = [k for _ in unsure for k in range(tries - 1)]  # a prompt is read as if alone
-            more = lm.read([texts[i] for i in again], [values[i] for i in again], Sampling(_WARMTH), draws)
-            for i, one in zip(again, more, strict=True):
-                found[i].append(one)
-        out += [max(several, key=lambda r: r.nats - _DOUBT * doubts(part[i], r.script)).script for i, several in enumerate(found)]
+        likeliest = lm.read(texts, values)
+        if tries == 1:
+            out += [r.script for r in likeliest]
+            continue
+        found = [[r.script] for r in likeliest]
+        rules = [read_rules(prompts[low + i], m) for i, m in enumerate(part)]
+        for several, ruled in zip(found, rules, strict=True):
+            if ruled is not None:
+                several.insert(0, ruled.script)
+        unsure = [i for i, r in enumerate(likeliest) if (r.nats < _SURE or doubts(part[i], r.script)) and found[i][0] != r.script]
+        again = [i for i in unsure for _ in range(tries - 1)]
+        draws = [k for _ in unsure for k in range(tries - 1)]  # a prompt is read as if alone
+        for i, one in zip(again, lm.read([texts[i] for i in again], [values[i] for i in again], Sampling(_WARMTH), draws)
+                          if again else (), strict=True):
+            found[i].append(one.script)
+        out += _chosen(lm, part, found, rules)
+    return out
+
+
+def _chosen(lm: MotionLM, texts: Sequence[Marked], found: Sequence[Sequence[Script]],
+            rules: Sequence[RuleReading | None]) -> list[Script]:
+    """Of several readings of each text the likeliest, as far as the text itself leaves no doubts of it."""
+    tried = [(i, s) for i, several in enumerate(found) for s in dict.fromkeys(several)]
+    scored: dict[int, list[tuple[float, Script]]] = {}
+    able, items = [], []
+    for i, script in tried:
+        try:
+            items.append(write(script, Quantities(texts[i].t, texts[i].p, texts[i].c)))
+            able.append((i, script))
+        except ValueError:  # a rule's own number, of which the model knows no mark
+            scored.setdefault(i, []).append((_UNSAID - _DOUBT * doubts(texts[i], script), script))
+    for (i, script), nats in zip(able, lm.likelihoods([texts[i].text for i, _ in able], items), strict=True):
+        scored.setdefault(i, []).append((float(nats) - _DOUBT * doubts(texts[i], script), script))
+    out = []
+    for i in range(len(found)):
+        ruled = rules[i]
+        out.append(max(scored[i], key=lambda pair: pair[0] + (
+            _RULED * ruled.explained ** 4 if ruled is not None and pair[1] == ruled.script else 0.0))[1])
     return out
 
 

@@ -27,6 +27,9 @@ class Noting:
         self.asked += zip(texts, quantities, strict=True)
         return [Reading(read_script("; ".join(f"smile for {v} s" for v in q.t) or "smile"), self.nats) for q in quantities]
 
+    def likelihoods(self, texts, items) -> np.ndarray:  # noqa: ANN001
+        return np.full(len(texts), self.nats)
+
 
 def test_the_model_sees_marks_and_knows_their_values() -> None:
     lm = Noting()
@@ -53,21 +56,33 @@ def test_a_prompt_is_read_as_if_alone() -> None:
     assert all(isinstance(s, Script) and Script.from_json(s.to_json()) == s for s in together)
 
 
+ODD = "The kettle whispers of Tuesday."
+"""A text that no rule reads."""
+
+
 def test_more_readings_are_drawn_only_where_the_model_is_not_sure() -> None:
     sure, unsure = Noting(), Noting(-5.0)
     for lm, count in ((sure, 1), (unsure, 6)):
-        read_prompts(lm, ["She smiles."])  # type: ignore[arg-type]
+        read_prompts(lm, [ODD])  # type: ignore[arg-type]
         assert len(lm.asked) == count
-    read_prompts(unsure, ["She smiles."], tries=1)  # type: ignore[arg-type]
+    read_prompts(unsure, [ODD], tries=1)  # type: ignore[arg-type]
     assert len(unsure.asked) == 7
 
 
 def test_of_several_readings_the_likeliest_without_doubts_is_taken() -> None:
-    lm = Noting()
-    found = iter([Reading(read_script("smile"), -3.0), *(Reading(read_script(line), nats) for line, nats in (
-        ("nod", -4.0), ("smile strong", -0.9), ("blink", -2.0), ("smile", -3.0), ("nod", -9.0)))])
-    lm.read = lambda texts, *_: [next(found) for _ in texts]  # type: ignore[method-assign]
-    assert read_prompts(lm, ["A very broad smile."])[0] == read_script("smile strong")  # type: ignore[arg-type]
+    lm, lines = Noting(-3.0), iter(["smile", "nod", "smile strong", "blink", "smile", "nod"])
+    lm.read = lambda texts, *_: [Reading(read_script(next(lines)), -3.0) for _ in texts]  # type: ignore[method-assign]
+    likely = {"@smile": -3.0, "@nod": -4.0, "@blink": -2.0}
+    lm.likelihoods = lambda texts, items: np.array(  # type: ignore[method-assign]
+        [-0.9 if "=strong" in i else likely[i[0]] for i in items])
+    assert read_prompts(lm, [ODD])[0] == read_script("smile strong")  # type: ignore[arg-type]
+
+
+def test_what_rules_read_of_a_whole_text_is_weighed_beside_the_model() -> None:
+    lm = Noting(-3.0)  # it reads a smile
+    lm.likelihoods = lambda texts, items: np.array([-3.0 if "@smile" in i else -5.0 for i in items])  # type: ignore[method-assign]
+    assert read_prompts(lm, ["He nods twice."])[0] == read_script("nod x2")  # type: ignore[arg-type]
+    assert read_prompts(lm, ["He nods twice."], tries=1)[0] == read_script("smile"), "the model alone"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("text", "language"), [

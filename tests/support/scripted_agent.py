@@ -14,7 +14,7 @@ from facelm.data_gen.text.quantities import find_quantities
 from facelm.face.facs.schedule import Schedule
 from facelm.face.facs.script_text import read_script
 from facelm.llm.generate import Reading, Sampling
-from facelm.llm.script_tokens import Quantities, ScriptTokens
+from facelm.llm.script_tokens import Quantities, ScriptTokens, write
 from facelm.llm.windows import Window
 from facelm.tokenizer.codec import FaceTokenizer
 from transition_fakes import WEIGHTS
@@ -50,6 +50,11 @@ class ScriptedLM:
         assert len(texts) == len(quantities)
         self.texts += texts
         return [Reading(read_script(self.lines.get(t, "mouth_open")), 0.0) for t in texts]
+
+    def likelihoods(self, texts: Sequence[str], items: Sequence[Sequence[object]]) -> np.ndarray:
+        """What the table says is sure."""
+        wanted = [read_script(self.lines.get(t, "mouth_open")) for t in texts]
+        return np.array([0.0 if list(i) == write(w, Quantities()) else -50.0 for i, w in zip(items, wanted, strict=True)])
 
     def perform_windows(self, windows: Sequence[Window], before: Sequence[Sequence[int] | None], seeds: Sequence[tuple[int, int]],
                         sampling: Sampling = LIKELIEST) -> list[np.ndarray]:
