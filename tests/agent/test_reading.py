@@ -56,7 +56,7 @@ def test_a_prompt_is_read_as_if_alone() -> None:
     assert all(isinstance(s, Script) and Script.from_json(s.to_json()) == s for s in together)
 
 
-ODD = "The kettle whispers of Tuesday."
+ODD = "Blorp a quandle, zimsy."
 """A text that no rule reads."""
 
 
