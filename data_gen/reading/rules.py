@@ -25,6 +25,7 @@ _PART_WORDS = frozenset(stem(w) for words in RULES.parts.values() for phrase in 
 _EARLY = frozenset({"first", "start", "starts", "begin", "begins", "beginning", "starting", "initially", "opener"})
 _LATE = frozenset({"last", "end", "ends", "finish", "finishes", "finale", "ending", "finally", "lastly"})
 _ARTICLES = frozenset({"the", "a", "an", "my", "your", "our", "this", "that", "his", "her", "their"})
+_BODIES = frozenset(map(stem, RULES.bodies))
 MAX_WORDS = 400
 """Longer texts are not read."""
 
@@ -77,18 +78,22 @@ class _Clause:
 
 def _part_first(unit: Unit) -> bool:
     words = [w for w in unit.text.split() if w not in SKIPPED]
-    return bool(words) and len(words) > 1 and stem(words[0]) in _PART_WORDS
+    if len(words) < 2:
+        return False
+    shaped = words[0].endswith("ed") or words[0] in ("open", "shut", "wide")
+    return stem(words[0]) in _PART_WORDS or shaped and stem(words[-1]) in _PART_WORDS and len(words) == len(unit.text.split())
 
 
 class _Reader:
     def __init__(self, found: Sequence[Unit]) -> None:
         self.found = found
         self.clauses: list[_Clause] = []
-        self.unexplained = 0
+        self.unexplained = 0.0
         self.content = 0
         self.seconds: float | None = None
         self.still = False
         self.never: list[Never] = []
+        self.unknown: list[str] = []
         self.part = ""
         self.move = ""
         self.side = ""
@@ -173,6 +178,7 @@ class _Reader:
             if "stop" in tags and len(tags) == 1:
                 continue
             self.content += 1
+            self.unexplained += 0.25 * unit.guessed
             if "side" in tags:
                 pending.append((at, "side", tags["side"].value))
                 self.side = str(tags["side"].value)
@@ -209,11 +215,16 @@ class _Reader:
                 if not self.times.used(base.index(unit)):
                     pending.append((at, "held", True))
             elif "strength" in tags and not ("move" in tags and part):
+                following = next((u for u in self.found if u.start >= unit.end), None)
+                if "time" not in tags and following and not following.tags and unit.text not in ("very", "really"):
+                    continue
                 pending.append((at, "strength", tags["strength"].value))
             elif "speed" in tags:
                 pending.append((at, "speed", tags["speed"].value))
             elif "count" in tags and "join" not in tags or "count" in tags and unit.text == "once":
-                pending.append((at, "count", int(tags["count"].value)))  # type: ignore[call-overload]
+                before = self.found[self.found.index(unit) - 1].text if self.found.index(unit) else ""
+                if before not in ("all", "both"):
+                    pending.append((at, "count", int(tags["count"].value)))  # type: ignore[call-overload]
             elif "beat" in tags:
                 pending.append((at, "pause", tags["beat"].value))
             elif "brief" in tags:
@@ -231,7 +242,14 @@ class _Reader:
                     name = RULES.acts.get(part, {}).get(move)
                     if name is None and sides:
                         name = RULES.acts.get(part, {}).get("side")
-                    if name and (name not in DIRECTIONS or sides):
+                    if name and name[0] in "!?":
+                        if name[0] == "!" or any("held" in u.tags for u in clause.units):
+                            self.never += [Never(n) for n in name[1:].split()]
+                            pending = [p for p in pending if p[1] != "held"]
+                        else:
+                            clause.acts.append(_Act(Cue("neutral"), at, True))
+                        part = move = ""
+                    elif name and (name not in DIRECTIONS or sides):
                         clause.acts.append(_Act(Cue(name, "left" if name in DIRECTIONS else "both"), at, move in ("up", "down", "open")
                                                 and "part" not in tags, never=negated))
                         self.part, self.move, part, move = part, move, "", ""
@@ -297,7 +315,10 @@ class _Reader:
                 acts.insert(acts.index(act) + 1, _Act(act.cue, at, act.state, {"side": value}, act.never))
                 continue
             act.fields[kind] = value
+        clause.acts = acts = [a for k, a in enumerate(acts) if not k or a.made() != acts[k - 1].made()]
         for act in acts:
+            if "seconds" in act.fields or "end" in act.fields or "hold" in act.fields:
+                act.fields.pop("held", None)
             if act.felt and len(acts) > 1 and "count" in act.fields:
                 act.fields.pop("count")
 
@@ -323,9 +344,9 @@ class _Reader:
                 cue = act.made()
                 into = into or join == "into"
                 cues.append(replace(cue, join=join if cues else "then"))
-        if not cues and not self.never and not self.still:
+        if not cues and not self.never and not self.still and not self.unknown:
             return None
-        return Script(tuple(cues), self.seconds, tuple(dict.fromkeys(self.never)), self.still)
+        return Script(tuple(cues), self.seconds, tuple(dict.fromkeys(self.never)), self.still, tuple(self.unknown))
 
     def apart(self) -> None:
         """Take apart the clauses in which a second thing begins without a point ("before nodding she smiles")."""

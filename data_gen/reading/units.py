@@ -27,6 +27,7 @@ _VIEWERS_BEFORE = re.compile(r"(?:viewer|camera|screen|audience|picture|image|fr
                              r"|\b(?:viewer|camera|audience)'s(?: \w+)?$|\bour$")
 _VIEWERS_AFTER = re.compile(r"(?:(?:hand )?side )?(?:of|from|as seen by|for|in|on) (?:the |our )?"
                             r"(?:viewer|camera|screen|audience|picture|image|frame|us\b)|(?:as )?(?:we see|seen)")
+_SIDED_THING = re.compile(r"side|eye|brow|eyebrow|way|direction|one|cheek|corner|nostril|lid|half")
 _NO_SIDE = re.compile(r"right (?:away|now|after|before|at|then|on|out|through|back|into)\b|all right|left (?:alone|out|over|behind)"
                       r"|that's right|right\?", re.IGNORECASE)
 _CODES = {code.replace("AU", "").replace("AD", ""): name for name, codes in FACS.items() for code in codes if "left" not in code
@@ -208,9 +209,14 @@ def _sides(tokens: list[_Token]) -> dict[int, str]:
     found: dict[int, str] = {}
     plain = not any(t.text in ("left", "right", "other") for t in tokens)
     for i, token in enumerate(tokens):
-        if plain and token.text in ("one", "single") and i + 1 < len(tokens) and re.fullmatch(
-                "eyebrow|brow|eye|eyelid|lid|cheek|corner|side|nostril", tokens[i + 1].text):
+        if plain and token.text in ("one", "single") and i + 1 < len(tokens) and _SIDED_THING.fullmatch(
+                tokens[i + 1].text):
             found[i] = "left"
+        following = tokens[i + 1].text if i + 1 < len(tokens) else ""
+        if token.text in ("same", "other", "opposite") and found and _SIDED_THING.fullmatch(following):
+            last = found[max(found)]
+            found[i] = last if token.text == "same" else {"left": "right", "right": "left"}.get(last, "?")
+            continue
         if token.text not in ("left", "right", "leftward", "leftwards", "rightward", "rightwards"):
             continue
         side = "left" if token.text[0] == "l" else "right"

@@ -41,6 +41,7 @@ class _Rules:
     wait: Words
     beat: Words
     long_pause: Words
+    bodies: Words
     stop: Words
     emoji: dict[str, str]
 
