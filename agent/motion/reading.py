@@ -55,7 +55,8 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
         for several, ruled in zip(found, rules, strict=True):
             if ruled is not None:
                 several.insert(0, ruled.script)
-        unsure = [i for i, r in enumerate(likeliest) if (r.nats < _SURE or doubts(part[i], r.script)) and found[i][0] != r.script]
+        agreed = [ruled is not None and ruled.script == r.script for ruled, r in zip(rules, likeliest, strict=True)]
+        unsure = [i for i, r in enumerate(likeliest) if not agreed[i] and (r.nats < _SURE or doubts(part[i], r.script))]
         again = [i for i in unsure for _ in range(tries - 1)]
         draws = [k for _ in unsure for k in range(tries - 1)]  # a prompt is read as if alone
         for i, one in zip(again, lm.read([texts[i] for i in again], [values[i] for i in again], Sampling(_WARMTH), draws)
