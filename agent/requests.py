@@ -14,7 +14,6 @@ from pydantic.dataclasses import dataclass
 
 from ..common.config import SETTINGS, explain
 from ..data_gen.text.transition_text import Instruction, parse
-from ..face.facs.vocabulary import ACTION
 
 MAX_SECONDS = 600.0
 MAX_PROMPT = 2000
@@ -199,7 +198,7 @@ def transition_request(text: str | Instruction, seconds: float | None = None, vi
         via: ``neutral`` puts a neutral face before the last expression.
 
     Returns:
-        The instruction with its duration, and with a warning about actions that are not part of a transition.
+        The instruction with its duration.
 
     Raises:
         ValueError: an instruction that names no known expression, another ``via``, or a duration outside 0.2 to
@@ -213,9 +212,7 @@ def transition_request(text: str | Instruction, seconds: float | None = None, vi
     if wanted is not None and wanted < least - 1e-9:
         raise ValueError(f"seconds is {wanted:g} for {len(asked.names)} expressions ({', '.join(asked.names)}); "
                          f"allowed: {least:g} to {MAX_SECONDS:g}")
-    labels = ", ".join(ACTION[n].label for n in asked.actions)
-    more = (f"a transition is between expressions; not learned with it, and perhaps left out: {labels}",) if labels else ()
-    return replace(asked, seconds=wanted, warnings=(*asked.warnings, *more))
+    return replace(asked, seconds=wanted)
 
 
 # -- files to write -----------------------------------------------------------------------

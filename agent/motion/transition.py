@@ -23,6 +23,7 @@ from ...face.clip.sequence import FaceSequence
 from ...face.clip.spontaneous import IdleConfig, add_idle, filter_idle
 from ...face.facs.poses import POSE_CHANNELS
 from ...face.facs.script import Cue, Join, Script
+from ...face.facs.vocabulary import DIRECTIONS
 from ...face.head.model import HeadModel
 from ..requests import Sampling
 from .checked import Performance, perform_scripts
@@ -38,6 +39,8 @@ _BLINK_FADE = 0.24
 """A spontaneous blink that the source frame is caught in ends within this time, s."""
 _RECENT = 2.0
 """How much of the source before its frame distinguishes a blink from closed eyes, s."""
+_LEAST = 0.5
+"""Seconds for an expression below which a transition is performed in more time, and then made faster."""
 _MOVED = 0.05
 """A movement of the state (share of a full action) that is one."""
 _BLINKS = [EXPR_INDEX["eyeBlinkLeft"], EXPR_INDEX["eyeBlinkRight"]]
@@ -51,7 +54,7 @@ class Transition:
         clip: the motion; its first frame is the source (or the face at rest).
         keys: frames at which the named expressions are fully there, in order.
         names: the emotions of these expressions; the strongest one of a blend.
-        warnings: one sentence each: words that were replaced, what is not part of a transition.
+        warnings: one sentence for each word that was replaced.
         text: the instruction.
     """
 
@@ -94,20 +97,39 @@ def perform(performer: Performer, asked: Sequence[Instruction], sources: Sequenc
     """
     scripts = [script_of(a) for a in asked]
     made = perform_scripts(performer, scripts, replace(sampling, idle=False), texts=[a.text for a in asked], progress=progress)
-    return [finish(p.clip, s, a, key_frames(p), curve, sampling.seed + i if sampling.idle else None)
-            for i, (p, s, a) in enumerate(zip(made, sources, asked, strict=True))]
+    out = []
+    for i, (p, source, one) in enumerate(zip(made, sources, asked, strict=True)):
+        clip, keys = _in_time(p.clip, key_frames(p), one.seconds)
+        out.append(finish(clip, source, one, keys, curve, sampling.seed + i if sampling.idle else None))
+    return out
 
 
 def script_of(asked: Instruction) -> Script:
-    """The script of an instruction: its expressions from the first frame on, the last one held to the end."""
+    """The script of an instruction: its expressions from the first frame on, the last one held to the end.
+
+    Actions that are named beside the expressions come together with the last one.
+    """
     cues: list[Cue] = []
-    for stage in asked.stages:
-        for k, (name, share) in enumerate(stage.blend):
+    for expression in asked.expressions:
+        for k, (name, share) in enumerate(expression.blend):
             join: Join = "with" if k else "into" if cues else "then"
-            last = stage is asked.stages[-1]
-            cues.append(Cue(name, join=join, strength=None if name == "neutral" else share, held=last and name != "neutral",
-                            start=0.0 if not cues else None))
-    return Script(tuple(cues), asked.seconds)
+            last = expression is asked.expressions[-1]
+            cues.append(Cue(name, join=join, strength=share, held=last and name != "neutral", hold=expression.hold,
+                            speed=asked.speed, start=0.0 if not cues else None))
+    for action in asked.actions:
+        stem, _, side = action.rpartition("_")
+        cues.append(Cue(stem, side, "with") if stem in DIRECTIONS else Cue(action, join="with"))  # type: ignore[arg-type]
+    shortest = _LEAST * len(asked.expressions)
+    return Script(tuple(cues), None if asked.seconds is None else max(asked.seconds, shortest))
+
+
+def _in_time(clip: FaceSequence, keys: tuple[int, ...], seconds: float | None) -> tuple[FaceSequence, tuple[int, ...]]:
+    """A performance of a transition that was asked for in less time than it is performed in, faster; others as they are."""
+    frames = len(clip) if seconds is None else round(seconds * clip.fps)
+    if frames == len(clip):
+        return clip, keys
+    faster = clip.resample(clip.fps * frames / len(clip)).replace(fps=clip.fps)
+    return faster, tuple(min(frames - 1, round(k * frames / len(clip))) for k in keys)
 
 
 def key_frames(made: Performance) -> tuple[int, ...]:

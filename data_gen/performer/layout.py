@@ -304,7 +304,7 @@ class _Layout:
                 if not p.stays and p.end > asked + 0.02 or p.start >= asked:
                     raise ValueError(f"{p.move.cue.name} lasts until {p.end:.1f} s, and the clip has {asked:g} s; make it longer")
             return asked
-        held = [p.apex + _HELD for p in state.placed if p.stays and p.release is None]
+        held = [p.apex + (p.move.cue.hold or _HELD) for p in state.placed if p.stays and p.release is None]
         seconds = max([hard + self.tail] + held) if state.placed else _DEFAULT_SECONDS
         seconds = self._up(max(seconds, late + self.step, 9 * STEP), self.step)
         if seconds > MAX_SECONDS:

@@ -1,7 +1,6 @@
 """Transition instructions: written from a plan, and read back as stages, duration and warnings.
 
-Reading is by words, for checks, warnings and durations; what a face then does is the language model's
-own reading of the sentence.
+Reading is by words: expressions with their strengths, holds and durations, the speed, and actions beside them.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from pydantic.dataclasses import dataclass
 from ...common.config import SETTINGS
 from ...face.facs.poses import ACTION_POSES
 from ...face.facs.schedule import LEVELS
+from ...face.facs.script import MAX_SECONDS, SPEEDS
 from ...face.facs.vocabulary import ACTION, EMOTIONS
 from ..performer.transitions import EMOTION_CHANNELS, Plan, Stage
 from ..tables import read_table
@@ -181,26 +181,50 @@ def _fill(frame: str, slots: Mapping[str, str], subject: tuple[str, str, str, st
 
 # -- reading ----------------------------------------------------------------------------
 @dataclasses.dataclass(frozen=True)
+class Expression:
+    """An expression that an instruction names; what is None was not said.
+
+    Attributes:
+        blend: emotions with their strengths, 0 to 1.
+        hold: seconds that it is held.
+    """
+
+    blend: tuple[tuple[str, float | None], ...]
+    hold: float | None = None
+
+    @property
+    def stage(self) -> Stage:
+        """The expression with the usual strengths where none were said."""
+        return Stage(tuple((n, x if x is not None else 1.0 if n == "neutral" else LEVELS["medium"]) for n, x in self.blend))
+
+
+@dataclasses.dataclass(frozen=True)
 class Instruction:
     """What an instruction asks.
 
     Attributes:
-        text: the instruction for the language model: durations taken out, words outside the eight emotions
-            replaced by the nearest.
-        stages: the named expressions in order, a neutral one on the way (``via_neutral``) included.
+        text: the instruction with its duration taken out, and words outside the eight emotions replaced by the nearest.
+        expressions: the named expressions in order, a neutral one on the way (``via_neutral``) included.
         seconds: the asked duration, or None.
         warnings: one sentence for each word that was replaced.
-        actions: what it names beside expressions ("nod"), which is no part of a transition.
+        actions: what it names beside expressions ("nod"), by the names of ``vocabulary.ACTION``.
         is_change: it says that one expression becomes another, or that "this face" becomes one.
+        speed: how fast the expressions come, 1 being usual; None where it is not said.
     """
 
     text: str
-    stages: tuple[Stage, ...]
+    expressions: tuple[Expression, ...]
     via_neutral: bool
     seconds: float | None
     warnings: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
     is_change: bool = False
+    speed: float | None = None
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The expressions as stages of a transition."""
+        return tuple(e.stage for e in self.expressions)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -218,10 +242,10 @@ class Instruction:
             return self
         first, mark, rest = self.text.partition(".")
         return dataclasses.replace(self, text=f"{first.rstrip(' ?!')} via neutral{mark or '.'}{rest}", via_neutral=True,
-                       stages=(*self.stages[:-1], _NEUTRAL, self.stages[-1]))
+                                   expressions=(*self.expressions[:-1], _NEUTRAL, self.expressions[-1]))
 
 
-_NEUTRAL = Stage((("neutral", 1.0),))
+_NEUTRAL = Expression((("neutral", None),))
 _LEVEL = {text: LEVELS[level] for level in ("slight", "strong") for text in (*EMOTION_ADV[level], *EMOTION_QUANT[level])}
 _RE = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in FRAMES.reading.items()}
 
@@ -245,7 +269,7 @@ def parse(text: str) -> Instruction:
 
     Raises:
         ValueError: an empty or very long text, an unknown word where an expression is named ("from xyz to anger"),
-            no expression at all, more than four, or a duration out of 0.2 to 20 s.
+            no expression at all, more than four, or a duration out of 0.2 to 600 s.
     """
     said = " ".join(text.split())
     if not said:
@@ -256,19 +280,60 @@ def parse(text: str) -> Instruction:
     said = _RE["half_from"].sub(r"from \2 \1 to ", said)  # "half-way from a to b" is "from a half-way to b"
     said, warnings = _nearest(said)
     _refuse_unknown(said)
-    body = _RE["hold"].sub(lambda m: " " * len(m[0]), said)
+    body = _without_holds(said)
     via = bool(_RE["via"].search(body))
     body = _RE["via"].sub(lambda m: " " * len(m[0]), body)
-    stages = _stages(body)
+    stages, starts = _expressions(body)
     if not stages:
         raise ValueError(f"the instruction names no expression: {text!r}; known: {_KNOWN}")
     if len(stages) > 4:
         raise ValueError(f"the instruction names {len(stages)} expressions; at most 4 can follow each other")
+    stages = _held(stages, starts, said)
     if via:
         stages.insert(len(stages) - 1, _NEUTRAL)
     actions = tuple(n for n in dict.fromkeys(actions_in_text(said)) if n in ACTION)
     is_change = bool((_RE["several"] if len(stages) > 1 else _RE["one"]).search(text))
-    return Instruction(said, tuple(stages), via, seconds, warnings, actions, is_change)
+    return Instruction(said, tuple(stages), via, seconds, warnings, actions, is_change, _speed(body))
+
+
+def _speed(text: str) -> float | None:
+    for words, name in ((FRAMES.slow, "slow"), (FRAMES.quick, "fast")):
+        if re.search(rf"\b(?:{'|'.join(w.lstrip('*') for w in words)})\b", text, re.IGNORECASE):
+            return SPEEDS[name]
+    return None
+
+
+def _without_holds(text: str) -> str:
+    """The text with blanks for clauses that say how long an expression is held which is named outside of them."""
+    bare = _RE["hold"].sub(lambda m: " " * len(m[0]), text)
+    named = {emotion_of()[word][0] for *_, word in find_emotions(bare)}
+
+    def clause(match: re.Match[str]) -> str:
+        held = [emotion_of()[word][0] for *_, word in find_emotions(match[0])]
+        return " " * len(match[0]) if named and set(held) <= named else match[0]
+
+    return _RE["hold"].sub(clause, text)
+
+
+def _held(expressions: list[Expression], starts: list[int], text: str) -> list[Expression]:
+    """The expressions with how long each is held: the one that a clause names, else the last before it."""
+    out = list(expressions)
+    for match in _RE["hold"].finditer(text):
+        if not (time := _RE["duration"].search(match[0])):
+            continue
+        named = [emotion_of()[word][0] for *_, word in find_emotions(match[0])]
+        at = [k for k, e in enumerate(out) if named and named[0] in dict(e.blend)][-1:] or (
+            range(len(out)) if re.search(r"\b(?:each|every|all)\b", match[0], re.IGNORECASE)
+            else [max(sum(s < match.start() for s in starts) - 1, 0)])
+        for k in at:
+            out[k] = dataclasses.replace(out[k], hold=_number_of_seconds(time))
+    return out
+
+
+def _number_of_seconds(match: re.Match[str]) -> float:
+    number = match[1].lower()
+    value = FRAMES.numbers[number] if number in FRAMES.numbers else float(number)
+    return value / (1000.0 if match[2].lower().startswith("m") else 1.0)
 
 
 _EIGHT = ", ".join(EMOTIONS)
@@ -296,11 +361,9 @@ def _take_duration(text: str) -> tuple[float | None, str]:
         before = text[:match.start()]
         if _RE["keeping"].search(re.split(r"[.;]", before)[-1]):
             continue
-        number = match[1].lower()
-        value = FRAMES.numbers[number] if number in FRAMES.numbers else float(number)
-        value /= 1000.0 if match[2].lower().startswith("m") else 1.0
-        if not 0.2 <= value <= 20.0:
-            raise ValueError(f"the instruction asks for {value:g} s; allowed: 0.2 to 20 s")
+        value = _number_of_seconds(match)
+        if not 0.2 <= value <= MAX_SECONDS:
+            raise ValueError(f"the instruction asks for {value:g} s; allowed: 0.2 to {MAX_SECONDS:g} s")
         return value, (before + text[match.end():]).strip()
     return None, text
 
@@ -322,16 +385,18 @@ def _unknown(word: str) -> NoReturn:
     raise ValueError(f"{word!r} is not an expression known here{hint}; known: {_KNOWN}")
 
 
-def _share(emotion: str, levels: frozenset[str], before: str) -> float:
-    """The intensity of a word that names an emotion, given what stands before it."""
+def _share(emotion: str, levels: frozenset[str], before: str) -> float | None:
+    """The strength of a word that names an emotion, given what stands before it; None where neither says one."""
     if emotion == "neutral":
-        return 1.0
-    share = LEVELS[next(iter(levels))] if len(levels) == 1 else LEVELS["medium"]
+        return None
+    share = LEVELS[next(iter(levels))] if len(levels) == 1 else None
     return next((v for adverb, v in reversed(_LEVEL.items()) if before.rstrip().endswith(adverb)), share)
 
 
-def _stages(text: str) -> list[Stage]:
-    stages: list[Stage] = []
+def _expressions(text: str) -> tuple[list[Expression], list[int]]:
+    """The named expressions, and where in the text each begins."""
+    found: list[Expression] = []
+    starts: list[int] = []
     last_end = 0
     for start, end, word in find_emotions(text):
         emotion, levels = emotion_of()[word]
@@ -339,14 +404,15 @@ def _stages(text: str) -> list[Stage]:
         last_end = end
         percent = _RE["percent"].search(before.rstrip())
         share = float(percent[1]) / 100.0 if percent else _share(emotion, levels, before)
-        if percent and not 0.0 < share <= 1.0:
+        if percent and not 0.0 < float(percent[1]) <= 100.0:
             raise ValueError(f"{percent[1]} % is not a share; allowed: above 0, up to 100")
-        if stages and percent and _RE["and"].fullmatch(before):
-            stages[-1] = Stage((*stages[-1].blend, (emotion, share)))
+        if found and percent and _RE["and"].fullmatch(before):
+            found[-1] = Expression((*found[-1].blend, (emotion, share)))
             continue
-        blend: tuple[tuple[str, float], ...] = ((emotion, share),)
+        blend: tuple[tuple[str, float | None], ...] = ((emotion, share),)
         if any(h in before for h in FRAMES.half):
-            mixed = (*(stages[-1].blend if stages else ()), *blend)
-            blend = tuple((n, x / 2) for n, x in mixed if n != "neutral" or not stages) or blend
-        stages.append(Stage(blend))
-    return stages
+            mixed = (*(found[-1].stage.blend if found else ()), *Expression(blend).stage.blend)
+            blend = tuple((n, x / 2) for n, x in mixed if n != "neutral" or not found) or blend
+        found.append(Expression(blend))
+        starts.append(start)
+    return found, starts

@@ -58,7 +58,7 @@ def test_from_nothing_to_an_evaluated_model(tmp_path: Path, capsys: pytest.Captu
     recipe = tmp_path / "lm.yaml"  # the shipped tiny recipe, with room for the tiny base's spelled-out words
     recipe.write_text(f"base: {ROOT / 'configs/lm_tiny.yaml'}\ndata: {{max_tokens: 600, batch_tokens: 600}}\n"
                       "run: {max_steps: 3, threads: 1}\n")
-    train_language_model(recipe, corpus, tokenizer, weights, str(base))
+    train_language_model(recipe, tokenizer, weights, corpus, str(base))
     assert steps(weights) == 3 and read_card(weights / "llm")["layers"] == [0, 2], "the first layer and the last one"
     made = (weights / "tokens.parquet").stat().st_mtime_ns
     capsys.readouterr()

@@ -1,22 +1,26 @@
 """Transitions of the agent: the same face, from the source's very frame, through the named expressions, in time."""
 
+# ruff: noqa: F811 (fixtures are imported by name)
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from facelm.agent.intent import transition_in
-from facelm.agent.motion.transition import Source, keep_source, leaving, source_frame
+from facelm.agent.motion.transition import Source, keep_source, leaving, script_of, source_frame
 from facelm.agent.pipeline import FaceLM
 from facelm.agent.requests import transition_request
 from facelm.data_gen.performer.animator import perform
+from facelm.data_gen.performer.layout import lay_out
 from facelm.data_gen.performer.transitions import EMOTION_CHANNELS, Stage, TransitionSpec, perform_transition
 from facelm.face.clip.channels import EXPR_INDEX, EXPR_NAMES, MOTION_FIELDS
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.clip.spontaneous import add_idle
 from facelm.face.facs.measure import measure
 from facelm.face.facs.schedule import Event, Schedule
+from facelm.face.facs.script_text import write_script
 from facelm.face.head.model import HeadModel
-from transition_fakes import PerformingLM, needs_tokenizer, performing_agent, still
+from scripted_agent import ScriptedLM, scripted_agent, what_windows_mean  # noqa: F401
+from transition_fakes import needs_tokenizer, still
 
 TURN = "Turn this face from anger to happiness."
 KEPT = ("rotation", "neck_pose", "eyes_pose", "translation")
@@ -24,12 +28,12 @@ KEPT = ("rotation", "neck_pose", "eyes_pose", "translation")
 
 @pytest.fixture(scope="module")
 def agent() -> FaceLM:
-    return performing_agent()
+    return scripted_agent()
 
 
-def calls(agent: FaceLM) -> list[dict]:
-    assert isinstance(agent.lm, PerformingLM)
-    return agent.lm.calls
+def draws(agent: FaceLM) -> list[tuple]:
+    assert isinstance(agent.lm, ScriptedLM)
+    return agent.lm.draws
 
 
 def frame_of(clip: FaceSequence, index: int) -> FaceSequence:
@@ -67,7 +71,6 @@ def test_without_a_source_it_starts_at_rest(agent: FaceLM) -> None:
     clip = agent.transition(TURN).clip
     assert not clip.expr[0].any() and not clip.jaw_pose[0].any() and not clip.shape.any()
     assert not any(getattr(clip, n).any() for n in KEPT)
-    assert calls(agent)[-1]["sources"] == [None] * 3
 
 
 @needs_tokenizer
@@ -84,7 +87,7 @@ def test_a_duration_in_the_words_counts_and_the_argument_goes_before_it(agent: F
     said = "Turn this face from anger to happiness over 2 seconds."
     assert len(agent.transition(said).clip) == 50
     assert len(agent.transition(said, seconds=1.2).clip) == 30
-    assert set(calls(agent)[-1]["seconds"]) == {1.2} and "second" not in calls(agent)[-1]["texts"][0]
+    assert "second" not in agent.transition(said).text
 
 
 @needs_tokenizer
@@ -92,7 +95,7 @@ def test_via_neutral_is_said_once_and_is_a_stage(agent: FaceLM) -> None:
     for text in (TURN, "Turn this face from anger to happiness via neutral"):
         done = agent.transition(text, still(), 4.0, via="neutral")
         assert done.names == ("anger", "neutral", "happiness") and len(done.keys) == 3
-        assert done.text.count("neutral") == 1 and set(calls(agent)[-1]["texts"]) == {done.text}
+        assert done.text.count("neutral") == 1
     said, wanted = transition_request("from anger to happiness via neutral."), transition_request("from anger to happiness.",
                                                                                                       via="neutral")
     assert said == wanted, "the option does what the words do"
@@ -121,29 +124,16 @@ def test_a_list_is_carried_out_as_if_one_by_one(agent: FaceLM) -> None:
 
 
 @needs_tokenizer
-def test_of_the_likeliest_and_samples_one_is_kept(agent: FaceLM) -> None:
-    before = len(calls(agent))
-    a, b = (agent.transition(TURN, seconds=2.0, seed=s, candidates=1).clip for s in (0, 1))
-    assert np.array_equal(a.expr, b.expr)
-    assert [(len(c["texts"]), c["temperature"]) for c in calls(agent)[before:]] == [(1, 0.0), (1, 0.0)]
-    before = len(calls(agent))
-    agent.transition(TURN, seconds=2.0, candidates=3, seed=5)
-    likeliest, samples = calls(agent)[before:]
-    assert likeliest["seed"] == [(5, 0)] and likeliest["temperature"] == 0
-    assert samples["seed"] == [(5, 1), (5, 2)] and samples["temperature"] > 0
-    agent.transition(TURN, seconds=2.0, temperature=0.0)
-    assert len(calls(agent)[-1]["texts"]) == 1, "without chance they would all be the same"
-
-
-@needs_tokenizer
-def test_with_a_source_one_candidate_starts_from_rest(agent: FaceLM) -> None:
-    before = len(calls(agent))
-    source = still(mouthSmileLeft=0.8)
-    done = agent.transition(TURN, source, seconds=2.0, candidates=3, seed=5)
-    likeliest, samples = calls(agent)[before:]
-    assert likeliest["sources"][0] is not None and likeliest["sources"][1] is None and likeliest["temperature"] == 0
-    assert len(samples["sources"]) == 1 and samples["sources"][0] is not None and samples["seed"] == [(5, 1)]
-    assert np.array_equal(done.clip.expr[0], source.expr[-1]), "whichever is kept starts at the source"
+def test_only_what_the_likeliest_gets_wrong_is_sampled(agent: FaceLM) -> None:
+    before = len(draws(agent))
+    a, b = (agent.transition(TURN, seconds=2.0, seed=s, candidates=1) for s in (0, 1))
+    assert {t for *_, t in draws(agent)[before:]} == {0.0} and a.names == b.names
+    other = scripted_agent(right=lambda window, pair: pair[1] % 1000 >= 100)
+    other.transition(TURN, seconds=2.0, candidates=3, seed=5)
+    assert [(pair[0], pair[1], t) for _, pair, t in draws(other)] == [(5, 0, 0.0), (5, 100, 0.5), (5, 101, 0.5)]
+    before = len(draws(other))
+    other.transition(TURN, seconds=2.0, temperature=0.0)
+    assert len(draws(other)[before:]) == 1, "without chance they would all be the same"
 
 
 @needs_tokenizer
@@ -198,10 +188,51 @@ def test_the_head_moves_only_when_asked(head: HeadModel) -> None:
     assert np.ptp(kept.neck_pose, axis=0).max() == 0
     assert np.array_equal(moved.neck_pose[0], source.frame.neck_pose[0]) and np.ptp(moved.neck_pose, axis=0).max() > 0.1
     asked = transition_request("Turn this face from anger to happiness while nodding.")
-    assert "head_x" in asked.channels and any("nod" in w for w in asked.warnings)
+    assert "head_x" in asked.channels and asked.warnings == ()
     plain = transition_request(TURN)
     assert (plain.text, plain.names, plain.seconds, plain.warnings) == (TURN, ("anger", "happiness"), None, ())
     assert not plain.channels
+
+
+@needs_tokenizer
+def test_actions_beside_the_expressions_are_done_with_the_last(agent: FaceLM) -> None:
+    source = still(cheekPuff=0.3)
+    done = agent.transition("He goes from angry to happy while nodding.", source, seconds=4.0)
+    assert done.names == ("anger", "happiness") and done.keys[0] < done.keys[1]
+    turned = done.clip.neck_pose - source.neck_pose[-1]
+    assert np.array_equal(done.clip.neck_pose[0], source.neck_pose[-1]) and np.ptp(turned[:, 0]) > 0.1
+    assert (done.clip.eyes_pose == source.eyes_pose[-1]).all() and dominant(done.clip, len(done.clip) - 1) == "happiness"
+
+
+@pytest.mark.parametrize(("text", "line"), [
+    (TURN, "anger at 0 s; into happiness held"),
+    ("Turn this face from anger to happiness over 3 s. Hold the anger for one second.",
+     "3 s; anger at 0 s hold 1 s; into happiness held"),
+    ("Slowly go from angry to 40% happy, via neutral", "anger slow at 0 s; into neutral slow; into happiness 40% slow held"),
+    ("Hold the anger for 1.5 seconds, then turn it into happiness", "anger at 0 s hold 1.5 s; into happiness held"),
+    ("From anger to fear to joy, holding each for half a second",
+     "anger at 0 s hold 0.5 s; into fear hold 0.5 s; into happiness hold 0.5 s held"),
+    ("Turn this face to joy. Hold it for 3 s", "happiness at 0 s hold 3 s held"),
+    ("From furious to 60% sad and 40% happy, quickly",
+     "anger strong fast at 0 s; into sadness 60% fast held; with happiness 40% fast held"),
+    ("From very sad to slightly happy while nodding", "sadness strong at 0 s; into happiness slight held; with nod"),
+    ("Turn this face from anger to happiness, turning the head to the left and winking with the right eye",
+     "anger at 0 s; into happiness held; with turn left; with wink right"),
+    ("Turn this face from joy to calm", "happiness at 0 s; into neutral"),
+])
+def test_an_instruction_is_a_script_of_all_that_it_says(text: str, line: str) -> None:
+    made = script_of(transition_request(text))
+    assert write_script(made) == line
+    assert lay_out(made, 0).seconds == made.seconds or made.seconds is None
+
+
+@needs_tokenizer
+def test_what_is_held_is_there_for_as_long(agent: FaceLM) -> None:
+    plain, held = (agent.transition(TURN + more) for more in ("", " Hold the anger for three seconds."))
+    assert held.keys[1] - held.keys[0] > 75 > plain.keys[1] - plain.keys[0]
+    assert all(dominant(held.clip, held.keys[0] + k) == "anger" for k in (0, 30, 60))
+    slow = agent.transition("Slowly go from anger to happiness.")
+    assert slow.keys[0] > plain.keys[0]
 
 
 # -- what is wrong ------------------------------------------------------------------------
@@ -228,10 +259,10 @@ def test_the_head_moves_only_when_asked(head: HeadModel) -> None:
     ({"candidates": 65}, "candidates is 65"),
 ])
 def test_wrong_requests_are_refused_before_the_model_is_asked(agent: FaceLM, arguments: dict, words: str) -> None:
-    before = len(calls(agent))
+    before = len(draws(agent))
     with pytest.raises(ValueError, match=words):
         agent.transition_many(**{"instructions": [TURN], **arguments})
-    assert len(calls(agent)) == before
+    assert len(draws(agent)) == before
 
 
 def test_words_beyond_the_eight_are_replaced_with_a_warning() -> None:

@@ -1,5 +1,6 @@
 """Transitions in a conversation: they go on from the clip at hand."""
 
+# ruff: noqa: F811 (fixtures are imported by name)
 from __future__ import annotations
 
 import io
@@ -10,16 +11,16 @@ import pytest
 from facelm.agent.chat import ChatSession, loop
 from facelm.agent.requests import Sampling
 from facelm.face.clip.sequence import FaceSequence
-from transition_fakes import needs_tokenizer, performing_agent
+from scripted_agent import scripted_agent, what_windows_mean  # noqa: F401
+from transition_fakes import needs_tokenizer
 
 TURN = "Turn this face from anger to happiness"
 
 
 @pytest.fixture()
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ChatSession:
-    agent = performing_agent()
+    agent = scripted_agent()
     monkeypatch.setattr(agent, "describe", lambda clip: "A face.")
-    monkeypatch.setattr(agent, "perform", lambda *a, **k: [FaceSequence.rest(50, agent.head.ref)])
     return ChatSession(agent, tmp_path / "chat", Sampling(idle=False))
 
 

@@ -18,15 +18,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_fixtures import files, in_a_folder_of_its_own, refuse, tree  # noqa: F401
-from facelm.agent import media, tools
+from facelm.agent import media, script_tools, tools
 from facelm.agent.pipeline import FaceLM
 from facelm.cli.main import COMMANDS, main
 from facelm.cli.spellings import OLD
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.measure import measure
 from facelm.face.head.model import HeadModel
+from scripted_agent import scripted_agent, what_windows_mean  # noqa: F401
 from tiny_agent import tiny_face_tokenizer
-from transition_fakes import needs_tokenizer, performing_agent, still
+from transition_fakes import needs_tokenizer, still
 
 TURN = "Turn this face from anger to happiness"
 
@@ -42,6 +43,11 @@ def run(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
         return str(out)
 
     yield call
+
+
+def use(monkeypatch: pytest.MonkeyPatch, agent: FaceLM) -> None:
+    for module in (tools, script_tools):
+        monkeypatch.setattr(module, "load_agent", lambda model: agent)
 
 
 def test_measure(run: Callable[..., str], files: Path, clips: list[FaceSequence], tmp_path: Path) -> None:
@@ -67,9 +73,9 @@ def test_render_writes_what_the_suffix_says(run: Callable[..., str], clips: list
 
 def test_generate_and_describe_with_weights_and_base(run: Callable[..., str], files: Path, tmp_path: Path) -> None:
     model = ("--weights", files / "w", "--base", files / "base")
-    assert "0.40 s, 10 frames: smile" in run("generate", "smile", "-o", "a.npz", "--seconds", 0.4, "--glb", "a.glb", *model)
-    assert len(FaceSequence.load(tmp_path / "a.npz")) == 10 and (tmp_path / "a.glb").is_file()
-    run("generate", "smile", "-o", "b.NPZ", "--seconds", 0.4, "--count", 2, *model)
+    assert "20.00 s, 500 frames: smile (" in run("generate", "smile", "-o", "a.npz", "--seconds", 20, "--glb", "a.glb", *model)
+    assert len(FaceSequence.load(tmp_path / "a.npz")) == 500 and (tmp_path / "a.glb").is_file()
+    run("generate", "smile", "-o", "b.NPZ", "--seconds", 20, "--count", 2, *model)
     (tmp_path / "p.txt").write_bytes(b"\xef\xbb\xbfnod\r\n\r\nturn left\n")
     out = run("generate", "--file", "p.txt", "-o", "many/of", "--seconds", 0.4, *model)
     assert [line.rpartition(": ")[2] for line in out.splitlines()] == ["nod", "turn left"]
@@ -178,8 +184,7 @@ def test_a_completion_is_made() -> None:
 # -- transitions ----------------------------------------------------------------------------
 @pytest.fixture()
 def performing(monkeypatch: pytest.MonkeyPatch) -> None:
-    agent = performing_agent()
-    monkeypatch.setattr(tools, "load_agent", lambda model: agent)
+    use(monkeypatch, scripted_agent())
 
 
 @pytest.fixture()
