@@ -41,6 +41,8 @@ from .requests import (
 )
 
 log = logging.getLogger(__name__)
+_STREAMED = 50
+"""Frames of a piece that the animator streams."""
 
 
 def weights_dir(path: str | os.PathLike[str] | None = None) -> Path:
@@ -173,6 +175,11 @@ class FaceLM:
         asked = script if isinstance(script, Script) else read_script(script)
         performer = self.performer
         schedule = plan(performer, asked, seed)
+        if not performer.able:
+            whole = frames_of(schedule, performer)
+            for low in range(0, whole, _STREAMED):
+                yield performer.direct(schedule, shape, range(low, min(whole, low + _STREAMED)))
+            return
         stream, left = self.tokenizer.stream(self.head, shape), frames_of(schedule, performer)
 
         def pieces() -> Iterator[FaceSequence | None]:

@@ -82,7 +82,8 @@ def plan(performer: Performer, script: Script, seed: int) -> Schedule:
     best, score = None, -1.0
     for k in range(_PLANS):
         schedule = lay_out(script, seed + 7919 * k, performer.tokenizer.step_seconds)
-        found = _checked(performer, script, schedule, performer.animated(schedule))
+        found = (_checked(performer, script, schedule, performer.animated(schedule)) if performer.able
+                 else check(script, measure(performer.direct(schedule), performer.head), schedule))
         if found.score() > score:
             best, score = schedule, found.score()
         if found.ok:
@@ -105,6 +106,7 @@ def perform_scripts(performer: Performer, scripts: Sequence[Script], sampling: S
     Raises:
         ValueError: a script that cannot be done in its length.
     """
+    performer.require(repair)
     seeds = [sampling.seed + i for i in range(len(scripts))]
     schedules = [plan(performer, s, seed) for s, seed in zip(scripts, seeds, strict=True)]
     out = []
@@ -113,7 +115,7 @@ def perform_scripts(performer: Performer, scripts: Sequence[Script], sampling: S
         at = range(low, min(low + size, len(scripts)))
         jobs = [Job(schedules[i], seeds[i]) for i in at]
         rows: list[list[Part]] = [[] for _ in at]
-        for parts in performer.windows(jobs, sampling.tries, sampling.temperature, repair):
+        for parts in () if not performer.able else performer.windows(jobs, sampling.tries, sampling.temperature, repair):
             for row, part in zip(rows, parts, strict=True):
                 if part is not None:
                     row.append(part)
@@ -126,14 +128,21 @@ def perform_scripts(performer: Performer, scripts: Sequence[Script], sampling: S
 
 def _finished(performer: Performer, script: Script, schedule: Schedule, parts: list[Part], idle: bool, seed: int,
               shape: NDArray[np.float32] | None, repair: bool, text: str) -> Performance:
-    checks = _checked(performer, script, schedule, _codes(parts))
-    if repair and not checks.ok:
-        parts, checks = _repaired(performer, script, schedule, parts, checks)
-    clip = performer.clip(_codes(parts), frames_of(schedule, performer), shape)
+    by: tuple[By, ...] = ("animator",) * len(script.cues)
+    clip = performer.direct(schedule, shape)
+    if parts:
+        checks = _checked(performer, script, schedule, _codes(parts))
+        if repair and not checks.ok:
+            parts, checks = _repaired(performer, script, schedule, parts, checks)
+        # what tokens cannot say, e.g. a very small movement, the animator still can
+        if checks.ok or not repair or check(script, measure(clip, performer.head), schedule).score() <= checks.score():
+            clip = performer.clip(_codes(parts), frames_of(schedule, performer), shape)
+            by = _by(script, schedule, parts, performer.tokenizer.step_seconds)
+    checks = check(script, measure(clip, performer.head), schedule)
     if idle and not script.still:
         clip = add_idle(clip, seed, idle_of(script))
         checks = check(script, measure(clip, performer.head), schedule)
-    return Performance(clip, script, schedule, checks, _by(script, schedule, parts, performer.tokenizer.step_seconds), text)
+    return Performance(clip, script, schedule, checks, by, text)
 
 
 def _repaired(performer: Performer, script: Script, schedule: Schedule, parts: list[Part],

@@ -78,21 +78,17 @@ class Performer:
             candidates: most samples of each window, the first of which is the likeliest motion; as soon as one agrees, no more
                 are made. With 1 and without ``repair`` it is the model alone.
             temperature: of the samples; 0 leaves the likeliest motion alone, since all samples would be the same.
-            repair: sample windows that do not agree once more, and take what still does not from the animator; so is everything
-                where the weights were not trained to perform.
+            repair: sample windows that do not agree once more, and take what still does not from the animator.
 
         Yields:
             For each job its next window, None when it is over.
 
         Raises:
-            ValueError: weights that do not perform, without ``repair``.
+            ValueError: the weights were not trained to perform.
         """
-        able = "perform" in self.lm.tasks
-        if not able and not repair:
-            raise ValueError("these weights were not trained to perform scripts, and without repair nothing else does; "
-                             "give weights of a recipe with data.perform, or leave the animator in")
-        rounds: list[tuple[int, float, By]] = [(1, 0.0, "model")] if able else []
-        if able and temperature > 0.0:
+        self.require(repair=False)
+        rounds: list[tuple[int, float, By]] = [(1, 0.0, "model")]
+        if temperature > 0.0:
             rounds.append((candidates - 1, temperature, "model"))
             if repair:
                 rounds.append((max(4, candidates), 1.4 * temperature, "repaired"))
@@ -122,6 +118,25 @@ class Performer:
                     parts[i] = part = Part(window, wanted[i][-window.steps:], "animator", 1.0)
                 done[i] = np.concatenate([done[i][-CONTEXT:], part.codes])
             yield parts
+
+    @property
+    def able(self) -> bool:
+        """Whether the language model was trained to perform; else the animator performs, without tokens."""
+        return "perform" in self.lm.tasks
+
+    def require(self, repair: bool) -> None:
+        """Refuse to perform without the animator what the model cannot.
+
+        Raises:
+            ValueError: the weights were not trained to perform, and ``repair`` is off.
+        """
+        if not self.able and not repair:
+            raise ValueError("these weights were not trained to perform scripts, and without repair nothing else does; "
+                             "give weights of a recipe with data.perform, or leave the animator in")
+
+    def direct(self, schedule: Schedule, shape: NDArray[np.float32] | None = None, frames: range | None = None) -> FaceSequence:
+        """The procedural animator's rendition, not through tokens: all of it, or some frames."""
+        return perform(schedule, self.head, shape=shape, fps=self.tokenizer.config.fps, frames=frames)
 
     def animated(self, schedule: Schedule, window: Window | None = None) -> Codes:
         """The procedural animator's rendition, ``(steps, K)`` codes: all, or a window with up to ``CONTEXT`` steps before it."""

@@ -56,7 +56,8 @@ def test_seconds_are_exact_to_the_frame(scripted: FaceLM, seconds: float) -> Non
 def test_the_same_seed_gives_the_same_clip_and_another_one_another(scripted: FaceLM) -> None:
     a, b, c = (scripted.generate("nod", 3.0, seed=s) for s in (3, 3, 4))
     assert same(a, b) and not same(a, c)
-    assert not same(*(scripted.generate("nod", 3.0, seed=s, idle=False) for s in (3, 4)))
+    others = [scripted.generate("nod", 3.0, seed=s, idle=False) for s in range(4, 9)]
+    assert not all(same(scripted.generate("nod", 3.0, seed=3, idle=False), o) for o in others)
 
 
 @needs_tokenizer
