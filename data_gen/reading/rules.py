@@ -8,20 +8,20 @@ what stays unexplained may say anything.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...face.facs.script import Cue, Never, Script
-from ...face.facs.vocabulary import BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, PAIRED
+from ...face.facs.vocabulary import BEHAVIOUR, DIRECTIONS
 from ..text.quantities import Marked
+from .acts import Act, Clause, part_first
 from .times import TimeReader
 from .units import Unit, units
-from .words import RULES, SKIPPED, stem
+from .words import RULES, stem
 
 LEAST = 0.6
 """Share of the content words that a reading explains at least."""
 _UPRIGHT = {"gaze_up": "gaze", "gaze_down": "gaze", "look_up": "turn", "look_down": "turn"}
-_PART_WORDS = frozenset(stem(w) for words in RULES.parts.values() for phrase in words for w in phrase.split()) - {"stare", "of", "in"}
 _EARLY = frozenset({"first", "start", "starts", "begin", "begins", "beginning", "starting", "initially", "opener"})
 _LATE = frozenset({"last", "end", "ends", "finish", "finishes", "finale", "ending", "finally", "lastly"})
 _ARTICLES = frozenset({"the", "a", "an", "my", "your", "our", "this", "that", "his", "her", "their"})
@@ -38,56 +38,10 @@ class RuleReading:
     explained: float
 
 
-@dataclass
-class _Act:
-    """A cue in the making, and the units from which it comes."""
-
-    cue: Cue
-    at: int
-    state: bool = False
-    fields: dict[str, Any] = field(default_factory=dict)
-    never: bool = False
-    going: bool = False
-    """Said as what is going on ("thinking")."""
-    part: bool = False
-    """Said as the state of a part of the face ("eyes closed")."""
-
-    @property
-    def felt(self) -> bool:
-        return self.cue.name in FEELING or self.cue.name in EMOTIONS
-
-    def made(self) -> Cue:
-        said = dict(self.fields)
-        side = said.pop("side", None)
-        if side in ("left", "right") and (self.cue.name in PAIRED or self.cue.name in DIRECTIONS):
-            said["side"] = side
-        return replace(self.cue, **said)
-
-
-@dataclass
-class _Clause:
-    join: str
-    first: bool
-    acts: list[_Act] = field(default_factory=list)
-    units: list[Unit] = field(default_factory=list)
-    fields: dict[str, Any] = field(default_factory=dict)
-    together: bool = False
-    sentence: bool = False
-    negated: bool = False
-
-
-def _part_first(unit: Unit) -> bool:
-    words = [w for w in unit.text.split() if w not in SKIPPED]
-    if len(words) < 2:
-        return False
-    shaped = words[0].endswith("ed") or words[0] in ("open", "shut", "wide")
-    return stem(words[0]) in _PART_WORDS or shaped and stem(words[-1]) in _PART_WORDS and len(words) == len(unit.text.split())
-
-
 class _Reader:
     def __init__(self, found: Sequence[Unit]) -> None:
         self.found = found
-        self.clauses: list[_Clause] = []
+        self.clauses: list[Clause] = []
         self.unexplained = 0.0
         self.content = 0
         self.seconds: float | None = None
@@ -101,29 +55,36 @@ class _Reader:
 
     # -- clauses ------------------------------------------------------------------------
     def split(self) -> None:
-        clause = _Clause("then", True, sentence=True)
+        clause = Clause("then", True, sentence=True)
         for i, unit in enumerate(self.found):
             join = self.join(i, unit, clause)
             if "time" in unit.tags and self.times.leading and self.times.roles.get(i) == "start" and self.has_cue(clause):
                 self.clauses.append(clause)
-                clause = _Clause("then", False)
+                clause = Clause("then", False)
             if join is None:
                 clause.units.append(unit)
                 continue
             if clause.units or not clause.first and clause.join not in ("then", "and", ","):
                 self.clauses.append(clause)
-                clause = _Clause(join, False, sentence=unit.text in ".!?\n")
-            elif clause.first and join in ("with", "before", "after", "from") or clause.join in ("and", ",") or join in ("into", "with"):
+                clause = Clause(join, False, sentence=unit.text in ".!?\n")
+            elif (
+                clause.first
+                and join in ("with", "before", "after", "from")
+                or clause.join in ("and", ",")
+                or join in ("into", "with")
+            ):
                 clause.join = join
         if clause.units:
             self.clauses.append(clause)
 
-    def join(self, i: int, unit: Unit, clause: _Clause) -> str | None:
+    def join(self, i: int, unit: Unit, clause: Clause) -> str | None:
         tags = unit.tags
         if "point" in tags:
-            return str("," if unit.text in ",;:/-–—(" else "." if unit.text in ".!?\n" else None) if unit.text not in "*)" else None
+            return (
+                str("," if unit.text in ",;:/-–—(" else "." if unit.text in ".!?\n" else None) if unit.text not in "*)" else None
+            )
         if "together" in tags:
-            rest = self.found[i + 1:i + 2]
+            rest = self.found[i + 1 : i + 2]
             if "join" not in tags or not rest or "point" in rest[0].tags:
                 clause.together = True
                 return None
@@ -131,13 +92,17 @@ class _Reader:
             return None
         value = str(tags["join"].value)
         if value == "arrow":
-            near = [u.tags["cue"] for u in (*clause.units[-1:], *self.found[i + 1:i + 2]) if "cue" in u.tags]
+            near = [u.tags["cue"] for u in (*clause.units[-1:], *self.found[i + 1 : i + 2]) if "cue" in u.tags]
             return "into" if len(near) == 2 and all(t.state for t in near) else "then"
-        after = self.found[i + 1:i + 3]
+        after = self.found[i + 1 : i + 3]
         if "cue" in tags and value != "into":
             return None
         if unit.text == "once":
-            return "after" if any("cue" in u.tags or "sided" in u.tags or "part" in u.tags for u in after) and not clause.units else None
+            return (
+                "after"
+                if any("cue" in u.tags or "sided" in u.tags or "part" in u.tags for u in after) and not clause.units
+                else None
+            )
         if unit.text == "turn" or unit.text == "turns" or unit.text == "turning":
             state = self.state_after(i)
             return "into" if state and self.has_cue(clause) else None
@@ -145,14 +110,15 @@ class _Reader:
             known = any(c.join == "from" for c in [*self.clauses[-1:], clause])
             state = self.state_after(i, known)
             return "into" if state and (known or self.has_cue(clause)) else None
-        if unit.text in ("as", "after", "n") and not any("cue" in u.tags or "sided" in u.tags or "part" in u.tags or "move" in u.tags
-                                                        for u in self.found[i + 1:i + 5]):
+        if unit.text in ("as", "after", "n") and not any(
+            "cue" in u.tags or "sided" in u.tags or "part" in u.tags or "move" in u.tags for u in self.found[i + 1 : i + 5]
+        ):
             return None
         return value
 
     def state_after(self, i: int, any_cue: bool = False) -> bool:
         """Whether a state comes next, maybe after its degree."""
-        for unit in self.found[i + 1:i + 5]:
+        for unit in self.found[i + 1 : i + 5]:
             if "cue" in unit.tags:
                 return any_cue or unit.tags["cue"].state
             if any_cue and ("part" in unit.tags or "sided" in unit.tags):
@@ -161,11 +127,11 @@ class _Reader:
                 return False
         return False
 
-    def has_cue(self, clause: _Clause) -> bool:
+    def has_cue(self, clause: Clause) -> bool:
         return any("cue" in u.tags or "part" in u.tags or "sided" in u.tags for u in clause.units)
 
     # -- one clause ---------------------------------------------------------------------
-    def read(self, clause: _Clause) -> None:
+    def read(self, clause: Clause) -> None:
         part = move = ""
         negated = clause.negated
         base = self.found
@@ -188,28 +154,35 @@ class _Reader:
                 if clause.acts and clause.acts[-1].cue.name in ("talking", "whisper", "shout", "mouth_words", "sing"):
                     clause.acts[-1].fields["count"] = tags["quote"].value
                 else:
-                    clause.acts.append(_Act(Cue("talking"), at, fields={"count": tags["quote"].value}))
+                    clause.acts.append(Act(Cue("talking"), at, fields={"count": tags["quote"].value}))
             elif "not" in tags and "cue" not in tags:
                 negated = True
             elif "only" in tags and "cue" not in tags:
-                rest = [u for u in self.found[unit.start + 1:] if "stop" not in u.tags]
+                rest = [u for u in self.found[unit.start + 1 :] if "stop" not in u.tags]
                 before = [u for u in self.found if u.start < unit.start and "stop" not in u.tags]
                 if unit.text != "only" or not before and rest and "cue" in rest[0].tags:
                     self.still = True
             elif "cue" in tags and not ("sided" in tags and sides):
                 tag = tags["cue"]
                 for cue in tag.value:  # type: ignore[attr-defined]
-                    clause.acts.append(_Act(cue, at, tag.state, never=negated, going=unit.text.split()[0].endswith("ing"),
-                                             part=_part_first(unit)))
+                    clause.acts.append(
+                        Act(
+                            cue, at, tag.state, never=negated, going=unit.text.split()[0].endswith("ing"), part=part_first(unit)
+                        )
+                    )
             elif "sided" in tags and sides:
-                clause.acts.append(_Act(Cue(str(tags["sided"].value), "left"), at, never=negated))
+                clause.acts.append(Act(Cue(str(tags["sided"].value), "left"), at, never=negated))
                 if "part" in tags:
                     part, self.part = "", str(tags["part"].value)
             elif "held" in tags and not ({"move", "part"} & set(tags)):
                 keep = True
                 following = next((u for u in clause.units if u.start >= unit.end), None)
-                if unit.text.startswith("keep") and following and following.text.split()[0].endswith("ing") and (
-                        {"cue", "sided", "move", "part"} & set(following.tags)):
+                if (
+                    unit.text.startswith("keep")
+                    and following
+                    and following.text.split()[0].endswith("ing")
+                    and ({"cue", "sided", "move", "part"} & set(following.tags))
+                ):
                     pending.append((unit.end, "count", 3))
                     continue
                 if not self.times.used(base.index(unit)):
@@ -247,11 +220,17 @@ class _Reader:
                             self.never += [Never(n) for n in name[1:].split()]
                             pending = [p for p in pending if p[1] != "held"]
                         else:
-                            clause.acts.append(_Act(Cue("neutral"), at, True))
+                            clause.acts.append(Act(Cue("neutral"), at, True))
                         part = move = ""
                     elif name and (name not in DIRECTIONS or sides):
-                        clause.acts.append(_Act(Cue(name, "left" if name in DIRECTIONS else "both"), at, move in ("up", "down", "open")
-                                                and "part" not in tags, never=negated))
+                        clause.acts.append(
+                            Act(
+                                Cue(name, "left" if name in DIRECTIONS else "both"),
+                                at,
+                                move in ("up", "down", "open") and "part" not in tags,
+                                never=negated,
+                            )
+                        )
                         self.part, self.move, part, move = part, move, "", ""
                     elif negated and part in ("head", "mouth", "brow", "jaw", "lip"):
                         self.never.append(Never({"brow": "brows", "lip": "mouth"}.get(part, part)))
@@ -266,9 +245,9 @@ class _Reader:
             if not unit.tags and follows < len(self.clauses) and self.clauses[follows].join == "into":
                 self.unexplained -= 1
         if part and not clause.acts and sides and not single and (name := RULES.acts.get(part, {}).get("side")) and not self.move:
-            clause.acts.append(_Act(Cue(name, "left"), clause.units[0].start, True))
+            clause.acts.append(Act(Cue(name, "left"), clause.units[0].start, True))
         elif part and not clause.acts and self.move and (name := RULES.acts.get(part, {}).get(self.move)):
-            clause.acts.append(_Act(Cue(name, "left" if name in DIRECTIONS else "both"), clause.units[0].start))
+            clause.acts.append(Act(Cue(name, "left" if name in DIRECTIONS else "both"), clause.units[0].start))
         elif (part or move) and not (part and sides and (single or clause.acts)):
             self.unexplained += 1
         if keep and len(clause.acts) == 1 and negated:
@@ -276,17 +255,22 @@ class _Reader:
         self.attach(clause, pending)
         for act in [a for a in clause.acts if a.cue.name in _UPRIGHT and "side" in a.fields]:
             side = act.fields.pop("side")
-            clause.acts.insert(clause.acts.index(act) + 1, _Act(Cue(_UPRIGHT[act.cue.name], side), act.at, never=act.never))
+            clause.acts.insert(clause.acts.index(act) + 1, Act(Cue(_UPRIGHT[act.cue.name], side), act.at, never=act.never))
 
     @staticmethod
-    def subject(clause: _Clause, unit: Unit) -> bool:
+    def subject(clause: Clause, unit: Unit) -> bool:
         """Whether a word that no table has is who does it: "the shopkeeper nods"."""
         k = next(i for i, u in enumerate(clause.units) if u is unit)
-        after = clause.units[k + 1:k + 2]
-        return k > 0 and clause.units[k - 1].text in _ARTICLES and all("stop" in u.tags for u in clause.units[:k]) and bool(
-            after) and bool({"cue", "sided", "move"} & set(after[0].tags))
+        after = clause.units[k + 1 : k + 2]
+        return (
+            k > 0
+            and clause.units[k - 1].text in _ARTICLES
+            and all("stop" in u.tags for u in clause.units[:k])
+            and bool(after)
+            and bool({"cue", "sided", "move"} & set(after[0].tags))
+        )
 
-    def time(self, unit: Unit, clause: _Clause, pending: list[tuple[int, str, Any]]) -> None:
+    def time(self, unit: Unit, clause: Clause, pending: list[tuple[int, str, Any]]) -> None:
         role = self.times.role(unit, bool(self.clauses and self.clauses[0] is clause) and not clause.acts)
         value = float(unit.tags["time"].value)  # type: ignore[arg-type]
         if role == "length":
@@ -296,7 +280,7 @@ class _Reader:
         else:
             self.unexplained += 1
 
-    def attach(self, clause: _Clause, pending: list[tuple[int, str, Any]]) -> None:
+    def attach(self, clause: Clause, pending: list[tuple[int, str, Any]]) -> None:
         """Give modifiers to the acts that they stand at."""
         acts = clause.acts
         if not acts:
@@ -308,11 +292,10 @@ class _Reader:
             act = before[-1] if before else after[0]
             if before and after and after[0].at == at + 1 and kind in ("strength", "speed", "side", "count"):
                 act = after[0]
-            if kind in ("strength", "count", "speed") and kind in act.fields:
-                if kind == "strength":
-                    continue
+            if kind in ("strength", "count", "speed") and kind in act.fields and kind == "strength":
+                continue
             if kind == "side" and "side" in act.fields and act.fields["side"] != value:
-                acts.insert(acts.index(act) + 1, _Act(act.cue, at, act.state, {"side": value}, act.never))
+                acts.insert(acts.index(act) + 1, Act(act.cue, at, act.state, {"side": value}, act.never))
                 continue
             act.fields[kind] = value
         clause.acts = acts = [a for k, a in enumerate(acts) if not k or a.made() != acts[k - 1].made()]
@@ -350,19 +333,19 @@ class _Reader:
 
     def apart(self) -> None:
         """Take apart the clauses in which a second thing begins without a point ("before nodding she smiles")."""
-        out: list[_Clause] = []
+        out: list[Clause] = []
         for clause in self.clauses:
             acts = clause.acts
             out.append(clause)
             if len(acts) < 2 or not (clause.join in ("before", "after") and (clause.first or clause.sentence)):
                 continue
             clause.acts = acts[:1]
-            out.append(_Clause(",", False, acts[1:]))
+            out.append(Clause(",", False, acts[1:]))
         self.clauses = out
 
     def inherit(self) -> None:
         """What a clause without an act says belongs to the clause before it, or to the next where there is none."""
-        last: _Clause | None = None
+        last: Clause | None = None
         waiting: dict[str, Any] = {}
         for clause in self.clauses:
             if not clause.acts and clause.fields and last:
@@ -370,7 +353,7 @@ class _Reader:
                 side = clause.fields.get("side")
                 if side and act.fields.get("side", side) != side:
                     made = {**clause.fields}
-                    clause.acts.append(_Act(act.cue, act.at, act.state, made))
+                    clause.acts.append(Act(act.cue, act.at, act.state, made))
                 elif "start" in clause.fields and "start" in act.fields or "pause" in clause.fields:
                     waiting.update(clause.fields)
                 else:
@@ -386,8 +369,8 @@ class _Reader:
             if clause.acts:
                 last = clause
 
-    def order(self) -> list[_Clause]:
-        out: list[_Clause] = []
+    def order(self) -> list[Clause]:
+        out: list[Clause] = []
         k = 0
         clauses = self.clauses
         while k < len(clauses):
@@ -404,14 +387,14 @@ class _Reader:
         return sorted(out, key=self.rank) if len(out) > 1 else out
 
     @staticmethod
-    def rank(clause: _Clause) -> int:
+    def rank(clause: Clause) -> int:
         """Before or after all others, where a clause says so."""
         words = {u.text.lower() for u in clause.units}
         early, late = bool(words & _EARLY), bool(words & _LATE)
         return late - early
 
     @staticmethod
-    def all_together(clauses: list[_Clause], k: int) -> bool:
+    def all_together(clauses: list[Clause], k: int) -> bool:
         """Whether a clause's sentence says that its things are done at once, before it or after it with nothing between."""
         after = k
         while after + 1 < len(clauses) and clauses[after + 1].join in (",", "and") and not clauses[after].together:
@@ -421,12 +404,14 @@ class _Reader:
             before -= 1
         return clauses[after].together or clauses[before].together
 
-    def joined(self, clauses: list[_Clause], k: int, j: int) -> Any:
+    def joined(self, clauses: list[Clause], k: int, j: int) -> Any:
         """How an act is joined to the one before it."""
         clause = clauses[k]
         if j:
-            a, b = clause.acts[j - 1:j + 1]
-            return "with" if a.felt or b.felt or b.going or a.part or b.part or a.at == b.at or a.cue.name == "talking" else "then"
+            a, b = clause.acts[j - 1 : j + 1]
+            return (
+                "with" if a.felt or b.felt or b.going or a.part or b.part or a.at == b.at or a.cue.name == "talking" else "then"
+            )
         if k == 0:
             return "then"
         before = clauses[k - 1]
@@ -454,13 +439,22 @@ class _Reader:
                 return "with"
             if b.going and not a.going:
                 return "with"
-            if k == 1 and a.felt and not b.felt and before.units[0].tags.get("cue") and sum(
-                    x.felt for c in clauses for x in c.acts) == 1:
+            if (
+                k == 1
+                and a.felt
+                and not b.felt
+                and before.units[0].tags.get("cue")
+                and sum(x.felt for c in clauses for x in c.acts) == 1
+            ):
                 return "with"
             if len(clauses) == 2 and (a.felt != b.felt) and not (a.fields.get("seconds") or b.fields.get("seconds")):
                 return "with"
-            if a.state and b.state and not (a.felt or b.felt or a.cue.name in BEHAVIOUR or b.cue.name in BEHAVIOUR) and len(
-                    clauses) < 4:
+            if (
+                a.state
+                and b.state
+                and not (a.felt or b.felt or a.cue.name in BEHAVIOUR or b.cue.name in BEHAVIOUR)
+                and len(clauses) < 4
+            ):
                 return "with"
         return "then"
 

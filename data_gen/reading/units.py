@@ -14,26 +14,54 @@ from ..text.quantities import FIRST_MARK, SLOTS, Marked
 from .words import EXACT, RULES, SKIPPED, Node, Tag, stem, tree, vocabulary
 
 _QUOTE = re.compile(r"\"[^\"]{1,200}\"|“[^”]{1,200}”|(?<![\w])['‘][^\"]{1,200}?['’](?![\w])")
-_SAYS = re.compile(r"\b(?:sa(?:y|id)\w*|speak\w*|talk\w*|tell\w*|answer\w*|repl\w*|mumbl\w*|whisper\w*|shout\w*|yell\w*"
-                   r"|scream\w*|mouth\w*|sing\w*|ask\w*|exclaim\w*|mutter\w*|cr(?:y|ies)|read\w*|lip-?sync\w*|begs?|line)\b", re.IGNORECASE)
+_SAYS = re.compile(
+    r"\b(?:sa(?:y|id)\w*|speak\w*|talk\w*|tell\w*|answer\w*|repl\w*|mumbl\w*|whisper\w*|shout\w*|yell\w*"
+    r"|scream\w*|mouth\w*|sing\w*|ask\w*|exclaim\w*|mutter\w*|cr(?:y|ies)|read\w*|lip-?sync\w*|begs?|line)\b",
+    re.IGNORECASE,
+)
 QUOTED = 0xF000
 _AU = r"a[ud]\s?\d+\s?[lr]?(?:\s?\+\s?(?:a[ud]\s?)?\d+\s?[lr]?)*(?![\w])"
 _EMOJI = "|".join(map(re.escape, sorted(RULES.emoji, key=len, reverse=True)))
-_TOKEN = re.compile(rf"(?P<emoji>{_EMOJI})|(?P<au>\b{_AU})"
-                    r"|(?P<word>[^\W\d_]+(?:['’-][^\W\d_]+)*)|(?P<mark>[\ue000-\uf8ff])|(?P<point>->|=>|[→>,.;:!?&+/()\n–—*-])"
-                    r"|(?P<number>\d+)", re.IGNORECASE)
+_TOKEN = re.compile(
+    rf"(?P<emoji>{_EMOJI})|(?P<au>\b{_AU})"
+    r"|(?P<word>[^\W\d_]+(?:['’-][^\W\d_]+)*)|(?P<mark>[\ue000-\uf8ff])|(?P<point>->|=>|[→>,.;:!?&+/()\n–—*-])"
+    r"|(?P<number>\d+)",
+    re.IGNORECASE,
+)
 _VIEWERS = re.compile(r"viewer|camera|screen|audience|picture|image|frame|observer|\bour\b", re.IGNORECASE)
-_VIEWERS_BEFORE = re.compile(r"(?:viewer|camera|screen|audience|picture|image|frame|observer)(?:'s)?$"
-                             r"|\b(?:viewer|camera|audience)'s(?: \w+)?$|\bour$")
-_VIEWERS_AFTER = re.compile(r"(?:(?:hand )?side )?(?:of|from|as seen by|for|in|on) (?:the |our )?"
-                            r"(?:viewer|camera|screen|audience|picture|image|frame|us\b)|(?:as )?(?:we see|seen)")
+_VIEWERS_BEFORE = re.compile(
+    r"(?:viewer|camera|screen|audience|picture|image|frame|observer)(?:'s)?$"
+    r"|\b(?:viewer|camera|audience)'s(?: \w+)?$|\bour$"
+)
+_VIEWERS_AFTER = re.compile(
+    r"(?:(?:hand )?side )?(?:of|from|as seen by|for|in|on) (?:the |our )?"
+    r"(?:viewer|camera|screen|audience|picture|image|frame|us\b)|(?:as )?(?:we see|seen)"
+)
 _SIDED_THING = re.compile(r"side|eye|brow|eyebrow|way|direction|one|cheek|corner|nostril|lid|half")
-_NO_SIDE = re.compile(r"right (?:away|now|after|before|at|then|on|out|through|back|into)\b|all right|left (?:alone|out|over|behind)"
-                      r"|that's right|right\?", re.IGNORECASE)
-_CODES = {code.replace("AU", "").replace("AD", ""): name for name, codes in FACS.items() for code in codes if "left" not in code
-          and "right" not in code}
-_CODES |= {"6": "cheek_raise", "7": "squint", "14": "dimple", "16": "lower_lip_depress", "22": "lip_funnel", "23": "lip_press",
-           "25": "mouth_open", "27": "mouth_open", "28": "lip_suck", "2": "brow_raise", "6+12": "smile; with cheek_raise"}
+_NO_SIDE = re.compile(
+    r"right (?:away|now|after|before|at|then|on|out|through|back|into)\b|all right|left (?:alone|out|over|behind)"
+    r"|that's right|right\?",
+    re.IGNORECASE,
+)
+_CODES = {
+    code.replace("AU", "").replace("AD", ""): name
+    for name, codes in FACS.items()
+    for code in codes
+    if "left" not in code and "right" not in code
+}
+_CODES |= {
+    "6": "cheek_raise",
+    "7": "squint",
+    "14": "dimple",
+    "16": "lower_lip_depress",
+    "22": "lip_funnel",
+    "23": "lip_press",
+    "25": "mouth_open",
+    "27": "mouth_open",
+    "28": "lip_suck",
+    "2": "brow_raise",
+    "6+12": "smile; with cheek_raise",
+}
 SLACK = 2
 """Words of strength or side that may stand inside a phrase."""
 
@@ -120,8 +148,12 @@ def _repaired(s: str) -> str:
     if s in vocabulary() or len(s) < 4:
         return s
     first = 2 if s[0] == EXACT else 1
-    near = [k for n in (len(s) - 1, len(s), len(s) + 1) for k in _by_length().get(n, ())
-            if k[:first] == s[:first] and len(k) > 3 and _slip(s, k)]
+    near = [
+        k
+        for n in (len(s) - 1, len(s), len(s) + 1)
+        for k in _by_length().get(n, ())
+        if k[:first] == s[:first] and len(k) > 3 and _slip(s, k)
+    ]
     return near[0] if len(near) == 1 else s
 
 
@@ -152,8 +184,11 @@ def _skippable(token: _Token) -> bool:
     if token.kind != "word":
         return token.kind == "mark" and FIRST_MARK + SLOTS["t"] <= ord(token.text) < FIRST_MARK + sum(SLOTS.values())
     node = tree().next.get(token.stem)
-    return token.text in SKIPPED or token.text in ("left", "right", "both", "one", "side") or bool(
-        node and ("strength" in node.tags or "speed" in node.tags or "count" in node.tags))
+    return (
+        token.text in SKIPPED
+        or token.text in ("left", "right", "both", "one", "side")
+        or bool(node and ("strength" in node.tags or "speed" in node.tags or "count" in node.tags))
+    )
 
 
 def _better(walk: _Walk, best: _Walk) -> bool:
@@ -209,8 +244,7 @@ def _sides(tokens: list[_Token]) -> dict[int, str]:
     found: dict[int, str] = {}
     plain = not any(t.text in ("left", "right", "other") for t in tokens)
     for i, token in enumerate(tokens):
-        if plain and token.text in ("one", "single") and i + 1 < len(tokens) and _SIDED_THING.fullmatch(
-                tokens[i + 1].text):
+        if plain and token.text in ("one", "single") and i + 1 < len(tokens) and _SIDED_THING.fullmatch(tokens[i + 1].text):
             found[i] = "left"
         following = tokens[i + 1].text if i + 1 < len(tokens) else ""
         if token.text in ("same", "other", "opposite") and found and _SIDED_THING.fullmatch(following):
@@ -220,9 +254,9 @@ def _sides(tokens: list[_Token]) -> dict[int, str]:
         if token.text not in ("left", "right", "leftward", "leftwards", "rightward", "rightwards"):
             continue
         side = "left" if token.text[0] == "l" else "right"
-        around = " ".join(t.text for t in tokens[max(0, i - 3):i + 4])
-        before = " ".join(t.text for t in tokens[max(0, i - 4):i])
-        after = " ".join(t.text for t in tokens[i + 1:i + 5])
+        around = " ".join(t.text for t in tokens[max(0, i - 3) : i + 4])
+        before = " ".join(t.text for t in tokens[max(0, i - 4) : i])
+        after = " ".join(t.text for t in tokens[i + 1 : i + 5])
         if _NO_SIDE.match(f"{token.text} {after}") or _NO_SIDE.search(f"{before[-4:].split(' ')[-1]} {token.text}"):
             continue
         if _VIEWERS_BEFORE.search(before) or _VIEWERS_AFTER.match(after):
@@ -263,10 +297,10 @@ def _units(tokens: list[_Token], sides: dict[int, str], marked: Marked, said: li
             if walk is None:
                 yield Unit(at, at + 1, {"stop": Tag("stop")} if token.text in SKIPPED else _manner(token), token.text)
             else:
-                words = " ".join(t.text for t in tokens[at:walk.end])
-                yield Unit(at, walk.end, walk.node.tags, words, any(t.guessed for t in tokens[at:walk.end]))
+                words = " ".join(t.text for t in tokens[at : walk.end])
+                yield Unit(at, walk.end, walk.node.tags, words, any(t.guessed for t in tokens[at : walk.end]))
                 for i in walk.skipped:
-                    yield from _units(tokens[i:i + 1], {0: sides[i]} if i in sides else {}, marked, said)
+                    yield from _units(tokens[i : i + 1], {0: sides[i]} if i in sides else {}, marked, said)
                 at = walk.end
                 continue
         at += 1

@@ -48,16 +48,77 @@ class _Rules:
 
 RULES = read_table(__package__, "words.yaml", _Rules)
 PHRASES: dict[str, Words] = read_table(__package__, "phrases.yaml", dict[str, Words])
-SKIPPED = frozenset(["a", "an", "the", "of", "to", "on", "at", "her", "his", "their", "its", "your", "my", "our", "in", "this", "that", "it", "he", "she", "they"])
+SKIPPED = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "to",
+        "on",
+        "at",
+        "her",
+        "his",
+        "their",
+        "its",
+        "your",
+        "my",
+        "our",
+        "in",
+        "this",
+        "that",
+        "it",
+        "he",
+        "she",
+        "they",
+    ]
+)
 """Words that phrases are found without."""
 EXACT = "="
 """Before a word that is found in this form only."""
-_IRREGULAR = {"shut": "shut", "shook": "shake", "shaken": "shake", "stuck": "stick", "bit": "bit", "bitten": "bite", "fell": "fall",
-              "fallen": "fall", "rose": "rise", "risen": "rise", "drew": "draw", "drawn": "draw", "blew": "blow", "blown": "blow",
-              "thrown": "throw", "threw": "throw", "hung": "hang", "kept": "keep", "held": "hold", "went": "go", "said": "say",
-              "spoke": "speak", "told": "tell", "sang": "sing", "wept": "weep", "woke": "wake", "became": "become", "grew": "grow",
-              "wider": "wide", "eyes": "eye", "less": "less", "lips": "lip", "lying": "lie", "gone": "go", "grown": "grow",
-              "frozen": "freeze", "froze": "freeze", "sank": "sink", "sunk": "sink", "gave": "give", "given": "give"}
+_IRREGULAR = {
+    "shut": "shut",
+    "shook": "shake",
+    "shaken": "shake",
+    "stuck": "stick",
+    "bit": "bit",
+    "bitten": "bite",
+    "fell": "fall",
+    "fallen": "fall",
+    "rose": "rise",
+    "risen": "rise",
+    "drew": "draw",
+    "drawn": "draw",
+    "blew": "blow",
+    "blown": "blow",
+    "thrown": "throw",
+    "threw": "throw",
+    "hung": "hang",
+    "kept": "keep",
+    "held": "hold",
+    "went": "go",
+    "said": "say",
+    "spoke": "speak",
+    "told": "tell",
+    "sang": "sing",
+    "wept": "weep",
+    "woke": "wake",
+    "became": "become",
+    "grew": "grow",
+    "wider": "wide",
+    "eyes": "eye",
+    "less": "less",
+    "lips": "lip",
+    "lying": "lie",
+    "gone": "go",
+    "grown": "grow",
+    "frozen": "freeze",
+    "froze": "freeze",
+    "sank": "sink",
+    "sunk": "sink",
+    "gave": "give",
+    "given": "give",
+}
 
 
 @cache
@@ -173,10 +234,17 @@ def _all() -> Iterator[tuple[str, Tag]]:
     for number, words in RULES.counts.items():
         for word in words:
             yield word, Tag("count", number)
-    others: tuple[tuple[str, Words, float | None], ...] = (("not", RULES.negations, None), ("only", RULES.only, None), ("held", RULES.held, None),
-                               ("brief", RULES.brief, BRIEF), ("brief", RULES.long, LONG), ("wait", RULES.wait, None),
-                               ("beat", RULES.beat, BRIEF), ("beat", RULES.long_pause, LONG),
-                               ("together", RULES.together, None))
+    others: tuple[tuple[str, Words, float | None], ...] = (
+        ("not", RULES.negations, None),
+        ("only", RULES.only, None),
+        ("held", RULES.held, None),
+        ("brief", RULES.brief, BRIEF),
+        ("brief", RULES.long, LONG),
+        ("wait", RULES.wait, None),
+        ("beat", RULES.beat, BRIEF),
+        ("beat", RULES.long_pause, LONG),
+        ("together", RULES.together, None),
+    )
     for kind, words, seconds in others:
         for word in words:
             yield word, Tag(kind, seconds)

@@ -34,16 +34,19 @@ def test_plain_texts_are_read(text: str, line: str) -> None:
     assert normal(script) == normal(read_script(line))
 
 
-@pytest.mark.parametrize("text", [
-    "", " ", "?!", "quarterly report of the shipping department", "\ue000\ue00c\uf000", "'" * 99, "né à l'été"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "?!", "quarterly report of the shipping department", "\ue000\ue00c\uf000", "'" * 99, "né à l'été"]
+)
 def test_what_is_not_about_faces_is_not_read(text: str) -> None:
     assert _read(text) is None
 
 
 def test_no_text_breaks_the_rules() -> None:
     pick = random.Random(0)
-    words = (" ".join(PLAIN) + " before after while with from to into not only AU12L 😀 -> , . ; : 5s 40% x3 'hello' left right "
-             "the other both first last it hold until eyes open keeps").split()
+    words = (
+        " ".join(PLAIN) + " before after while with from to into not only AU12L 😀 -> , . ; : 5s 40% x3 'hello' left right "
+        "the other both first last it hold until eyes open keeps"
+    ).split()
     for _ in range(1500):
         text = " ".join(pick.choices(words, k=pick.randint(1, 14)))
         _read(text)
