@@ -128,7 +128,7 @@ def perform_scripts(performer: Performer, scripts: Sequence[Script], sampling: S
 
 def _finished(performer: Performer, script: Script, schedule: Schedule, parts: list[Part], idle: bool, seed: int,
               shape: NDArray[np.float32] | None, repair: bool, text: str) -> Performance:
-    by: tuple[By, ...] = ("animator",) * len(script.cues)
+    by: tuple[By, ...] = tuple("animator" for _ in script.cues)
     clip = performer.direct(schedule, shape)
     if parts:
         checks = _checked(performer, script, schedule, _codes(parts))

@@ -196,8 +196,8 @@ class _Reader:
             elif "speed" in tags:
                 pending.append((at, "speed", tags["speed"].value))
             elif "count" in tags and "join" not in tags or "count" in tags and unit.text == "once":
-                before = self.found[self.found.index(unit) - 1].text if self.found.index(unit) else ""
-                if before not in ("all", "both"):
+                said = self.found[self.found.index(unit) - 1].text if self.found.index(unit) else ""
+                if said not in ("all", "both"):
                     pending.append((at, "count", int(tags["count"].value)))  # type: ignore[call-overload]
             elif "beat" in tags:
                 pending.append((at, "pause", tags["beat"].value))
