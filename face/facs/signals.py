@@ -171,6 +171,8 @@ class Signals:
             "brow_raise": np.minimum(found["brow_raise"], np.maximum(brows / 2.5, 0.0)),
             "brow_lower": np.minimum(found["brow_lower"], np.maximum(-size * self._moved((19, 24), 1) / 1.5, 0.0)),
             "upper_lip_raise": np.minimum(found["upper_lip_raise"], np.maximum((lip - 0.6 * corners) / 1.5, 0.0)),
+            # corners that are well up are not down
+            "lip_corner_depress": np.where(corners > 1.0, np.float32(0.0), found["lip_corner_depress"]),
         }
 
     def _angles(self) -> dict[str, tuple[Array, int, float]]:
