@@ -121,8 +121,9 @@ class Signals:
         out = dict(self.mean)
         for name in _SIDED:
             left, right = self.sides[name]
-            # what one side does alone counts in full; of both the mean
-            high = np.maximum(left, right)
+            # what one side does alone counts in full; of both the mean. Sides that go against each other are a head that is not
+            # quite straight
+            high = np.maximum(left, right) + np.minimum(np.minimum(left, right), 0.0)
             apart = np.abs(left - right) / np.maximum(high, 0.15)
             alone = np.clip((apart - ONE_SIDED) / 0.25, 0.0, 1.0)
             more = alone * np.maximum(high - out[name], 0.0)
