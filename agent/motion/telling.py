@@ -15,7 +15,8 @@ from ...face.facs.vocabulary import ACTION
 _ASKED = 240
 """Questions that are made of a clip's facts; the asked one is looked for among them."""
 _DRAWS = 4
-_EMPTY = frozenset(["a", "an", "the", "does", "do", "did", "is", "are", "was", "were", "they", "them", "their", "his", "her", "its", "this", "clip", "video", "please", "exactly"])
+_EMPTY = frozenset({"a", "an", "the", "does", "do", "did", "is", "are", "was", "were", "they", "them", "their", "his", "her",
+                    "its", "this", "clip", "video", "please", "exactly"})
 """Words by which two wordings of one question may differ."""
 SHORTEST, LONGEST = 0.2, 60.0
 """Seconds of a clip whose facts are worded."""
