@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from ..common.progress import silent
 from ..face.clip.sequence import FaceSequence
@@ -19,6 +21,9 @@ from .requests import GenerateRequest, output_file, ready
 
 if TYPE_CHECKING:
     from .motion.checked import Performance
+
+
+ScriptText = Annotated[str, Parameter(allow_leading_hyphen=True)]
 
 
 def about(clip: FaceSequence, path: object, **facts: Any) -> dict[str, Any]:
@@ -40,7 +45,7 @@ def performed(made: Performance, clip: FaceSequence, path: Path, seed: int, what
                   f"{path}: {wrong}" if strict and wrong else "")
 
 
-def perform(script: str, /, *, out: Out, seconds: float | None = None, head: str | None = None, strict: bool = False,
+def perform(script: ScriptText, /, *, out: Out, seconds: float | None = None, head: str | None = None, strict: bool = False,
             copies: CopiesOptions = COPIES, sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL,
             progress: Watch = silent) -> Iterator[Result]:
     """A script to face motion, checked by measurement.
@@ -98,7 +103,7 @@ def read(text: str, /, *, model: ModelOptions = MODEL) -> Result:
     return Result({"prompt": text, "line": write_script(found), "script": found.to_dict()}, write_script(found, "\n"))
 
 
-def check(clip: str, script: str, /, *, head: str | None = None, strict: bool = False) -> Result:
+def check(clip: str, script: ScriptText, /, *, head: str | None = None, strict: bool = False) -> Result:
     """Whether a clip shows what a script asks for, by measurement.
 
     Args:

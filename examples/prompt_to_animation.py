@@ -16,11 +16,13 @@ out = Path("out/example")
 out.mkdir(parents=True, exist_ok=True)
 
 lm = FaceLM.from_pretrained()
-clip = lm.generate(prompt, seconds=4.0, seed=0)
+made, = lm.perform_many([lm.read(prompt)], seconds=4.0, seed=0)
+clip = made.clip
 clip.save(out / "clip.npz")
 write_glb(clip, lm.head, out / "clip.glb")
 
 print(f"{clip.seconds:.2f} s at {clip.fps:g} fps in {out}")
-print("the model reads its own motion as:", lm.describe(clip))
+print("\n".join(made.lines()))
+print("in words:", lm.describe(clip))
 for action in lm.measure(clip).actions:
     print(f"{action.onset:5.2f} - {action.offset:5.2f} s  {action.name}")

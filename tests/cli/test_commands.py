@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from facelm.cli.spellings import OLD
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.measure import measure
 from facelm.face.head.model import HeadModel
-from scripted_agent import scripted_agent, what_windows_mean  # noqa: F401
+from scripted_agent import ScriptedLM, scripted_agent, what_windows_mean  # noqa: F401
 from tiny_agent import tiny_face_tokenizer
 from transition_fakes import needs_tokenizer, still
 
@@ -50,6 +51,11 @@ def use(monkeypatch: pytest.MonkeyPatch, agent: FaceLM) -> None:
         monkeypatch.setattr(module, "load_agent", lambda model: agent)
 
 
+@pytest.fixture()
+def performing(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, scripted_agent())
+
+
 def test_measure(run: Callable[..., str], files: Path, clips: list[FaceSequence], tmp_path: Path) -> None:
     clips[1].save(tmp_path / "b.npz")
     lines = run("measure", files / "clip.npz", "b.npz", "--json").splitlines()
@@ -71,33 +77,99 @@ def test_render_writes_what_the_suffix_says(run: Callable[..., str], clips: list
     assert sorted(tree(tmp_path)) == ["c.npz", *sorted(starts)]
 
 
-def test_generate_and_describe_with_weights_and_base(run: Callable[..., str], files: Path, tmp_path: Path) -> None:
-    model = ("--weights", files / "w", "--base", files / "base")
-    assert "20.00 s, 500 frames: smile (" in run("generate", "smile", "-o", "a.npz", "--seconds", 20, "--glb", "a.glb", *model)
-    assert len(FaceSequence.load(tmp_path / "a.npz")) == 500 and (tmp_path / "a.glb").is_file()
-    run("generate", "smile", "-o", "b.NPZ", "--seconds", 20, "--count", 2, *model)
-    (tmp_path / "p.txt").write_bytes(b"\xef\xbb\xbfnod\r\n\r\nturn left\n")
-    out = run("generate", "--file", "p.txt", "-o", "many/of", "--seconds", 0.4, *model)
-    assert [line.rpartition(": ")[2] for line in out.splitlines()] == ["nod", "turn left"]
+@needs_tokenizer
+def test_generate_and_describe(run: Callable[..., str], performing: None, tmp_path: Path) -> None:
+    assert "a.npz: 2.40 s, 60 frames: smile (all 3 checks hold)" in run("generate", "smile", "-o", "a.npz", "--seconds", 2.4,
+                                                                        "--glb", "a.glb")
+    assert len(FaceSequence.load(tmp_path / "a.npz")) == 60 and (tmp_path / "a.glb").is_file()
+    run("generate", "smile", "-o", "b.NPZ", "--seconds", 2.4, "--count", 2)
+    (tmp_path / "p.txt").write_bytes(b"\xef\xbb\xbfnod\r\n\r\nturn right\n")
+    out = run("generate", "--file", "p.txt", "-o", "many/of")
+    assert [line.rpartition(": ")[2].partition(" (")[0] for line in out.splitlines()] == ["nod", "turn right"]
+    assert all(line.endswith(" checks hold)") for line in out.splitlines())
     made = {p for p in tree(tmp_path) if p.lower().endswith(".npz")}
     assert made == {"a.npz", "b-0.npz", "b-1.npz", "many/of/0000.npz", "many/of/0001.npz"}
     first, second = (FaceSequence.load(tmp_path / f"b-{i}.npz").expr for i in (0, 1))
     assert np.array_equal(first, FaceSequence.load(tmp_path / "a.npz").expr) and not np.array_equal(first, second)
 
-    lines = run("describe", "a.npz", "b-0.npz", "--json", *model).splitlines()
+    lines = run("describe", "a.npz", "b-0.npz", "--json").splitlines()
     assert [json.loads(line)["clip"] for line in lines] == ["a.npz", "b-0.npz"]
     assert set(json.loads(lines[0])) == {"clip", "description"}
-    answer = json.loads(run("describe", "a.npz", "--ask", "when ?", "--json", *model))
-    assert set(answer) == {"clip", "question", "answer"}
+    answer = json.loads(run("describe", "a.npz", "--ask", "Does it nod?", "--json"))
+    assert answer == {"clip": "a.npz", "question": "Does it nod?", "answer": "No."}
 
 
-def test_chat_reads_lines_until_the_end(run: Callable[..., str], files: Path, tmp_path: Path,
+@needs_tokenizer
+def test_what_was_read_and_what_is_missing_is_said(run: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    use(monkeypatch, scripted_agent())
+    lines = run("generate", "nod", "-o", "a.npz", "--script", "--no-idle").splitlines()
+    assert lines[1] == "script:      nod x2" and "  ok  nod x2 [model]" in lines
+    out = run("generate", "moonwalk", "-o", "c.npz", "--no-idle")
+    assert "I don't know how a face does 'moonwalk'" in out
+    assert main(["generate", "moonwalk", "-o", "b.npz", "--no-idle", "--strict", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert err == "facelm: b.npz: unknown: moonwalk\n" and json.loads(out)["script"]["unknown"] == ["moonwalk"]
+    assert (tmp_path / "b.npz").is_file()
+
+
+# -- scripts ------------------------------------------------------------------------------
+@needs_tokenizer
+def test_scripts_are_read_performed_and_checked(run: Callable[..., str], performing: None, tmp_path: Path,
+                                                capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("read", "nod slowly turn left") == "nod slow\nturn left\n"
+    facts = json.loads(run("read", "nod", "--json"))
+    assert facts == {"prompt": "nod", "line": "nod x2", "script": {"cues": [{"name": "nod", "count": 2}]}}
+    (tmp_path / "s.txt").write_text("mouth_open   # wide\nnod x2\n")
+    lines = run("perform", "s.txt", "-o", "a.npz", "--no-idle").splitlines()
+    assert lines[0].startswith("a.npz: ") and ": mouth_open; nod x2 (all " in lines[0] and "  ok  mouth_open [model]" in lines
+    (tmp_path / "s.json").write_text(json.dumps(facts["script"]))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("nod x2"))
+    made = [json.loads(run("perform", text, "-o", f"{i}.npz", "--no-idle", "--json"))
+            for i, text in enumerate(("s.json", "-", "nod x2"))]
+    assert all(m["script"] == facts["script"] and m["checks"] == made[0]["checks"] for m in made)
+    assert len({FaceSequence.load(f"{i}.npz").expr.tobytes() for i in range(3)}) == 1
+    assert run("perform", "nod x2", "-o", "c.npz", "--seconds", 3, "--strict", "--no-idle").startswith("c.npz: 3.00 s, 75 frames")
+
+    said = run("check", "a.npz", "s.txt", "--strict").splitlines()
+    assert said and all(line.startswith("ok ") for line in said)
+    assert any(line.startswith("NOT ") for line in run("check", "a.npz", "nod x3").splitlines())
+    assert main(["check", "a.npz", "nod x3", "--strict", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert err.startswith("facelm: a.npz: ") and err.count("\n") == 1 and json.loads(out)["script"]["cues"][0]["count"] == 3
+
+
+@needs_tokenizer
+def test_a_performance_that_fails_its_checks_says_so(capsys: pytest.CaptureFixture[str],
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = scripted_agent()
+    monkeypatch.setattr(agent, "perform_many", partial(agent.perform_many, repair=False))
+    assert isinstance(agent.lm, ScriptedLM)
+    agent.lm.right = lambda window, pair: False
+    use(monkeypatch, agent)
+    argv = ["perform", "nod x2", "-o", "a.npz", "--no-idle", "--candidates", "1"]
+    assert main(argv) == 0
+    out, err = capsys.readouterr()
+    assert err == "" and " checks fail)" in out.splitlines()[0] and "  NOT nod x2 [model]" in out
+    assert main([*argv, "--strict"]) == 1
+    assert "facelm: a.npz: nod" in capsys.readouterr().err
+
+
+def test_all_that_can_be_named_is_listed(run: Callable[..., str]) -> None:
+    facts = json.loads(run("actions", "--json"))
+    assert {"actions", "emotions", "behaviours", "feelings", "sided"} == set(facts) and len(facts["emotions"]) == 8
+    assert {"smile", "turn"} <= set(facts["sided"]) and "laugh" in facts["behaviours"]
+    assert all(name in run("actions") for name in ("tongue_out", "yawn", "bittersweet"))
+
+
+@needs_tokenizer
+def test_chat_reads_lines_until_the_end(run: Callable[..., str], performing: None, tmp_path: Path,
                                         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("Does it blink?\nsmile\n/measure\n/quit\n"))
-    out = run("chat", "-o", "talk", "--seconds", 0.4, "--weights", files / "w", "--base", files / "base")
+    out = run("chat", "-o", "talk", "--seconds", 2)
     assert "cannot do that: there is no clip yet" in out and (tmp_path / "talk/turn-000.npz").is_file()
     monkeypatch.setattr(sys, "stdin", io.StringIO("Does it blink?\n/quit\n"))
-    out = run("chat", "-o", "talk", "--json", "--weights", files / "w", "--base", files / "base")
+    out = run("chat", "-o", "talk", "--json")
     assert json.loads(out)["error"].startswith("there is no clip yet")
 
 
@@ -129,14 +201,15 @@ def test_ctrl_c_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert capsys.readouterr() == ("", "facelm: stopped\n")
 
 
-def test_candidates_are_passed_on(run: Callable[..., str], files: Path, tmp_path: Path) -> None:
-    model = ("--weights", files / "w", "--base", files / "base")
-    for k in (1, 16):
-        run("generate", "smile", "-o", f"{k}.npz", "--seconds", 1.6, "--no-idle", "--candidates", k, *model)
-    one, several = (FaceSequence.load(tmp_path / f"{k}.npz").expr for k in (1, 16))
-    assert not np.array_equal(one, several)
-    agent = FaceLM.from_pretrained(files / "w", str(files / "base"))
-    assert np.array_equal(several, agent.generate("smile", 1.6, idle=False, candidates=16).expr)
+@needs_tokenizer
+def test_candidates_are_passed_on(run: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = scripted_agent(right=lambda window, pair: False)
+    use(monkeypatch, agent)
+    assert isinstance(agent.lm, ScriptedLM)
+    for k in (1, 6):
+        agent.lm.draws.clear()
+        run("generate", "smile", "-o", f"{k}.npz", "--no-idle", "--candidates", k)
+        assert sum(pair[1] % 1000 < 200 for _, pair, _ in agent.lm.draws) == k
 
 
 def test_missing_folders_are_made_and_what_is_replaced_is_said(clips: list[FaceSequence], tmp_path: Path,
@@ -147,12 +220,13 @@ def test_missing_folders_are_made_and_what_is_replaced_is_said(clips: list[FaceS
         assert capsys.readouterr() == ("made/of/c.glb\n", said)
 
 
-def test_the_prompts_may_come_from_stdin(run: Callable[..., str], files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_tokenizer
+def test_the_prompts_may_come_from_stdin(run: Callable[..., str], performing: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("nod\n\nsmile\n"))
-    model = ("--weights", files / "w", "--base", files / "base")
-    out = run("generate", "--file", "-", "-o", "d", "--seconds", 0.4, "--json", *model)
+    out = run("generate", "--file", "-", "-o", "d", "--seconds", 2, "--json")
     facts = [json.loads(line) for line in out.splitlines()]
-    assert [f["prompt"] for f in facts] == ["nod", "smile"] and facts[1]["clip"] == "d/0001.npz" and facts[0]["frames"] == 10
+    assert [f["prompt"] for f in facts] == ["nod", "smile"] and facts[1]["clip"] == "d/0001.npz" and facts[0]["frames"] == 50
+    assert [f["line"] for f in facts] == ["2 s; nod x2", "2 s; mouth_open"] and all(f["checks"] for f in facts)
 
 
 def test_debug_shows_the_traceback_and_verbose_the_log(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,11 +256,6 @@ def test_a_completion_is_made() -> None:
 
 
 # -- transitions ----------------------------------------------------------------------------
-@pytest.fixture()
-def performing(monkeypatch: pytest.MonkeyPatch) -> None:
-    use(monkeypatch, scripted_agent())
-
-
 @pytest.fixture()
 def source(tmp_path: Path) -> Path:
     return still(30, mouthSmileLeft=0.4, cheekPuff=0.3).save(tmp_path / "source.npz")
@@ -269,11 +338,13 @@ def test_the_program_refuses_in_one_line_and_leaves_when_its_reader_does(files: 
 
 def test_generating_prints_nothing_but_its_lines(files: Path, tmp_path: Path) -> None:
     """No warnings of the libraries on stderr, which only a process of its own can show."""
-    done = program("generate", "smile", "-o", tmp_path / "a.npz", "--seconds", "0.4", "--weights", files / "w", "--base",
-                   files / "base", "--render", tmp_path / "a.mp4")
+    done = program("generate", "smile", "-o", tmp_path / "a.npz", "--seconds", "4", "--weights", files / "w", "--base",
+                   files / "base", "--glb", tmp_path / "a.glb")
     out, err = done.communicate(timeout=300)
     assert (done.returncode, err) == (0, "")
-    assert out.splitlines() == [f"{tmp_path / 'a.npz'}: 0.40 s, 10 frames: smile", str(tmp_path / "a.mp4")]
+    first, *others, last = out.splitlines()
+    assert first.startswith(f"{tmp_path / 'a.npz'}: 4.00 s, 100 frames: smile (") and last == str(tmp_path / "a.glb")
+    assert all(line.startswith("  ") for line in others)
 
 
 def test_tokenizers_differ(clips: list[FaceSequence]) -> None:

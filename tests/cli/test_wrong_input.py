@@ -20,7 +20,7 @@ TURN = "Turn this face from anger to happiness"
 WRONG: list[tuple[list[str], str]] = [
     (["generate", "", "-o", "a.npz"], "prompt is empty"),
     (["generate", " ", "-o", "a.npz"], "prompt is empty"),
-    (["generate", "x" * 1001, "-o", "a.npz"], "1001 characters"),
+    (["generate", "x" * 2001, "-o", "a.npz"], "2001 characters"),
     (["generate", "-o", "a.npz"], "either a text"),
     (["generate", "smile", "--file", "p.txt", "-o", "a"], "either a text"),
     (["generate", "smile", "-o", "a.mp4"], "must end in .npz"),
