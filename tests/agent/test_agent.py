@@ -20,9 +20,8 @@ from facelm.face.facs.measure import measure
 from facelm.face.facs.schedule import Schedule
 from facelm.face.facs.script import Script
 from facelm.face.head.model import HeadModel
-from scripted_agent import scripted_agent, what_windows_mean  # noqa: F401
+from scripted_agent import needs_tokenizer, scripted_agent, what_windows_mean  # noqa: F401
 from tiny_agent import tiny_agent, tiny_face_tokenizer, write_base, write_weights
-from transition_fakes import needs_tokenizer
 
 OTHER = HeadRef("flame", "2023", "0" * 64)
 

@@ -20,9 +20,8 @@ from facelm.face.facs.script import Script
 from facelm.face.facs.script_text import read_script
 from facelm.face.head.model import HeadModel
 from facelm.llm.windows import cut
-from scripted_agent import ScriptedLM, scripted_agent, what_windows_mean  # noqa: F401
+from scripted_agent import ScriptedLM, needs_tokenizer, scripted_agent, what_windows_mean  # noqa: F401
 from tiny_agent import tiny_agent
-from transition_fakes import needs_tokenizer
 
 pytestmark = needs_tokenizer
 LINES = ["mouth_open; nod x2", "anger; into surprise", "brow_raise x2; with mouth_open", "6 s; wink left; tongue_out"]

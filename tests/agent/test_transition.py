@@ -19,8 +19,7 @@ from facelm.face.facs.measure import measure
 from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.facs.script_text import write_script
 from facelm.face.head.model import HeadModel
-from scripted_agent import ScriptedLM, scripted_agent, what_windows_mean  # noqa: F401
-from transition_fakes import needs_tokenizer, still
+from scripted_agent import ScriptedLM, needs_tokenizer, scripted_agent, still, what_windows_mean  # noqa: F401
 
 TURN = "Turn this face from anger to happiness."
 KEPT = ("rotation", "neck_pose", "eyes_pose", "translation")

@@ -11,8 +11,7 @@ import pytest
 from facelm.agent.chat import ChatSession, loop
 from facelm.agent.requests import Sampling
 from facelm.face.clip.sequence import FaceSequence
-from scripted_agent import scripted_agent, what_windows_mean  # noqa: F401
-from transition_fakes import needs_tokenizer
+from scripted_agent import needs_tokenizer, scripted_agent, what_windows_mean  # noqa: F401
 
 TURN = "Turn this face from anger to happiness"
 

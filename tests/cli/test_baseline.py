@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from facelm.agent.requests import transition_request
 from facelm.cli.baseline import baseline_transition
-from transition_fakes import still
+from scripted_agent import still
 
 TURN = "Turn this face from anger to happiness."
 

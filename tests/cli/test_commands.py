@@ -26,9 +26,8 @@ from facelm.cli.spellings import OLD
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.measure import measure
 from facelm.face.head.model import HeadModel
-from scripted_agent import ScriptedLM, scripted_agent, what_windows_mean  # noqa: F401
+from scripted_agent import ScriptedLM, needs_tokenizer, scripted_agent, still, what_windows_mean  # noqa: F401
 from tiny_agent import tiny_face_tokenizer
-from transition_fakes import needs_tokenizer, still
 
 TURN = "Turn this face from anger to happiness"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cli_fixtures import Refuse, files, in_a_folder_of_its_own, no_model, refuse  # noqa: F401
 from facelm.cli.main import COMMANDS, main
-from transition_fakes import still
+from scripted_agent import still
 
 TURN = "Turn this face from anger to happiness"
 

@@ -357,15 +357,16 @@ def test_every_reading_is_a_valid_script_of_the_texts_own_quantities(seed):
     lm = MotionLM(stir(tiny_model(seed=seed)), batch_size=3)
     for sampling in (Sampling(0.0), Sampling(3.0, 1.0, seed)):
         found = lm.read(TEXTS, KNOWN, sampling)
-        for text, quantities, script in zip(TEXTS, KNOWN, found, strict=True):
+        for text, quantities, reading in zip(TEXTS, KNOWN, found, strict=True):
+            script = reading.script
             assert type(script).from_json(script.to_json()) == script
             assert all(words and words.lower() in text.lower() for words in script.unknown)
             said = {2.5} & set(quantities.t) | {0.0, 0.6, 3.0}
             times = {getattr(c, n) for c in script.cues for n in ("start", "end", "seconds", "pause", "onset", "hold", "offset")}
             assert times - {None} <= said and script.seconds in {None, *quantities.t}
             assert len(script.cues) <= MAX_SCRIPT
-    greedy = lm.read(TEXTS, KNOWN)
-    assert greedy == [lm.read([t], [q])[0] for t, q in zip(TEXTS, KNOWN, strict=True)], "the batch changes nothing"
+    greedy = [r.script for r in lm.read(TEXTS, KNOWN)]
+    assert greedy == [lm.read([t], [q])[0].script for t, q in zip(TEXTS, KNOWN, strict=True)], "the batch changes nothing"
 
 
 @pytest.mark.parametrize("seed", range(4))

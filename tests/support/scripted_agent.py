@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,13 +12,19 @@ from facelm.agent.motion.reading import plain
 from facelm.agent.motion.windows import Performer
 from facelm.agent.pipeline import FaceLM
 from facelm.data_gen.text.quantities import find_quantities
+from facelm.face.clip.channels import EXPR_NAMES
+from facelm.face.clip.sequence import FaceSequence
+from facelm.face.facs.poses import POSE_CHANNELS
 from facelm.face.facs.schedule import Schedule
 from facelm.face.facs.script_text import read_script
+from facelm.face.head.model import HeadModel
 from facelm.llm.generate import Reading, Sampling
 from facelm.llm.script_tokens import Quantities, ScriptTokens, write
 from facelm.llm.windows import Window
 from facelm.tokenizer.codec import FaceTokenizer
-from transition_fakes import WEIGHTS
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights/tokenizer"
+needs_tokenizer = pytest.mark.skipif(not (WEIGHTS / "config.json").is_file(), reason="needs the released tokenizer")
 
 LINES = {"smile": "mouth_open", "nod": "nod x2", "frown": "brow_lower", "turn right": "turn right",
          "moonwalk": "nod; unknown moonwalk", "nod slowly turn left": "nod slow; turn left", "stay still": "mouth_open; still"}
@@ -89,3 +96,21 @@ def what_windows_mean() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Performer, "animated", told)
         yield
+
+
+def still(frames: int = 10, fps: float = 25.0, seed: int = 0, **channels: float) -> FaceSequence:
+    """A person who holds channel values (ARKit names, angles in radians), with a head and a gaze of their own."""
+    head = HeadModel.default()
+    rng = np.random.default_rng(seed)
+    clip = FaceSequence.rest(frames, head.ref, n_expr=head.n_expr, n_shape=head.n_shape, fps=fps)
+    expr, jaw = clip.expr.copy(), clip.jaw_pose.copy()
+    for name, value in channels.items():
+        if name in POSE_CHANNELS:
+            assert name.startswith("jaw")
+            jaw[:, "xyz".index(name[-1])] = value
+        else:
+            expr[:, EXPR_NAMES.index(name)] = value
+    field = {n: np.repeat(rng.normal(0, 0.15, (1, getattr(clip, n).shape[1])), frames, axis=0).astype(np.float32)
+             for n in ("rotation", "neck_pose", "eyes_pose", "translation")}
+    field["translation"] = np.abs(field["translation"])  # well behind z = -0.1 it would be in a camera's frame
+    return clip.replace(expr=expr, jaw_pose=jaw, shape=rng.normal(0, 1, head.n_shape).astype(np.float32), **field)
