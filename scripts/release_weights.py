@@ -1,6 +1,6 @@
 """Copy a trained weights folder into ``weights/`` with the measured results beside it.
 
-    python scripts/release_weights.py runs/reproduce/weights --eval runs/reproduce/eval.json --tokenizer-eval tok.json
+    python scripts/release_weights.py runs/reproduce/weights --eval runs/reproduce/prompts.json --tokenizer-eval tok.json
 
 Only what is needed to run is copied; the total must stay under 40 MB.
 """
@@ -27,7 +27,7 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source")
-    parser.add_argument("--eval", help="JSON of `facelm eval -o`")
+    parser.add_argument("--eval", help="JSON of `facelm eval prompts -o`")
     parser.add_argument("--tokenizer-eval", help="JSON of `facelm tokenizer eval --json`")
     parser.add_argument("--note", help="one sentence on how the run differed from its recipe")
     parser.add_argument("--corpus", default="36000 clips, seed 0")
@@ -46,7 +46,7 @@ def main() -> None:
     }
     if args.eval:
         report = json.loads(Path(args.eval).read_text())
-        results["evaluation"] = {k: report[k] for k in ("items", "l2m", "m2l", "per_action")}
+        results["evaluation"] = report
     if args.tokenizer_eval:
         results["tokenizer"] = json.loads(Path(args.tokenizer_eval).read_text())
     write_json(target / "results.json", results, 1)

@@ -38,7 +38,7 @@ def main() -> None:
         facelm("tokenizer", "train", str(ROOT / "configs" / "tokenizer_fsq.yaml"), "-o", str(tokenizer))
     facelm("tokenizer", "eval", str(tokenizer), "--corpus", str(corpus), "--items", args.items)
     facelm("train", args.config, "--corpus", str(corpus), "--tokenizer", str(tokenizer), "-o", str(weights))
-    facelm("eval", "--weights", str(weights), "--corpus", str(corpus), "--items", args.items, "-o", str(out / "eval.json"))
+    facelm("eval", "prompts", "--weights", str(weights), "-o", str(out / "prompts.json"), "--rows", str(out / "prompts.jsonl"))
 
 
 if __name__ == "__main__":
