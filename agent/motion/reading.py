@@ -41,6 +41,8 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
     for prompt in prompts:
         if (language := other_language(prompt)) is not None:
             raise ValueError(f"the prompt {shortened(prompt)!r} seems to be {language}; facelm reads English only")
+        if not plain(prompt):
+            raise ValueError('the prompt has no visible characters; write what the face does, e.g. "She smiles, then nods twice."')
     marked = [find_quantities(plain(p)) for p in prompts]
     out: list[Script] = []
     for low in range(0, len(marked), _PART):
@@ -91,7 +93,7 @@ def _chosen(lm: MotionLM, texts: Sequence[Marked], found: Sequence[Sequence[Scri
 def plain(text: str) -> str:
     """A prompt without control characters, but with its line breaks, and with plain quotes, dashes and spaces."""
     text = unicodedata.normalize("NFC", text).translate(_PLAIN)
-    controls = ("Cc", "Cf", "Zl", "Zp")
+    controls = ("Cc", "Cf", "Cs", "Zl", "Zp")
     lines = ("".join(" " if unicodedata.category(c) in controls and c != _JOINER else c for c in line).split()
              for line in text.splitlines())
     return "\n".join(" ".join(line) for line in lines if line)

@@ -14,6 +14,7 @@ from facelm.benchmarks.prompts import SIMPLE, demo, fuzz, memory, outcome, rando
 from facelm.common.store import Journal
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.script_text import read_script
+from facelm.llm.generate import Reading
 from tiny_agent import AnimatedAgent, tiny_agent, write_weights
 
 
@@ -102,7 +103,7 @@ def test_outcomes() -> None:
 def reads(agent: FaceLM, *lines: str) -> FaceLM:
     """The agent, with readings from a queue in place of its untrained model's, which are hundreds of cues long."""
     queue = cycle(map(read_script, lines))
-    agent.lm.read = lambda texts, quantities: [next(queue) for _ in texts]  # type: ignore[method-assign,assignment,misc]
+    agent.lm.read = lambda texts, *_: [Reading(next(queue), 0.0) for _ in texts]  # type: ignore[method-assign]
     return agent
 
 

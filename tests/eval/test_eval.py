@@ -193,7 +193,7 @@ class Scripted:
         progress(len(prompts), len(prompts))
         return [self.clips[p] for p in prompts]
 
-    def describe_many(self, clips: Sequence[FaceSequence]) -> list[str]:
+    def describe_many(self, clips: Sequence[FaceSequence], model: bool = False) -> list[str]:
         assert len(clips) == len(self.texts)
         return self.texts
 

@@ -77,7 +77,7 @@ class AnimatedAgent:
         self.head = HeadModel.default()
         self.calls: list[tuple[str, Any]] = []
 
-    def read_many(self, prompts: Sequence[str]) -> list[Script]:
+    def read_many(self, prompts: Sequence[str], tries: int = 1) -> list[Script]:
         self.calls.append(("read", list(prompts)))
         for p in prompts:
             if isinstance(error := self.lines[p], Exception):
