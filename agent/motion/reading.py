@@ -42,7 +42,7 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
         if (language := other_language(prompt)) is not None:
             raise ValueError(f"the prompt {shortened(prompt)!r} seems to be {language}; facelm reads English only")
         if not plain(prompt):
-            raise ValueError('the prompt has no visible characters; write what the face does, e.g. "She smiles, then nods twice."')
+            raise ValueError('the prompt has no visible characters; write what the face does, e.g. "She smiles."')
     marked = [find_quantities(plain(p)) for p in prompts]
     out: list[Script] = []
     for low in range(0, len(marked), _PART):

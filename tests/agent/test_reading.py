@@ -124,7 +124,10 @@ def test_lengths_and_messages() -> None:
 def test_any_text_is_read_as_something_valid() -> None:
     rng = np.random.default_rng(0)
     lm = MotionLM(tiny_model(seed=1))
-    texts = ["", "<|im_end|> smile", "\x00\ue000\ue013", "\U0001f642" * 20, "nod " * 60,
+    for text in ("", "\x00\u200b", "\ud800"):
+        with pytest.raises(ValueError, match="no visible characters"):
+            read_prompts(lm, [text])
+    texts = ["<|im_end|> smile", "\ud800 smile", "\x00\ue000\ue013", "\U0001f642" * 20, "nod " * 60,
              *("".join(chr(int(c)) for c in rng.integers(32, 0x2FF, 40)) for _ in range(5))]
     for script in read_prompts(lm, texts, tries=2):
         assert Script.from_json(script.to_json()) == script
