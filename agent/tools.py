@@ -82,7 +82,7 @@ def demo(prompt: str = DEMO_PROMPT, /, *, out: Out = "out/demo", seconds: float 
     for path in paths[1:]:
         draw(clip, path, title=prompt, progress=progress)
     said, measured = agent.describe(clip), agent.measure(clip)
-    facts = about(clip, paths[0], prompt=prompt, seed=sampling.seed, description=said, actions=measured.names,
+    facts = about(clip, paths[0], seed=sampling.seed, description=said, actions=measured.names,
                    files=[str(p) for p in paths], **made.to_dict())
     text = [f"prompt:      {prompt}", *made.lines(),
             f"performed:   {clip.seconds:.1f} s at {clip.fps:g} fps, seed {sampling.seed}",

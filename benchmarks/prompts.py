@@ -30,7 +30,7 @@ PARTS: tuple[Part, ...] = ("simple", "demo", "speed", "memory", "fuzz")
 LENGTHS = (1.0, 4.0, 12.0, 20.0, 60.0)
 SIMPLE: dict[str, str] = {
     "smile": "smile", "nod": "nod", "She blinks.": "blink", "he winks with his left eye": "wink left", "Shake your head": "shake",
-    "turn your head to the right": "turn right", "tilt the head left": "tilt left", "look up": "look_up",
+    "turn your head to the right": "turn right", "tilt the head left": "tilt left", "look up": "gaze_up",
     "raise your eyebrows": "brow_raise", "frown": "brow_lower", "open your mouth": "mouth_open",
     "puff out your cheeks": "cheek_puff",
     "stick out your tongue": "tongue_out", "close your eyes": "eye_close", "wrinkle your nose": "nose_wrinkle",

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from facelm.agent import tools
 from facelm.agent.motion.checked import idle_of, perform_scripts, plan
 from facelm.agent.motion.windows import Job, agreement
 from facelm.agent.pipeline import FaceLM
@@ -233,3 +235,12 @@ def test_agreement_is_of_what_is_measured(head: HeadModel) -> None:
     assert agreement(found, changed(onset=nod.onset + 0.1)) == 1.0
     for wrong in ({"cycles": 3}, {"onset": nod.onset + 0.6}, {"name": "shake"}):
         assert agreement(found, changed(**wrong)) < 1.0, wrong
+
+
+@needs_tokenizer
+def test_the_demo_writes_four_files_and_says_what_was_asked_and_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "load_agent", lambda model: scripted_agent())
+    done = tools.demo("nod", out=str(tmp_path / "demo"))
+    assert sorted(p.name for p in (tmp_path / "demo").iterdir()) == ["clip.glb", "clip.mp4", "clip.npz", "sheet.png"]
+    assert done.facts["prompt"] == "nod" and done.facts["line"] == "nod x2" and done.facts["checks"]["ok"]
+    assert "nod x2" in done.text and "Nods twice." in done.text

@@ -64,8 +64,8 @@ def test_from_nothing_to_an_evaluated_model(tmp_path: Path, capsys: pytest.Captu
     capsys.readouterr()
 
     agent = FaceLM.from_pretrained(weights, str(base))
-    clip = agent.generate("She smiles, then nods twice.", seconds=1.2, seed=1)
-    assert len(clip) == 30 and np.isfinite(clip.expr).all()
+    clip = agent.generate("She smiles, then nods twice.", seconds=30.0, seed=1)  # room for whatever it reads
+    assert len(clip) == 750 and np.isfinite(clip.expr).all()
     assert isinstance(agent.describe(clip), str)
     report = evaluate(agent, corpus_items(corpus, 2), corpus_items(corpus, 8, "train"), only="l2m")
     truth = next(r for r in report.l2m if r.name == "ground truth")
