@@ -5,12 +5,9 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TypeVar
 
-import yaml
-
-from ..common.config import parse
+from ..common.config import load_yaml, parse
 
 T = TypeVar("T")
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same YAML, ten times as fast where libyaml is there
 
 
 def read_table(package: str, path: str, schema: type[T]) -> T:
@@ -25,4 +22,4 @@ def read_table(package: str, path: str, schema: type[T]) -> T:
         ValueError: the file does not fit the schema.
     """
     text = files(package).joinpath(path).read_text(encoding="utf-8")
-    return parse(schema, _Loader(text).get_single_data(), path)
+    return parse(schema, load_yaml(text), path)

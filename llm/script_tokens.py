@@ -16,23 +16,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..face.facs.script import BRIEF, LONG, SPEEDS, STRENGTHS, Cue, Never, Script
+from ..face.facs.script import BRIEF, FIRST_MARK, LONG, MARKS, SLOTS, SPEEDS, STRENGTHS, Cue, Never, Script
 from ..face.facs.vocabulary import DIRECTIONS, GROUPS, NAMES, PAIRED
 
 OPEN, CLOSE = "<script>", "</script>"
-KINDS = ("t", "p", "c")
-"""Kinds of slot: a time, a share of full scale, a count."""
-SLOTS = {"t": 12, "p": 6, "c": 8}
-"""Slots of each kind that a text can have."""
-FIRST_MARK = 0xE000
-"""Code point (private use area) of the first slot; the marks stand in a text for its quantities."""
 MAX_COUNT = 12
 LEVELS = 20
 """Strengths of a schedule window: shares of full scale in steps of 5 %."""
 MAX_STEPS = 64
 """Longest time in a schedule window, in tokenizer steps."""
 _TIMES = {"at": "start", "until": "end", "for": "seconds", "pause": "pause", "onset": "onset", "hold": "hold", "offset": "offset"}
-_MARKS = tuple(f"{kind}{i}" for kind in KINDS for i in range(SLOTS[kind]))
 _VALUES = {"brief": BRIEF, "long": LONG, "zero": 0.0}
 
 _PLAIN = {
@@ -43,25 +36,20 @@ _PLAIN = {
     "brief": "briefly", "long": "long", "zero": "start", **{f"={w}": w for w in STRENGTHS}}
 
 
-def mark(kind: str, index: int) -> str:
-    """The character that stands for a slot in a text."""
-    return chr(FIRST_MARK + _MARKS.index(f"{kind}{index}"))
-
-
 def mark_pattern() -> re.Pattern[str]:
     """Matches one mark, as a group of its own so that ``split`` keeps it."""
-    return re.compile(f"([{chr(FIRST_MARK)}-{chr(FIRST_MARK + len(_MARKS) - 1)}])")
+    return re.compile(f"([{chr(FIRST_MARK)}-{chr(FIRST_MARK + len(MARKS) - 1)}])")
 
 
 def slot_of(character: str) -> str:
     """The slot that a mark stands for."""
-    return _MARKS[ord(character) - FIRST_MARK]
+    return MARKS[ord(character) - FIRST_MARK]
 
 
 def default_tokens() -> dict[str, str]:
     """Every token and the words whose rows it starts from."""
     out = dict(_PLAIN)
-    out |= {m: {"t": "seconds", "p": "percent", "c": "times"}[m[0]] for m in _MARKS}
+    out |= {m: {"t": "seconds", "p": "percent", "c": "times"}[m[0]] for m in MARKS}
     out |= {f"x{k}": f"{k} times" for k in range(1, MAX_COUNT + 1)}
     out |= {f"s{k}": f"{5 * k} percent" for k in range(1, LEVELS + 1)}
     out |= {f"n{k}": str(k) for k in range(MAX_STEPS + 1)}
@@ -118,7 +106,7 @@ class Quantities:
 
     def marks(self) -> set[str]:
         """Slots that have a value."""
-        return {f"{k}{i}" for k in KINDS for i in range(min(len(getattr(self, k)), SLOTS[k]))}
+        return {f"{k}{i}" for k in SLOTS for i in range(min(len(getattr(self, k)), SLOTS[k]))}
 
     def find(self, kind: str, value: float, used: set[str]) -> str | None:
         """The slot of a value, one not used before where there are several."""

@@ -81,7 +81,7 @@ def plan(performer: Performer, script: Script, seed: int) -> Schedule:
         return first
     best, score = None, -1.0
     for k in range(_PLANS):
-        schedule = lay_out(script, seed + 7919 * k, performer.tokenizer.step_seconds)
+        schedule = lay_out(script, seed + 7919 * k, performer.tokenizer.step_seconds) if k else first
         found = (_checked(performer, script, schedule, performer.animated(schedule)) if performer.able
                  else check(script, measure(performer.direct(schedule), performer.head), schedule))
         if found.score() > score:
@@ -129,20 +129,22 @@ def perform_scripts(performer: Performer, scripts: Sequence[Script], sampling: S
 def _finished(performer: Performer, script: Script, schedule: Schedule, parts: list[Part], idle: bool, seed: int,
               shape: NDArray[np.float32] | None, repair: bool, text: str) -> Performance:
     by: tuple[By, ...] = tuple("animator" for _ in script.cues)
-    clip = performer.direct(schedule, shape)
+    clip: FaceSequence | None = None
     if parts:
         checks = _checked(performer, script, schedule, _codes(parts))
         if repair and not checks.ok:
             parts, checks = _repaired(performer, script, schedule, parts, checks)
-        # what tokens cannot say, e.g. a very small movement, the animator still can
-        if checks.ok or not repair or check(script, measure(clip, performer.head), schedule).score() <= checks.score():
+        if repair and not checks.ok:  # what tokens cannot say, e.g. a very small movement, the animator still can
+            direct = performer.direct(schedule, shape)
+            clip = direct if check(script, measure(direct, performer.head), schedule).score() > checks.score() else None
+        if clip is None:
             clip = performer.clip(_codes(parts), frames_of(schedule, performer), shape)
             by = _by(script, schedule, parts, performer.tokenizer.step_seconds)
-    checks = check(script, measure(clip, performer.head), schedule)
+    if clip is None:
+        clip = performer.direct(schedule, shape)
     if idle and not script.still:
         clip = add_idle(clip, seed, idle_of(script))
-        checks = check(script, measure(clip, performer.head), schedule)
-    return Performance(clip, script, schedule, checks, by, text)
+    return Performance(clip, script, schedule, check(script, measure(clip, performer.head), schedule), by, text)
 
 
 def _repaired(performer: Performer, script: Script, schedule: Schedule, parts: list[Part],

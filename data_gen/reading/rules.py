@@ -26,7 +26,6 @@ _UPRIGHT = {"gaze_up": "gaze", "gaze_down": "gaze", "look_up": "turn", "look_dow
 _EARLY = frozenset({"first", "start", "starts", "begin", "begins", "beginning", "starting", "initially", "opener"})
 _LATE = frozenset({"last", "end", "ends", "finish", "finishes", "finale", "ending", "finally", "lastly"})
 _ARTICLES = frozenset({"the", "a", "an", "my", "your", "our", "this", "that", "his", "her", "their"})
-_BODIES = frozenset(map(stem, RULES.bodies))
 MAX_WORDS = 400
 """Longer texts are not read."""
 

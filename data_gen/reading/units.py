@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from ...face.facs.script import Cue
+from ...face.facs.script import FIRST_MARK, MARKS, SLOTS, Cue
 from ...face.facs.script_text import read_script
 from ..text.lexicon import FACS
-from ..text.quantities import FIRST_MARK, SLOTS, Marked
+from ..text.quantities import Marked
 from .words import EXACT, RULES, SKIPPED, Node, Tag, stem, tree, vocabulary
 
 _QUOTE = re.compile(r"\"[^\"]{1,200}\"|“[^”]{1,200}”|(?<![\w])['‘][^\"]{1,200}?['’](?![\w])")
@@ -182,7 +182,7 @@ def _tokens(text: str) -> list[_Token]:
 
 def _skippable(token: _Token) -> bool:
     if token.kind != "word":
-        return token.kind == "mark" and FIRST_MARK + SLOTS["t"] <= ord(token.text) < FIRST_MARK + sum(SLOTS.values())
+        return token.kind == "mark" and FIRST_MARK + SLOTS["t"] <= ord(token.text) < FIRST_MARK + len(MARKS)
     node = tree().next.get(token.stem)
     return (
         token.text in SKIPPED
@@ -320,11 +320,8 @@ def _manner(token: _Token) -> Mapping[str, Tag]:
 def _quantity(code: int, marked: Marked, said: list[int]) -> Mapping[str, Tag]:
     if code >= QUOTED:
         return {"quote": Tag("quote", said[code - QUOTED])} if code - QUOTED < len(said) else {}
-    index = code - FIRST_MARK
-    for kind, slots in SLOTS.items():
-        if index < slots:
-            values = getattr(marked, kind)
-            name = {"t": "time", "p": "strength", "c": "count"}[kind]
-            return {name: Tag(name, values[index])} if index < len(values) else {}
-        index -= slots
-    return {}
+    if code - FIRST_MARK >= len(MARKS):
+        return {}
+    kind, place = MARKS[code - FIRST_MARK][0], int(MARKS[code - FIRST_MARK][1:])
+    values, name = getattr(marked, kind), {"t": "time", "p": "strength", "c": "count"}[kind]
+    return {name: Tag(name, values[place])} if place < len(values) else {}

@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from ...face.facs.script import SLOTS, mark
 from ..wording import numbers as n
 from ..wording.numbers import number
 
-FIRST_MARK = 0xE000
-"""Code point (private use area) of the first mark."""
-SLOTS: dict[str, int] = {"t": 12, "p": 6, "c": 8}
-"""Marks of each kind (time, share, count), in the order of their code points; quantities beyond them stay text."""
 FRAMES_PER_SECOND = 25.0
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 
@@ -41,12 +38,6 @@ class Span:
     end: int
     kind: str
     value: float = 0.0
-
-
-def mark(kind: str, index: int) -> str:
-    """The character that stands for a quantity."""
-    kinds = list(SLOTS)
-    return chr(FIRST_MARK + sum(SLOTS[k] for k in kinds[:kinds.index(kind)]) + index)
 
 
 class _Finder:

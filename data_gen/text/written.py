@@ -7,14 +7,12 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-import yaml
-
+from ...common.config import load_yaml
 from ...common.files import digest
 from ...face.facs.script import Script
 from ...face.facs.script_text import read_script
 
 SPLITS = ("train", "dev")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def written(split: str = "train") -> tuple[Written, ...]:
         raise ValueError(f"split is {split!r}; allowed: {', '.join(SPLITS)}")
     out = []
     for file in _files(split):
-        for kind, rows in _LOADER(file.read_text(encoding="utf-8")).get_single_data().items():
+        for kind, rows in load_yaml(file.read_text(encoding="utf-8")).items():
             for text, line in rows:
                 try:
                     out.append(Written(kind, text, read_script(line)))

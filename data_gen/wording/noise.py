@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import numpy as np
 from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
 from .. import text as texts
+from ..asked import Draw
 from ..tables import read_table
 from ..text.quantities import Span, find_spans
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -52,17 +50,8 @@ def _neighbours() -> dict[str, str]:
 _NEAR = _neighbours()
 
 
-class _Typist:
+class _Typist(Draw):
     """Random slips of one hand."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
-
-    def pick(self, options: Sequence[T]) -> T:
-        return options[int(self.rng.random() * len(options))]
-
-    def chance(self, p: float) -> bool:
-        return bool(self.rng.random() < p)
 
     def slip(self, word: str) -> str:
         """One slip within a word; its first letter mostly stays."""

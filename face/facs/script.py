@@ -25,6 +25,17 @@ STRENGTHS: dict[str, float] = {"faint": 0.3, "slight": 0.45, "medium": 0.7, "str
 SPEEDS: dict[str, float] = {"slow": 0.6, "fast": 1.6}
 BRIEF, LONG = 0.6, 3.0
 """Seconds of "briefly" and of "for a long time"."""
+SLOTS: dict[str, int] = {"t": 12, "p": 6, "c": 8}
+"""Marks of each kind that a text can have: a time, a share of full scale, a count."""
+MARKS: tuple[str, ...] = tuple(f"{kind}{i}" for kind, count in SLOTS.items() for i in range(count))
+"""Every mark (``t0``, ``p1``), in the order of their code points."""
+FIRST_MARK = 0xE000
+"""Code point (private use area) of the first mark; in a text, marks stand for its quantities."""
+
+
+def mark(kind: str, index: int) -> str:
+    """The character that stands for a quantity in a text."""
+    return chr(FIRST_MARK + MARKS.index(f"{kind}{index}"))
 
 
 def _known(name: str) -> str:

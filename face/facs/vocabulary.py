@@ -11,10 +11,9 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Literal, TypeVar
 
-import yaml
 from pydantic.dataclasses import dataclass
 
-from ...common.config import SETTINGS, parse
+from ...common.config import SETTINGS, load_yaml, parse
 
 T = TypeVar("T")
 
@@ -125,11 +124,10 @@ class _Table:
 
 
 _FACE = resources.files("facelm").joinpath("face")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same YAML, ten times as fast where libyaml is there
 
 
 def _read(file: Traversable, cls: type[T]) -> T:
-    return parse(cls, _LOADER(file.read_text(encoding="utf-8")).get_single_data(), file.name)
+    return parse(cls, load_yaml(file.read_text(encoding="utf-8")), file.name)
 
 
 _TABLE = _read(_FACE.joinpath("assets", "facs.yaml"), _Table)

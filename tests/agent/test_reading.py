@@ -7,11 +7,10 @@ import pytest
 from facelm.agent.motion.reading import plain, read_prompts, shortened, with_length
 from facelm.data_gen.prompts.language import other_language
 from facelm.data_gen.text.written import written
-from facelm.face.facs.script import Script
+from facelm.face.facs.script import Script, mark
 from facelm.face.facs.script_text import read_script
 from facelm.llm.generate import MotionLM, Reading
 from facelm.llm.model import MotionModel
-from facelm.llm.script_tokens import mark
 from facelm.llm.vocabulary import MotionVocabulary
 from llm_tiny import LAYOUT, tiny_base, tiny_model
 

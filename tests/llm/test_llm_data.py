@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from facelm.face.facs.script import mark
 from facelm.llm.config import DataConfig, load_config, parse_config
 from facelm.llm.examples import (
     TASKS,
@@ -26,7 +27,6 @@ from facelm.llm.examples import (
     write_readings,
 )
 from facelm.llm.prompts import DESCRIBE, MOTION, NONE, SCRIPT, TEXT, MotionAnswer, Template, Turn
-from facelm.llm.script_tokens import mark
 from facelm.llm.vocabulary import MotionVocabulary
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -12,6 +12,7 @@ import torch
 from facelm.common import training
 from facelm.common.progress import silent
 from facelm.common.training import CHECKPOINT, fit
+from facelm.face.facs.script import mark
 from facelm.llm.attention import grouped_attention
 from facelm.llm.base import _converted, find_base, keep_layers, load_base
 from facelm.llm.config import OptimConfig
@@ -20,7 +21,7 @@ from facelm.llm.generate import MAX_SCRIPT, MotionLM, Sampling
 from facelm.llm.lora import LoraConfig, LoraLinear, PeftLayout
 from facelm.llm.model import ADAPTER, CARD, MotionModel, load_model, read_adapter
 from facelm.llm.prompts import Turn
-from facelm.llm.script_tokens import Quantities, ScriptTokens, mark
+from facelm.llm.script_tokens import Quantities, ScriptTokens
 from facelm.llm.train import Sources, learning_rate_factor, main, setup, train
 from facelm.llm.vocabulary import MotionVocabulary
 from facelm.llm.windows import read_window

@@ -7,23 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from facelm.data_gen.asked import sample
-from facelm.data_gen.text.quantities import SLOTS as FOUND
-from facelm.data_gen.text.quantities import mark as found_mark
-from facelm.face.facs.script import BRIEF, LONG, STRENGTHS, Cue, Never, Script
+from facelm.data_gen.text.quantities import find_quantities
+from facelm.face.facs.script import BRIEF, LONG, SLOTS, STRENGTHS, Cue, Never, Script, mark
 from facelm.face.facs.script_text import read_script
 from facelm.face.facs.vocabulary import DIRECTIONS, NAMES
 from facelm.llm.script_tokens import (
     CLOSE,
-    KINDS,
     MAX_COUNT,
     MAX_CUES,
-    SLOTS,
     Grammar,
     Item,
     Quantities,
     ScriptTokens,
     default_tokens,
-    mark,
     mark_pattern,
     read,
     slot_of,
@@ -40,7 +36,7 @@ def quantities_of(script: Script) -> Quantities | None:
     p = [c.strength for c in script.cues if c.strength is not None and c.strength not in STRENGTHS.values()]
     c = [float(c.count) for c in script.cues if c.count is not None]
     found = Quantities(*(tuple(dict.fromkeys(v)) for v in (t, p, c)))
-    return found if all(len(getattr(found, k)) <= SLOTS[k] for k in KINDS) else None
+    return found if all(len(getattr(found, k)) <= SLOTS[k] for k in SLOTS) else None
 
 
 def test_random_scripts_are_read_as_they_were_written() -> None:
@@ -160,9 +156,9 @@ def test_every_token_has_one_row() -> None:
 
 
 def test_marks_are_those_that_the_exact_rules_put_into_texts() -> None:
-    assert SLOTS == FOUND
-    every = [(k, i) for k in KINDS for i in range(SLOTS[k])]
-    assert [mark(*m) for m in every] == [found_mark(*m) for m in every]
+    assert find_quantities("nod 3 times at 40 % from 1 s until 2 s").text == (
+        f"nod {mark('c', 0)} at {mark('p', 0)} from {mark('t', 0)} until {mark('t', 1)}")
+    every = [(k, i) for k in SLOTS for i in range(SLOTS[k])]
     assert [slot_of(mark(*m)) for m in every] == [f"{k}{i}" for k, i in every] and len({mark(*m) for m in every}) == len(every)
     text = f"smile {mark('t', 11)} s and {mark('c', 7)}"
     assert mark_pattern().split(text) == ["smile ", mark("t", 11), " s and ", mark("c", 7), ""]

@@ -111,3 +111,14 @@ def ict_arrays(head: HeadModel, sockets: bool = False, seed: int = 0) -> dict[st
             "expression": np.stack([cm * s[old] for s in shapes.values()]).astype(np.float16),
             "expression_names": np.array(list(shapes)), "landmarks68": new[marks].astype(np.int32),
             "identity": (cm * head.shapedirs[old, :, :4]).transpose(2, 0, 1).astype(np.float16)}
+
+
+def expr(head: HeadModel, **coefficients: float) -> np.ndarray:
+    out = np.zeros((1, head.n_expr), np.float32)
+    for name, value in coefficients.items():
+        out[0, head.expr_names.index(name)] = value
+    return out
+
+
+def mark(head: HeadModel, name: str, **pose: np.ndarray) -> np.ndarray:
+    return head.landmark_positions(**pose)[0, head.landmark_index(name)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from facelm.face.facs.script import mark
 from facelm.llm.base import BaseModel
 from facelm.llm.config import DataConfig, parse_config
 from facelm.llm.examples import Clip, Examples, Piece, Reading
 from facelm.llm.lora import LoraConfig
 from facelm.llm.model import MotionModel
-from facelm.llm.script_tokens import ScriptTokens, mark
+from facelm.llm.script_tokens import ScriptTokens
 from facelm.llm.vocabulary import MotionVocabulary
 from facelm.llm.windows import Window, WindowEvent
 from facelm.tokenizer.changes import ChangeLayout

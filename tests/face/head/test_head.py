@@ -18,6 +18,7 @@ from facelm.face.head.layer import HeadLayer
 from facelm.face.head.layer import rotation_matrices as torch_rotations
 from facelm.face.head.model import PART_NAMES, HeadModel
 from flame_files import export_flame_layout
+from head_variants import expr, mark
 
 ASSET = Path(__file__).parents[3] / "face" / "assets" / "head_default.npz"
 
@@ -35,17 +36,6 @@ def random_pose(head: HeadModel, frames: int, seed: int = 0) -> dict[str, np.nda
     out["expr"] = rng.uniform(0, 1, (frames, head.n_expr)).astype(np.float32)
     out["shape"] = rng.normal(0, 1, head.n_shape).astype(np.float32)
     return out
-
-
-def expr(head: HeadModel, **coefficients: float) -> np.ndarray:
-    out = np.zeros((1, head.n_expr), np.float32)
-    for name, value in coefficients.items():
-        out[0, head.expr_names.index(name)] = value
-    return out
-
-
-def mark(head: HeadModel, name: str, **pose: np.ndarray) -> np.ndarray:
-    return head.landmark_positions(**pose)[0, head.landmark_index(name)]
 
 
 # -- what it is --------------------------------------------------------------------------------

@@ -7,22 +7,12 @@ import pytest
 from facelm.face.clip.channels import EXPR_NAMES
 from facelm.face.facs.poses import ACTION_POSES, pose_of
 from facelm.face.head.model import HeadModel
+from head_variants import expr, mark
 
 
 @pytest.fixture(scope="module")
 def head() -> HeadModel:
     return HeadModel.default()
-
-
-def expr(head: HeadModel, **coefficients: float) -> np.ndarray:
-    out = np.zeros((1, head.n_expr), np.float32)
-    for name, value in coefficients.items():
-        out[0, head.expr_names.index(name)] = value
-    return out
-
-
-def mark(head: HeadModel, name: str, **pose: np.ndarray) -> np.ndarray:
-    return head.landmark_positions(**pose)[0, head.landmark_index(name)]
 
 
 def inside(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
