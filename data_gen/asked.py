@@ -11,7 +11,7 @@ import numpy as np
 
 from ..face.facs.script import BRIEF, LONG, SPEEDS, STRENGTHS, Cue, Never, Script
 from ..face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, NAMES, PAIRED
-from .wording.phrases import ASKED, felt, nouns
+from .wording.phrases import ASKED, felt, inflect, nouns
 
 T = TypeVar("T")
 _SIZES = (0.3, 0.32, 0.2, 0.09, 0.05, 0.025, 0.015)
@@ -216,11 +216,17 @@ class _Plan(Draw):
         if self.chance(0.08):
             last = max((c.end or c.start or 0.0) for c in cues) + sum((c.seconds or 0.5) + (c.pause or 0.0) for c in cues)
             seconds = float(self.pick([t for t in (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30) if t > last][:6] or [round(last) + 5]))
-        unknown = (self.pick(ASKED.unknown),) if self.chance(0.03) else ()
+        unknown = self.unknown() if self.chance(0.1) else ()
         if unknown:
-            cues = [replace(c, start=None, end=None) for c in cues]
+            cues = [] if self.chance(0.1) else [replace(c, start=None, end=None) for c in cues]
         still = not never and not unknown and self.chance(0.05)
         return Script(tuple(cues), seconds, tuple(never), still, unknown)
+
+    def unknown(self) -> tuple[str, ...]:
+        """One or two things that no face does, in one form of the verb."""
+        form = self.pick(["base", "base", "third", "third", "ger"])
+        acts = [self.pick(ASKED.unknown) for _ in range(self.pick([1, 1, 1, 1, 2]))]
+        return tuple(dict.fromkeys(" ".join([inflect(verb, form), *rest]) for verb, *rest in (act.split() for act in acts)))
 
     def forbidden(self, done: list[str]) -> list[Never]:
         """What should not happen: nothing that the cues do or need."""

@@ -19,7 +19,7 @@ from ...face.facs.script import Script
 from ...llm.examples import Reading
 from ...llm.script_tokens import Quantities, write
 
-WRITTEN, AS_WRITTEN, NOISE = 0.6, 0.35, 0.3
+WRITTEN, AS_WRITTEN, NOISE = 0.7, 0.35, 0.3
 """Shares: of readings from prompts written by hand, of those that stay as they were written, and of texts with noise."""
 
 

@@ -53,7 +53,7 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
             out += [r.script for r in likeliest]
             continue
         found = [[r.script] for r in likeliest]
-        rules = [read_rules(prompts[low + i], m) for i, m in enumerate(part)]
+        rules = [read_rules(m) for m in part]
         for several, ruled in zip(found, rules, strict=True):
             if ruled is not None:
                 several.insert(0, ruled.script)

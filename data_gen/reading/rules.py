@@ -394,16 +394,11 @@ class _Reader:
         return late - early
 
 
-def read_rules(text: str, marked: Marked) -> RuleReading | None:
-    """Read a text, if most of it is plain.
-
-    Args:
-        text: the text with its quantities as marks (``marked.text``), or as it was typed where it has none.
-        marked: what the marks stand for.
-    """
-    if len(text) > 20 * MAX_WORDS or text.count(" ") > MAX_WORDS:
+def read_rules(marked: Marked) -> RuleReading | None:
+    """Read a text with its quantities as marks, if most of it is plain."""
+    if len(marked.text) > 20 * MAX_WORDS or marked.text.count(" ") > MAX_WORDS:
         return None
-    reader = _Reader(units(text, marked))
+    reader = _Reader(units(marked))
     try:
         script = reader.script()
     except ValueError:

@@ -7,18 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from ...face.facs.script import FIRST_MARK, MARKS, SLOTS, Cue
+from ...face.facs.script import FIRST_MARK, MARKS, SLOTS, Cue, mark
 from ...face.facs.script_text import read_script
 from ..text.lexicon import FACS
 from ..text.quantities import Marked
 from .words import EXACT, RULES, SKIPPED, Node, Tag, stem, tree, vocabulary
 
-_QUOTE = re.compile(r"\"[^\"]{1,200}\"|“[^”]{1,200}”|(?<![\w])['‘][^\"]{1,200}?['’](?![\w])")
-_SAYS = re.compile(
-    r"\b(?:sa(?:y|id)\w*|speak\w*|talk\w*|tell\w*|answer\w*|repl\w*|mumbl\w*|whisper\w*|shout\w*|yell\w*"
-    r"|scream\w*|mouth\w*|sing\w*|ask\w*|exclaim\w*|mutter\w*|cr(?:y|ies)|read\w*|lip-?sync\w*|begs?|line)\b",
-    re.IGNORECASE,
-)
+_QUOTE = re.compile(f"[\"“'‘]([{chr(FIRST_MARK)}-{chr(FIRST_MARK + len(MARKS) - 1)}])([.,!?…-]*)[\"”'’]")
 QUOTED = 0xF000
 _AU = r"a[ud]\s?\d+\s?[lr]?(?:\s?\+\s?(?:a[ud]\s?)?\d+\s?[lr]?)*(?![\w])"
 _EMOJI = "|".join(map(re.escape, sorted(RULES.emoji, key=len, reverse=True)))
@@ -95,32 +90,18 @@ class _Walk:
     skipped: list[int] = field(default_factory=list)
 
 
-def syllables(text: str) -> int:
-    """The number of syllables of English words, by their groups of vowels."""
-    total = 0
-    for word in re.findall(r"[a-z]+(?:['’][a-z]+)?", text.lower()):
-        word = word.replace("’", "'")
-        bare = re.sub(r"(?:[^laeiouy]|[aeiou]l)e$|(?<=[^aeiouytd])ed$|(?<=[^aeiouysxzc])es$", "", word.replace("'", ""))
-        bare = re.sub(r"(?<=[aeiou])y(?=[aeiou])", "-", bare)
-        groups = len(re.findall(r"[aeiouy]+", bare))
-        groups += len(re.findall(r"i[ao](?!u)|eo|ua[^r]|uo", bare)) - len(re.findall(r"[tsc]io|[tc]ia|gio", bare))
-        groups += len(re.findall(r"[^aeiou]n't$", word))
-        total += max(1, groups)
-    return total
-
-
-def quotes(text: str) -> tuple[str, list[int]]:
+def quotes(marked: Marked) -> tuple[str, list[int]]:
     """A text with each quoted speech as one character, and their syllables."""
     found: list[int] = []
 
     def one(m: re.Match[str]) -> str:
-        inside = m[0][1:-1]
-        found.append(syllables(inside))
-        return f" {chr(QUOTED + len(found) - 1)} " + ("." if inside.rstrip()[-1:] in (".", "!") else "")
+        place = ord(m[1]) - ord(mark("c", 0))
+        if not 0 <= place < len(marked.c):
+            return m[0]
+        found.append(int(marked.c[place]))
+        return f" {chr(QUOTED + len(found) - 1)} " + ("." if m[2][:1] in (".", "!") else "")
 
-    if not _SAYS.search(text):
-        return text, []
-    return _QUOTE.sub(one, text), found
+    return _QUOTE.sub(one, marked.text), found
 
 
 @cache
@@ -267,9 +248,9 @@ def _sides(tokens: list[_Token]) -> dict[int, str]:
     return {i: s for i, s in found.items() if s != "?"}
 
 
-def units(text: str, marked: Marked) -> list[Unit]:
+def units(marked: Marked) -> list[Unit]:
     """The units of a text in their order, modifiers inside a phrase after it."""
-    plain, said = quotes(text)
+    plain, said = quotes(marked)
     tokens = _tokens(plain)
     sides = _sides(tokens)
     return list(_units(tokens, sides, marked, said))

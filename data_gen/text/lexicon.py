@@ -7,6 +7,7 @@ phrase is described at the head of ``words/actions.yaml``.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from functools import cache
 
@@ -134,9 +135,14 @@ def third(verb: str) -> str:
     return verb[:-1] + "ies" if _consonant_y(verb) else verb + "s"
 
 
+def _doubled(verb: str) -> bool:
+    """Whether the last consonant is doubled before an ending: one syllable with one short vowel."""
+    return verb in _GRAMMAR.doubled or bool(re.fullmatch(r"(?:[^aeiouy]|qu)*[aeiou][^aeiouwxy]", verb))
+
+
 def gerund(verb: str) -> str:
     """"smile" -> "smiling"."""
-    if verb in _GRAMMAR.doubled:
+    if _doubled(verb):
         return verb + verb[-1] + "ing"
     return (verb[:-1] if verb.endswith("e") and not verb.endswith("ee") else verb) + "ing"
 
@@ -145,7 +151,7 @@ def past_forms(verb: str) -> Words:
     """Past and participle, for reading only."""
     if verb in _GRAMMAR.past:
         return _GRAMMAR.past[verb]
-    if verb in _GRAMMAR.doubled:
+    if _doubled(verb):
         return (verb + verb[-1] + "ed",)
     if verb.endswith("e"):
         return (verb + "d",)

@@ -15,6 +15,7 @@ from itertools import pairwise
 from ...face.facs.script import SLOTS, mark
 from ..wording import numbers as n
 from ..wording.numbers import number
+from ..wording.speech import speeches, syllables
 
 FRAMES_PER_SECOND = 25.0
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
@@ -22,7 +23,7 @@ _PRIVATE = re.compile("[\ue000-\uf8ff]")
 
 @dataclass(frozen=True)
 class Marked:
-    """A text whose quantities are marks, and what these stand for: seconds, shares of full scale, counts."""
+    """A text whose quantities are marks, and what these stand for: seconds, shares of full scale, counts (and syllables)."""
 
     text: str
     t: tuple[float, ...] = ()
@@ -80,6 +81,8 @@ class _Finder:
     # -- rules --------------------------------------------------------------------------
     def find(self) -> list[Span]:
         """All quantities, in the order of the text."""
+        for start, end in speeches(self.text):
+            self.take(start, end, "c", syllables(self.text[start:end]))
         self._times_first()
         self._keep()
         self._times()
@@ -285,7 +288,7 @@ class _Finder:
 @lru_cache(maxsize=1024)
 def find_spans(text: str) -> tuple[Span, ...]:
     """The quantities of a text, in its order; also those beyond the number of marks."""
-    return tuple(_Finder(text).find()) if n.ANY.search(text) else ()
+    return tuple(_Finder(text).find()) if n.ANY.search(text) or speeches(text) else ()
 
 
 def find_quantities(text: str) -> Marked:

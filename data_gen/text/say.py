@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...face.facs.script import BRIEF, LONG, Cue, Script
+from ...face.facs.script import BRIEF, LONG, Script
 from ..asked import sample
-from ..wording.clauses import YOU, Group, Subject, Teller, Unsayable
-from ..wording.phrases import ASKED, felt, inflect, verbs
+from ..wording.clauses import YOU, Group, Subject, Unsayable
+from ..wording.phrases import ASKED, inflect
+from ..wording.whole import WholeTeller
 from . import lexicon
 
 __all__ = ["Unsayable", "sample", "say"]
@@ -29,7 +30,7 @@ def say(script: Script, rng: np.random.Generator) -> str:
     return _Text(script, rng).text()
 
 
-class _Text(Teller):
+class _Text(WholeTeller):
     """The whole text of one script."""
 
     def text(self) -> str:
@@ -47,7 +48,9 @@ class _Text(Teller):
         if self.timed() and self.chance(0.6):
             return self.timed_list()
         if kind:
-            return {"base": self.request, "third": self.told}[kind]()
+            return {"base": self.request, "third": self.told, "ger": self.pick([self.request, self.told, self.fragment])}[kind]()
+        if self.chance(0.2) and (told := self.ordered()):
+            return told
         if all(c.kind == "action" and c.join != "into" for c in self.script.cues) and self.chance(0.04):
             return self.codes()
         roll = self.rng.random()
@@ -63,11 +66,16 @@ class _Text(Teller):
             return self.fragment()
         return self.items()
 
-    def unknown_form(self) -> str:
-        """Form of the words for what no face does, which stay exactly as they are: base, third or any."""
-        if not self.script.unknown:
-            return ""
-        return "third" if self.script.unknown[0].split()[0].endswith("s") else "base"
+    def ordered(self) -> str | None:
+        """Two or three things one after another, told in another order than they happen: "a yawn, but a nod first"."""
+        cues = self.script.cues
+        if len(cues) not in ASKED.ordered or len(self.groups) != len(cues) or any(g.join != "then" for g in self.groups) or any(
+                getattr(c, f) not in (None, False) for c in cues for f in (*_TIMES, "pause")):
+            return None
+        self.who = self.pick([YOU, Subject("", "", "the", ""), Subject("", "", "her", ""), Subject("", "", "his", "")])
+        things = [self.noun(i) if self.chance(0.7) else "" for i in range(len(cues))]
+        things = [noun or self.verb(i, "ger") for i, noun in enumerate(things)]
+        return self.pick(ASKED.ordered[len(cues)]).format(**dict(zip("abc", things, strict=False)))
 
     def draw_subject(self) -> Subject:
         return Subject(*self.pick(ASKED.subjects))
@@ -158,7 +166,7 @@ class _Text(Teller):
     def timed_list(self) -> str:
         """"0-2 s: smile; 2-4 s: two nods"."""
         self.who = self.pick([YOU, Subject("", "", "her", ""), Subject("", "", "his", ""), Subject("", "", "the", "")])
-        form = self.pick(["base", "base", "ger"]) if self.unknown_form() != "third" else "third"
+        form = self.unknown_form() or self.pick(["base", "base", "ger"])
         style = self.pick(["{a}-{b}s: {x}", "{a}-{b} s: {x}", "{a}s-{b}s: {x}", "[{a}-{b}s] {x}", "{a} to {b} s: {x}", "0:0-{x}",
                            "{x} ({a}-{b} s)"])
         point = self.pick(["at {a}s {x}", "at {a} s: {x}", "{a}s: {x}", "{a} s - {x}", "t={a}: {x}"])
@@ -361,87 +369,3 @@ class _Text(Teller):
         if roll < 0.7:
             return "", f"{self.verb(i, form)} and at the same time {self.verb(j, form)}"
         return "", f"{self.verb(i, form)} {self.pick(['while', 'while', 'whilst'])} {self.verb(j, 'ger')}"
-
-    # -- the rest -----------------------------------------------------------------------
-    def rest_only(self) -> str:
-        """A script without cues."""
-        self.who = YOU
-        if self.script.still and not self.script.never:
-            return self.pick(["Hold perfectly still", "Do not move at all", "Stay completely motionless", "Keep perfectly still"])
-        return ""
-
-    def finish(self, text: str) -> str:
-        """What holds for the whole clip, and how the text is typed."""
-        script = self.script
-        question = text.endswith("?")
-        text = text.rstrip("?")
-        bare = [self.without(n.name, n.side) for n in script.never]
-        if bare and text and self.chance(0.6) and not question:
-            text += self.pick([", ", " "] if len(bare) == 1 else [", "]) + " and ".join(bare)
-        elif bare:
-            stop = [self.stop(n.name, n.side) for n in script.never]
-            joined = ". ".join(s[0].upper() + s[1:] for s in stop)
-            text = f"{text}{'?' if question else '.' if text else ''} {joined}".strip()
-            question = False
-        if script.still and script.cues:
-            text += "?" if question else ""
-            nothing = self.pick(["nothing else", "nothing else moves", "otherwise motionless", "and nothing else"])
-            text += f" {nothing[0].upper()}{nothing[1:]}" if question else f", {nothing}"
-            question = False
-        if script.unknown:
-            words = " and ".join(script.unknown)
-            text = self.pick([f"{text}, and {words}", f"{text} and then {words}"]) if text else words
-            if text[:1].isupper() and script.unknown[0] == text:
-                text = words
-        if script.seconds is not None:
-            text = self.length(text, script.seconds, question)
-        text = " ".join(text.split(" ")).strip()
-        end = "?" if question else ""
-        if script.unknown and not script.cues:
-            return text
-        roll = self.rng.random()
-        if roll < 0.55:
-            text = text[0].upper() + text[1:] + (end or ("" if text[-1] in ".!?)" else "."))
-        elif roll < 0.9:
-            text = text[0].lower() + text[1:] + end if not text.startswith(("I ", "I'", "AU")) else text + end
-        elif roll < 0.92 and not script.unknown and "\n" not in text:
-            text = (text + end).upper()
-        else:
-            text = text[0].upper() + text[1:] + (end or self.pick(["", "!", "."]) if text[-1] not in ".!?" else "")
-        return text
-
-    def length(self, text: str, seconds: float, question: bool) -> str:
-        time = self.time(seconds)
-        roll = self.rng.random()
-        if roll < 0.6 or question:
-            n = f"{seconds:g}"
-            an = "An" if n[0] == "8" or n in ("11", "18") else "A"
-            head = self.pick([f"{time}: ", f"{an} {n}-second clip: ", f"{an} {n} second clip: ", f"{time} long: ", f"({time}) ",
-                              f"A clip of {time}: "])
-            return head + (text if text.startswith(("I ", "AU")) else text[0].lower() + text[1:])
-        return text + self.pick([f" ({time} clip)", f". Make the clip {time} long", f". Total length {time}",
-                                 f". The clip lasts {time}"])
-
-    def without(self, name: str, side: str) -> str:
-        """What should not happen, after a clause: "without blinking"."""
-        if name in ASKED.group_still:
-            part = {"brows": "eyebrows", "lids": "eyelids"}.get(name, name)
-            return f"without moving {self.who.possessive} {part}"
-        return f"without {self.bare(name, side, 'ger')}"
-
-    def stop(self, name: str, side: str) -> str:
-        """What should not happen, as a sentence of its own: "do not blink"."""
-        if name in ASKED.group_still:
-            return self.pick(ASKED.group_still[name]).replace("{p}", self.who.possessive)
-        if self.chance(0.3):
-            return f"no {self.bare(name, side, 'ger')}"
-        return f"{self.pick(['do not', 'don' + chr(39) + 't', 'never'])} {self.bare(name, side, 'base')}"
-
-    def bare(self, name: str, side: str, form: str) -> str:
-        cue = Cue(name, side=side)  # type: ignore[arg-type]
-        if cue.kind in ("emotion", "feeling"):
-            return f"{inflect('look', form)} {self.pick(felt(name)[0])}"
-        options = verbs(name, side != "both")
-        phrase = self.pick([p for p in options if not p.rest] or options[:2])
-        text = self.fill(phrase.rest.replace("{a}", "").replace("{d}", ""), cue)
-        return " ".join(f"{inflect(phrase.head, form)} {text}".split())

@@ -55,6 +55,8 @@ class _Asked:
     wishes: Words
     requests: Words
     modals: Words
+    ordered: dict[int, Words]
+    beside: dict[str, Words]
     unknown: Words
     group_still: dict[str, Words]
 

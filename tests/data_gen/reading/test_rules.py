@@ -22,7 +22,7 @@ PLAIN = {
 
 def _read(text: str) -> Script | None:
     marked = find_quantities(text)
-    reading = read_rules(marked.text, marked)
+    reading = read_rules(marked)
     assert reading is None or LEAST <= reading.explained <= 1
     return reading.script if reading else None
 
