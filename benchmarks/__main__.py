@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "render-speed": ("speed:render_speed", "Time of drawing a frame and a clip."),
     "retarget": ("retarget:retarget", "Clips to another head and back."),
     "tokenizers": ("lm:tokenizers", "Motion tokenizers compared."),
+    "seeing": ("seeing:seeing", "What is measured on real footage against what was seen in it by eye."),
     "transition-dynamics": ("transitions:transition_dynamics", "Curves against the dynamics of performed transitions."),
     "transition-speed": ("speed:transition_speed", "Time of one transition."),
 }

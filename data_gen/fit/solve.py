@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
+from threadpoolctl import threadpool_limits
 
 from ...common.progress import Progress, silent
 from ...face.clip.channels import ARKIT_52, EXPR_NAMES
@@ -76,6 +77,7 @@ class Solved:
     pose: Pose
 
 
+@threadpool_limits.wrap(limits=1)  # thousands of small systems: more threads wait for one another for most of the time
 def fit_landmarks(seen: Detections, head: HeadModel | None = None, config: FitConfig | None = None,
                   camera: PinholeCamera | None = None, progress: Progress = silent) -> Fitted:
     """Fit a head to the landmarks of a clip.

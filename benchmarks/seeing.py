@@ -1,0 +1,91 @@
+"""What is measured on real footage against what annotators saw in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..common.files import file_digest
+from ..data_gen.fit.fit import fit_media
+from ..eval.seeing.annotations import AnnotatedClip, SeenEvent, annotated_clips
+from ..eval.seeing.score import Score, agreement, claims_of, rest_claims, score_clip, summed, total
+from ..face.clip.sequence import FaceSequence
+from ..face.facs.measure import measure
+from ..face.head.model import HeadModel
+from .report import Row, Tables
+
+SEEN_OFTEN = 5
+"""Actions that were seen at least so often are judged one by one."""
+
+
+def seeing(footage: tuple[Path, ...], *, split: str = "judge", cache: Path | None = None) -> Tables:
+    """Fit annotated clips, measure them, and say what of it is there.
+
+    Parameters
+    ----------
+    footage
+        Files or folders with the annotated clips, under any name: they are known by their sha256 (scripts/fetch_real.py).
+    split
+        judge, tune or all.
+    cache
+        Folder of fits that are used again, by the clip's name; a clip that is not there yet is fitted and added.
+    """
+    clips = annotated_clips(None if split == "all" else split)
+    if not clips:
+        raise ValueError(f"split is {split!r}; allowed: judge, tune, all")
+    paths = _known(footage, {c.sha256 for c in clips})
+    head = HeadModel.default()
+    scores: dict[str, dict[str, Score]] = {}
+    rows: list[Row] = []
+    false_at_rest, rest = 0, 0.0
+    for clip in tqdm(clips, disable=None):
+        if clip.sha256 not in paths:
+            continue
+        claims = _claims(clip, paths[clip.sha256], head, cache)
+        scores[clip.name] = score_clip(clip, claims)
+        wrong, seconds = rest_claims(clip, claims)
+        false_at_rest, rest = false_at_rest + wrong, rest + seconds
+        rows.append({"clip": clip.name, "annotated, s": sum(b - a for a, b in clip.spans), **_row(total(scores[clip.name])),
+                     "false at rest": wrong})
+    both = [agreement(c, *list(c.passes)[:2]) for c in clips if len(c.passes) > 1]
+    whole, eyes = summed(scores.values()), summed(both)
+    missing = [c.name for c in clips if c.sha256 not in paths]
+    return {"clips": rows,
+            "actions": [{"action": name, **_row(whole[name]), "annotators' F1": eyes[name].f1 if name in eyes else None}
+                        for name in sorted(whole, key=lambda n: (-whole[n].events, n))],
+            "summary": [
+                {"what": "all", **_row(total(whole))},
+                {"what": f"actions seen at least {SEEN_OFTEN} times", **_row(_often(whole))},
+                {"what": "two annotators", **_row(total(eyes))}],
+            "rest": [{"false claims but blinks": false_at_rest, "seconds of rest": rest,
+                      "a minute": 60 * false_at_rest / rest if rest else None, "clips not found": ", ".join(missing) or None}]}
+
+
+def _known(footage: Iterable[Path], wanted: set[str]) -> dict[str, Path]:
+    files = [f for p in footage for f in (sorted(p.rglob("*")) if p.is_dir() else [p]) if f.is_file()]
+    found = {file_digest(f): f for f in files}
+    if not wanted & found.keys():
+        raise FileNotFoundError("none of the annotated clips is there; fetch them with scripts/fetch_real.py -o FOLDER")
+    return found
+
+
+def _claims(clip: AnnotatedClip, path: Path, head: HeadModel, cache: Path | None) -> list[SeenEvent]:
+    kept = cache / f"{clip.name}.npz" if cache else None
+    seq = FaceSequence.load(kept) if kept and kept.is_file() else fit_media(path, head).seq
+    if kept and not kept.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        seq.save(kept)
+    return claims_of(measure(seq, head).everything)
+
+
+def _often(scores: dict[str, Score]) -> Score:
+    return total({n: s for n, s in scores.items() if s.events >= SEEN_OFTEN})
+
+
+def _row(score: Score) -> Row:
+    return {"seen": score.events, "claimed": score.claims, "recall": score.recall if score.events else None,
+            "precision": score.precision if score.claims else None, "F1": score.f1,
+            "onset, s": score.onset if score.onsets else None,
+            "side right": sum(score.sides) / len(score.sides) if score.sides else None}
