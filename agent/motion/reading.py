@@ -20,7 +20,7 @@ _SURE = -0.7
 """Nats: a reading likelier than one half in all, with no doubts, is taken at once."""
 _WARMTH, _DOUBT = 0.8, 1.5
 """Temperature of further readings, and nats that a doubt weighs."""
-_RULED, _UNSAID = 6.0, -6.0
+_RULED, _UNSAID = 4.0, -6.0
 """Nats in favour of what rules read, where they explain all of a text; nats of a reading that the model has no tokens for."""
 
 
@@ -86,7 +86,7 @@ def _chosen(lm: MotionLM, texts: Sequence[Marked], found: Sequence[Sequence[Scri
     for i in range(len(found)):
         ruled = rules[i]
         out.append(max(scored[i], key=lambda pair: pair[0] + (
-            _RULED * ruled.explained ** 4 if ruled is not None and pair[1] == ruled.script else 0.0))[1])
+            _RULED * ruled.explained ** 8 if ruled is not None and pair[1] == ruled.script else 0.0))[1])
     return out
 
 
