@@ -50,7 +50,7 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
         texts, values = [m.text for m in part], [Quantities(m.t, m.p, m.c) for m in part]
         likeliest = lm.read(texts, values)
         if tries == 1:
-            out += [r.script for r in likeliest]
+            out += [_said(r.script, prompt) for r, prompt in zip(likeliest, prompts[low:low + _PART], strict=True)]
             continue
         found = [[r.script] for r in likeliest]
         rules = [read_rules(m) for m in part]
@@ -64,8 +64,14 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
         for i, one in zip(again, lm.read([texts[i] for i in again], [values[i] for i in again], Sampling(_WARMTH), draws)
                           if again else (), strict=True):
             found[i].append(one.script)
-        out += _chosen(lm, part, found, rules)
+        chosen = _chosen(lm, part, found, rules)
+        out += [_said(script, prompt) for script, prompt in zip(chosen, prompts[low:low + _PART], strict=True)]
     return out
+
+
+def _said(script: Script, prompt: str) -> Script:
+    """The script; of a prompt in which nothing was found that a face does, all is unknown, and reported."""
+    return replace(script, unknown=(shortened(" ".join(plain(prompt).split())),)) if script == Script() else script
 
 
 def _chosen(lm: MotionLM, texts: Sequence[Marked], found: Sequence[Sequence[Script]],

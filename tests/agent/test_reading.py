@@ -59,6 +59,13 @@ ODD = "Blorp a quandle, zimsy."
 """A text that no rule reads."""
 
 
+def test_a_prompt_in_which_nothing_was_found_is_unknown_as_a_whole() -> None:
+    lm = Noting()
+    lm.read = lambda texts, *_: [Reading(Script(), -0.1) for _ in texts]  # type: ignore[method-assign]
+    for tries in (1, 6):
+        assert read_prompts(lm, [ODD], tries)[0] == Script(unknown=(ODD,))  # type: ignore[arg-type]
+
+
 def test_more_readings_are_drawn_only_where_the_model_is_not_sure() -> None:
     sure, unsure = Noting(), Noting(-5.0)
     for lm, count in ((sure, 1), (unsure, 6)):
