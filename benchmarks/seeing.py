@@ -85,7 +85,5 @@ def _often(scores: dict[str, Score]) -> Score:
 
 
 def _row(score: Score) -> Row:
-    return {"seen": score.events, "claimed": score.claims, "recall": score.recall if score.events else None,
-            "precision": score.precision if score.claims else None, "F1": score.f1,
-            "onset, s": score.onset if score.onsets else None,
-            "side right": sum(score.sides) / len(score.sides) if score.sides else None}
+    return {"seen": score.events, "claimed": score.claims, "recall": score.recall, "precision": score.precision, "F1": score.f1,
+            "onset, s": score.onset, "side right": score.side}

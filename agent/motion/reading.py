@@ -50,7 +50,7 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
         texts, values = [m.text for m in part], [Quantities(m.t, m.p, m.c) for m in part]
         likeliest = lm.read(texts, values)
         if tries == 1:
-            out += [_said(r.script, prompt) for r, prompt in zip(likeliest, prompts[low:low + _PART], strict=True)]
+            out += [r.script for r in likeliest]
             continue
         found = [[r.script] for r in likeliest]
         rules = [read_rules(m) for m in part]
@@ -64,9 +64,8 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
         for i, one in zip(again, lm.read([texts[i] for i in again], [values[i] for i in again], Sampling(_WARMTH), draws)
                           if again else (), strict=True):
             found[i].append(one.script)
-        chosen = _chosen(lm, part, found, rules)
-        out += [_said(script, prompt) for script, prompt in zip(chosen, prompts[low:low + _PART], strict=True)]
-    return out
+        out += _chosen(lm, part, found, rules)
+    return [_said(script, prompt) for script, prompt in zip(out, prompts, strict=True)]
 
 
 def _said(script: Script, prompt: str) -> Script:

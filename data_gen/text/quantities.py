@@ -15,7 +15,7 @@ from itertools import pairwise
 from ...face.facs.script import SLOTS, mark
 from ..wording import numbers as n
 from ..wording.numbers import number
-from ..wording.speech import speeches, syllables
+from ..wording.speech import QUOTE, speeches, syllables
 
 FRAMES_PER_SECOND = 25.0
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
@@ -288,7 +288,7 @@ class _Finder:
 @lru_cache(maxsize=1024)
 def find_spans(text: str) -> tuple[Span, ...]:
     """The quantities of a text, in its order; also those beyond the number of marks."""
-    return tuple(_Finder(text).find()) if n.ANY.search(text) or speeches(text) else ()
+    return tuple(_Finder(text).find()) if n.ANY.search(text) or QUOTE.search(text) else ()
 
 
 def find_quantities(text: str) -> Marked:

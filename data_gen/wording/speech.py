@@ -12,7 +12,7 @@ from .. import text as texts
 from ..tables import read_table
 from .numbers import ONES, TENS
 
-_QUOTE = re.compile(r"\"[^\"\n]{1,400}\"|“[^”\n]{1,400}”|(?<!\w)['‘](?=\S)[^\"\n]{1,400}?(?<=\S)['’](?!\w)")
+QUOTE = re.compile(r"\"[^\"\n]{1,400}\"|“[^”\n]{1,400}”|(?<!\w)['‘](?=\S)[^\"\n]{1,400}?(?<=\S)['’](?!\w)")
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -25,9 +25,12 @@ class _Tables:
 _TABLES = read_table(texts.__name__, "words/speech.yaml", _Tables)
 _SAYS = re.compile(rf"\b(?:{'|'.join(_TABLES.beginnings)}|(?:{'|'.join(_TABLES.words)})\b)", re.IGNORECASE)
 
+_NAMES = {v: w for table in (TENS, ONES) for w, v in reversed(table.items())}
+"""Numbers up to 90 -> their words; of several spellings the first, which is the right one."""
+
 
 def syllables(text: str) -> int:
-    """The number of syllables of English words, by their groups of vowels; of digits as they are read one by one."""
+    """The number of syllables of English words, by their groups of vowels; of numbers as they are read aloud."""
     total = sum(_digits(d) for d in re.findall(r"\d+", text))
     plain = "".join(c for c in unicodedata.normalize("NFD", text.lower().replace("é", "ay")) if not unicodedata.combining(c))
     for word in re.findall(r"[a-z]+(?:['’][a-z]+)?", plain):
@@ -51,8 +54,7 @@ def _digits(number: str) -> int:
     value = int(number)
     if len(number) > 2 or number[0] == "0":
         return sum(2 if d in "07" else 1 for d in number)
-    names = {v: w for w, v in reversed(ONES.items())} | {v: w for w, v in TENS.items() if w != "fourty"}
-    return sum(syllables(names[v]) for v in ((value,) if value < 20 else (value - value % 10, value % 10)) if v or value == 0)
+    return sum(syllables(_NAMES[v]) for v in ((value,) if value < 20 else (value - value % 10, value % 10)) if v or value == 0)
 
 
 def speeches(text: str) -> list[tuple[int, int]]:
@@ -61,8 +63,8 @@ def speeches(text: str) -> list[tuple[int, int]]:
     A quotation is speech where the text has a word of speech outside of it, and where it ends as a sentence does;
     other words in quotation marks may be what the face should do.
     """
-    quotes = list(_QUOTE.finditer(text))
-    speaks = bool(quotes and _SAYS.search(_QUOTE.sub("", text)))
+    quotes = list(QUOTE.finditer(text))
+    speaks = bool(quotes and _SAYS.search(QUOTE.sub("", text)))
     out = []
     for m in quotes:
         if speaks or m[0][-2] in ".,!?…-":

@@ -8,7 +8,6 @@ side, and a strength of 1 (slight), 2 (clear) or 3 (strong).
 
 from __future__ import annotations
 
-from dataclasses import field
 from importlib.resources import files
 from typing import Annotated, Literal
 
@@ -71,7 +70,7 @@ class AnnotatedClip:
     emotion: tuple[tuple[str, float, float], ...] = ()
     """What the whole face shows, with its seconds, where it is plain."""
     notes: str = ""
-    name: str = field(default="")
+    name: str = ""
 
     @property
     def first(self) -> Pass:

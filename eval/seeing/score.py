@@ -54,6 +54,11 @@ class Score:
         """Median distance of the onsets, s."""
         return float(np.median(np.abs(self.onsets))) if self.onsets else float("nan")
 
+    @property
+    def side(self) -> float:
+        """Share of the found events whose claim is on their side; nan without any."""
+        return float(np.mean(self.sides)) if self.sides else float("nan")
+
 
 def claims_of(actions: Iterable[MeasuredAction]) -> list[SeenEvent]:
     """Measured actions in the annotations' form; one that is over in no time gets a hundredth of a second."""
