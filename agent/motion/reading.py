@@ -11,6 +11,7 @@ from ...data_gen.reading.rules import RuleReading, read_rules
 from ...data_gen.text.doubts import doubts
 from ...data_gen.text.quantities import Marked, find_quantities
 from ...face.facs.script import Script
+from ...face.facs.script_text import read_script
 from ...llm.generate import MotionLM, Sampling
 from ...llm.script_tokens import Quantities, write
 
@@ -31,7 +32,8 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
         prompts: English texts.
         tries: readings of a text that the model is not sure of or that has doubts (``data_gen/text/doubts.py``),
             beside what exact rules read (``data_gen/reading``); the likeliest with the fewest doubts is taken. 1 takes the
-            model's likeliest reading alone.
+            model's likeliest reading alone. A script line is taken as it is, and signs and
+            numbers without words are read by the rules.
 
     Raises:
         ValueError: a prompt in another language than English, or a model that knows no scripts.
@@ -44,9 +46,11 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
         if not plain(prompt):
             raise ValueError('the prompt has no visible characters; write what the face does, e.g. "She smiles."')
     marked = [find_quantities(plain(p)) for p in prompts]
+    exact = [_without_model(m, p) for m, p in zip(marked, prompts, strict=True)]
+    worded = [m for m, script in zip(marked, exact, strict=True) if script is None]
     out: list[Script] = []
-    for low in range(0, len(marked), _PART):
-        part = marked[low:low + _PART]
+    for low in range(0, len(worded), _PART):
+        part = worded[low:low + _PART]
         texts, values = [m.text for m in part], [Quantities(m.t, m.p, m.c) for m in part]
         likeliest = lm.read(texts, values)
         if tries == 1:
@@ -65,7 +69,20 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
                           if again else (), strict=True):
             found[i].append(one.script)
         out += _chosen(lm, part, found, rules)
-    return [_said(script, prompt) for script, prompt in zip(out, prompts, strict=True)]
+    read = iter(out)
+    return [_said(next(read) if script is None else script, prompt) for script, prompt in zip(exact, prompts, strict=True)]
+
+
+def _without_model(marked: Marked, prompt: str) -> Script | None:
+    """The script of a text that is a script line already, or that has no words; None of any other."""
+    if not any(map(str.isalpha, marked.text)):
+        ruled = read_rules(marked)
+        return Script() if ruled is None else ruled.script
+    try:
+        line = read_script(plain(prompt))
+    except ValueError:
+        return None
+    return line if line.cues or line.never or line.still else None
 
 
 def _said(script: Script, prompt: str) -> Script:

@@ -66,6 +66,16 @@ def test_a_prompt_in_which_nothing_was_found_is_unknown_as_a_whole() -> None:
         assert read_prompts(lm, [ODD], tries)[0] == Script(unknown=(ODD,))  # type: ignore[arg-type]
 
 
+def test_a_script_line_and_signs_need_no_model() -> None:
+    lm = Noting()
+    lines = ["nod x2 fast; with smile held; pause 1 s wink left", "smile\nnever blink", "still"]
+    assert read_prompts(lm, lines) == [read_script(line) for line in lines]  # type: ignore[arg-type]
+    assert read_prompts(lm, ["\U0001f609", "12.5 % 3"])[1] == Script(unknown=("12.5 % 3",))  # type: ignore[arg-type]
+    assert [c.name for c in read_prompts(lm, ["\U0001f609"])[0].cues] == ["wink"] and not lm.asked  # type: ignore[arg-type]
+    read_prompts(lm, ["smile x288"])  # type: ignore[arg-type]
+    assert len(lm.asked) == 1, "a line with a value that is not allowed is a text"
+
+
 def test_more_readings_are_drawn_only_where_the_model_is_not_sure() -> None:
     sure, unsure = Noting(), Noting(-5.0)
     for lm, count in ((sure, 1), (unsure, 6)):
