@@ -67,7 +67,8 @@ def fact_lines(measured: Measurement, start: float = 0.0) -> list[str]:
     lines = []
     for a in measured.actions:
         cycles = f", {a.cycles:g} times" if a.cycles else ""
-        lines.append(f"  {start + a.onset:5.2f} - {start + a.offset:5.2f} s  {a.name:<20s} intensity {a.intensity:.2f} "
+        name = a.name if a.side == "both" or a.name.endswith(f"_{a.side}") else f"{a.name} {a.side}"
+        lines.append(f"  {start + a.onset:5.2f} - {start + a.offset:5.2f} s  {name:<20s} intensity {a.intensity:.2f} "
                      f"({a.value:.1f} {a.unit}{cycles})")
     return lines or ["  nothing: the face stays at rest"]
 

@@ -35,9 +35,7 @@ def performed(made: Performance, clip: FaceSequence, path: Path, seed: int, what
     """Write a performance and say what it shows."""
     clip.save(ready(path))
     failed = [c.sentence for c in made.checks.failed]
-    total = len(made.checks.items)
-    verdict = f"all {total} checks hold" if not failed else f"{len(failed)} of {total} checks fail"
-    lines = [f"{path}: {clip.seconds:.2f} s, {len(clip)} frames: {what} ({verdict})"]
+    lines = [f"{path}: {clip.seconds:.2f} s, {len(clip)} frames: {what} ({made.verdict})"]
     lines += made.lines() if full else [f"  NOT {f}" for f in failed] + [
         f"  I don't know how a face does {words!r}; performed without it" for words in made.script.unknown]
     wrong = "; ".join(failed + [f"unknown: {words}" for words in made.script.unknown])
@@ -82,25 +80,71 @@ def load_script(text: str) -> Script:
         is_file = False
     if not is_file and text != "-" and path.suffix.lower() in (".txt", ".json"):
         raise FileNotFoundError(f"no such script: {text}")
-    if is_file and path.stat().st_size > 1_000_000:
-        raise ValueError(f"{text} has {path.stat().st_size} bytes; a script is text of at most 1 MB")
     if is_file or text == "-":
-        try:
-            text = sys.stdin.read() if text == "-" else path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as err:
-            raise ValueError(f"{path} is not UTF-8 text: {err.reason} at byte {err.start}") from err
+        text = _content(path, 1, "a script")
     return Script.from_json(text) if text.lstrip().startswith("{") else read_script(text)
 
 
-def read(text: str, /, *, model: ModelOptions = MODEL) -> Result:
+def read_prompts(file: str) -> list[str]:
+    """The prompts of a text file, one a line; ``-`` is stdin.
+
+    Raises:
+        FileNotFoundError: nothing there.
+        ValueError: a folder, not text, more than 10 MB, or no prompts.
+    """
+    path = Path(file)
+    if file != "-" and path.is_dir():
+        raise ValueError(f"{path} is a folder; a text file with one prompt a line is needed")
+    if file != "-" and not path.is_file():
+        raise FileNotFoundError(f"no such prompt file: {path}")
+    prompts = [line.strip() for line in _content(path, 10, "a prompt file").splitlines() if line.strip()]
+    if not prompts:
+        raise ValueError(f"{path} holds no prompts; write one a line")
+    if any("\x00" in p for p in prompts):
+        raise ValueError(f"{path} is not a text file (it holds NUL bytes)")
+    return prompts
+
+
+def _content(path: Path, most: int, what: str) -> str:
+    """The text of a file of at most ``most`` MB, or of stdin (``-``)."""
+    if str(path) == "-":
+        return sys.stdin.read()
+    if (size := path.stat().st_size) > most * 1_000_000:
+        raise ValueError(f"{path} has {size} bytes; {what} is text of at most {most} MB")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as err:
+        raise ValueError(f"{path} is not UTF-8 text: {err.reason} at byte {err.start}") from err
+
+
+def given_prompts(text: str | None, file: str | None) -> list[str]:
+    """A single text, or those of a file.
+
+    Raises:
+        ValueError: neither or both are given; see also ``read_prompts``.
+    """
+    if (text is None) == (file is None):
+        raise ValueError('give either a text ("She smiles.") or --file PROMPTS.txt')
+    return [text] if text is not None else read_prompts(str(file))
+
+
+def read(text: str | None = None, /, *, file: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+         strict: bool = False, model: ModelOptions = MODEL) -> Iterator[Result]:
     """Words to a script: what facelm understands a text to ask for.
 
     Args:
         text: What the face does.
+        file: Prompts, one a line, "-" for stdin; each is then printed above its script.
+        strict: Fail where something is unknown.
     """
-    asked = GenerateRequest.of([text])
-    found = load_agent(model).read(asked.prompts[0])
-    return Result({"prompt": text, "line": write_script(found), "script": found.to_dict()}, write_script(found, "\n"))
+    asked = GenerateRequest.of(given_prompts(text, file))
+    agent = load_agent(model)
+    for prompt in asked.prompts:
+        found = agent.read(prompt)
+        lines = write_script(found, "\n")
+        wrong = "; ".join(f"unknown: {words}" for words in found.unknown)
+        yield Result({"prompt": prompt, "line": write_script(found), "script": found.to_dict(), "ok": not wrong},
+                     lines if file is None else f"# {prompt}\n{lines}\n", error=wrong if strict else "")
 
 
 def check(clip: str, script: ScriptText, /, *, head: str | None = None, strict: bool = False) -> Result:
@@ -125,10 +169,13 @@ def check(clip: str, script: ScriptText, /, *, head: str | None = None, strict: 
 
 def actions() -> Result:
     """Everything that a script can name."""
-    from ..face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, NAMES, PAIRED
+    from ..face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, GROUPS, NAMES, PAIRED
 
     kinds = {"actions": [n for n in NAMES if n in ACTION or n in DIRECTIONS], "emotions": list(EMOTIONS),
              "behaviours": list(BEHAVIOUR), "feelings": list(FEELING)}
-    sided = sorted(PAIRED | DIRECTIONS)
+    more = {"with left or right": sorted(PAIRED | DIRECTIONS), "after never, beside every name": sorted(GROUPS),
+            "of the whole clip": ["still", "8 s"]}
     text = [f"{kind} ({len(names)}):\n  {', '.join(names)}" for kind, names in kinds.items()]
-    return Result({**kinds, "sided": sided}, "\n".join([*text, f"with left or right:\n  {', '.join(sided)}"]))
+    text += [f"{where}:\n  {', '.join(names)}" for where, names in more.items()]
+    sided, never, _ = more.values()
+    return Result({**kinds, "sided": sided, "never": never}, "\n".join(text))

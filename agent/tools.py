@@ -10,7 +10,6 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -50,7 +49,7 @@ from .requests import (
     ready,
     transition_request,
 )
-from .script_tools import about, performed
+from .script_tools import about, given_prompts, performed
 
 if TYPE_CHECKING:
     from .chat import ChatSession
@@ -107,11 +106,9 @@ def generate(text: str | None = None, /, *, out: Out, file: Annotated[str | None
         script: Print the script that the text was read as, with its checks.
         strict: Fail where the clip does not show everything that was asked.
     """
-    if (text is None) == (file is None):
-        raise ValueError('give either a text ("She smiles.") or --file PROMPTS.txt')
+    prompts = given_prompts(text, file)
     if count < 1:
         raise ValueError(f"--count is {count}; allowed: 1 and more")
-    prompts = read_prompts(file) if text is None else [text]  # type: ignore[arg-type]
     asked = GenerateRequest.of([p for p in prompts for _ in range(count)], seconds, sampling)
     extra = copies.paths()
     if file is not None:
@@ -128,33 +125,6 @@ def generate(text: str | None = None, /, *, out: Out, file: Annotated[str | None
         yield performed(made[i], clip, path, sampling.seed + i, prompt, script, strict)
     for path in extra:
         yield draw(clips[0], path, title=prompts[0], head=target, progress=progress)
-
-
-def read_prompts(file: str) -> list[str]:
-    """The prompts of a text file, one a line; ``-`` is stdin.
-
-    Raises:
-        FileNotFoundError: nothing there.
-        ValueError: a folder, not text, more than 10 MB, or no prompts.
-    """
-    path = Path(file)
-    if file != "-":
-        if path.is_dir():
-            raise ValueError(f"{path} is a folder; a text file with one prompt a line is needed")
-        if not path.is_file():
-            raise FileNotFoundError(f"no such prompt file: {path}")
-        if path.stat().st_size > 10_000_000:
-            raise ValueError(f"{path} has {path.stat().st_size} bytes; a prompt file is text of at most 10 MB, one prompt a line")
-    try:
-        text = sys.stdin.read() if file == "-" else path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as err:
-        raise ValueError(f"{path} is not UTF-8 text: {err.reason} at byte {err.start}") from err
-    prompts = [line.strip() for line in text.splitlines() if line.strip()]
-    if not prompts:
-        raise ValueError(f"{path} holds no prompts; write one a line")
-    if any("\x00" in p for p in prompts):
-        raise ValueError(f"{path} is not a text file (it holds NUL bytes)")
-    return prompts
 
 
 def transition(instruction: str, /, *, out: Out, start: StartOptions = START, seconds: float | None = None,

@@ -47,6 +47,18 @@ class Performance:
     """The words that were read as the script, if there were any."""
 
     @property
+    def ok(self) -> bool:
+        """Whether everything that was asked for is known and there, and nothing else."""
+        return self.checks.ok and not self.script.unknown
+
+    @property
+    def verdict(self) -> str:
+        """How many checks hold, and how much was not understood."""
+        total, failed, unknown = len(self.checks.items), len(self.checks.failed), len(self.script.unknown)
+        held = f"{failed} of {total} checks fail" if failed else f"all {total} checks hold"
+        return held + f", but {unknown} {'part is' if unknown == 1 else 'parts are'} unknown" * bool(unknown)
+
+    @property
     def shares(self) -> dict[str, float]:
         """Share of the cues that each performed."""
         return {by: sum(b == by for b in self.by) / len(self.by) for by in _WORST} if self.by else {}
@@ -54,7 +66,7 @@ class Performance:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         words = {"prompt": self.text} if self.text else {}
-        return {**words, "script": self.script.to_dict(), "line": write_script(self.script),
+        return {**words, "ok": self.ok, "script": self.script.to_dict(), "line": write_script(self.script),
                 "by": list(self.by), "checks": self.checks.to_dict()}
 
     def lines(self) -> list[str]:
@@ -65,8 +77,7 @@ class Performance:
             out.append(f"  {'ok ' if not bad else 'NOT'} {write_cue(cue, i == 0)} [{self.by[i]}]")
             out += [f"        {b}" for b in bad]
         out += [f"  NOT {c.sentence}" for c in self.checks.failed if c.cue is None]
-        if self.checks.ok:
-            out.append(f"checked:     all {len(self.checks.items)} checks hold")
+        out.append(f"checked:     {self.verdict}")
         return out + [f"note:        I don't know how a face does {w!r}; performed without it" for w in self.script.unknown]
 
 

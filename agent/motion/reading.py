@@ -19,8 +19,8 @@ TRIES = 6
 _PART = 32
 _SURE = -0.7
 """Nats: a reading likelier than one half in all, with no doubts, is taken at once."""
-_WARMTH, _DOUBT = 0.8, 1.5
-"""Temperature of further readings, and nats that a doubt weighs."""
+_WARMTH, _DOUBT, _UNTOLD = 0.8, 1.5, 4.0
+"""Temperature of further readings, nats that a doubt weighs, and doubts of a reading that does what it should say is unknown."""
 _RULED, _UNSAID = 4.0, -6.0
 """Nats in favour of what rules read, where they explain all of a text; nats of a reading that the model has no tokens for."""
 
@@ -32,8 +32,8 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
         prompts: English texts.
         tries: readings of a text that the model is not sure of or that has doubts (``data_gen/text/doubts.py``),
             beside what exact rules read (``data_gen/reading``); the likeliest with the fewest doubts is taken. 1 takes the
-            model's likeliest reading alone. A script line is taken as it is, and signs and
-            numbers without words are read by the rules.
+            model's likeliest reading alone. A script line is taken as it is, and FACS codes
+            and signs without words are read by the rules.
 
     Raises:
         ValueError: a prompt in another language than English, or a model that knows no scripts.
@@ -62,7 +62,8 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
             if ruled is not None:
                 several.insert(0, ruled.script)
         agreed = [ruled is not None and ruled.script == r.script for ruled, r in zip(rules, likeliest, strict=True)]
-        unsure = [i for i, r in enumerate(likeliest) if not agreed[i] and (r.nats < _SURE or doubts(part[i], r.script))]
+        unsure = [i for i, r in enumerate(likeliest)
+                  if not agreed[i] and (r.nats < _SURE or _doubts(part[i], r.script, rules[i]))]
         again = [i for i in unsure for _ in range(tries - 1)]
         draws = [k for _ in unsure for k in range(tries - 1)]  # a prompt is read as if alone
         for i, one in zip(again, lm.read([texts[i] for i in again], [values[i] for i in again], Sampling(_WARMTH), draws)
@@ -74,9 +75,11 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
 
 
 def _without_model(marked: Marked, prompt: str) -> Script | None:
-    """The script of a text that is a script line already, or that has no words; None of any other."""
+    """The script of a text that is a script line already, or that has FACS codes or no words; None of any other."""
+    ruled = read_rules(marked)
+    if ruled is not None and ruled.coded:
+        return ruled.script
     if not any(map(str.isalpha, marked.text)):
-        ruled = read_rules(marked)
         return Script() if ruled is None else ruled.script
     try:
         line = read_script(plain(prompt))
@@ -90,6 +93,13 @@ def _said(script: Script, prompt: str) -> Script:
     return replace(script, unknown=(shortened(" ".join(plain(prompt).split())),)) if script == Script() else script
 
 
+def _doubts(text: Marked, script: Script, ruled: RuleReading | None) -> float:
+    """Doubts of a reading; it should say unknown of what the rules know that a face has not."""
+    said = " ".join(script.unknown).lower()
+    missed = sum(not any(w in said for w in words.split()) for words in (ruled.script.unknown if ruled else ()))
+    return doubts(text, script) + _UNTOLD * missed
+
+
 def _chosen(lm: MotionLM, texts: Sequence[Marked], found: Sequence[Sequence[Script]],
             rules: Sequence[RuleReading | None]) -> list[Script]:
     """Of several readings of each text the likeliest, as far as the text itself leaves no doubts of it."""
@@ -101,9 +111,9 @@ def _chosen(lm: MotionLM, texts: Sequence[Marked], found: Sequence[Sequence[Scri
             items.append(write(script, Quantities(texts[i].t, texts[i].p, texts[i].c)))
             able.append((i, script))
         except ValueError:  # a rule's own number, of which the model knows no mark
-            scored.setdefault(i, []).append((_UNSAID - _DOUBT * doubts(texts[i], script), script))
+            scored.setdefault(i, []).append((_UNSAID - _DOUBT * _doubts(texts[i], script, rules[i]), script))
     for (i, script), nats in zip(able, lm.likelihoods([texts[i].text for i, _ in able], items), strict=True):
-        scored.setdefault(i, []).append((float(nats) - _DOUBT * doubts(texts[i], script), script))
+        scored.setdefault(i, []).append((float(nats) - _DOUBT * _doubts(texts[i], script, rules[i]), script))
     out = []
     for i in range(len(found)):
         ruled = rules[i]

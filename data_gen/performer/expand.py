@@ -30,6 +30,8 @@ from .items import CYCLES, FULL, Item, Items, eased, faster, fitted, longer, nat
 
 _USUAL = {"action": 0.7, "emotion": 0.8}
 """Strength of a cue that doesn't say."""
+_SUNG = 0.12
+"""Most seconds that one of several sung or shouted syllables is held, and rests."""
 _BETWEEN = 0.56
 """Rest between repetitions of an emotion, feeling or behaviour, s."""
 
@@ -114,9 +116,25 @@ def _part(rng: np.random.Generator, part: Part, side: Side, whole: float, withou
 
 def _behaviour(rng: np.random.Generator, cue: Cue, chosen: Side, without: Banned) -> Items:
     whole = cue.strength or USUAL_STRENGTH
-    parts = [item for part in BEHAVIOUR[cue.name].parts for item in _part(rng, part, chosen, whole, without)]
+    behaviour = BEHAVIOUR[cue.name]
+    parts = [item for part in behaviour.parts for item in _part(rng, part, chosen, whole, without)]
     first = min((item.at for item in parts), default=0.0)
-    return tuple(replace(item, at=item.at - first) for item in parts)
+    items = tuple(replace(item, at=item.at - first) for item in parts)
+    if not behaviour.counted or cue.count is None:
+        return items
+    usual = {item.name: item.count for item in items}[behaviour.counted]
+    counted = tuple(_counted(item, cue.count) for item in items if item.name == behaviour.counted)
+    others = tuple(item for item in items if item.name != behaviour.counted)
+    more = span(counted) - span(tuple(i for i in items if i.name == behaviour.counted))
+    return (*(longer(others, more) if cue.count > usual else others), *counted)
+
+
+def _counted(item: Item, count: int) -> Item:
+    """The part so often; a word or two is said clearly, since two small openings of the jaw would be none."""
+    if item.period:
+        return replace(item, count=count, strength=1.0 if count <= 2 else item.strength)
+    brief = min(item.hold / 2, _SUNG)
+    return replace(item, count=count, hold=brief, rest=brief) if count > 1 else replace(item, count=1)
 
 
 # -- cues ------------------------------------------------------------------------------------
@@ -200,7 +218,8 @@ def expand(index: int, cue: Cue, rng: np.random.Generator, rather_without: Banne
     copies: list[Items] = []
     # of what may go to either side all repetitions go to the same one
     chosen: Side = cue.side if cue.side != "both" else ("left", "right")[int(rng.integers(2))]
-    for _ in range(1 if cue.kind == "action" else max(count, 1)):
+    once = cue.kind == "action" or cue.kind == "behaviour" and BEHAVIOUR[cue.name].counted
+    for _ in range(1 if once else max(count, 1)):
         if cue.kind in ("action", "emotion"):
             # one word is said clearly: two small openings of the jaw would be none
             whole = cue.name == "eye_close" or cue.name == "talking" and count in (1, 2)

@@ -36,6 +36,8 @@ class RuleReading:
 
     script: Script
     explained: float
+    coded: bool = False
+    """Whether all that is done is said in FACS codes, which leave nothing to guess."""
 
 
 class _Reader:
@@ -155,6 +157,8 @@ class _Reader:
                     clause.acts[-1].fields["count"] = tags["quote"].value
                 else:
                     clause.acts.append(Act(Cue("talking"), at, fields={"count": tags["quote"].value}))
+            elif "absent" in tags:
+                self.unknown.append(unit.text)
             elif "not" in tags and "cue" not in tags:
                 negated = True
             elif "only" in tags and "cue" not in tags:
@@ -406,4 +410,6 @@ def read_rules(marked: Marked) -> RuleReading | None:
     if script is None:
         return None
     explained = 1 - reader.unexplained / max(1, reader.content)
-    return RuleReading(script, round(explained, 3)) if explained >= LEAST else None
+    doing = [u for u in reader.found if {"cue", "part", "move", "sided", "not", "absent"} & u.tags.keys()]
+    coded = explained == 1.0 and bool(doing) and all("code" in u.tags for u in doing)
+    return RuleReading(script, round(explained, 3), coded) if explained >= LEAST else None

@@ -266,7 +266,7 @@ def _units(tokens: list[_Token], sides: dict[int, str], marked: Marked, said: li
             yield Unit(at, at + 1, {"cue": Tag("cue", read_script(RULES.emoji[token.text]).cues, True)}, token.text)
         elif token.kind == "au":
             cues = _codes(token.text)
-            yield Unit(at, at + 1, {"cue": Tag("cue", cues)} if cues else {}, token.text)
+            yield Unit(at, at + 1, {"cue": Tag("cue", cues), "code": Tag("code")} if cues else {}, token.text)
         elif token.kind == "mark":
             yield Unit(at, at + 1, _quantity(ord(token.text), marked, said), token.text)
         elif token.kind == "point":

@@ -41,7 +41,7 @@ class _Rules:
     wait: Words
     beat: Words
     long_pause: Words
-    bodies: Words
+    absent: Words
     stop: Words
     emoji: dict[str, str]
 
@@ -244,6 +244,7 @@ def _all() -> Iterator[tuple[str, Tag]]:
         ("beat", RULES.beat, BRIEF),
         ("beat", RULES.long_pause, LONG),
         ("together", RULES.together, None),
+        ("absent", RULES.absent, None),
     )
     for kind, words, seconds in others:
         for word in words:
@@ -256,7 +257,7 @@ def tree() -> Node:
     """All phrases by their stems; a phrase may have one tag of each kind."""
     root = Node()
     for phrase, tag in _all():
-        found = _stems(phrase, tag.kind == "felt", tag.kind not in ("cue", "sided", "part", "move"))
+        found = _stems(phrase, tag.kind == "felt", tag.kind not in ("cue", "sided", "part", "move", "absent"))
         tag = Tag("cue", tag.value, tag.state) if tag.kind == "felt" else tag
         if not found:
             continue

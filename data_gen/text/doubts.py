@@ -21,6 +21,8 @@ _NOT_A_SIDE = re.compile(r"\bright (?:away|now|after|before|at|then|on|out|up|do
 _NEGATION = re.compile(r"\b(?:no|not|never|none|nothing|without|neither|nor|cannot|instead|minus|zero|stop|avoid|refrain)\b"
                        r"|\bfree of\b|n['’]?t\b", re.IGNORECASE)
 _ONLY = re.compile(r"\b(?:only|just|still|motionless|nothing else|frozen|otherwise|alone|rest of)\b", re.IGNORECASE)
+_REST = re.compile(r"\b(?:rest(?: of \w+ (?:face|head))?|everything else|all else)(?: \w+)? (?:still|motionless)\b"
+                   r"|\bnothing else\b", re.IGNORECASE)
 _KEPT = re.compile(r"\b(?:keep\w*|hold\w*|closed|open)\b", re.IGNORECASE)
 _ONE_SIDED = re.compile(r"\b(?:one|wink\w*|single|lopsided|crooked|side\w*|tilt\w*|cock\w*|au\d*|an?)\b", re.IGNORECASE)
 _OTHER_VIEW = re.compile(r"viewer|camera|screen|stage|audience|picture|image|frame|other|opposite|same|both|house", re.IGNORECASE)
@@ -92,6 +94,7 @@ def doubts(text: Marked, script: Script) -> float:
         total += 0.5
     if script.still and not _ONLY.search(text.text) and not negated:
         total += 1.0
+    total += 4.0 * bool(_REST.search(text.text) and not script.still)
     total += _numbers(text, script) + _repeats(text, script)
     named = {c.name for c in script.cues} | {n.name for n in script.never} | {c.action for c in script.cues}
     known = _names_of()

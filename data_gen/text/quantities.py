@@ -18,6 +18,8 @@ from ..wording.numbers import number
 from ..wording.speech import QUOTE, speeches, syllables
 
 FRAMES_PER_SECOND = 25.0
+_REPEATED = 3
+"""How often something is done "every two seconds" where nothing says how long."""
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 
 
@@ -291,13 +293,27 @@ def find_spans(text: str) -> tuple[Span, ...]:
     return tuple(_Finder(text).find()) if n.ANY.search(text) or QUOTE.search(text) else ()
 
 
+def _often(text: str) -> str:
+    """A text with a period as a count: "every 2 s for 8 s" is 4 times for 8 s; without another number it is 3 times."""
+    def period(match: re.Match[str]) -> float:
+        said = (match["n"] or "one").lower()
+        return (0.5 if said.startswith("half") else number(said)) * n.SCALE[match["unit"].lower()]
+
+    if (match := n.EVERY_FOR.search(text)) and (each := period(match)):
+        return f"{text[:match.start()]}{max(round(number(match['whole']) / each), 1)} times {text[match.end():]}"
+    match = n.EVERY.search(text)
+    if match and (each := period(match)) and not _Finder(text[:match.start()] + text[match.end():]).find():
+        return f"{text[:match.start()]}{_REPEATED} times for {_REPEATED * each:g} s{text[match.end():]}"
+    return text
+
+
 def find_quantities(text: str) -> Marked:
     """Replace the quantities of a text by marks, each with its unit ("for 2 seconds" is "for" and one mark).
 
     Args:
         text: what a user typed; private-use characters in it are left out.
     """
-    text = _PRIVATE.sub("", text)
+    text = _often(_PRIVATE.sub("", text))
     values: dict[str, list[float]] = {kind: [] for kind in SLOTS}
     out: list[str] = []
     at = 0

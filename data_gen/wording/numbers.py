@@ -66,6 +66,10 @@ A_UNIT = re.compile(
     rf"\b(?P<article>an?|another|one more|a (?:full|whole|good|solid|long))[ -](?P<unit>second|sec|minute|min|frame"
     rf"|milli-?second|s[a-z]{{3,7}})"
     rf"(?P<tail>{AND_PART})?(?P<own>['’]s)?\b(?!-(?!long|mark))", re.IGNORECASE)
+_PERIOD = rf"\b(?:once )?every (?:(?P<n>{PLAIN}|half an?|half)[ -]?)?(?P<unit>ms|min|s)" \
+    r"(?:illi[ -]?seconds?|utes?|s|ec(?:ond)?s?)?\b"
+EVERY = re.compile(_PERIOD, re.IGNORECASE)
+EVERY_FOR = re.compile(rf"{_PERIOD},? (?=for (?P<whole>{DIGITS}|{WORD})[ -]?s(?:ec(?:ond)?s?)?\b)", re.IGNORECASE)
 TIME_BEFORE = re.compile(r"\b(?:for|after|in|within|wait|waits|waiting|pause|pauses|hold|holds|lasts?|lasting|over|takes?"
                           r"|about|"
                           r"every|till|until|of|by|just|than|around|roughly|almost|nearly|maybe|exactly|with|at)\s+$",

@@ -91,6 +91,8 @@ class Behaviour:
     """Actions and emotions that it may show beyond its parts and what these entail."""
     sided: bool = False
     """Whether it can be done to one side (a part has the side ``any``)."""
+    counted: str = ""
+    """The part that a cue's count counts (syllables of a whisper, openings of a shout); empty where it counts whole rounds."""
 
 
 @dataclass(frozen=True, config=SETTINGS)

@@ -240,7 +240,7 @@ def test_agreement_is_of_what_is_measured(head: HeadModel) -> None:
 @needs_tokenizer
 def test_the_demo_writes_four_files_and_says_what_was_asked_and_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "load_agent", lambda model: scripted_agent())
-    done = tools.demo("nod", out=str(tmp_path / "demo"))
+    done = tools.demo("a nod", out=str(tmp_path / "demo"))
     assert sorted(p.name for p in (tmp_path / "demo").iterdir()) == ["clip.glb", "clip.mp4", "clip.npz", "sheet.png"]
-    assert done.facts["prompt"] == "nod" and done.facts["line"] == "nod x2" and done.facts["checks"]["ok"]
+    assert done.facts["prompt"] == "a nod" and done.facts["line"] == "nod x2" and done.facts["checks"]["ok"]
     assert "nod x2" in done.text and "Nods twice." in done.text

@@ -147,3 +147,14 @@ def test_any_text_is_read_as_something_valid() -> None:
              *("".join(chr(int(c)) for c in rng.integers(32, 0x2FF, 40)) for _ in range(5))]
     for script in read_prompts(lm, texts, tries=2):
         assert Script.from_json(script.to_json()) == script
+
+
+def test_facs_codes_need_no_model() -> None:
+    lm = Noting()
+    assert read_prompts(lm, ["AU 4, then AU12 strong"])[0] == read_script(  # type: ignore[arg-type]
+        "brow_lower; smile strong") and not lm.asked
+
+
+def test_what_this_face_has_not_is_unknown_whatever_the_model_reads() -> None:
+    lm = Noting()  # it reads a smile
+    assert read_prompts(lm, ["She flares her nostrils."])[0] == Script(unknown=("flares her nostrils",))  # type: ignore[arg-type]

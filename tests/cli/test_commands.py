@@ -78,10 +78,10 @@ def test_render_writes_what_the_suffix_says(run: Callable[..., str], clips: list
 
 @needs_tokenizer
 def test_generate_and_describe(run: Callable[..., str], performing: None, tmp_path: Path) -> None:
-    assert "a.npz: 2.40 s, 60 frames: smile (all 3 checks hold)" in run("generate", "smile", "-o", "a.npz", "--seconds", 2.4,
+    assert "a.npz: 2.40 s, 60 frames: a smile (all 3 checks hold)" in run("generate", "a smile", "-o", "a.npz", "--seconds", 2.4,
                                                                         "--glb", "a.glb")
     assert len(FaceSequence.load(tmp_path / "a.npz")) == 60 and (tmp_path / "a.glb").is_file()
-    run("generate", "smile", "-o", "b.NPZ", "--seconds", 2.4, "--count", 2)
+    run("generate", "a smile", "-o", "b.NPZ", "--seconds", 2.4, "--count", 2)
     (tmp_path / "p.txt").write_bytes(b"\xef\xbb\xbfnod\r\n\r\nturn right\n")
     out = run("generate", "--file", "p.txt", "-o", "many/of")
     assert [line.rpartition(": ")[2].partition(" (")[0] for line in out.splitlines()] == ["nod", "turn right"]
@@ -102,7 +102,7 @@ def test_generate_and_describe(run: Callable[..., str], performing: None, tmp_pa
 def test_what_was_read_and_what_is_missing_is_said(run: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
                                                    capsys: pytest.CaptureFixture[str]) -> None:
     use(monkeypatch, scripted_agent())
-    lines = run("generate", "nod", "-o", "a.npz", "--script", "--no-idle").splitlines()
+    lines = run("generate", "a nod", "-o", "a.npz", "--script", "--no-idle").splitlines()
     assert lines[1] == "script:      nod x2" and "  ok  nod x2 [model]" in lines
     out = run("generate", "moonwalk", "-o", "c.npz", "--no-idle")
     assert "I don't know how a face does 'moonwalk'" in out
@@ -117,8 +117,8 @@ def test_what_was_read_and_what_is_missing_is_said(run: Callable[..., str], monk
 def test_scripts_are_read_performed_and_checked(run: Callable[..., str], performing: None, tmp_path: Path,
                                                 capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("read", "nod slowly turn left") == "nod slow\nturn left\n"
-    facts = json.loads(run("read", "nod", "--json"))
-    assert facts == {"prompt": "nod", "line": "nod x2", "script": {"cues": [{"name": "nod", "count": 2}]}}
+    facts = json.loads(run("read", "a nod", "--json"))
+    assert facts == {"prompt": "a nod", "line": "nod x2", "script": {"cues": [{"name": "nod", "count": 2}]}, "ok": True}
     (tmp_path / "s.txt").write_text("mouth_open   # wide\nnod x2\n")
     lines = run("perform", "s.txt", "-o", "a.npz", "--no-idle").splitlines()
     assert lines[0].startswith("a.npz: ") and ": mouth_open; nod x2 (all " in lines[0] and "  ok  mouth_open [model]" in lines
@@ -156,7 +156,7 @@ def test_a_performance_that_fails_its_checks_says_so(capsys: pytest.CaptureFixtu
 
 def test_all_that_can_be_named_is_listed(run: Callable[..., str]) -> None:
     facts = json.loads(run("actions", "--json"))
-    assert {"actions", "emotions", "behaviours", "feelings", "sided"} == set(facts) and len(facts["emotions"]) == 8
+    assert {"actions", "emotions", "behaviours", "feelings", "sided", "never"} == set(facts) and len(facts["emotions"]) == 8
     assert {"smile", "turn"} <= set(facts["sided"]) and "laugh" in facts["behaviours"]
     assert all(name in run("actions") for name in ("tongue_out", "yawn", "bittersweet"))
 
@@ -221,10 +221,10 @@ def test_missing_folders_are_made_and_what_is_replaced_is_said(clips: list[FaceS
 
 @needs_tokenizer
 def test_the_prompts_may_come_from_stdin(run: Callable[..., str], performing: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("nod\n\nsmile\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a nod\n\na smile\n"))
     out = run("generate", "--file", "-", "-o", "d", "--seconds", 2, "--json")
     facts = [json.loads(line) for line in out.splitlines()]
-    assert [f["prompt"] for f in facts] == ["nod", "smile"] and facts[1]["clip"] == "d/0001.npz" and facts[0]["frames"] == 50
+    assert [f["prompt"] for f in facts] == ["a nod", "a smile"] and facts[1]["clip"] == "d/0001.npz" and facts[0]["frames"] == 50
     assert [f["line"] for f in facts] == ["2 s; nod x2", "2 s; mouth_open"] and all(f["checks"] for f in facts)
 
 

@@ -26,7 +26,7 @@ from facelm.tokenizer.codec import FaceTokenizer
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights/tokenizer"
 needs_tokenizer = pytest.mark.skipif(not (WEIGHTS / "config.json").is_file(), reason="needs the released tokenizer")
 
-LINES = {"smile": "mouth_open", "nod": "nod x2", "frown": "brow_lower", "turn right": "turn right",
+LINES = {"smile": "mouth_open", "a nod": "nod x2", "a smile": "mouth_open", "frown": "brow_lower", "turn right": "turn right",
          "moonwalk": "nod; unknown moonwalk", "nod slowly turn left": "nod slow; turn left", "stay still": "mouth_open; still"}
 """Lines whose tokens show what they say: the released tokenizer keeps it, and the first plan is taken."""
 LIKELIEST = Sampling(0.0)

@@ -45,3 +45,14 @@ def test_a_behaviour_is_done_to_the_side_that_is_said(name: str, side: str, head
 @pytest.mark.parametrize("name", ["sneeze", "yawn", "eye_roll", "double_take", "jealous", "pleading"])
 def test_a_smile_is_no_other_behaviour_or_feeling(name: str, head: HeadModel) -> None:
     assert not checked(Cue("smile"), head, 1, asked=Script((Cue(name),))).ok
+
+
+@pytest.mark.parametrize("name", [name for name, b in BEHAVIOUR.items() if b.counted])
+@pytest.mark.parametrize("count", [1, 2, 5, 15])
+def test_a_count_of_something_with_a_voice_is_its_syllables(name: str, count: int, head: HeadModel) -> None:
+    cue = Cue(name, count=count)
+    for seed in (3, 4):
+        found = checked(cue, head, seed)
+        assert found.ok, [c.sentence for c in found.failed]
+        assert lay_out(Script((cue,)), seed).seconds < 3.5 + 0.8 * count
+    assert not checked(Cue(name, count=5), head, 3, asked=Script((Cue(name, count=12),))).ok

@@ -17,6 +17,9 @@ PLAIN = {
     "She nods slowly, then smiles.": "nod slow; smile",
     "Turn your head to the right for 2 seconds": "turn right for 2 s",
     "look sad": "sadness",
+    "A low intensity smile": "smile slight",
+    "Raise the left brow while keeping the rest still": "brow_raise left; still",
+    "She wiggles her ears and smiles": "smile; unknown wiggles her ears",
 }
 
 

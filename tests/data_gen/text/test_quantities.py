@@ -107,3 +107,12 @@ def test_every_quantity_is_used_once() -> None:
     marks = [c for c in found.text if c in NAMES]
     assert len(marks) == len(set(marks)) == len(found.t) + len(found.p) + len(found.c)
     assert found.t == (2.0, 4.5, 0.5, 1.0)
+
+
+@pytest.mark.parametrize(("text", "counts", "times"), [
+    ("Blinks every 4 seconds for 12 seconds", (3,), (12.0,)), ("he nods every two seconds", (3,), (6.0,)),
+    ("blink once every second", (3,), (3.0,)), ("nod every half second for 3 s", (6,), (3.0,)),
+    ("nod every 2 s in an 8 s clip", (), (2.0, 8.0))])
+def test_a_period_is_a_count(text: str, counts: tuple[int, ...], times: tuple[float, ...]) -> None:
+    found = find_quantities(text)
+    assert (found.c, found.t) == (counts, times)

@@ -210,7 +210,7 @@ def test_one_behaviour_seldom_passes_for_another() -> None:
     ("lopsided_grin right", "lopsided_grin left", "side"),
     ("smug medium", "smug 40%", "strength"),
     ("side_eye x2", "side_eye x3", "count"),
-    ("mouth_words x3", "mouth_words x4", "count"),
+    ("mouth_words x3", "mouth_words x6", "count"),
     ("brow_raise left 40%; with brow_raise right strong", "brow_raise left strong; with brow_raise right 40%", "strength"),
     ("smile; neutral for 2 s; nod x2", "smile; neutral for 4 s; nod x2", "duration"),
 ])
