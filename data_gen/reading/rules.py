@@ -157,6 +157,11 @@ class _Reader:
                     clause.acts[-1].fields["count"] = tags["quote"].value
                 else:
                     clause.acts.append(Act(Cue("talking"), at, fields={"count": tags["quote"].value}))
+            elif "whole" in tags:
+                whole: Script = tags["whole"].value  # type: ignore[assignment]
+                self.never += whole.never
+                self.still |= whole.still
+                clause.acts += [Act(cue, at) for cue in whole.cues]
             elif "absent" in tags:
                 self.unknown.append(unit.text)
             elif "not" in tags and "cue" not in tags:

@@ -48,6 +48,7 @@ class _Rules:
 
 RULES = read_table(__package__, "words.yaml", _Rules)
 PHRASES: dict[str, Words] = read_table(__package__, "phrases.yaml", dict[str, Words])
+IDIOMS: dict[str, Words] = read_table(__package__, "idioms.yaml", dict[str, Words])
 SKIPPED = frozenset(
     [
         "a",
@@ -77,6 +78,19 @@ SKIPPED = frozenset(
 EXACT = "="
 """Before a word that is found in this form only."""
 _IRREGULAR = {
+    "lost": "lose",
+    "saw": "see",
+    "seen": "see",
+    "flew": "fly",
+    "wore": "wear",
+    "took": "take",
+    "made": "make",
+    "got": "get",
+    "caught": "catch",
+    "swept": "sweep",
+    "dug": "dig",
+    "spat": "spit",
+    "bore": "bear",
     "shut": "shut",
     "shook": "shake",
     "shaken": "shake",
@@ -178,14 +192,14 @@ def _stems(phrase: str, felt_: bool = False, whole: bool = False) -> list[str]:
 
 def _own() -> Iterator[tuple[str, Tag]]:
     """Phrases of the tables of names: the first of two that are the same counts."""
-    for said, words in (*RULES.phrases.items(), *PHRASES.items()):
+    for said, words in (*RULES.phrases.items(), *PHRASES.items(), *IDIOMS.items()):
         name, _, rest = said.partition(" ")
         if name in DIRECTIONS and "left" not in rest:
             yield from ((phrase, Tag("sided", name)) for phrase in words)
             continue
-        cues = read_script(said).cues
-        for phrase in words:
-            yield phrase, Tag("cue", cues)
+        script = read_script(said)
+        tag = Tag("whole", script) if script.never or script.still else Tag("cue", script.cues)
+        yield from ((phrase, tag) for phrase in words)
     for name, words in RULES.sided.items():
         for phrase in words:
             yield phrase, Tag("sided", name)
@@ -257,7 +271,7 @@ def tree() -> Node:
     """All phrases by their stems; a phrase may have one tag of each kind."""
     root = Node()
     for phrase, tag in _all():
-        found = _stems(phrase, tag.kind == "felt", tag.kind not in ("cue", "sided", "part", "move", "absent"))
+        found = _stems(phrase, tag.kind == "felt", tag.kind not in ("cue", "sided", "part", "move", "absent", "whole"))
         tag = Tag("cue", tag.value, tag.state) if tag.kind == "felt" else tag
         if not found:
             continue

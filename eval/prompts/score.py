@@ -271,7 +271,8 @@ def _shares(rows: Sequence[Scored], ways: Sequence[str]) -> dict[str, Share]:
         last = ways[-1]
         right = [r for r in rows if r.right]
         out["done of read right"] = Share.among([done(r, last) for r in right])
-        out["of these by the model"] = Share.among([set(r.made[last].by) <= {"model"} for r in right if done(r, last)])
+        out["of these by the model"] = Share.among(
+            [set(r.made[last].by) == {"model"} for r in right if done(r, last) and r.made[last].by])
     out["seen as script"] = Share.among([r.seen_same for r in rows if r.seen_same is not None])
     out["seen, done again"] = Share.among([r.seen_right for r in rows if r.seen_right is not None])
     return out
