@@ -11,6 +11,7 @@ from ..common.progress import Progress, silent
 from ..data_gen.text.transition_text import Instruction
 from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
+from ..face.facs.measured import Measurement
 from .intent import question_in, transition_in, without_politeness
 from .media import Loaded, Part, describe_parts, lines, load_motion
 from .pipeline import FaceLM
@@ -106,7 +107,8 @@ class ChatSession:
         if name == "describe":
             return Answer(self._describe())
         if name == "measure":
-            actions = self.agent.measure(self._need_clip()).actions
+            shown = self._at_hand()
+            actions = (shown if isinstance(shown, Measurement) else self.agent.measure(self._need_clip())).actions
             return Answer("\n".join(f"{a.onset:.2f}-{a.offset:.2f} s {a.name} ({a.intensity:.2f})" for a in actions) or "at rest")
         if name == "seconds":
             try:
@@ -133,12 +135,12 @@ class ChatSession:
             raise ValueError(f"/window needs {said}")
         part = parts[int(argument) - 1]
         self.clip, self.part = part.seq, part
-        return Answer(f"{part.label}: {self.agent.describe(part.clip)}")
+        return Answer(f"{part.label}: {self.agent.describe(part.shown)}")
 
-    def _at_hand(self) -> FaceSequence | Normalised:
-        """The clip at hand as the language model reads it."""
+    def _at_hand(self) -> FaceSequence | Normalised | Measurement:
+        """The clip at hand, or what was measured of it."""
         clip = self._need_clip()
-        return self.part.clip if self.part is not None and self.part.seq is clip else clip
+        return self.part.shown if self.part is not None and self.part.seq is clip else clip
 
     def _need_clip(self) -> FaceSequence:
         if self.clip is None:

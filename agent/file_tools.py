@@ -12,7 +12,6 @@ from cyclopts import Parameter
 from ..common.config import parse, read_yaml
 from ..common.progress import Progress, silent
 from ..face.clip.sequence import FaceSequence
-from ..face.facs.measure import Measurement
 from ..face.facs.measure import measure as measure_clip
 from ..face.head.model import HeadModel
 from .options import PICTURES, READING, Out, ReadingOptions, Result, Watch
@@ -43,36 +42,6 @@ def carry(source: HeadModel, target: HeadModel) -> Callable[[FaceSequence], Face
 
 
 # -- clips --------------------------------------------------------------------------------
-def measure(clips: list[str], /, *, reading: ReadingOptions = READING, progress: Watch = silent) -> Iterator[Result]:
-    """The timeline of facial actions, by geometry.
-
-    Args:
-        clips: CLIP.npz, or videos and pictures, which are fitted first.
-    """
-    from .media import read
-
-    head = load_head(reading.head)
-    for path, loaded in [(p, read(p, head, reading.face, progress)) for p in clips]:
-        several = len(loaded.parts) > 1
-        for part in loaded.parts:
-            found = measure_clip(part.seq, head)
-            times = {"start": part.start, "end": part.end} if several else {}
-            where = f", from {part.label}" if several else ""
-            title = f"{path}{where}: {found.seconds:.2f} s at {found.fps:g} fps, mostly {found.emotion.dominant}"
-            yield Result({**found.to_dict(path), **times}, "\n".join([title, *fact_lines(found, part.start)]))
-
-
-def fact_lines(measured: Measurement, start: float = 0.0) -> list[str]:
-    """The measured actions, one readable line each; ``start`` is when the clip begins in its file, s."""
-    lines = []
-    for a in measured.actions:
-        cycles = f", {a.cycles:g} times" if a.cycles else ""
-        name = a.name if a.side == "both" or a.name.endswith(f"_{a.side}") else f"{a.name} {a.side}"
-        lines.append(f"  {start + a.onset:5.2f} - {start + a.offset:5.2f} s  {name:<20s} intensity {a.intensity:.2f} "
-                     f"({a.value:.1f} {a.unit}{cycles})")
-    return lines or ["  nothing: the face stays at rest"]
-
-
 def draw(clip: FaceSequence, path: Path, size: int | None = None, title: str | None = None, head: HeadModel | None = None,
          progress: Progress = silent) -> Result:
     """Render a clip as video, GIF or contact sheet, or export it as GLB, as the suffix says."""

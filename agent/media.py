@@ -14,6 +14,8 @@ from ..common.progress import Progress, silent
 from ..face.clip.normalise import Normalised, PrepareConfig, is_filmed, normalise
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.windows import windows
+from ..face.facs.measure import measure
+from ..face.facs.measured import Measurement
 from ..face.head.model import HeadModel
 from .motion.transition import recent
 from .requests import NOTE
@@ -37,9 +39,9 @@ SHORTEST = 0.5
 class Reader(Protocol):
     """What describes clips and answers questions about them (:class:`facelm.FaceLM`)."""
 
-    def describe_many(self, clips: Sequence[FaceSequence | Normalised], /) -> list[str]: ...
+    def describe_many(self, clips: Sequence[FaceSequence | Normalised | Measurement], /) -> list[str]: ...
 
-    def ask(self, clip: FaceSequence | Normalised, question: str, /) -> str: ...
+    def ask(self, clip: FaceSequence | Normalised | Measurement, question: str, /) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,13 @@ class Part:
     end: float
     clip: FaceSequence | Normalised
     """What was filmed is normalised, once; a clip of parameters is as it was."""
+    facts: Measurement | None = None
+    """What the whole film shows in the window's seconds; None of a clip of parameters."""
+
+    @property
+    def shown(self) -> FaceSequence | Normalised | Measurement:
+        """What descriptions and answers are made from."""
+        return self.facts or self.clip
 
     @property
     def seq(self) -> FaceSequence:
@@ -76,8 +85,12 @@ class Loaded:
     """At least one, in order of time."""
     note: str = ""
     """What was done to the file, in words; empty when nothing was."""
-    filmed: bool = False
-    """Whether it came from a camera."""
+    film: FaceSequence | None = None
+    """What came from a camera, in one piece, as it was fitted."""
+    measured: Measurement | None = None
+    """What that shows, on the film's clock."""
+    fit: FitResult | None = None
+    """The fit, where it was made now."""
 
     @property
     def seq(self) -> FaceSequence:
@@ -111,15 +124,15 @@ def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, pro
     """
     model = head or HeadModel.default()
     if is_clip(path):
-        clip, note = FaceSequence.load(path, model.ref), ""
+        clip, note, fit = FaceSequence.load(path, model.ref), "", None
         if not is_filmed(clip):
             return Loaded((Part(0.0, clip.seconds, clip),))
     else:
         if not Path(path).exists():
             raise FileNotFoundError(f"no such clip, video, picture or folder: {path}")
-        result = fit_file(path, model, progress, face=face)
-        clip, note = result.seq, _about(result)
-    return _windows(clip, note, path)
+        fit = fit_file(path, model, progress, face=face)
+        clip, note = fit.seq, _about(fit)
+    return _windows(clip, note, path, model, fit)
 
 
 def read(path: str, head: HeadModel, face: int | None = None, progress: Progress = silent) -> Loaded:
@@ -201,7 +214,7 @@ def _about(result: FitResult) -> str:
     return note
 
 
-def _windows(clip: FaceSequence, note: str, path: str | os.PathLike[str]) -> Loaded:
+def _windows(clip: FaceSequence, note: str, path: str | os.PathLike[str], head: HeadModel, fit: FitResult | None) -> Loaded:
     config = PrepareConfig()
     longest = WINDOW if clip.seconds > WINDOW + SLACK else WINDOW + SLACK
     found = [(0, 1)] if len(clip) == 1 else [
@@ -210,16 +223,17 @@ def _windows(clip: FaceSequence, note: str, path: str | os.PathLike[str]) -> Loa
         raise ValueError(f"{path}: no stretch of {SHORTEST:g} s shows a face that could be fitted "
                          f"({clip.valid.mean():.0%} of {clip.seconds:.1f} s do); use another recording")
     parts, rests = [], []
+    measured = measure(clip, head, filmed=True)
     for start, stop in found:
         done = normalise(clip.slice(start, stop), config, filmed=True)
-        parts.append(Part(start / clip.fps, stop / clip.fps, done))
+        parts.append(Part(start / clip.fps, stop / clip.fps, done, measured.between(start / clip.fps, stop / clip.fps)))
         rests.append(done.rest_degrees)
     said = _rests(*rests[0][:2])
     if len(clip) > 1 and said:
         note = "; ".join(filter(None, (note, f"the head rests {said}, which is not told as motion")))
     if len(parts) > 1:
         note = "; ".join(filter(None, (note, f"read in {len(parts)} windows")))
-    return Loaded(tuple(parts), note, True)
+    return Loaded(tuple(parts), note, clip, measured, fit)
 
 
 def _rests(pitch: float, yaw: float) -> str:
@@ -233,13 +247,13 @@ def _rests(pitch: float, yaw: float) -> str:
 
 
 def describe_parts(agent: Reader, loaded: Loaded) -> list[str]:
-    """What each window shows, in the model's words."""
-    return agent.describe_many([p.clip for p in loaded.parts])
+    """What each window shows, in words."""
+    return agent.describe_many([p.shown for p in loaded.parts])
 
 
 def ask_parts(agent: Reader, loaded: Loaded, question: str) -> list[str]:
-    """The model's answer for each window; times in an answer are those of the window."""
-    return [agent.ask(p.clip, question) for p in loaded.parts]
+    """The answer for each window; times in an answer are those of the window."""
+    return [agent.ask(p.shown, question) for p in loaded.parts]
 
 
 def lines(loaded: Loaded, texts: list[str]) -> list[str]:

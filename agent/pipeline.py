@@ -12,9 +12,10 @@ import numpy as np
 
 from ..common.progress import Progress, silent
 from ..data_gen.text.transition_text import Instruction
-from ..face.clip.normalise import Normalised, normalise
+from ..face.clip.normalise import Normalised, is_filmed, normalise
 from ..face.clip.sequence import FaceSequence
-from ..face.facs.measure import Measurement, measure
+from ..face.facs.measure import measure
+from ..face.facs.measured import Measurement
 from ..face.facs.script import Script
 from ..face.facs.script_text import read_script
 from ..face.head.model import HeadModel
@@ -247,22 +248,28 @@ class FaceLM:
                        progress or silent)
 
     # -- motion to words ----------------------------------------------------------------
-    def describe_many(self, clips: Sequence[FaceSequence | Normalised], model: bool = False) -> list[str]:
+    def describe_many(self, clips: Sequence[FaceSequence | Normalised | Measurement], model: bool = False) -> list[str]:
         """What each clip shows; what is :class:`Normalised` is not cleaned again.
 
         Args:
-            clips: of the default head.
+            clips: of the default head, or what was measured of clips.
             model: in the language model's own words, which may be wrong, instead of words made from the measurement.
+
+        Raises:
+            ValueError: the language model is asked for and has no clip, only a measurement.
         """
         if model:
-            return self.lm.describe([self._ids(c) for c in clips])
+            motions = [c for c in clips if not isinstance(c, Measurement)]
+            if len(motions) < len(clips):
+                raise ValueError("the language model describes clips; of a measurement, leave out model=True")
+            return self.lm.describe([self._ids(c) for c in motions])
         return [tell(self._facts(c)) for c in clips]
 
-    def describe(self, clip: FaceSequence | Normalised) -> str:
+    def describe(self, clip: FaceSequence | Normalised | Measurement) -> str:
         """What a clip shows, in words made from its measurement."""
         return self.describe_many([clip])[0]
 
-    def ask(self, clip: FaceSequence | Normalised, question: str) -> str:
+    def ask(self, clip: FaceSequence | Normalised | Measurement, question: str) -> str:
         """The answer to a question about a clip, computed from its measurement."""
         return answer(self._facts(clip), parsed(Question, question))
 
@@ -270,9 +277,13 @@ class FaceLM:
         """What geometry says the clip shows (no model involved)."""
         return measure(clip, self.head)
 
-    def _facts(self, clip: FaceSequence | Normalised) -> Measurement:
+    def _facts(self, clip: FaceSequence | Normalised | Measurement) -> Measurement:
+        if isinstance(clip, Measurement):
+            return clip
         check_clip(clip.seq if isinstance(clip, Normalised) else clip, self.head)
-        return measure(clip.seq if isinstance(clip, Normalised) else normalise(clip).seq, self.head)
+        if isinstance(clip, Normalised):
+            return measure(clip.seq, self.head, filmed=clip.filmed)
+        return measure(clip if is_filmed(clip) else normalise(clip).seq, self.head)
 
     def _ids(self, clip: FaceSequence | Normalised) -> np.ndarray:
         check_clip(clip.seq if isinstance(clip, Normalised) else clip, self.head)

@@ -16,8 +16,9 @@ from cyclopts import Parameter
 
 from ..common.progress import silent
 from ..face.head.model import HeadModel
-from .file_tools import carry, draw, fact_lines, load_head
+from .file_tools import carry, draw, load_head
 from .loading import load_agent
+from .measuring import fact_lines
 from .motion.curves import check_curve
 from .options import (
     COPIES,
@@ -195,7 +196,7 @@ def describe(clips: list[str], /, *, ask: str | None = None, reading: ReadingOpt
     files = read_for_model(clips, reading, progress)
     agent = load_agent(model)
     parts = [(path, part, len(loaded.parts) > 1) for path, loaded in zip(clips, files, strict=True) for part in loaded.parts]
-    seen = [part.clip for _, part, _ in parts]
+    seen = [part.shown for _, part, _ in parts]
     texts = agent.describe_many(seen) if question is None else [agent.ask(c, question) for c in seen]
     for (path, part, several), text in zip(parts, texts, strict=True):
         said = {"description": text} if question is None else {"question": question, "answer": text}

@@ -14,7 +14,8 @@ from ..data_gen.corpus.splits import split_of
 from ..data_gen.performer.animator import perform
 from ..data_gen.performer.sampler import sample_script
 from ..face.clip.sequence import FaceSequence
-from ..face.facs.measure import Measurement, measure
+from ..face.facs.measure import measure
+from ..face.facs.measured import Measurement
 from ..face.head.model import HeadModel
 from ..face.io.heads.ict import convert_ict
 from ..face.retarget.retarget import RetargetConfig, Retargeting

@@ -42,7 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("agent.script_tools:check", "whether a clip shows what a script asks for"),
     "actions": ("agent.script_tools:actions", "everything that a script can name"),
     "describe": ("agent.tools:describe", "face motion to words"),
-    "measure": ("agent.file_tools:measure", "the timeline of facial actions, by geometry"),
+    "measure": ("agent.measuring:measure", "the timeline of facial actions, by geometry"),
     "transition": ("agent.tools:transition", "a face from one expression to another, as an instruction says"),
     "chat": ("agent.tools:chat", "talk with the model about clips, in the terminal"),
     "render": ("agent.file_tools:render", "a clip as video, GIF or contact sheet"),

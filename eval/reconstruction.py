@@ -12,7 +12,8 @@ from ..common.progress import Progress, silent
 from ..face.clip.canonical import orientation
 from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
-from ..face.facs.measure import MeasuredAction, measure
+from ..face.facs.measure import measure
+from ..face.facs.measured import MeasuredAction
 from ..face.head.model import HeadModel
 from ..tokenizer.codec import FaceTokenizer
 

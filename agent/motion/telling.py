@@ -9,7 +9,7 @@ import numpy as np
 from ...data_gen.text.captions import describe
 from ...data_gen.text.from_facts import explain, texts_for
 from ...data_gen.text.parser import actions_in_text
-from ...face.facs.measure import Measurement
+from ...face.facs.measured import Measurement
 from ...face.facs.vocabulary import ACTION
 
 _ASKED = 240

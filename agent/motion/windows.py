@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ...data_gen.performer.animator import n_frames, perform
 from ...face.clip.normalise import Normalised
 from ...face.clip.sequence import FaceSequence
-from ...face.facs.measure import MeasuredAction, measure
+from ...face.facs.measure import measure
+from ...face.facs.measured import MeasuredAction
 from ...face.facs.schedule import Schedule
 from ...face.head.model import HeadModel
 from ...llm.generate import MotionLM

@@ -22,7 +22,8 @@ from ...data_gen.performer.sampler import NAMES, sample_script
 from ...data_gen.video.footage import Footage, FootageConfig, film, load_footage, sidecar_path, truth_path
 from ...face.clip.canonical import canonical
 from ...face.clip.sequence import FaceSequence
-from ...face.facs.measure import Measurement, measure
+from ...face.facs.measure import measure
+from ...face.facs.measured import Measurement
 from ...face.facs.schedule import Schedule
 from ...face.facs.vocabulary import ACTIONS
 from ...face.head.model import HeadModel

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from ...face.clip.rotation import rotation_matrices
 from ...face.clip.sequence import FaceSequence
-from ...face.facs.measure import MeasuredAction, Measurement
+from ...face.facs.measured import MeasuredAction, Measurement
 from ...face.facs.vocabulary import ACTION, ACTIONS
 from ...face.head.model import HeadModel
 from ...face.render.camera import PinholeCamera

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...face.facs.measure import MeasuredAction, Measurement
+from ...face.facs.measured import MeasuredAction, Measurement
 from ...face.facs.schedule import LEVELS, level_of
 from ...face.facs.vocabulary import ACTION, EMOTION_ACTIONS, EMOTIONS, allowed_with
 from ..prompts.factors import Attributes

@@ -19,7 +19,8 @@ from ...common.store import Record, Store
 from ...face.clip.normalise import normalise
 from ...face.clip.sequence import FaceSequence
 from ...face.clip.windows import windows
-from ...face.facs.measure import Measurement, measure
+from ...face.facs.measure import measure
+from ...face.facs.measured import Measurement
 from ...face.facs.schedule import Schedule
 from ...face.head.model import HeadModel
 from ..fit.fit import FitResult, fit_media

@@ -6,7 +6,7 @@ As a video, frame by frame in constant memory, or as one picture of a clip's key
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -232,6 +232,31 @@ def sheet(result: FitResult, head: HeadModel | None = None, frames: int = SHEET_
         rows += [_labelled(row, f"{k / result.seq.fps:.2f} s", (6, row.shape[0] - 20)) if len(chosen) > 1 else row,
                  np.full((_GAP, row.shape[1], 3), 20, np.uint8)]
     return _titled(np.concatenate(rows[:-1]), view.crop[2] - view.crop[0])
+
+
+def close_frames(result: FitResult, frames: Sequence[int], head: HeadModel | None = None, side: int = 256
+                 ) -> list[NDArray[np.uint8]]:
+    """Single frames close to the face, with the fitted landmarks on them where the fit is trusted.
+
+    Args:
+        result: the fit.
+        frames: which.
+        head: its head; the default head when None.
+        side: longer side of the face's surroundings, px.
+
+    Raises:
+        ValueError: the fit has no input, or another head.
+    """
+    info, head = _checked(result, head)
+    view, colours = _close_view(result, info, side), region_colours(result.index, head)
+    x0, y0, x1, y1 = view.crop
+    out = []
+    for frame in frames:
+        picture = _picture_of(info, int(frame), view.size).copy()
+        if result.seq.valid[frame]:
+            draw_points(picture, np.asarray(result.points[frame], np.float64) * view.scale, colours, 1.0)
+        out.append(picture[y0:y1, x0:x1])
+    return out
 
 
 def _checked(result: FitResult, head: HeadModel | None) -> tuple[MediaInfo, HeadModel]:

@@ -19,7 +19,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from ...common.config import SETTINGS
 from ...face.facs.emotions import EmotionSegment
-from ...face.facs.measure import MeasuredAction, Measurement
+from ...face.facs.measured import MeasuredAction, Measurement
 from ...face.facs.schedule import Event, Schedule, level_of
 from ...face.facs.vocabulary import ACTION, allowed_with
 from ..tables import read_table

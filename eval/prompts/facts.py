@@ -16,8 +16,9 @@ from functools import cached_property
 from ...data_gen.performer.animator import perform
 from ...data_gen.performer.layout import lay_out
 from ...face.facs.check import LENGTH, check
-from ...face.facs.measure import Measurement, measure
-from ...face.facs.read_back import read_back
+from ...face.facs.evidence.read_back import read_back
+from ...face.facs.measure import measure
+from ...face.facs.measured import Measurement
 from ...face.facs.schedule import Schedule
 from ...face.facs.script import Cue, Script
 from ...face.facs.vocabulary import GROUPS
@@ -215,7 +216,7 @@ class Seen:
 
 
 def seen(expected: Rendered) -> Seen:
-    """Read the animator's clip of a script back by code alone (``face/facs/read_back.py``).
+    """Read the animator's clip of a script back by code alone (``face/facs/evidence/read_back.py``).
 
     Raises:
         ValueError: the script cannot be done.

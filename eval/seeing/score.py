@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...face.facs.measure import MeasuredAction
+from ...face.facs.measured import MeasuredAction
 from .annotations import AnnotatedClip, Pass, SeenEvent, Span
 
 SLACK = 0.2

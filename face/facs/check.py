@@ -16,7 +16,7 @@ import numpy as np
 from .evidence.match import GAP, LATE, ORDER, Match, late
 from .evidence.parts import WEAK_PART, restful
 from .evidence.spans import IDLE, Span
-from .measure import Measurement
+from .measured import Measurement
 from .schedule import Schedule
 from .script import Cue, Never, Script
 from .vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, FEELING, USUAL_STRENGTH, part_strength

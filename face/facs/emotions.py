@@ -9,7 +9,7 @@ one-sided 12 or 14. It says what a face shows, not what a person feels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ SHOWN = 0.26
 """Score from which a frame counts as showing an emotion: half of a two-part prototype alone gives 0.25."""
 FAINT = 0.26
 """The same relative to the score of the emotion's full pose."""
+_SHARE, _SECONDS = 0.15, 1.0
+"""A clip has an emotion that is shown for this share of it, or for so many seconds."""
 MIN_SECONDS = 0.2
 """Shorter stretches are part of their neighbours."""
 
@@ -50,6 +52,16 @@ class EmotionEstimate:
 
     dominant: str
     timeline: tuple[EmotionSegment, ...]
+
+    def between(self, start: float, end: float) -> EmotionEstimate:
+        """The estimate of some seconds of the clip, with times from their start."""
+        inside = tuple(replace(s, start=max(s.start, start) - start, end=min(s.end, end) - start)
+                       for s in self.timeline if s.end > start and s.start < end)
+        weight: dict[str, float] = {}
+        for s in inside:
+            weight[s.name] = weight.get(s.name, 0.0) + (s.end - s.start) * (s.name != "neutral")
+        name = max(weight, key=lambda n: weight[n], default="neutral")
+        return EmotionEstimate(name if weight.get(name, 0.0) >= min(_SHARE * (end - start), _SECONDS) else "neutral", inside)
 
 
 def _prototype(parts: list[Array], key: list[Array]) -> Array:
@@ -145,7 +157,7 @@ def estimate_emotion(intensity: dict[str, Array], fps: float) -> EmotionEstimate
     strongest = max(weight, key=lambda e: weight[e]) if weight else 0
     # a flicker of expression in a long clip does not make it that emotion
     shown = sum(b - a for k, a, b in kept if k == strongest)
-    dominant = strongest if weight and shown >= min(0.15 * n, 1.0 * fps) else 0
+    dominant = strongest if weight and shown >= min(_SHARE * n, _SECONDS * fps) else 0
     return EmotionEstimate(EMOTIONS[dominant], timeline)
 
 

@@ -2,12 +2,13 @@
 
 ``measure`` turns a clip into a timeline of the actions of ``vocabulary.ACTIONS`` and an
 emotion estimate. It is code, not a learned model, and reads only the mesh (signals.py), so a
-generated motion is never measured by what made it.
+generated motion is never measured by what made it. What was filmed is measured against the
+person's own rest, and each claim says how sure it is (filmed.py).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -17,11 +18,14 @@ from pydantic.dataclasses import dataclass as settings
 
 from ...common.config import SETTINGS
 from ..clip.curves import runs
+from ..clip.normalise import is_filmed, is_recorded
 from ..clip.sequence import FaceSequence
 from ..head.model import HeadModel
-from .emotions import EmotionEstimate, estimate_emotion
+from .emotions import estimate_emotion
+from .evidence.filmed import CLAIMED, LEAST_HEAD_SECONDS, LEAST_SECONDS, MENTIONED, ON, FilmedSignals
+from .measured import MeasuredAction, Measurement
 from .signals import DEGREES, ONE_SIDED, Signals, signals_of
-from .timeline import Level, Oscillation, Segment, find_levels, find_oscillations, find_segments
+from .timeline import Oscillation, Segment, find_levels, find_oscillations, find_segments
 from .vocabulary import ACTION, ACTIONS, Side
 
 Array = NDArray[np.float32]
@@ -53,6 +57,8 @@ _SIDE_SECONDS = 0.24
 """Shorter differences between the sides are no action of one of them: two sides seldom begin in the same frame."""
 _OWN_SIDE = 0.36
 """What one side does from here on is an action of that side, whatever the other one does."""
+_WINK = 0.6
+"""Of a filmed face, whose lids are measured one by one, the least difference that is a wink."""
 _LR: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 _SUSTAINED = tuple(
     a for a in _ORDER if a not in ("eye_close", "blink", "wink_left", "wink_right", "talking", "nod", "shake")
@@ -96,107 +102,37 @@ class MeasureConfig:
             raise ValueError(f"thresholds are off={self.off}, on={self.on}; needed: 0 < off < on < 1")
 
 
-@dataclass(frozen=True)
-class MeasuredAction:
-    """One occurrence of an action. Times in seconds."""
-
-    name: str
-    onset: float
-    """When the motion begins."""
-    apex: float
-    """When it is first fully there."""
-    offset: float
-    """When it is over, or the clip's end."""
-    intensity: float
-    """Share of full scale at the strongest moment, 0 to 1."""
-    value: float
-    """Physical value at the strongest moment, in ``unit``; Hz for oscillations."""
-    unit: str
-    cycles: int | None = None
-    side: Side = "both"
-    """Which side of the face does it, of a paired action; the subject's own."""
-    levels: tuple[Level, ...] = ()
-    """Where its intensity stays, when that is at several levels."""
-    sides: tuple[float, float] | None = None
-    """Intensity of the left and of the right side, of a paired action."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What a clip shows: actions in order of their onset, and the emotion over time."""
-
-    actions: tuple[MeasuredAction, ...]
-    emotion: EmotionEstimate
-    fps: float
-    seconds: float
-    minor: tuple[MeasuredAction, ...] = ()
-    """Minor actions (``vocabulary.Action.minor``) that are no part of the others, and a syllable or two of talking."""
-
-    @property
-    def everything(self) -> tuple[MeasuredAction, ...]:
-        """Actions and minor actions in order of their onset."""
-        return tuple(sorted(self.actions + self.minor, key=lambda a: a.onset))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the measured actions in order of their first onset, once each."""
-        return tuple(dict.fromkeys(a.name for a in self.actions))
-
-    def of(self, name: str) -> tuple[MeasuredAction, ...]:
-        """Every occurrence of one action.
-
-        Raises:
-            ValueError: no such action.
-        """
-        if name not in ACTION:
-            raise ValueError(f"unknown action {name!r}; known: {', '.join(ACTIONS)}")
-        return tuple(a for a in (self.minor if ACTION[name].minor else self.actions) if a.name == name)
-
-    def to_dict(self, clip: str) -> dict[str, object]:
-        """The object that ``facelm measure --json`` prints for the clip called ``clip``."""
-        timeline = [
-            {"name": e.name, "start": round(e.start, 3), "end": round(e.end, 3), "confidence": round(e.confidence, 3)}
-            | ({"strength": round(e.strength, 3)} if e.name != "neutral" else {})
-            for e in self.emotion.timeline
-        ]
-        return {
-            "clip": clip,
-            "fps": self.fps,
-            "seconds": round(self.seconds, 3),
-            "actions": [_row(a) for a in self.actions],
-            **({"minor": [_row(a) for a in self.minor]} if self.minor else {}),
-            "emotion": {"dominant": self.emotion.dominant, "timeline": timeline},
-        }
-
-
-def _row(a: MeasuredAction) -> dict[str, object]:
-    row: dict[str, object] = {"name": a.name}
-    row |= {key: round(getattr(a, key), 3) for key in ("onset", "apex", "offset", "intensity")}
-    row |= {"value": round(a.value, 2), "unit": a.unit}
-    row |= {"cycles": a.cycles} if a.cycles is not None else {}
-    return row | ({"side": a.side} if a.side != "both" else {})
-
-
-def measure(seq: FaceSequence, head: HeadModel | None = None, config: MeasureConfig | None = None) -> Measurement:
+def measure(seq: FaceSequence, head: HeadModel | None = None, config: MeasureConfig | None = None, *,
+            filmed: bool | None = None, quiet: NDArray[np.bool_] | None = None) -> Measurement:
     """Measure a clip.
 
     Args:
         seq: the clip.
         head: the head it belongs to; None is the default head.
         config: thresholds; None is the default.
+        filmed: whether it is of a real face, which rests in its own way; None: whether it is in a camera's frame, or its shapes
+            never come to rest at zero.
+        quiet: ``(T,)`` frames in which such a face is known to rest; None finds them.
 
     Returns:
         Actions (FACS, see vocabulary.py) with times in seconds, and the emotion over time.
 
     Raises:
-        ValueError: the clip is of another head, or that head has no 68 landmarks.
+        ValueError: the clip is of another head, that head has no 68 landmarks, or no frame is quiet.
     """
-    return measure_signals(signals_of(seq, HeadModel.default() if head is None else head), config)
+    signals = signals_of(seq, HeadModel.default() if head is None else head)
+    if quiet is not None and (quiet.shape != (len(seq),) or not quiet.any()):
+        raise ValueError(f"quiet has shape {quiet.shape} and {int(quiet.sum())} frames; needed: ({len(seq)},) with 1 and more")
+    if (is_filmed(seq) or is_recorded(seq)) if filmed is None else filmed:
+        signals = FilmedSignals.of(signals, seq.valid, quiet)
+    return measure_signals(signals, config)
 
 
 def measure_signals(signals: Signals, config: MeasureConfig | None = None) -> Measurement:
     """The timeline of already computed per-frame signals (see :func:`signals.signals_of`)."""
     cfg = config or MeasureConfig()
+    if isinstance(signals, FilmedSignals):
+        return _filmed(signals, cfg)
     intensity = _through_closures(signals.intensity)
     found: list[MeasuredAction] = []
     nods = _oscillations(signals, "nod", signals.head[:, 0], cfg.nod_deg, cfg.half_cycle, 2)
@@ -226,6 +162,34 @@ def measure_signals(signals: Signals, config: MeasureConfig | None = None) -> Me
               if not any(o.onset < a.offset and a.onset < o.offset for a in wide)]
     minor.sort(key=lambda a: (a.onset, _ORDER.index(a.name)))
     return Measurement(tuple(main), emotion, signals.fps, len(signals) / signals.fps, tuple(minor))
+
+
+def _filmed(signals: FilmedSignals, cfg: MeasureConfig) -> Measurement:
+    """The timeline of a filmed face: the same movements, above its own rest, each with a confidence."""
+    intensity = _through_closures(signals.intensity)
+    shakes = [o for o in _oscillations(signals, "shake", signals.head[:, 1], cfg.shake_deg, cfg.half_cycle, 4)]
+    found = [_cyclic(name, o, signals) for name, chains in (("nod", signals.nods), ("shake", shakes), ("talking", signals.speech))
+             for o in chains]
+    found += [a for a in _lids(signals, intensity, cfg) if not a.name.startswith("wink") or a.intensity > _WINK]
+    swung = {"look_up": signals.nods, "look_down": signals.nods, "turn_left": shakes, "turn_right": shakes}
+    for name in _SUSTAINED:
+        if name not in signals.measurable:
+            continue
+        least = LEAST_HEAD_SECONDS if ACTION[name].region == "head" else LEAST_SECONDS
+        on = 0.8 * ON[name]
+        for s in find_segments(intensity[name], signals.fps, on, 0.5 * ON[name], least):
+            if not _part_of(s, swung.get(name, []), intensity[name], signals.fps, False):
+                sure = signals.confidence(name, s)
+                found += [replace(a, confidence=sure) for a in _by_side(name, s, intensity, signals, cfg)]
+    found = sorted((a for a in found if signals.shown(a.onset, a.offset)), key=lambda a: (a.onset, _ORDER.index(a.name)))
+    told, unsure = ([a for a in found if (a.confidence >= CLAIMED) is k] for k in (True, False))
+    main, minor = ([a for a in told if ACTION[a.name].minor is m] for m in (False, True))
+    felt = _through_closures({**signals.intensity, **signals.mean})
+    emotion = estimate_emotion(_without_speech(felt, signals.speech, signals.fps), signals.fps)
+    notes = [f"{name.replace('_', ' ')} of {100 * level:.0f} % all through: a resting face, or an expression that is held; "
+             "give a rest to tell" for name, level in signals.resting.items()]
+    return Measurement(tuple(main), emotion, signals.fps, len(signals) / signals.fps, tuple(minor),
+                       tuple(a for a in unsure if a.confidence >= MENTIONED), tuple(notes))
 
 
 def _by_side(name: str, segment: Segment, intensity: dict[str, Array], signals: Signals, cfg: MeasureConfig

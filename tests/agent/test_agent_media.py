@@ -16,6 +16,7 @@ from facelm.data_gen.performer.animator import perform
 from facelm.face.clip.normalise import Normalised
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.facs.measure import measure
+from facelm.face.facs.measured import Measurement
 from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.head.model import HeadModel
 from scipy.spatial.transform import Rotation
@@ -41,17 +42,21 @@ class Reader:
     def __init__(self) -> None:
         self.head = HeadModel.default()
         self.read: list[FaceSequence] = []
+        self.told: list[Measurement] = []
 
     def describe_many(self, clips: list[FaceSequence]) -> list[str]:
         return [self.describe(c) for c in clips]
 
-    def describe(self, clip: FaceSequence | Normalised) -> str:
+    def describe(self, clip: FaceSequence | Normalised | Measurement) -> str:
+        if isinstance(clip, Measurement):
+            self.told.append(clip)
+            return ", ".join(clip.names) or "nothing"
         clip = clip.seq if isinstance(clip, Normalised) else clip
         check_clip(clip, self.head)
         self.read.append(clip)
         return ", ".join(measure(clip).names) or "nothing"
 
-    def ask(self, clip: FaceSequence | Normalised, question: str) -> str:
+    def ask(self, clip: FaceSequence | Normalised | Measurement, question: str) -> str:
         clip = clip.seq if isinstance(clip, Normalised) else clip
         return f"{clip.seconds:.1f} s"
 
@@ -82,21 +87,22 @@ def test_a_clip_that_was_not_filmed_is_read_as_it_is(tmp_path: Path) -> None:
     clip = smiles(12.0)
     clip.save(tmp_path / "a.npz")
     loaded = load_motion(tmp_path / "a.npz")
-    assert len(loaded.parts) == 1 and not loaded.filmed and not loaded.note
+    assert len(loaded.parts) == 1 and loaded.film is None and not loaded.note
     assert np.array_equal(loaded.seq.expr, clip.expr) and loaded.parts[0].end == pytest.approx(12.0)
 
 
 @pytest.mark.parametrize("as_npz", [True, False])
 def test_a_face_past_the_camera_is_told_without_the_camera(tmp_path: Path, video: Path, monkeypatch, as_npz: bool) -> None:  # type: ignore[no-untyped-def]
     seq, path = film(smiles(5.0, fps=30.0)), video
-    assert {"turn_right", "gaze_left"} <= set(measure(seq).names)
+    assert {"turn_right", "gaze_left"} <= set(measure(seq, filmed=False).names)
     if as_npz:
         path = seq.save(tmp_path / "fit.npz")
     else:
         calls = fitted(monkeypatch, seq)
     seen: list[str] = []
     loaded = load_motion(path, progress=lambda done, of, stage="": seen.append(stage), face=1)
-    assert loaded.filmed and loaded.seq.fps == 25.0 and not loaded.seq.translation.any() and not loaded.seq.rotation.any()
+    assert loaded.film is not None and loaded.measured is not None
+    assert loaded.seq.fps == 25.0 and not loaded.seq.translation.any() and not loaded.seq.rotation.any()
     assert set(measure(loaded.seq).names) == {"smile"}
     assert "15 degrees to its right" in loaded.note
     if not as_npz:

@@ -17,7 +17,8 @@ from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.layout import lay_out
 from facelm.face.clip.spontaneous import IdleConfig
 from facelm.face.facs.check import check
-from facelm.face.facs.measure import MeasuredAction, measure
+from facelm.face.facs.measure import measure
+from facelm.face.facs.measured import MeasuredAction
 from facelm.face.facs.script import Script
 from facelm.face.facs.script_text import read_script
 from facelm.face.head.model import HeadModel

@@ -7,7 +7,8 @@ from facelm.agent.motion.telling import UNSEEN, answer, tell
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.layout import lay_out
 from facelm.face.clip.sequence import FaceSequence
-from facelm.face.facs.measure import Measurement, measure
+from facelm.face.facs.measure import measure
+from facelm.face.facs.measured import Measurement
 from facelm.face.facs.script_text import read_script
 from facelm.face.head.model import HeadModel
 

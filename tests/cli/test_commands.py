@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_fixtures import files, in_a_folder_of_its_own, refuse, tree  # noqa: F401
-from facelm.agent import media, script_tools, tools
+from facelm.agent import measuring, script_tools, tools
 from facelm.agent.pipeline import FaceLM
 from facelm.cli.main import COMMANDS, main
 from facelm.cli.spellings import OLD
@@ -61,7 +61,7 @@ def test_measure(run: Callable[..., str], files: Path, clips: list[FaceSequence]
     facts = [json.loads(line) for line in lines]
     assert [f["clip"] for f in facts] == [str(files / "clip.npz"), "b.npz"]
     assert [a["name"] for a in facts[0]["actions"]] == [a.name for a in measure(clips[0]).actions]
-    assert set(facts[0]) == {"clip", "fps", "seconds", "actions", "emotion"}
+    assert set(facts[0]) == {"clip", "fps", "seconds", "actions", "emotion", "rates"}
     assert set(facts[0]["actions"][0]) >= {"name", "onset", "apex", "offset", "intensity", "value", "unit"}
     text = run("measure", "b.npz")
     assert "b.npz" in text and all(a.name in text for a in measure(clips[1]).actions)
@@ -195,7 +195,7 @@ def test_ctrl_c_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     def stop(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(media, "read", stop)
+    monkeypatch.setattr(measuring, "read", stop)
     assert main(["measure", str(files / "clip.npz")]) == 130
     assert capsys.readouterr() == ("", "facelm: stopped\n")
 

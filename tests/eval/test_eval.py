@@ -22,7 +22,8 @@ from facelm.eval.retrieval import nearest
 from facelm.face.clip.normalise import Normalised
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.clip.spontaneous import filter_idle
-from facelm.face.facs.measure import MeasuredAction, measure
+from facelm.face.facs.measure import measure
+from facelm.face.facs.measured import MeasuredAction
 from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.head.model import HeadModel
 from facelm.tokenizer.codec import FaceTokenizer, MotionTokens

@@ -1,1 +1,1 @@
-"""What a measurement holds that answers the cues of a script; may import face.clip, face.head and face.facs."""
+"""What a measurement holds that answers a script, and what a filmed face shows; may import face.clip, face.head and face.facs."""

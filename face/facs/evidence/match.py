@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..measure import Measurement
+from ..measured import Measurement
 from ..schedule import Schedule
 from ..script import Cue, Never, Script, sided
 from ..vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, GROUPS, allowed_with

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..emotions import EmotionSegment
-from ..measure import MeasuredAction, Measurement
+from ..measured import MeasuredAction, Measurement
 from ..timeline import Level
 from ..vocabulary import EMOTION_ACTIONS, EMOTIONS, Side
 

@@ -67,7 +67,7 @@ def timing(codes: list[str], notes: list[str]) -> tuple[float, np.ndarray]:
     """Frame rate and frame number (T,) of time codes.
 
     The rate is the number of different frame counts within the fullest second, or, in a file shorter than that, the
-    smallest usual rate above the highest count.
+    smallest usual rate above the highest count. A take at half the rate of its time codes counts every second frame.
     """
     parts = [_TIMECODE.fullmatch(c) for c in codes]
     if not all(parts):
@@ -80,11 +80,14 @@ def timing(codes: list[str], notes: list[str]) -> tuple[float, np.ndarray]:
     inside = (seconds > seconds[0]) & (seconds < seconds[-1])
     top = counts.max() + 1
     full = max((len(np.unique(counts[seconds == s])) for s in np.unique(seconds[inside])), default=0)
-    rate = next((r for r in _RATES if r >= top and full > 0.8 * r), None)
+    same = np.rint(np.diff(fields[:, 3])[np.diff(seconds) == 0]).astype(np.int64)
+    every = int(np.bincount(same[same > 0]).argmax()) if (same > 0).any() else 1
+    rate = next((r for r in _RATES if r >= top and full * every > 0.8 * r), None)
     if rate is None:
         rate = next((r for r in (30.0, 60.0, 120.0) if r >= top), USUAL_FPS) if top > 25 else USUAL_FPS
         notes.append(f"the time codes do not fix the frame rate; {rate:g} fps is assumed (--fps changes it)")
-    at = np.rint((seconds - seconds[0]) * rate + fields[:, 3] - fields[0, 3]).astype(np.int64)
+    at = np.rint(((seconds - seconds[0]) * rate + fields[:, 3] - fields[0, 3]) / every).astype(np.int64)
+    rate /= every
     step = np.diff(at)
     if len(at) > 1 and ((step < 0).any() or at[-1] + 1 > 4 * len(at)):
         notes.append("the time codes jump; the frames are taken one after another")
@@ -101,6 +104,7 @@ def _on_grid(arrays: dict[str, np.ndarray], at: np.ndarray, notes: list[str]) ->
     if len(unique) < len(at):
         notes.append(f"{len(at) - len(unique)} frames come twice; the later ones are kept")
     if not valid.all():
-        notes.append(f"{int((~valid).sum())} frames are missing in the recording; they are interpolated and marked invalid")
+        lost = int((~valid).sum())
+        notes.append(f"{lost} frame{'s are' if lost > 1 else ' is'} missing in the recording, interpolated and marked invalid")
     out = {k: np.stack([np.interp(grid, unique, v[last][:, c]) for c in range(v.shape[1])], 1) for k, v in arrays.items()}
     return out, valid

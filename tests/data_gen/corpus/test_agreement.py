@@ -13,7 +13,8 @@ from facelm.data_gen.prompts.factors import Attributes
 from facelm.data_gen.prompts.script import script_for
 from facelm.data_gen.prompts.suite import sample_prompts
 from facelm.data_gen.text.from_facts import texts_for
-from facelm.face.facs.measure import Measurement, measure
+from facelm.face.facs.measure import measure
+from facelm.face.facs.measured import Measurement
 from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.facs.vocabulary import ACTION
 

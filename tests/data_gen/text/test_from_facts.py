@@ -19,7 +19,8 @@ from facelm.data_gen.text.from_facts import (
 from facelm.data_gen.text.parser import actions_in_text, text_facts
 from facelm.data_gen.text.questions import KINDS
 from facelm.face.facs.emotions import EmotionEstimate, EmotionSegment
-from facelm.face.facs.measure import MeasuredAction, Measurement, measure
+from facelm.face.facs.measure import measure
+from facelm.face.facs.measured import MeasuredAction, Measurement
 from facelm.face.facs.schedule import Schedule, level_of
 from facelm.face.facs.vocabulary import EMOTION_ACTIONS
 

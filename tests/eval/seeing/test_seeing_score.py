@@ -3,7 +3,7 @@
 import pytest
 from facelm.eval.seeing.annotations import annotated_clips, read_annotations
 from facelm.eval.seeing.score import agreement, claims_of, rest_claims, score_clip, summed, total
-from facelm.face.facs.measure import MeasuredAction
+from facelm.face.facs.measured import MeasuredAction
 
 TEXT = """
 package: npm none 1.0

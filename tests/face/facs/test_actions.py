@@ -12,7 +12,8 @@ from facelm.data_gen.performer.sampler import sample_event, sample_script
 from facelm.face.clip.channels import mirror_name
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.clip.spontaneous import add_idle
-from facelm.face.facs.measure import MeasureConfig, Measurement, measure
+from facelm.face.facs.measure import MeasureConfig, measure
+from facelm.face.facs.measured import Measurement
 from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.facs.timeline import find_oscillations, find_segments
 from facelm.face.facs.vocabulary import ACTION, ACTIONS, EMOTION_ACTIONS, EMOTIONS, allowed_with

@@ -10,7 +10,8 @@ from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.layout import lay_out
 from facelm.face.clip.spontaneous import add_idle
 from facelm.face.facs.check import CheckList, check
-from facelm.face.facs.measure import Measurement, measure
+from facelm.face.facs.measure import measure
+from facelm.face.facs.measured import Measurement
 from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.facs.script import Cue, Script
 from facelm.face.facs.script_text import read_script

@@ -9,8 +9,9 @@ from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.layout import lay_out
 from facelm.face.clip.spontaneous import add_idle
 from facelm.face.facs.check import check
-from facelm.face.facs.measure import Measurement, measure
-from facelm.face.facs.read_back import read_back
+from facelm.face.facs.evidence.read_back import read_back
+from facelm.face.facs.measure import measure
+from facelm.face.facs.measured import Measurement
 from facelm.face.facs.script import Script
 from facelm.face.facs.script_text import read_script, write_script
 

@@ -7,7 +7,8 @@ import pytest
 from facelm.data_gen.performer.animator import perform, realise
 from facelm.data_gen.performer.dynamics import envelope
 from facelm.face.clip.sequence import FaceSequence
-from facelm.face.facs.measure import Measurement, measure
+from facelm.face.facs.measure import measure
+from facelm.face.facs.measured import Measurement
 from facelm.face.facs.poses import ACTION_POSES
 from facelm.face.facs.schedule import Event, Schedule, Style
 from facelm.face.facs.vocabulary import ACTION, EMOTIONS, allowed_with

@@ -174,6 +174,11 @@ def test_livelink_gaps_doubles_and_jumps(tmp_path: Path) -> None:
     notes: list[str] = []
     assert timing(["23:59:59:58.0", "23:59:59:59.0", "00:00:00:00.0", "00:00:00:01.0"], notes)[1].tolist() == [0, 1, 2, 3]
     assert notes and timing(["00:00:00:40.0"], [])[0] == 60
+    # a take at half the rate of its time codes, of which one frame was dropped
+    takes = [f"10:00:{k // 30:02d}:{2 * (k % 30) + 1:02d}.652" for k in range(90) if k != 40]
+    half: list[str] = []
+    rate, at = timing(takes, half)
+    assert rate == 30 and at.tolist() == [k for k in range(90) if k != 40] and not half
 
 
 def test_livelink_eyes_when_the_shapes_are_silent(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from .evidence.match import GAP, PERIOD
-from .evidence.spans import Span, all_spans, at_levels
-from .measure import Measurement
-from .poses import ACTION_POSES, EMOTION_POSES
-from .script import Cue, Join, Script
-from .signals import pose_signals
-from .vocabulary import ACTION, DIRECTIONS, EMOTION_ACTIONS, EMOTIONS, allowed_with
+from ..measured import Measurement
+from ..poses import ACTION_POSES, EMOTION_POSES
+from ..script import Cue, Join, Script
+from ..signals import pose_signals
+from ..vocabulary import ACTION, DIRECTIONS, EMOTION_ACTIONS, EMOTIONS, allowed_with
+from .match import GAP, PERIOD
+from .spans import Span, all_spans, at_levels
 
 STEP = 0.05
 """Strengths are read to the nearest of this; a measurement is not more exact."""

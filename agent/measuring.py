@@ -1,0 +1,248 @@
+"""Videos and clips as tables, pictures and annotation files of what a face does: measured, with evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from csv import writer
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..common.files import atomic_file
+from ..common.progress import silent
+from ..face.clip.sequence import FaceSequence
+from ..face.facs.evidence.filmed import FilmedSignals
+from ..face.facs.measure import measure as measure_clip
+from ..face.facs.measured import MeasuredAction, Measurement
+from ..face.facs.signals import signals_of
+from ..face.head.model import HeadModel
+from ..face.io.media import probe
+from .file_tools import draw, load_head
+from .media import Loaded, is_clip, read
+from .options import READING, ReadingOptions, Result, Watch
+from .requests import output_file, ready
+
+STRIP, COLUMNS = 18, 6
+"""Most frames of a film strip, and of one of its rows."""
+_HUNDRED = 100.0
+
+
+def measure(clips: list[str], /, *, rest: str | None = None, table: bool = False, csv: str | None = None,
+            frames: str | None = None, elan: str | None = None, picture: str | None = None, reading: ReadingOptions = READING,
+            progress: Watch = silent) -> Iterator[Result]:
+    """The timeline of facial actions, by geometry; of a film with how sure each is.
+
+    Args:
+        clips: CLIP.npz, or videos and pictures, which are fitted first.
+        rest: Where the face is at rest: seconds of the film ("0-0.6"), or a film or clip of the same person at rest.
+        table: One line a file: its length and how much of what happens in a minute.
+        csv: Write all events, one a row: EVENTS.csv.
+        frames: Write every frame's signals: FRAMES.csv.
+        elan: Write the events as tiers for ELAN: EVENTS.eaf.
+        picture: Draw the frames in which most happens above a timeline: STRIP.png.
+    """
+    wanted = (("csv", csv, ".csv"), ("frames", frames, ".csv"), ("elan", elan, ".eaf"), ("picture", picture, ".png"))
+    outs = {name: output_file(path, suffix) for name, path, suffix in wanted if path is not None}
+    if len(clips) > 1 and (several := sorted(set(outs) - {"csv"})):
+        raise ValueError(f"--{several[0]} is of one file, but {len(clips)} are given; measure one at a time, or use --csv")
+    head = load_head(reading.head)
+    known = _rest(rest, head, reading.face)
+    events: list[list[Any]] = []
+    # a wrong name, or a clip that is none, is refused before a film is fitted for a minute
+    if missing := [p for p in clips if not Path(p).exists()]:
+        raise FileNotFoundError(f"no such clip, video, picture or folder: {missing[0]}")
+    files = {p: read(p, head) for p in clips if is_clip(p)}
+    for path in clips:
+        if path not in files:
+            probe(path)
+    for path in clips:
+        loaded = files.get(path) or read(path, head, reading.face, progress)
+        clip = loaded.seq if loaded.film is None else loaded.film
+        found = measured_of(loaded, clip, head, known)
+        events += [[path, *row] for row in _rows(found)]
+        text = _line(path, clip, found) if table else "\n".join([_title(path, clip, found), *fact_lines(found), *_more(found)])
+        yield Result({**found.to_dict(path), **({"rates": rates(found)} if found.seconds >= _LEAST else {}),
+                      **({"found": round(float(clip.valid.mean()), 4)} if loaded.film is not None else {})}, text)
+        if "frames" in outs:
+            _write_csv(ready(outs["frames"]), *_frames(clip, head, known, loaded.film is not None))
+        if "elan" in outs:
+            _write_elan(ready(outs["elan"]), path, found)
+        if "picture" in outs:
+            _draw(ready(outs["picture"]), path, loaded, clip, found, head)
+    if "csv" in outs:
+        _write_csv(ready(outs["csv"]), ["file", *_COLUMNS], events)
+    if outs:
+        yield Result({"files": [str(p) for p in outs.values()]}, "written: " + ", ".join(map(str, outs.values())))
+
+
+# -- measuring ----------------------------------------------------------------------------
+Rest = tuple[float, float] | FaceSequence | None
+
+
+def _rest(text: str | None, head: HeadModel, face: int | None) -> Rest:
+    """Seconds of each file, or a clip of the face at rest."""
+    if text is None:
+        return None
+    low, dash, high = text.partition("-")
+    try:
+        span = (float(low), float(high)) if dash else None
+    except ValueError:
+        span = None
+    if span is not None:
+        if not 0.0 <= span[0] < span[1]:
+            raise ValueError(f"--rest is {text}; wanted: two times in seconds, the earlier first, e.g. 0-0.6")
+        return span
+    if not Path(text).exists():
+        raise FileNotFoundError(f"--rest is {text!r}; wanted: seconds such as 0-0.6, or a file of the face at rest")
+    if is_clip(text):
+        return FaceSequence.load(text, head.ref)
+    film = read(text, head, face).film
+    assert film is not None
+    return film
+
+
+def measured_of(loaded: Loaded, clip: FaceSequence, head: HeadModel, rest: Rest = None) -> Measurement:
+    """What a file shows, on its own clock, against a known rest where there is one."""
+    if rest is None:
+        return loaded.measured or measure_clip(clip, head)
+    joined, quiet = _with_rest(clip, rest)
+    found = measure_clip(joined, head, filmed=True, quiet=quiet)
+    before = (len(joined) - len(clip)) / clip.fps
+    return found.between(before, found.seconds) if before else found
+
+
+def _with_rest(clip: FaceSequence, rest: tuple[float, float] | FaceSequence) -> tuple[FaceSequence, NDArray[np.bool_]]:
+    """A clip, after its rest where that is another one, and the frames that rest."""
+    if isinstance(rest, FaceSequence):
+        first = rest.resample(clip.fps).replace(shape=clip.shape) if rest.fps != clip.fps else rest.replace(shape=clip.shape)
+        return first.concat(clip), np.arange(len(first) + len(clip)) < len(first)
+    at = np.arange(len(clip)) / clip.fps
+    quiet = (at >= rest[0]) & (at <= rest[1]) & clip.valid
+    if not quiet.any():
+        raise ValueError(f"--rest is {rest[0]:g}-{rest[1]:g}, where no face was found; the film lasts {clip.seconds:.2f} s")
+    return clip, quiet
+
+
+# -- words and rows -----------------------------------------------------------------------
+_LEAST = 2.0
+"""Seconds from which on a rate a minute means anything."""
+_COLUMNS = ("name", "side", "start", "apex", "end", "strength", "value", "unit", "count", "confidence", "sure")
+
+
+def named(a: MeasuredAction) -> str:
+    """An action with its side."""
+    return a.name if a.side == "both" or a.name.endswith(f"_{a.side}") else f"{a.name} {a.side}"
+
+
+def fact_lines(measured: Measurement, start: float = 0.0) -> list[str]:
+    """The measured actions, one readable line each; ``start`` is when the clip begins in its file, s."""
+    out = []
+    for a in measured.actions:
+        size = f"{a.value:.1f} {a.unit}" if a.value >= 0.5 else ""
+        said = ", ".join(filter(None, (size, f"{a.cycles:g} times" if a.cycles else "",
+                                       f"sure to {_HUNDRED * a.confidence:.0f} %" if a.confidence < 1.0 else "")))
+        out.append(f"  {start + a.onset:5.2f} - {start + a.offset:5.2f} s  {named(a):<20s} intensity {a.intensity:.2f}"
+                   + f" ({said})" * bool(said))
+    return out or ["  nothing: the face stays at rest"]
+
+
+def rates(measured: Measurement) -> dict[str, float]:
+    """How often each action happens in a minute; of cyclic ones their occurrences, not their cycles."""
+    names = dict.fromkeys(a.name for a in measured.actions)
+    return {n: round(60.0 * len(measured.of(n)) / measured.seconds, 2) for n in names}
+
+
+def _title(path: str, clip: FaceSequence, found: Measurement) -> str:
+    lost = "" if clip.valid.all() else f", a face that could be fitted in {_HUNDRED * clip.valid.mean():.0f} % of it"
+    return f"{path}: {found.seconds:.2f} s at {found.fps:g} fps{lost}, mostly {found.emotion.dominant}"
+
+
+def _more(found: Measurement) -> list[str]:
+    """What is not sure, and what limits all of it."""
+    perhaps = [f"{named(a)} at {a.onset:.2f} s ({_HUNDRED * a.confidence:.0f} %)" for a in found.unsure]
+    often = [f"{name} {value:g}" for name, value in rates(found).items()] if found.seconds >= 10.0 else []
+    return ([f"  perhaps: {', '.join(perhaps)}"] if perhaps else []) + (
+        [f"  a minute: {', '.join(often)}"] if often else []) + [f"  note: {n}" for n in found.notes]
+
+
+def _line(path: str, clip: FaceSequence, found: Measurement) -> str:
+    named_ = [f"{name} {value:g}" for name, value in rates(found).items()] if found.seconds >= _LEAST else found.names
+    often = ", ".join(named_)
+    return (f"{path}: {found.seconds:.1f} s, face {_HUNDRED * clip.valid.mean():.0f} %, mostly {found.emotion.dominant}"
+            + (f"; a minute: {often}" if often else "; at rest"))
+
+
+def _rows(found: Measurement) -> list[list[Any]]:
+    rows = sorted((*found.everything, *found.unsure), key=lambda a: a.onset)
+    return [[a.name, a.side, f"{a.onset:.3f}", f"{a.apex:.3f}", f"{a.offset:.3f}", f"{a.intensity:.3f}", f"{a.value:.2f}", a.unit,
+             "" if a.cycles is None else a.cycles, f"{a.confidence:.3f}", "no" if a in found.unsure else "yes"] for a in rows]
+
+
+# -- files --------------------------------------------------------------------------------
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    with atomic_file(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
+        out = writer(file)
+        out.writerow(columns)
+        out.writerows(rows)
+
+
+def _frames(clip: FaceSequence, head: HeadModel, rest: Rest, filmed: bool) -> tuple[list[str], list[list[Any]]]:
+    """Every frame's signals: angles of the head in degrees, actions as shares of full scale (above rest in a film)."""
+    joined, quiet = (clip, None) if rest is None else _with_rest(clip, rest)
+    signals = signals_of(joined, head)
+    if filmed or quiet is not None:
+        signals = FilmedSignals.of(signals, joined.valid, quiet)
+    first = len(joined) - len(clip)
+    names = [n for n in signals.intensity if n in signals.measurable]
+    table = np.column_stack([signals.head, *(signals.intensity[n] for n in names)])[first:]
+    rows = [[f"{k / clip.fps:.4f}", int(ok), *(f"{v:.4f}" for v in row)]
+            for k, (ok, row) in enumerate(zip(clip.valid, table, strict=True))]
+    return ["time", "valid", "pitch_down_deg", "yaw_left_deg", "roll_right_deg", *names], rows
+
+
+def _write_elan(path: Path, media: str, found: Measurement) -> None:
+    """Events as an ELAN document, a tier an action (https://www.mpi.nl/tools/elan/EAF_Annotation_Format_3.0_and_ELAN.pdf)."""
+    tag = ElementTree.SubElement
+    root = ElementTree.Element("ANNOTATION_DOCUMENT", AUTHOR="facelm", DATE="1970-01-01T00:00:00+00:00", FORMAT="3.0",
+                               VERSION="3.0")
+    header = tag(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
+    if not is_clip(media):
+        tag(header, "MEDIA_DESCRIPTOR", MEDIA_URL=Path(media).resolve().as_uri(), MIME_TYPE="video/mp4",
+            RELATIVE_MEDIA_URL=f"./{Path(media).name}")
+    order = tag(root, "TIME_ORDER")
+    rows = sorted((*found.everything, *found.unsure), key=lambda a: a.onset)
+    times = [(time, f"ts{k}{end}") for k, a in enumerate(rows)
+             for end, time in (("a", a.onset), ("b", max(a.offset, a.onset + 1 / found.fps)))]
+    for time, slot in sorted(times):
+        tag(order, "TIME_SLOT", TIME_SLOT_ID=slot, TIME_VALUE=str(round(1000 * time)))
+    for name in dict.fromkeys(a.name for a in rows):
+        tier = tag(root, "TIER", LINGUISTIC_TYPE_REF="action", TIER_ID=name)
+        for k, a in enumerate(rows):
+            if a.name == name:
+                one = tag(tag(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION", ANNOTATION_ID=f"a{k}", TIME_SLOT_REF1=f"ts{k}a",
+                          TIME_SLOT_REF2=f"ts{k}b")
+                side = "" if a.side == "both" or name.endswith(a.side) else f" {a.side}"
+                tag(one, "ANNOTATION_VALUE").text = f"{a.intensity:.2f}{side}" + ("?" if a in found.unsure else "")
+    tag(root, "LINGUISTIC_TYPE", LINGUISTIC_TYPE_ID="action", TIME_ALIGNABLE="true", GRAPHIC_REFERENCES="false")
+    ElementTree.indent(root)
+    with atomic_file(path) as part:
+        ElementTree.ElementTree(root).write(part, encoding="utf-8", xml_declaration=True)
+
+
+def _draw(path: Path, media: str, loaded: Loaded, clip: FaceSequence, found: Measurement, head: HeadModel) -> None:
+    """The frames in which most happens, with the timeline below."""
+    if loaded.fit is None:
+        draw(clip, path, title=Path(media).name, head=head)
+        return
+    from ..data_gen.fit.overlay import close_frames
+    from ..face.io.video import write_png
+    from ..face.render.sheet import lay_out
+
+    strongest = sorted(found.actions, key=lambda a: (a.name != "blink", a.confidence * a.intensity), reverse=True)
+    at = sorted({min(round(a.apex * clip.fps), len(clip) - 1) for a in strongest[:STRIP]} | {0})[:STRIP]
+    pictures = close_frames(loaded.fit, at, head)
+    timeline = [(named(a), a.onset, a.offset) for a in found.actions]
+    write_png(lay_out(pictures, [k / clip.fps for k in at], COLUMNS, Path(media).name, timeline, found.seconds), path)

@@ -1,0 +1,112 @@
+"""What was measured in a clip: facial actions with their times, strengths and sides, and an emotion over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .emotions import EmotionEstimate
+from .timeline import Level
+from .vocabulary import ACTION, ACTIONS, Side
+
+_BRIEF = 0.4
+"""Of a longer action so much, s, and of a shorter one half, lies in a part of a clip that shows it."""
+
+
+@dataclass(frozen=True)
+class MeasuredAction:
+    """One occurrence of an action. Times in seconds."""
+
+    name: str
+    onset: float
+    """When the motion begins."""
+    apex: float
+    """When it is first fully there."""
+    offset: float
+    """When it is over, or the clip's end."""
+    intensity: float
+    """Share of full scale at the strongest moment, 0 to 1."""
+    value: float
+    """Physical value at the strongest moment, in ``unit``; Hz for oscillations."""
+    unit: str
+    cycles: int | None = None
+    side: Side = "both"
+    """Which side of the face does it, of a paired action; the subject's own."""
+    levels: tuple[Level, ...] = ()
+    """Where its intensity stays, when that is at several levels."""
+    sides: tuple[float, float] | None = None
+    """Intensity of the left and of the right side, of a paired action."""
+    confidence: float = 1.0
+    """How sure it is that a viewer would see it, 0 to 1; less than 1 in filmed clips only."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a clip shows: actions in order of their onset, and the emotion over time."""
+
+    actions: tuple[MeasuredAction, ...]
+    emotion: EmotionEstimate
+    fps: float
+    seconds: float
+    minor: tuple[MeasuredAction, ...] = ()
+    """Minor actions (``vocabulary.Action.minor``) that are no part of the others, and a syllable or two of talking."""
+    unsure: tuple[MeasuredAction, ...] = ()
+    """What a filmed clip may show, with a confidence below one half: no fact."""
+    notes: tuple[str, ...] = ()
+    """What limits the measurement, in words."""
+
+    @property
+    def everything(self) -> tuple[MeasuredAction, ...]:
+        """Actions and minor actions in order of their onset."""
+        return tuple(sorted(self.actions + self.minor, key=lambda a: a.onset))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the measured actions in order of their first onset, once each."""
+        return tuple(dict.fromkeys(a.name for a in self.actions))
+
+    def of(self, name: str) -> tuple[MeasuredAction, ...]:
+        """Every occurrence of one action.
+
+        Raises:
+            ValueError: no such action.
+        """
+        if name not in ACTION:
+            raise ValueError(f"unknown action {name!r}; known: {', '.join(ACTIONS)}")
+        return tuple(a for a in (self.minor if ACTION[name].minor else self.actions) if a.name == name)
+
+    def between(self, start: float, end: float) -> Measurement:
+        """What happens in some seconds of the clip, with times from their start; what goes on beyond them is cut there."""
+        def cut(rows: tuple[MeasuredAction, ...]) -> tuple[MeasuredAction, ...]:
+            inside = [a for a in rows if min(a.offset, end) - max(a.onset, start) > 0.5 * min(a.offset - a.onset, _BRIEF)]
+            return tuple(replace(a, onset=max(a.onset - start, 0.0), apex=float(min(max(a.apex, start), end) - start),
+                                 offset=min(a.offset, end) - start) for a in inside)
+
+        return replace(self, actions=cut(self.actions), minor=cut(self.minor), unsure=cut(self.unsure),
+                       emotion=self.emotion.between(start, end), seconds=end - start)
+
+    def to_dict(self, clip: str) -> dict[str, object]:
+        """The object that ``facelm measure --json`` prints for the clip called ``clip``."""
+        timeline = [
+            {"name": e.name, "start": round(e.start, 3), "end": round(e.end, 3), "confidence": round(e.confidence, 3)}
+            | ({"strength": round(e.strength, 3)} if e.name != "neutral" else {})
+            for e in self.emotion.timeline
+        ]
+        return {
+            "clip": clip,
+            "fps": self.fps,
+            "seconds": round(self.seconds, 3),
+            "actions": [_row(a) for a in self.actions],
+            **({"minor": [_row(a) for a in self.minor]} if self.minor else {}),
+            **({"unsure": [_row(a) for a in self.unsure]} if self.unsure else {}),
+            **({"notes": list(self.notes)} if self.notes else {}),
+            "emotion": {"dominant": self.emotion.dominant, "timeline": timeline},
+        }
+
+
+def _row(a: MeasuredAction) -> dict[str, object]:
+    row: dict[str, object] = {"name": a.name}
+    row |= {key: round(getattr(a, key), 3) for key in ("onset", "apex", "offset", "intensity")}
+    row |= {"value": round(a.value, 2), "unit": a.unit}
+    row |= {"cycles": a.cycles} if a.cycles is not None else {}
+    row |= {"confidence": round(a.confidence, 3)} if a.confidence < 1.0 else {}
+    return row | ({"side": a.side} if a.side != "both" else {})
