@@ -156,7 +156,7 @@ def rates(measured: Measurement) -> dict[str, float]:
 
 
 def _title(path: str, clip: FaceSequence, found: Measurement) -> str:
-    lost = "" if clip.valid.all() else f", a face that could be fitted in {_HUNDRED * clip.valid.mean():.0f} % of it"
+    lost = "" if clip.valid.mean() > 0.995 else f", a face that could be fitted in {_HUNDRED * clip.valid.mean():.0f} % of it"
     return f"{path}: {found.seconds:.2f} s at {found.fps:g} fps{lost}, mostly {found.emotion.dominant}"
 
 

@@ -9,13 +9,15 @@ from tqdm import tqdm
 
 from ..common.files import file_digest
 from ..data_gen.fit.fit import fit_media
-from ..eval.seeing.annotations import AnnotatedClip, SeenEvent, annotated_clips
-from ..eval.seeing.score import Score, agreement, claims_of, rest_claims, score_clip, summed, total
+from ..eval.seeing.annotations import AnnotatedClip, annotated_clips
+from ..eval.seeing.score import Score, agreement, claims_of, felt_times, reliability, rest_claims, score_clip, summed, total
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import measure
 from ..face.head.model import HeadModel
 from .report import Row, Tables
 
+_BINS = ((0.2, 0.5), (0.5, 0.75), (0.75, 0.9), (0.9, 1.0))
+"""Confidences whose claims are looked at together; blinks, nods and speech have none."""
 SEEN_OFTEN = 5
 """Actions that were seen at least so often are judged one by one."""
 
@@ -40,10 +42,16 @@ def seeing(footage: tuple[Path, ...], *, split: str = "judge", cache: Path | Non
     scores: dict[str, dict[str, Score]] = {}
     rows: list[Row] = []
     false_at_rest, rest = 0, 0.0
+    felt: dict[tuple[str, str], float] = {}
+    sure: list[tuple[float, bool]] = []
     for clip in tqdm(clips, disable=None):
         if clip.sha256 not in paths:
             continue
-        claims = _claims(clip, paths[clip.sha256], head, cache)
+        found = measure(_fitted(clip, paths[clip.sha256], head, cache), head)
+        claims = claims_of(found.everything)
+        sure += [pair for pair in reliability(clip, (*found.everything, *found.unsure)) if pair[0] < 1.0]
+        for key, seconds in felt_times(clip, found.emotion.timeline).items():
+            felt[key] = felt.get(key, 0.0) + seconds
         scores[clip.name] = score_clip(clip, claims)
         wrong, seconds = rest_claims(clip, claims)
         false_at_rest, rest = false_at_rest + wrong, rest + seconds
@@ -59,6 +67,11 @@ def seeing(footage: tuple[Path, ...], *, split: str = "judge", cache: Path | Non
                 {"what": "all", **_row(total(whole))},
                 {"what": f"actions seen at least {SEEN_OFTEN} times", **_row(_often(whole))},
                 {"what": "two annotators", **_row(total(eyes))}],
+            "emotion": [{"annotated": name, "seconds": sum(v for (n, _), v in felt.items() if n == name),
+                         **{said: v for (n, said), v in sorted(felt.items(), key=lambda item: -item[1]) if n == name}}
+                        for name in dict.fromkeys(n for n, _ in felt)],
+            "confidence": [{"from": low, "claims": len(some := [t for c, t in sure if low <= c < high]),
+                            "true": sum(some) / len(some) if some else None} for low, high in _BINS],
             "rest": [{"false claims but blinks": false_at_rest, "seconds of rest": rest,
                       "a minute": 60 * false_at_rest / rest if rest else None, "clips not found": ", ".join(missing) or None}]}
 
@@ -71,13 +84,13 @@ def _known(footage: Iterable[Path], wanted: set[str]) -> dict[str, Path]:
     return found
 
 
-def _claims(clip: AnnotatedClip, path: Path, head: HeadModel, cache: Path | None) -> list[SeenEvent]:
+def _fitted(clip: AnnotatedClip, path: Path, head: HeadModel, cache: Path | None) -> FaceSequence:
     kept = cache / f"{clip.name}.npz" if cache else None
     seq = FaceSequence.load(kept) if kept and kept.is_file() else fit_media(path, head).seq
     if kept and not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
         seq.save(kept)
-    return claims_of(measure(seq, head).everything)
+    return seq
 
 
 def _often(scores: dict[str, Score]) -> Score:

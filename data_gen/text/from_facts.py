@@ -18,7 +18,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass as checked
 
 from ...common.config import SETTINGS
-from ...face.facs.emotions import EmotionSegment
+from ...face.facs.emotions import UNCLEAR, EmotionSegment
 from ...face.facs.measured import MeasuredAction, Measurement
 from ...face.facs.schedule import Event, Schedule, level_of
 from ...face.facs.vocabulary import ACTION, allowed_with
@@ -107,7 +107,7 @@ def _inside(a: MeasuredAction, start: float, end: float) -> float:
 def _smoothed(timeline: Sequence[EmotionSegment]) -> list[EmotionSegment]:
     """The felt segments, joined over short gaps, without short ones."""
     out: list[EmotionSegment] = []
-    for seg in (s for s in timeline if s.name != "neutral"):
+    for seg in (s for s in timeline if s.name not in ("neutral", UNCLEAR)):
         at = max((k for k, s in enumerate(out) if s.name == seg.name), default=None)
         if at is not None and seg.start - out[at].end < _TABLE.join_emotion and all(
                 s.end - s.start < _TABLE.emotion_seconds for s in out[at + 1:]):

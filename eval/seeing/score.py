@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...face.facs.emotions import EmotionSegment
 from ...face.facs.measured import MeasuredAction
 from .annotations import AnnotatedClip, Pass, SeenEvent, Span
 
@@ -125,6 +126,26 @@ def rest_claims(clip: AnnotatedClip, claims: Sequence[SeenEvent]) -> tuple[int, 
     """Claims other than blinks while the face rests, and the seconds of it."""
     wrong = [c for c in claims if c.name != "blink" and any(c.start >= a and c.end <= b for a, b in clip.rest)]
     return len(wrong), sum(b - a for a, b in clip.rest)
+
+
+def felt_times(clip: AnnotatedClip, timeline: Sequence[EmotionSegment]) -> dict[tuple[str, str], float]:
+    """Seconds of each annotated emotion (first) in which the estimate says what (second)."""
+    out: dict[tuple[str, str], float] = {}
+    for name, start, end in clip.emotion:
+        for s in timeline:
+            if (shared := min(s.end, end) - max(s.start, start)) > 0:
+                out[name, s.name] = out.get((name, s.name), 0.0) + shared
+    return out
+
+
+def reliability(clip: AnnotatedClip, actions: Iterable[MeasuredAction]) -> list[tuple[float, bool]]:
+    """Confidence of each claim of the clip that counts, those below one half too, and whether it is true."""
+    out = []
+    for action, claim in ((a, claims_of([a])[0]) for a in actions):
+        true = any(_same(claim, e) for e in clip.first.events)
+        if _inside(claim, clip.spans) and (true or not any(_same(claim, e) for e in clip.first.unclear)):
+            out.append((action.confidence, true))
+    return out
 
 
 def _name(name: str) -> str:

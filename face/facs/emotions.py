@@ -28,6 +28,8 @@ FAINT = 0.26
 """The same relative to the score of the emotion's full pose."""
 _SHARE, _SECONDS = 0.15, 1.0
 """A clip has an emotion that is shown for this share of it, or for so many seconds."""
+UNCLEAR = "unclear"
+"""What is shown where two emotions fit as well."""
 MIN_SECONDS = 0.2
 """Shorter stretches are part of their neighbours."""
 
@@ -128,18 +130,29 @@ def strength(intensity: dict[str, Array], emotion: str) -> Array:
     return np.clip(parts[(len(parts) - 1) // 2], 0.0, 1.0)
 
 
-def estimate_emotion(intensity: dict[str, Array], fps: float) -> EmotionEstimate:
-    """The emotion timeline of a clip (see :func:`scores` for ``intensity``)."""
+def estimate_emotion(intensity: dict[str, Array], fps: float, close: float = 0.0, least: float | None = None) -> EmotionEstimate:
+    """The emotion timeline of a clip.
+
+    Args:
+        intensity: see :func:`scores`.
+        fps: frames a second.
+        close: where the second best score is less than this share of the best one below it, the emotion is ``unclear``.
+        least: score from which an emotion is shown; None: also what is faint beside nothing else.
+    """
     score = scores(intensity)
     felt = score[:, 1:]
-    label = np.where(felt.max(axis=1) >= SHOWN, felt.argmax(axis=1) + 1, 0)
+    best, second = -np.sort(-felt, axis=1)[:, :2].T
+    unclear = (best >= (least or SHOWN)) & (second > (1.0 - close) * best)
+    label = np.where(felt.max(axis=1) >= (least or SHOWN), felt.argmax(axis=1) + 1, 0)
     # A faint expression scores low where the full one does (anger: 0.76); one that no clear expression
     # is next to is taken relative to the full pose.
     share = felt / _FULL_SCORE[1:]
-    faint = np.where((share.max(axis=1) >= FAINT) & (label == 0), share.argmax(axis=1) + 1, 0)
+    faint = np.where((share.max(axis=1) >= FAINT) & (label == 0) & (least is None), share.argmax(axis=1) + 1, 0)
     for a, b in runs(faint > 0):
         if not label[max(a - 1, 0) : b + 1].any():
             label[a:b] = faint[a:b]
+    label[unclear] = len(EMOTIONS)
+    score = np.concatenate([score, best[:, None]], axis=1)
     n = len(label)
     shortest = max(1, int(round(MIN_SECONDS * fps)))
     pieces = [(int(label[a]), a, b) for e in np.unique(label) for a, b in runs(label == e)]
@@ -152,18 +165,19 @@ def estimate_emotion(intensity: dict[str, Array], fps: float) -> EmotionEstimate
             kept.append((e, a, b))
     if len(kept) > 1 and kept[0][2] - kept[0][1] < shortest:
         kept = [(kept[1][0], 0, kept[1][2]), *kept[2:]]
-    timeline = tuple(_segment(EMOTIONS[e], a, b, score[a:b, e], intensity, fps) for e, a, b in kept)
+    names = (*EMOTIONS, UNCLEAR)
+    timeline = tuple(_segment(names[e], a, b, score[a:b, e], intensity, fps) for e, a, b in kept)
     weight = {e: sum(float(score[a:b, e].sum()) for k, a, b in kept if k == e) for e in {k for k, _, _ in kept} if e != 0}
     strongest = max(weight, key=lambda e: weight[e]) if weight else 0
     # a flicker of expression in a long clip does not make it that emotion
     shown = sum(b - a for k, a, b in kept if k == strongest)
     dominant = strongest if weight and shown >= min(_SHARE * n, _SECONDS * fps) else 0
-    return EmotionEstimate(EMOTIONS[dominant], timeline)
+    return EmotionEstimate(names[dominant], timeline)
 
 
 def _segment(name: str, a: int, b: int, score: Array, intensity: dict[str, Array], fps: float) -> EmotionSegment:
     confidence = float(np.clip(score.mean(), 0.0, 1.0))
-    if name == "neutral":
+    if name in ("neutral", UNCLEAR):
         return EmotionSegment(name, a / fps, b / fps, confidence)
     share = strength(intensity, name)
     return EmotionSegment(name, a / fps, b / fps, confidence, float(share[a:b].max()), find_levels(share, a, b, fps))

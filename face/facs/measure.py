@@ -57,6 +57,10 @@ _SIDE_SECONDS = 0.24
 """Shorter differences between the sides are no action of one of them: two sides seldom begin in the same frame."""
 _OWN_SIDE = 0.36
 """What one side does from here on is an action of that side, whatever the other one does."""
+_CLOSE = 0.2
+"""Emotions of a filmed face whose scores differ by less than this share of the higher one cannot be told apart."""
+_SHOWN = 0.34
+"""Score from which a filmed face shows an emotion; a faint one is not told."""
 _WINK = 0.6
 """Of a filmed face, whose lids are measured one by one, the least difference that is a wink."""
 _LR: tuple[Literal["left"], Literal["right"]] = ("left", "right")
@@ -184,8 +188,7 @@ def _filmed(signals: FilmedSignals, cfg: MeasureConfig) -> Measurement:
     found = sorted((a for a in found if signals.shown(a.onset, a.offset)), key=lambda a: (a.onset, _ORDER.index(a.name)))
     told, unsure = ([a for a in found if (a.confidence >= CLAIMED) is k] for k in (True, False))
     main, minor = ([a for a in told if ACTION[a.name].minor is m] for m in (False, True))
-    felt = _through_closures({**signals.intensity, **signals.mean})
-    emotion = estimate_emotion(_without_speech(felt, signals.speech, signals.fps), signals.fps)
+    emotion = estimate_emotion(_through_closures(signals.felt), signals.fps, _CLOSE, _SHOWN)
     notes = [f"{name.replace('_', ' ')} of {100 * level:.0f} % all through: a resting face, or an expression that is held; "
              "give a rest to tell" for name, level in signals.resting.items()]
     return Measurement(tuple(main), emotion, signals.fps, len(signals) / signals.fps, tuple(minor),

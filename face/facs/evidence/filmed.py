@@ -28,9 +28,9 @@ Spans = list[tuple[float, float]]
 ON: dict[str, float] = {
     "smile": 0.42, "mouth_open": 0.33, "brow_raise": 0.35, "inner_brow_raise": 0.66, "brow_lower": 0.52, "nose_wrinkle": 0.6,
     "squint": 0.52, "eye_widen": 0.5, "lip_press": 0.44, "upper_lip_raise": 0.6, "lip_stretch": 0.52, "lip_pucker": 0.48,
-    "lip_corner_depress": 0.42, "chin_raise": 0.4, "cheek_puff": 0.5, "tongue_out": 0.5, "jaw_left": 0.45, "jaw_right": 0.45,
+    "lip_corner_depress": 0.42, "chin_raise": 0.4, "cheek_puff": 0.65, "tongue_out": 0.5, "jaw_left": 0.45, "jaw_right": 0.45,
     "cheek_raise": 0.17, "dimple": 0.6, "lower_lip_depress": 0.5, "lip_funnel": 0.55, "lip_suck": 0.55, "mouth_shift_left": 0.45,
-    "mouth_shift_right": 0.45, "gaze_up": 0.65, "gaze_down": 0.65, "gaze_left": 0.52, "gaze_right": 0.52, "look_up": 0.4,
+    "mouth_shift_right": 0.45, "gaze_up": 0.65, "gaze_down": 0.65, "gaze_left": 0.65, "gaze_right": 0.65, "look_up": 0.4,
     "look_down": 0.42, "turn_left": 0.22, "turn_right": 0.22, "tilt_left": 0.42, "tilt_right": 0.42}
 """A filmed action must reach this share of full scale above rest; animated ones are seen from a third of it on."""
 LEAST_SECONDS, LEAST_HEAD_SECONDS = 0.2, 0.4
@@ -39,12 +39,19 @@ CLAIMED = 0.5
 """Least confidence of what is told as a fact."""
 MENTIONED = 0.2
 """Least confidence of what is listed at all."""
-_STEEP = 8.0
-"""How fast the confidence of a claim grows with the logarithm of its strength over its threshold."""
+_STEEP, _MOST_SURE = 8.0, 0.9
+"""How fast the confidence of a claim grows with the logarithm of its strength over its threshold, and up to what: of the
+strongest claims on the tuning clips nine of ten are true."""
 _REST_SECONDS, _LID_SECONDS = 30.0, 10.0
 """A rest is that of so long around each frame; of the lids, whose rest follows the gaze."""
 _MEASURED_SECONDS = 2.0
-"""In a shorter clip, or a picture, nothing tells rest from a held expression, and none is taken away."""
+"""In a shorter clip, or a picture, nothing tells rest from a held expression; that of other people is taken."""
+_MIDDLE, _BRIEF_SHARE = 50.0, 15.0
+"""Percentile of what moves to both sides of its rest, and that of what rises above it in a short clip."""
+USUAL: dict[str, float] = {"brow_lower": 0.44, "squint": 0.24, "nose_wrinkle": 0.49, "upper_lip_raise": 0.16, "lip_press": 0.23,
+                            "cheek_puff": 0.31, "left_lid": 0.07, "right_lid": 0.07, "gaze_up": 0.34, "look_up": 0.35}
+"""What the fit of a single picture finds in a neutral face: medians of five people in the first two frames of posed sequences
+(PyPI EmoPy 0.0.5, image_series_directory). Where a clip is too short to have a rest of its own, that is its rest."""
 _MOST_REST, _DRIFT = 0.35, 0.15
 """Most of an action that is a person's resting face, and how far that may drift within a clip."""
 _HELD = 0.3
@@ -58,7 +65,8 @@ _SMILING, _TURNED, _SPOKEN = 0.3, 15.0, 0.5
 action in speech makes it speech."""
 _STRONG, _BENT = 0.8, 1.3
 """A fold of a smile this strong is an action beside it; so much more than usual is wanted of a turned face."""
-_IN_SMILES = frozenset({"nose_wrinkle", "upper_lip_raise", "squint", "lip_stretch", "brow_lower", "dimple", "lower_lip_depress"})
+_IN_SMILES = frozenset({"nose_wrinkle", "upper_lip_raise", "squint", "lip_stretch", "lip_press", "brow_lower", "dimple",
+                        "lower_lip_depress"})
 _BENT_BY_TURNS = frozenset({"brow_raise", "brow_lower", "nose_wrinkle", "lip_press", "lip_stretch", "lip_pucker",
                             "upper_lip_raise", "jaw_left", "jaw_right", "mouth_shift_left", "mouth_shift_right",
                             "lip_corner_depress", "dimple"})
@@ -66,8 +74,13 @@ _POSTURES = {"look_up": (0, -1.0), "look_down": (0, 1.0), "turn_left": (1, 1.0),
              "tilt_right": (2, 1.0)}
 _GAZES = {"gaze_up": ("look_up", 0, -1.0), "gaze_down": ("look_down", 0, 1.0), "gaze_left": ("turn_left", 1, 1.0),
           "gaze_right": ("turn_right", 1, -1.0)}
+_CLEAR = 0.85
+"""An action from this share of its threshold on is a part of an emotion."""
+_SPOKEN_FEATURES = frozenset({"mouth_open", "lip_press", "lip_stretch", "upper_lip_raise", "lip_corner_depress", "lip_pucker",
+                              "chin_raise"})
 _OTHERWISE = 0.3
 """Share of its confidence that is left of a claim that something else explains."""
+_OPPOSITE = {"gaze_down": "gaze_up", "look_down": "look_up"}
 _SHUT = 0.3
 """A closure from here on hides where the eyes look."""
 
@@ -93,35 +106,34 @@ class FilmedSignals(Signals):
     @cached_property
     def resting(self) -> dict[str, float]:
         """Mean level of the rest of what blend shapes make, for those that are no small ones."""
-        return {name: level for name, x in self._raw.items()
-                if (level := float(self.rest(x, 25.0, _REST_SECONDS, np.inf).mean())) > _HELD and name in ACTION}
+        if self._brief:
+            return {}
+        levels = {name.replace("smile_left", "smile"): float(self.rest(name, x, most=np.inf).mean())
+                  for name, x in self._raw.items()}
+        return {name: level for name, level in levels.items() if level > _HELD and name in ACTION}
 
     @cached_property
     def mean(self) -> dict[str, Array]:
-        """What blend shapes make, above rest; closed lids as a share of what was open."""
-        out = {name: x - self.rest(x) for name, x in self._raw.items()}
-        for lid in ("left_lid", "right_lid"):
-            rest = self.rest(self._raw[lid], 25.0, _LID_SECONDS, 0.4)
-            out[lid] = (self._raw[lid] - rest) / (1.0 - rest)
-        return out
+        """What blend shapes make, as a share of what is left above rest."""
+        return {name: self._above(name, x) for name, x in self._raw.items()}
 
     @cached_property
     def sides(self) -> dict[str, tuple[Array, Array]]:
         """The two sides of every paired action, each above its own rest."""
         raw = Signals.sides.func(self)  # type: ignore[attr-defined]
-        return {name: (left, right) if name in ("smile", "eye_close") else (left - self.rest(left), right - self.rest(right))
-                for name, (left, right) in raw.items()}
+        return {name: (left, right) if name == "smile" else (self._above(lids.get(name, name), left), self._above(
+            lids.get(name, name), right)) for lids in ({"eye_close": "left_lid"},) for name, (left, right) in raw.items()}
 
     @cached_property
     def intensity(self) -> dict[str, Array]:
         """(T,) signal of every measurable action above rest."""
         out: dict[str, Array] = Signals.intensity.func(self)  # type: ignore[attr-defined]
-        out["mouth_open"] = out["mouth_open"] - self.rest(out["mouth_open"], 25.0, _REST_SECONDS, np.inf)
+        out["mouth_open"] = out["mouth_open"] - self.rest("mouth_open", out["mouth_open"], most=np.inf)
         for name in (*_POSTURES, "jaw_left", "jaw_right"):
-            out[name] = out[name] - self.rest(out[name], 50.0, _REST_SECONDS, np.inf)
+            out[name] = out[name] - self.rest(name, out[name], _MIDDLE, most=np.inf)
         # a smile that lifts the cheeks narrows the eyes from below; what the lids do alone is no sign of it
         lifted = 0.5 * (self.amounts[:, EXPR_INDEX["cheekSquintLeft"]] + self.amounts[:, EXPR_INDEX["cheekSquintRight"]])
-        out["cheek_raise"] = np.where(out["smile"] > _SMILING, lifted - self.rest(lifted), np.float32(0.0)).astype(np.float32)
+        out["cheek_raise"] = self._above("cheek_raise", lifted) * (out["smile"] > _SMILING)
         if self.gaze is not None:
             out |= {name: self._gaze_signal(out, name) for name in _GAZES}
         return out
@@ -141,15 +153,25 @@ class FilmedSignals(Signals):
             at = np.arange(len(own))
             own = np.interp(at, at[open_], own[open_]).astype(np.float32)
         own = median_filter(own, size=max(3, int(0.2 * self.fps) | 1), mode="nearest")
-        own = own - self.rest(own, 50.0, _REST_SECONDS, np.inf)
+        own = own - DEGREES[name] * self.rest(name, own / DEGREES[name], _MIDDLE, most=np.inf)
         world = own + DEGREES[posture] * intensity[posture]
         return (np.minimum(own, np.maximum(world, 0.0)) / DEGREES[name]).astype(np.float32)
 
-    def rest(self, signal: Array, share: float = 25.0, seconds: float = _REST_SECONDS, most: float = _MOST_REST) -> Array:
+    @property
+    def _brief(self) -> bool:
+        return self.quiet is None and len(self) < _MEASURED_SECONDS * self.fps
+
+    def _above(self, name: str, signal: Array) -> Array:
+        rest = self.rest(name, signal, seconds=_LID_SECONDS if name.endswith("_lid") else _REST_SECONDS)
+        return ((signal - rest) / (1.0 - np.maximum(rest, 0.0))).astype(np.float32)
+
+    def rest(self, name: str, signal: Array, share: float = 25.0, seconds: float = _REST_SECONDS,
+             most: float = _MOST_REST) -> Array:
         """``(T,)`` level at which a signal rests.
 
         Args:
-            signal: ``(T,)``.
+            name: what it is the signal of.
+            signal: ``(T,)``, as a share of full scale.
             share: percentile of the frames that are at rest or below it.
             seconds: the rest is that of so long around each frame.
             most: the highest rest.
@@ -157,16 +179,38 @@ class FilmedSignals(Signals):
         n = len(signal)
         if self.quiet is not None:
             return np.full(n, np.median(signal[self.quiet]), np.float32)
-        if n < _MEASURED_SECONDS * self.fps:
-            return np.zeros(n, np.float32)
+        if self._brief:
+            return np.full(n, USUAL.get(name, -USUAL.get(_OPPOSITE.get(name, ""), 0.0)), np.float32)
+        if n <= seconds / 3 * self.fps:  # most of a short clip may be the expression
+            return np.full(n, min(float(np.percentile(signal, share if share == _MIDDLE else _BRIEF_SHARE)), most), np.float32)
         whole = float(np.percentile(signal, share))
-        if n <= seconds / 3 * self.fps:
-            return np.full(n, min(whole, most), np.float32)
         step = max(1, int(self.fps / 6))
         rolling = percentile_filter(signal[::step], share, size=max(3, int(seconds * self.fps / step) | 1), mode="nearest")
         level = np.interp(np.arange(n), np.arange(0, n, step), rolling)
         level = uniform_filter1d(level, max(3, int(self.fps) | 1), mode="nearest")
         return np.minimum(np.minimum(level, whole + _DRIFT if np.isfinite(most) else np.inf), most).astype(np.float32)
+
+    @cached_property
+    def felt(self) -> dict[str, Array]:
+        """What an emotion is seen in: clear actions in full, what lies below their thresholds hardly, and no speech.
+
+        Teeth that are bared under lowered brows are no smile.
+        """
+        out = dict(self.intensity) | self.mean
+        for name, x in out.items():
+            on = ON.get(name, ON["smile"] if name.startswith("smile_") else 0.0)
+            out[name] = np.where(x >= _CLEAR * on, x, np.float32(_OTHERWISE) * x).astype(np.float32)
+            if name in _SPOKEN_FEATURES:
+                out[name] = np.where(self._talking, np.float32(0.0), out[name])
+        # disgust is seen at the lip, anger at the brows: a nose that is wrinkled alone is neither
+        lip = np.clip(self.intensity["upper_lip_raise"] / ON["upper_lip_raise"], 0.0, 1.0)
+        smiling = np.clip(self.intensity["smile"] / ON["smile"], 0.0, 1.0)
+        out["nose_wrinkle"] = (out["nose_wrinkle"] * lip * (1.0 - smiling)).astype(np.float32)
+        out["lip_press"] = (out["lip_press"] * (1.0 - smiling)).astype(np.float32)
+        bared = np.clip((self.intensity["brow_lower"] - _SMILING) / 0.25, 0.0, 1.0)
+        both = np.minimum(out["smile_left"], out["smile_right"])
+        # a corner of the mouth that goes up in speech is no contempt
+        return out | {side: np.where(self._talking, both, out[side]) * (1.0 - bared) for side in ("smile_left", "smile_right")}
 
     # -- evidence -----------------------------------------------------------------------------
     @cached_property
@@ -197,7 +241,7 @@ class FilmedSignals(Signals):
         """How sure a claim is, 0 to 1: by its strength over its threshold, and by what else explains it."""
         inside = slice(segment.start, segment.stop)
         share = _STEEP * float(np.log(max(segment.peak, 1e-3) / ON[name]))
-        sure = float(1.0 / (1.0 + np.exp(-np.clip(share, -20.0, 20.0))))
+        sure = _MOST_SURE * float(1.0 / (1.0 + np.exp(-np.clip(share, -20.0, 20.0))))
         if self._explained(name, segment, inside):
             return min(sure, CLAIMED) * _OTHERWISE
         return sure
@@ -210,7 +254,13 @@ class FilmedSignals(Signals):
                 return not (held and segment.peak > _BENT * ON[name])
         if name in _IN_SMILES and float((self.intensity["smile"][inside] > _SMILING).mean()) > 0.4 and segment.peak < _STRONG:
             return True
+        if name == "nose_wrinkle" and self._peak("brow_lower", inside) > _CLEAR * ON["brow_lower"] and self._peak(
+                "upper_lip_raise", inside) < _CLEAR * ON["upper_lip_raise"]:
+            return True  # lowered brows wrinkle the root of the nose
         return name in _BENT_BY_TURNS and segment.peak < _BENT * ON[name] and bool(self._turned[inside].any())
+
+    def _peak(self, name: str, inside: slice) -> float:
+        return float(self.intensity[name][inside].max())
 
     @cached_property
     def _talking(self) -> NDArray[np.bool_]:
