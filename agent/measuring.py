@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..common.files import atomic_file
 from ..common.progress import silent
+from ..face.clip.normalise import is_real
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.evidence.filmed import FilmedSignals
 from ..face.facs.measure import measure as measure_clip
@@ -67,7 +68,7 @@ def measure(clips: list[str], /, *, rest: str | None = None, table: bool = False
         yield Result({**found.to_dict(path), **({"rates": rates(found)} if found.seconds >= _LEAST else {}),
                       **({"found": round(float(clip.valid.mean()), 4)} if loaded.film is not None else {})}, text)
         if "frames" in outs:
-            _write_csv(ready(outs["frames"]), *_frames(clip, head, known, loaded.film is not None))
+            _write_csv(ready(outs["frames"]), *_frames(clip, head, known, is_real(clip)))
         if "elan" in outs:
             _write_elan(ready(outs["elan"]), path, found)
         if "picture" in outs:
@@ -107,7 +108,7 @@ def _rest(text: str | None, head: HeadModel, face: int | None) -> Rest:
 def measured_of(loaded: Loaded, clip: FaceSequence, head: HeadModel, rest: Rest = None) -> Measurement:
     """What a file shows, on its own clock, against a known rest where there is one."""
     if rest is None:
-        return loaded.measured or measure_clip(clip, head)
+        return loaded.measured or measure_clip(clip, head, filmed=is_real(clip))
     joined, quiet = _with_rest(clip, rest)
     found = measure_clip(joined, head, filmed=True, quiet=quiet)
     before = (len(joined) - len(clip)) / clip.fps

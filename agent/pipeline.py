@@ -12,7 +12,7 @@ import numpy as np
 
 from ..common.progress import Progress, silent
 from ..data_gen.text.transition_text import Instruction
-from ..face.clip.normalise import Normalised, is_filmed, normalise
+from ..face.clip.normalise import Normalised, is_real, normalise
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import measure
 from ..face.facs.measured import Measurement
@@ -275,7 +275,7 @@ class FaceLM:
 
     def measure(self, clip: FaceSequence) -> Measurement:
         """What geometry says the clip shows (no model involved)."""
-        return measure(clip, self.head)
+        return measure(clip, self.head, filmed=is_real(clip))
 
     def _facts(self, clip: FaceSequence | Normalised | Measurement) -> Measurement:
         if isinstance(clip, Measurement):
@@ -283,7 +283,8 @@ class FaceLM:
         check_clip(clip.seq if isinstance(clip, Normalised) else clip, self.head)
         if isinstance(clip, Normalised):
             return measure(clip.seq, self.head, filmed=clip.filmed)
-        return measure(clip if is_filmed(clip) else normalise(clip).seq, self.head)
+        real = is_real(clip)
+        return measure(clip if real else normalise(clip).seq, self.head, filmed=real)
 
     def _ids(self, clip: FaceSequence | Normalised) -> np.ndarray:
         check_clip(clip.seq if isinstance(clip, Normalised) else clip, self.head)

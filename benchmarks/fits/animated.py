@@ -112,7 +112,7 @@ class _Found:
 
 
 def _fit_clip(condition: str, shot: Footage, seen: Detections | None, head: HeadModel, into: _Found) -> None:
-    truth = measure(shot.truth, head)
+    truth = measure(shot.truth, head, filmed=False)
     row: Row = {"clip": shot.path.stem, "frames": len(shot.truth), "attributes": shot.attributes,
                 "script": [e.name for e in shot.script.events]}
     into.rows.append(row)
@@ -125,7 +125,7 @@ def _fit_clip(condition: str, shot: Footage, seen: Detections | None, head: Head
     fit = fit_detections(seen, head, config=FitConfig(detector=condition != "projected"))
     row["seconds"] = time.perf_counter() - start
     use = seen.valid & fit.seq.valid
-    match = match_actions(truth, measure(fit.seq, head))
+    match = match_actions(truth, measure(fit.seq, head, filmed=False))
     into.raw += match
     if use.any():
         into.prepared += match_actions(measure(canonical(shot.truth), head), measure(canonical(fit.seq), head))

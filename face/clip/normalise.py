@@ -92,6 +92,11 @@ def is_recorded(seq: FaceSequence) -> bool:
     return float((np.quantile(seq.expr[seq.valid], _NEVER, axis=0) > _ZERO).mean()) > _MOST if seq.valid.any() else False
 
 
+def is_real(seq: FaceSequence) -> bool:
+    """Whether a clip is of a real face: filmed, or recorded."""
+    return is_filmed(seq) or is_recorded(seq)
+
+
 def normalise(seq: FaceSequence, config: PrepareConfig | None = None, *, filmed: bool | None = None) -> Normalised:
     """Make a clip like those of the corpus; one that was not filmed only loses its idle motion.
 

@@ -130,7 +130,8 @@ def strength(intensity: dict[str, Array], emotion: str) -> Array:
     return np.clip(parts[(len(parts) - 1) // 2], 0.0, 1.0)
 
 
-def estimate_emotion(intensity: dict[str, Array], fps: float, close: float = 0.0, least: float | None = None) -> EmotionEstimate:
+def estimate_emotion(intensity: dict[str, Array], fps: float, close: float = 0.0, least: float | None = None,
+                     moved: NDArray[np.bool_] | None = None) -> EmotionEstimate:
     """The emotion timeline of a clip.
 
     Args:
@@ -138,6 +139,7 @@ def estimate_emotion(intensity: dict[str, Array], fps: float, close: float = 0.0
         fps: frames a second.
         close: where the second best score is less than this share of the best one below it, the emotion is ``unclear``.
         least: score from which an emotion is shown; None: also what is faint beside nothing else.
+        moved: ``(T,)`` frames in which something happens that is part of emotions; without one, they are unclear, not neutral.
     """
     score = scores(intensity)
     felt = score[:, 1:]
@@ -151,7 +153,7 @@ def estimate_emotion(intensity: dict[str, Array], fps: float, close: float = 0.0
     for a, b in runs(faint > 0):
         if not label[max(a - 1, 0) : b + 1].any():
             label[a:b] = faint[a:b]
-    label[unclear] = len(EMOTIONS)
+    label[unclear | (moved & (label == 0) if moved is not None else False)] = len(EMOTIONS)
     score = np.concatenate([score, best[:, None]], axis=1)
     n = len(label)
     shortest = max(1, int(round(MIN_SECONDS * fps)))

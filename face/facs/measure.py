@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass as settings
 
 from ...common.config import SETTINGS
 from ..clip.curves import runs
-from ..clip.normalise import is_filmed, is_recorded
+from ..clip.normalise import is_filmed
 from ..clip.sequence import FaceSequence
 from ..head.model import HeadModel
 from .emotions import estimate_emotion
@@ -114,8 +114,7 @@ def measure(seq: FaceSequence, head: HeadModel | None = None, config: MeasureCon
         seq: the clip.
         head: the head it belongs to; None is the default head.
         config: thresholds; None is the default.
-        filmed: whether it is of a real face, which rests in its own way; None: whether it is in a camera's frame, or its shapes
-            never come to rest at zero.
+        filmed: whether it is of a real face, which rests in its own way; None: whether it is in a camera's frame.
         quiet: ``(T,)`` frames in which such a face is known to rest; None finds them.
 
     Returns:
@@ -127,7 +126,7 @@ def measure(seq: FaceSequence, head: HeadModel | None = None, config: MeasureCon
     signals = signals_of(seq, HeadModel.default() if head is None else head)
     if quiet is not None and (quiet.shape != (len(seq),) or not quiet.any()):
         raise ValueError(f"quiet has shape {quiet.shape} and {int(quiet.sum())} frames; needed: ({len(seq)},) with 1 and more")
-    if (is_filmed(seq) or is_recorded(seq)) if filmed is None else filmed:
+    if is_filmed(seq) if filmed is None else filmed:
         signals = FilmedSignals.of(signals, seq.valid, quiet)
     return measure_signals(signals, config)
 
@@ -188,7 +187,7 @@ def _filmed(signals: FilmedSignals, cfg: MeasureConfig) -> Measurement:
     found = sorted((a for a in found if signals.shown(a.onset, a.offset)), key=lambda a: (a.onset, _ORDER.index(a.name)))
     told, unsure = ([a for a in found if (a.confidence >= CLAIMED) is k] for k in (True, False))
     main, minor = ([a for a in told if ACTION[a.name].minor is m] for m in (False, True))
-    emotion = estimate_emotion(_through_closures(signals.felt), signals.fps, _CLOSE, _SHOWN)
+    emotion = estimate_emotion(_through_closures(signals.felt), signals.fps, _CLOSE, _SHOWN, signals.moved)
     notes = [f"{name.replace('_', ' ')} of {100 * level:.0f} % all through: a resting face, or an expression that is held; "
              "give a rest to tell" for name, level in signals.resting.items()]
     return Measurement(tuple(main), emotion, signals.fps, len(signals) / signals.fps, tuple(minor),

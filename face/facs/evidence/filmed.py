@@ -48,15 +48,15 @@ _MEASURED_SECONDS = 2.0
 """In a shorter clip, or a picture, nothing tells rest from a held expression; that of other people is taken."""
 _MIDDLE, _BRIEF_SHARE = 50.0, 15.0
 """Percentile of what moves to both sides of its rest, and that of what rises above it in a short clip."""
-USUAL: dict[str, float] = {"brow_lower": 0.44, "squint": 0.24, "nose_wrinkle": 0.49, "upper_lip_raise": 0.16, "lip_press": 0.23,
-                            "cheek_puff": 0.31, "left_lid": 0.07, "right_lid": 0.07, "gaze_up": 0.34, "look_up": 0.35}
-"""What the fit of a single picture finds in a neutral face: medians of five people in the first two frames of posed sequences
-(PyPI EmoPy 0.0.5, image_series_directory). Where a clip is too short to have a rest of its own, that is its rest."""
+USUAL: dict[str, float] = {"brow_lower": 0.39, "squint": 0.22, "nose_wrinkle": 0.47, "upper_lip_raise": 0.08, "lip_press": 0.19,
+                            "cheek_puff": 0.25, "left_lid": 0.06, "right_lid": 0.05, "gaze_up": 0.38, "look_up": 0.29}
+"""What the fit of a single picture finds in a neutral face: medians of eight people (first frames of posed sequences, quiet
+frames of the tuning clips). Where a clip is too short to have a rest of its own, that is its rest."""
 _MOST_REST, _DRIFT = 0.35, 0.15
 """Most of an action that is a person's resting face, and how far that may drift within a clip."""
 _HELD = 0.3
 """A constant expression of more than this is perhaps held, not the person's rest; the result says so."""
-_TALK_DEGREES, _TALK_SWINGS, _TALK_HALF, _TALK_SWING, _TALK_SECONDS, _TALK_GAP = 0.5, 3, 0.36, 1.2, 0.4, 0.6
+_TALK_DEGREES, _TALK_SWINGS, _TALK_HALF, _TALK_SWING, _TALK_SECONDS, _TALK_GAP = 0.5, 4, 0.36, 1.2, 0.3, 0.6
 """Speech: smallest and mean swing of the jaw (degrees), number and longest half cycle (s) of the swings, shortest utterance,
 longest pause in one."""
 _NOD_SWING, _NOD_DEGREES = 0.36, 4.0
@@ -78,6 +78,9 @@ _CLEAR = 0.85
 """An action from this share of its threshold on is a part of an emotion."""
 _SPOKEN_FEATURES = frozenset({"mouth_open", "lip_press", "lip_stretch", "upper_lip_raise", "lip_corner_depress", "lip_pucker",
                               "chin_raise"})
+_PARTS = ("brow_raise", "inner_brow_raise", "brow_lower", "nose_wrinkle", "upper_lip_raise", "lip_corner_depress", "squint",
+          "lip_stretch", "eye_widen")
+"""Actions that are parts of emotions and of little else."""
 _OTHERWISE = 0.3
 """Share of its confidence that is left of a claim that something else explains."""
 _OPPOSITE = {"gaze_down": "gaze_up", "look_down": "look_up"}
@@ -211,6 +214,11 @@ class FilmedSignals(Signals):
         both = np.minimum(out["smile_left"], out["smile_right"])
         # a corner of the mouth that goes up in speech is no contempt
         return out | {side: np.where(self._talking, both, out[side]) * (1.0 - bared) for side in ("smile_left", "smile_right")}
+
+    @cached_property
+    def moved(self) -> NDArray[np.bool_]:
+        """Frames in which something clear happens that an emotion may be part of."""
+        return np.any([(self.intensity[n] >= ON[n]) & ~(self._talking & (n in _SPOKEN_FEATURES)) for n in _PARTS], axis=0)
 
     # -- evidence -----------------------------------------------------------------------------
     @cached_property
