@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,16 +14,18 @@ from ..eval.seeing.annotations import AnnotatedClip, annotated_clips
 from ..eval.seeing.score import Score, agreement, claims_of, felt_times, reliability, rest_claims, score_clip, summed, total
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import measure
+from ..face.facs.vocabulary import EMOTIONS
 from ..face.head.model import HeadModel
 from .report import Row, Tables
 
 _BINS = ((0.2, 0.5), (0.5, 0.75), (0.75, 0.9), (0.9, 1.0))
 """Confidences whose claims are looked at together; blinks, nods and speech have none."""
+_PICTURES = (".png", ".jpg", ".jpeg")
 SEEN_OFTEN = 5
 """Actions that were seen at least so often are judged one by one."""
 
 
-def seeing(footage: tuple[Path, ...], *, split: str = "judge", cache: Path | None = None) -> Tables:
+def seeing(footage: tuple[Path, ...], *, split: str = "judge", cache: Path | None = None, stills: Path | None = None) -> Tables:
     """Fit annotated clips, measure them, and say what of it is there.
 
     Parameters
@@ -33,6 +36,9 @@ def seeing(footage: tuple[Path, ...], *, split: str = "judge", cache: Path | Non
         judge, tune or all.
     cache
         Folder of fits that are used again, by the clip's name; a clip that is not there yet is fitted and added.
+    stills
+        Folder of pictures whose paths name the emotion that is posed (the examples of PyPI EmoPy; its "series" are the first
+        frames, before the pose).
     """
     clips = annotated_clips(None if split == "all" else split)
     if not clips:
@@ -60,7 +66,8 @@ def seeing(footage: tuple[Path, ...], *, split: str = "judge", cache: Path | Non
     both = [agreement(c, *list(c.passes)[:2]) for c in clips if len(c.passes) > 1]
     whole, eyes = summed(scores.values()), summed(both)
     missing = [c.name for c in clips if c.sha256 not in paths]
-    return {"clips": rows,
+    pictures = {"stills": _stills(stills, head)} if stills else {}
+    return {"clips": rows, **pictures,
             "actions": [{"action": name, **_row(whole[name]), "annotators' F1": eyes[name].f1 if name in eyes else None}
                         for name in sorted(whole, key=lambda n: (-whole[n].events, n))],
             "summary": [
@@ -74,6 +81,18 @@ def seeing(footage: tuple[Path, ...], *, split: str = "judge", cache: Path | Non
                             "true": sum(some) / len(some) if some else None} for low, high in _BINS],
             "rest": [{"false claims but blinks": false_at_rest, "seconds of rest": rest,
                       "a minute": 60 * false_at_rest / rest if rest else None, "clips not found": ", ".join(missing) or None}]}
+
+
+def _stills(folder: Path, head: HeadModel) -> list[Row]:
+    """What the pictures of each posed emotion are taken for."""
+    found: dict[tuple[str, str], Counter[str]] = {}
+    for path in tqdm(sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PICTURES), disable=None):
+        name = path.relative_to(folder).as_posix().lower().replace("happy", "happiness")
+        if posed := next((e for e in EMOTIONS if e in name), None):
+            key = (posed, "before" if "series" in name else "posed")
+            found.setdefault(key, Counter())[measure(fit_media(path, head).seq, head).emotion.dominant] += 1
+    return [{"emotion": name, "when": when, "pictures": sum(said.values()), "taken for": ", ".join(
+        f"{n} {k}" for n, k in said.most_common())} for (name, when), said in sorted(found.items())]
 
 
 def _known(footage: Iterable[Path], wanted: set[str]) -> dict[str, Path]:
