@@ -14,6 +14,7 @@ from ..common.progress import Progress, silent
 from ..data_gen.text.transition_text import Instruction
 from ..face.clip.normalise import Normalised, is_real, normalise
 from ..face.clip.sequence import FaceSequence
+from ..face.facs.evidence.query import Answer, Query
 from ..face.facs.measure import measure
 from ..face.facs.measured import Measurement
 from ..face.facs.script import Script
@@ -26,7 +27,7 @@ from .media import check_clip
 from .motion.checked import Performance, frames_of, perform_scripts, plan
 from .motion.curves import check_curve
 from .motion.reading import TRIES, read_prompts, with_length
-from .motion.telling import answer, tell
+from .motion.telling import answered, tell
 from .motion.transition import Transition, perform, source_frame
 from .motion.windows import Job, Performer
 from .requests import (
@@ -271,7 +272,11 @@ class FaceLM:
 
     def ask(self, clip: FaceSequence | Normalised | Measurement, question: str) -> str:
         """The answer to a question about a clip, computed from its measurement."""
-        return answer(self._facts(clip), parsed(Question, question))
+        return self.answered(clip, question)[1].text
+
+    def answered(self, clip: FaceSequence | Normalised | Measurement, question: str) -> tuple[Query | None, Answer]:
+        """What a question asks for (None where it cannot be read), and the answer: a value and words."""
+        return answered(self._facts(clip), parsed(Question, question))
 
     def measure(self, clip: FaceSequence) -> Measurement:
         """What geometry says the clip shows (no model involved)."""

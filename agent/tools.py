@@ -195,14 +195,17 @@ def describe(clips: list[str], /, *, ask: str | None = None, reading: ReadingOpt
     question = parsed(Question, ask) if ask is not None else None
     files = read_for_model(clips, reading, progress)
     agent = load_agent(model)
+    if question is not None:
+        for path, loaded in zip(clips, files, strict=True):
+            query, found = agent.answered(loaded.measured or loaded.parts[0].clip, question)
+            yield Result({"clip": path, "question": question, "answer": found.text, "value": found.value,
+                          "query": query.to_dict() if query else None}, ": ".join([path] * (len(clips) > 1) + [found.text]))
+        return
     parts = [(path, part, len(loaded.parts) > 1) for path, loaded in zip(clips, files, strict=True) for part in loaded.parts]
-    seen = [part.shown for _, part, _ in parts]
-    texts = agent.describe_many(seen) if question is None else [agent.ask(c, question) for c in seen]
-    for (path, part, several), text in zip(parts, texts, strict=True):
-        said = {"description": text} if question is None else {"question": question, "answer": text}
+    for (path, part, several), text in zip(parts, agent.describe_many([part.shown for _, part, _ in parts]), strict=True):
         times = {"start": part.start, "end": part.end} if several else {}
         words = [path] * (len(clips) > 1) + [part.label] * several + [text]
-        yield Result({"clip": path, **times, **said}, ": ".join(words))
+        yield Result({"clip": path, **times, "description": text}, ": ".join(words))
 
 
 def ask(clips: list[str], question: str, reading: ReadingOptions = READING, model: ModelOptions = MODEL) -> Iterator[Result]:

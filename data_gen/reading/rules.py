@@ -403,8 +403,8 @@ class _Reader:
         return late - early
 
 
-def read_rules(marked: Marked) -> RuleReading | None:
-    """Read a text with its quantities as marks, if most of it is plain."""
+def read_rules(marked: Marked, least: float = LEAST) -> RuleReading | None:
+    """Read a text with its quantities as marks, if at least this share of its content words is plain."""
     if len(marked.text) > 20 * MAX_WORDS or marked.text.count(" ") > MAX_WORDS:
         return None
     reader = _Reader(units(marked))
@@ -417,4 +417,4 @@ def read_rules(marked: Marked) -> RuleReading | None:
     explained = 1 - reader.unexplained / max(1, reader.content)
     doing = [u for u in reader.found if {"cue", "part", "move", "sided", "not", "absent"} & u.tags.keys()]
     coded = explained == 1.0 and bool(doing) and all("code" in u.tags for u in doing)
-    return RuleReading(script, round(explained, 3), coded) if explained >= LEAST else None
+    return RuleReading(script, round(explained, 3), coded) if explained >= least else None

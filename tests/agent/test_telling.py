@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from facelm.agent.motion.telling import UNSEEN, answer, tell
+from facelm.agent.motion.telling import NOT_READ, answer, tell
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.layout import lay_out
 from facelm.face.clip.sequence import FaceSequence
@@ -72,4 +72,8 @@ def test_times_are_those_of_the_measurement(nods: Measurement) -> None:
 @pytest.mark.parametrize("question", [
     "What colour is her hair?", "Who is she?", "How old is the man?", "Where was this filmed?", "What is the capital of France?"])
 def test_what_cannot_be_seen_is_said_to_be_unseen(nods: Measurement, question: str) -> None:
-    assert answer(nods, question) == UNSEEN
+    assert answer(nods, question).endswith("cannot be seen in the motion of a face.")
+
+
+def test_a_question_that_cannot_be_read_is_said_to_be_one(nods: Measurement) -> None:
+    assert answer(nods, "Blorp the quandle?") == NOT_READ

@@ -95,7 +95,8 @@ def test_generate_and_describe(run: Callable[..., str], performing: None, tmp_pa
     assert [json.loads(line)["clip"] for line in lines] == ["a.npz", "b-0.npz"]
     assert set(json.loads(lines[0])) == {"clip", "description"}
     answer = json.loads(run("describe", "a.npz", "--ask", "Does it nod?", "--json"))
-    assert answer == {"clip": "a.npz", "question": "Does it nod?", "answer": "No."}
+    assert {k: answer[k] for k in ("clip", "question", "answer", "value")} == {
+        "clip": "a.npz", "question": "Does it nod?", "answer": "No.", "value": False} and answer["query"]["asked"] == "whether"
 
 
 @needs_tokenizer

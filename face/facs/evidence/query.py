@@ -1,0 +1,307 @@
+"""Typed questions about what was measured, and their answers: values computed from facts, with their units.
+
+A :class:`Query` says what is asked (:data:`Asked`) of which occurrences, and maybe when; :func:`ask` computes. Nothing here
+reads words: ``data_gen/reading/questions.py`` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from ..emotions import UNCLEAR
+from ..measured import MeasuredAction, Measurement
+from ..script import STRENGTHS
+from ..vocabulary import ACTION, Side, allowed_with
+
+Asked = Literal["whether", "count", "when", "until", "how_long", "how_strong", "how_fast", "side", "first", "last", "after",
+                "before", "during", "list", "always", "compare", "order", "emotion", "length", "unseen"]
+By = Literal["strength", "length", "count"]
+_ALWAYS = 0.85
+"""What lasts for this share of a clip goes on all the time."""
+_OWN = 0.4
+"""From this strength on an action is one of its own, whatever else happens."""
+_SLACK = 0.2
+"""Seconds: what begins nearer than this together is neither before nor after."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What a question is about: an action or emotion, on a side, and which of its occurrences."""
+
+    names: tuple[str, ...]
+    """Any of these; several where the side of a wink or turn is not said."""
+    label: str
+    side: Side = "both"
+    which: int | None = None
+    """0 the first, 1 the second, -1 the last; None all of them."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question.
+
+    Attributes:
+        asked: what about it.
+        things: the things that it names.
+        between: seconds that it is limited to.
+        by: what things are compared by.
+        why: of what cannot be seen, what it is.
+    """
+
+    asked: Asked
+    things: tuple[Thing, ...] = ()
+    between: tuple[float, float] | None = None
+    by: By = "strength"
+    why: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A value, and the words for it."""
+
+    value: Any
+    """Count, seconds, share, name, list or truth; None where there is none."""
+    text: str
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """An occurrence of an action, or a stretch of an emotion."""
+
+    name: str
+    label: str
+    start: float
+    end: float
+    strength: float
+    times: int
+    side: Side
+    hertz: float = 0.0
+
+
+def ask(m: Measurement, query: Query) -> Answer:
+    """The answer to a query about a clip.
+
+    Args:
+        m: what was measured in it.
+        query: the question.
+    """
+    if query.asked == "unseen":
+        return Answer(None, f"{(query.why or 'that').capitalize()} cannot be seen in the motion of a face.")
+    if query.asked == "length":
+        return Answer(round(m.seconds, 2), f"{m.seconds:.1f} s.")
+    rows = _all(m, query.between)
+    if query.asked == "emotion":
+        return _felt(m, query)
+    if query.asked in ("list", "first", "last") or query.asked in ("after", "before", "during") and query.things:
+        return _WHOLE[query.asked](rows, query)
+    found = [_of(rows, thing) for thing in query.things]
+    if query.asked == "whether":
+        return _whether(m, query, found)
+    if query.asked == "count":
+        count = sum(s.times for some in found for s in some)
+        return Answer(count, ("Not at all.", "Once.", "Twice.")[count] if count < 3 else f"{count} times.")
+    if query.asked == "order" and not all(found):
+        return Answer(False, f"No, {_none(query, found)}.")
+    if not all(found):
+        return Answer(None, f"{_none(query, found).capitalize()}.")
+    low, high = query.between or (0.0, m.seconds)
+    return _OF_THINGS[query.asked](query, found, min(high, m.seconds) - low)
+
+
+# -- occurrences --------------------------------------------------------------------------
+def _of(rows: Sequence[_Shown], thing: Thing) -> list[_Shown]:
+    own = [s for s in rows if s.name in thing.names and (thing.side == "both" or s.side in ("both", thing.side))]
+    if thing.which is None:
+        return own
+    own = [one for s in own for one in _cycles(s)]
+    return own[thing.which:][:1] if -len(own) <= thing.which < len(own) else []
+
+
+def _all(m: Measurement, between: tuple[float, float] | None = None) -> list[_Shown]:
+    """All that happens, or all that happens within some seconds, in order; not what others bring along."""
+    felt = [_Shown(s.name, s.name, s.start, s.end, s.strength, 1, "both") for s in m.emotion.timeline
+            if s.name not in ("neutral", UNCLEAR)]
+    rows = sorted([*map(_shown, m.everything), *felt], key=lambda s: s.start)
+    low, high = between or (0.0, m.seconds)
+    seen = [s for s in rows if between is None or min(s.end, high) - max(s.start, low) > 0.5 * min(s.end - s.start, high - low)]
+    return [s for s in seen if not any(_entails(other, s) for other in seen)]
+
+
+def _entails(other: _Shown, s: _Shown) -> bool:
+    """Whether something weak is only what another action brings along at the same time (the brow of a wink)."""
+    if other is s or s.strength >= min(_OWN, other.strength) or s.name not in ACTION or other.name not in ACTION:
+        return False
+    shared = min(s.end, other.end) - max(s.start, other.start)
+    return s.name in allowed_with(other.name) and shared > 0.5 * (s.end - s.start)
+
+
+def _cycles(s: _Shown) -> list[_Shown]:
+    """Each nod of several, and each syllable."""
+    step = (s.end - s.start) / s.times
+    return [replace(s, start=s.start + k * step, end=s.start + (k + 1) * step, times=1) for k in range(s.times)]
+
+
+def _shown(a: MeasuredAction) -> _Shown:
+    side = "" if a.side == "both" or a.name.endswith(a.side) else f" on the {a.side}"
+    return _Shown(a.name, _noun(ACTION[a.name].label) + side, a.onset, a.offset, a.intensity, a.cycles or 1, a.side,
+                  a.value if a.cycles else 0.0)
+
+
+def _none(query: Query, found: list[list[_Shown]]) -> str:
+    """That what a question names is not there."""
+    absent = [t.label for t, some in zip(query.things, found, strict=True) if not some]
+    return f"there {'are' if any(p in absent[0] for p in _PLURAL) else 'is'} no {' and no '.join(absent)}"
+
+
+_PLURAL = ("lips", "brows", "eyes", "cheeks", "corners")
+_BARE = ("talking", "tongue out", "head up", "head down", "gaze", "jaw to", *_PLURAL)
+
+
+def _noun(label: str) -> str:
+    if any(b in label for b in _BARE):
+        return label
+    return f"{'an' if label[0] in 'aeiou' else 'a'} {label}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+# -- answers about named things -------------------------------------------------------------
+def _whether(m: Measurement, query: Query, found: list[list[_Shown]]) -> Answer:
+    if found and all(found):
+        return Answer(True, "Yes.")
+    names = {n for t, some in zip(query.things, found, strict=True) if not some for n in t.names}
+    perhaps = [a for a in m.unsure if a.name in names]
+    if perhaps and len(query.things) == 1:
+        best = max(perhaps, key=lambda a: a.confidence)
+        return Answer(None, f"Not clearly; perhaps at {best.onset:.1f} s (sure to {100 * best.confidence:.0f} %).")
+    return Answer(False, "No.")
+
+
+def _when(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+    starts = [round(s.start, 2) for s in found[0]]
+    return Answer(starts, f"At {_listed([f'{t:.1f}' for t in starts])} s.")
+
+
+def _until(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+    ends = [round(s.end, 2) for s in found[0]]
+    return Answer(ends, f"Until {_listed([f'{t:.1f}' for t in ends])} s.")
+
+
+def _how_long(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+    spans = [round(s.end - s.start, 2) for s in found[0]]
+    return Answer(spans, f"{_listed([f'{t:.1f} s' for t in spans])}.")
+
+
+def _how_strong(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+    best = max(s.strength for s in found[0])
+    word = min(STRENGTHS, key=lambda w: abs(STRENGTHS[w] - best))
+    return Answer(round(best, 2), f"{100 * best:.0f} % of full strength ({word}).")
+
+
+def _how_fast(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+    one = max(found[0], key=lambda s: s.times)
+    if one.hertz:
+        return Answer(round(one.hertz, 2), f"{one.hertz:.1f} times a second.")
+    return Answer(None, f"It lasts {one.end - one.start:.1f} s; its speed is not measured.")
+
+
+def _side(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+    sides = list(dict.fromkeys(s.name.rpartition("_")[2] if s.name.endswith(("_left", "_right")) else s.side for s in found[0]))
+    said = "Both sides." if sides == ["both"] else _listed([f"the {s}" if s != "both" else "both sides" for s in sides]) + "."
+    return Answer(sides, said[:1].upper() + said[1:])
+
+
+def _always(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+    share = sum(s.end - s.start for s in found[0]) / max(seconds, 1e-6)
+    return Answer(share >= _ALWAYS, "Yes." if share >= _ALWAYS else f"No, for {100 * share:.0f} % of the time.")
+
+
+def _compare(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+    if len(found) < 2:
+        return Answer(None, "Two things are needed to compare.")
+    def size(rows: list[_Shown]) -> float:
+        if query.by == "count":
+            return float(sum(s.times for s in rows))
+        return max(s.end - s.start if query.by == "length" else s.strength for s in rows)
+
+    a, b = size(found[0]), size(found[1])
+    def unit(v: float) -> str:
+        return f"{100 * v:.0f} %" if query.by == "strength" else f"{v:.1f} s" if query.by == "length" else f"{v:.0f} times"
+
+    if unit(a) == unit(b):
+        return Answer(0, f"Both alike, {unit(a)}.")
+    names = [_which(t) for t in query.things[:2]]
+    first = a > b
+    return Answer(names[0 if first else 1], f"The {names[0 if first else 1]}, {unit(max(a, b))} against {unit(min(a, b))}.")
+
+
+def _which(thing: Thing) -> str:
+    order = {0: "first ", 1: "second ", 2: "third ", -1: "last "}.get(thing.which if thing.which is not None else 9, "")
+    return order + thing.label + (f" on the {thing.side}" if thing.side != "both" and thing.side not in thing.label else "")
+
+
+def _order(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+    if len(found) < 2:
+        return Answer(None, "Two things are needed to say which comes first.")
+    gap = found[1][0].start - found[0][0].start
+    said = "Yes." if gap > _SLACK else "No, they begin together." if abs(gap) <= _SLACK else "No, the other way."
+    return Answer(gap > _SLACK, said)
+
+
+_OF_THINGS = {"when": _when, "until": _until, "how_long": _how_long, "how_strong": _how_strong, "how_fast": _how_fast,
+              "side": _side, "always": _always, "compare": _compare, "order": _order}
+
+
+# -- answers about all that happens -----------------------------------------------------------
+def _list(rows: Sequence[_Shown], query: Query) -> Answer:
+    return _told(rows)
+
+
+def _told(rows: Sequence[_Shown]) -> Answer:
+    if not rows:
+        return Answer([], "Nothing.")
+    said = [f"{s.label}{f' ({s.times} times)' if s.times > 1 else ''} at {s.start:.1f} s" for s in rows]
+    text = _listed(said)
+    return Answer([s.name for s in rows], text[:1].upper() + text[1:] + ".")
+
+
+def _ends(rows: Sequence[_Shown], query: Query) -> Answer:
+    if not rows:
+        return Answer([], "Nothing happens.")
+    edge = rows[0].start if query.asked == "first" else max(s.start for s in rows)
+    return _told([s for s in rows if abs(s.start - edge) <= _SLACK])
+
+
+def _around(rows: Sequence[_Shown], query: Query) -> Answer:
+    own = _of(rows, query.things[0])
+    if not own:
+        return Answer(None, f"{_none(query, [[]]).capitalize()}.")
+    rows = [s for s in rows if s.name not in query.things[0].names]
+    start, end = own[0].start, own[0].end
+    if query.asked == "before":
+        earlier = [s for s in rows if s.start < start - _SLACK]
+        return _told(earlier[-1:])
+    if query.asked == "after":
+        later = [s for s in rows if s.start > start + _SLACK]
+        return _told([s for s in later if s.start - later[0].start <= _SLACK] if later else [])
+    return _told([s for s in rows if s.start < end - _SLACK and s.end > start + _SLACK])
+
+
+def _felt(m: Measurement, query: Query) -> Answer:
+    low, high = query.between or (0.0, m.seconds)
+    course = [s for s in m.emotion.timeline if s.name != "neutral" and s.end > low and s.start < high]
+    if not course:
+        return Answer(["neutral"], "None: the face is neutral.")
+    said = [f"{s.name} from {s.start:.1f} to {s.end:.1f} s" for s in course]
+    return Answer([s.name for s in course], f"{_listed(said)[:1].upper()}{_listed(said)[1:]}.")
+
+
+_WHOLE = {"list": _list, "first": _ends, "last": _ends, "after": _around, "before": _around, "during": _around}

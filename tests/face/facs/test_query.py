@@ -1,0 +1,82 @@
+"""Questions read by rules and answered with values that are computed from the measurement."""
+
+from typing import Any
+
+import pytest
+from facelm.data_gen.performer.animator import perform
+from facelm.data_gen.performer.layout import lay_out
+from facelm.data_gen.reading.questions import read_question
+from facelm.face.facs.evidence.query import Query, Thing, ask
+from facelm.face.facs.measure import measure
+from facelm.face.facs.measured import Measurement
+from facelm.face.facs.script_text import read_script
+
+LINE = "8 s; brow_raise at 0.5 s for 1 s; nod x2 at 2.5 s; wink left at 5 s; smile strong at 6 s until 7.5 s; never blink"
+
+
+@pytest.fixture(scope="module")
+def shown() -> Measurement:
+    return measure(perform(lay_out(read_script(LINE), 0)))
+
+
+@pytest.mark.parametrize(("question", "asked", "value"), [
+    ("Does it nod?", "whether", True), ("does he shake his head", "whether", False), ("Is she happy?", "whether", True),
+    ("Does she raise her left eyebrow?", "whether", True), ("Are her eyes closed?", "whether", False),
+    ("Does she frown?", "whether", False), ("Has he opened his mouth?", "whether", False),
+    ("How often does it nod?", "count", 2), ("How many times does she wink with her right eye?", "count", 0),
+    ("How many winks are there?", "count", 1), ("How often does he blink?", "count", 0),
+    ("When does she smile?", "when", [6.0]), ("At what time does he nod?", "when", [2.5]),
+    ("When does the second nod begin?", "when", [3.1]), ("When is she happy?", "when", [6.2]),
+    ("When does the smile end?", "until", [7.5]), ("Until when does she smile?", "until", [7.5]),
+    ("How long does the smile last?", "how_long", [1.5]), ("How strong is the smile?", "how_strong", 1.0),
+    ("How fast does he nod?", "how_fast", 1.6), ("Which eye winks?", "side", ["left"]), ("Which brow goes up?", "side", ["both"]),
+    ("What happens first?", "first", ["brow_raise"]), ("What happens after the nod?", "after", ["wink_left"]),
+    ("What does she do before she winks?", "before", ["nod"]), ("What is she doing at 2.7 s?", "list", ["nod"]),
+    ("What happens between 2 and 4 seconds?", "list", ["nod"]), ("what happens in the first 2 seconds", "list", ["brow_raise"]),
+    ("Does she smile all the time?", "always", False), ("Is the smile stronger than the brow raise?", "compare", "smile"),
+    ("Which lasts longer, the smile or the brow raise?", "compare", "smile"),
+    ("Does she nod before she smiles?", "order", True), ("Does she smile before she nods?", "order", False),
+    ("Does she smile after nodding?", "order", True), ("Does she look up after the nod?", "order", False),
+    ("What emotion does it show?", "emotion", ["happiness"]), ("How does she feel?", "emotion", ["happiness"]),
+    ("How long is the clip?", "length", 8.0), ("Can you tell me how long the video is?", "length", 8.0)])
+def test_values(shown: Measurement, question: str, asked: str, value: Any) -> None:
+    query = read_question(question)
+    assert query is not None and query.asked == asked
+    found = ask(shown, query)
+    assert found.value == (pytest.approx(value, abs=0.2) if isinstance(value, list) and isinstance(value[0], float) else
+                           pytest.approx(value, abs=0.1) if isinstance(value, float) else value), found
+    assert found.text.endswith(".") and found.text[0] == found.text[0].upper()
+
+
+@pytest.mark.parametrize("question", [
+    "How old is this person?", "Is this person lying?", "Why does she smile?", "What is his name?", "What does he say?",
+    "Is she a woman?", "What colour is her hair?", "Is he ill?", "What is she thinking of?", "Where is he from?",
+    "Who is that?", "Is the smile genuine?", "What does she want?"])
+def test_what_no_motion_shows_is_never_answered(shown: Measurement, question: str) -> None:
+    query = read_question(question)
+    assert query is not None and query.asked == "unseen"
+    found = ask(shown, query)
+    assert found.value is None and found.text.endswith("cannot be seen in the motion of a face.")
+
+
+def test_false_premises_are_named(shown: Measurement) -> None:
+    for question, words in (("When does he frown?", "There are no lowered brows."), ("How strong is the yaw?", ""),
+                            ("How long does she close her eyes?", "There are no closed eyes."), ("When does she yawn?", "")):
+        query = read_question(question)
+        assert (query is None) if not words else query is not None and ask(shown, query).text == words
+
+
+def test_a_query_is_typed_and_needs_no_words(shown: Measurement) -> None:
+    nod = Query("count", (Thing(("nod",), "nod"),), (0.0, 2.0))
+    assert ask(shown, nod).value == 0 and ask(shown, Query("count", nod.things)).value == 2
+    assert nod.to_dict()["things"] == ({"names": ("nod",), "label": "nod", "side": "both", "which": None},)
+    assert ask(shown, Query("when", (Thing(("nod",), "nod", which=5),))).text == "There is no nod."
+
+
+def test_what_is_unsure_in_a_film_is_no_yes() -> None:
+    from facelm.face.facs.schedule import Event, Schedule
+
+    clip = perform(Schedule(6.0, (Event("brow_raise", 2.0, 0.4, 1.0, 0.4, 0.33),)))
+    m = measure(clip, filmed=True)
+    query = read_question("Does she raise her brows?")
+    assert query is not None and ask(m, query).text.startswith("Not clearly; perhaps at ") and ask(m, query).value is None
