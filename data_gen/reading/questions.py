@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
-from ...face.facs.evidence.query import Asked, By, Query, Thing
+from ...face.facs.evidence.query import Asked, By, Part, Query, Thing
 from ...face.facs.script import Cue
-from ...face.facs.vocabulary import ACTION, DIRECTIONS, EMOTIONS
+from ...face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING
 from ..tables import read_table
 from ..text.quantities import Marked, find_quantities
 from .rules import read_rules
@@ -17,6 +18,8 @@ from .rules import read_rules
 Patterns = tuple[str, ...]
 _LEAST = 0.2
 """Share of a question's words that what it names explains at least."""
+_PARTS: tuple[tuple[Part, str], ...] = (("start", r"\bat the (?:start|beginning|very start)\b|\binitially\b"),
+                                        ("end", r"\bat the (?:very )?end\b|\bfinally\b"))
 _INSTANT = 0.1
 """Seconds on both sides of a moment that is asked about."""
 
@@ -58,6 +61,11 @@ def read_question(text: str) -> Query | None:
     if asked is None:
         return None
     between = _between(plain, marked)
+    part: Part = next((p for p, words in _PARTS if not between and re.search(words, plain)), "")
+    if len(things) >= 2 and re.search(r"\b(?:first|earlier|sooner)\b", plain):
+        return Query("compare", tuple(replace(t, which=None) for t in things), between, "start")
+    if not things and (made := _made_of(plain, marked)):
+        return Query("several", why=made)
     if asked == "whether" and len(things) >= 2 and re.search(r"\b(?:before|after)\b", plain):
         return Query("order", (things[1], things[0]) if "after" in plain else (things[0], things[1]), between)
     if asked == "whether" and _has(plain, _TABLE.always):
@@ -67,10 +75,28 @@ def read_question(text: str) -> Query | None:
     if asked in ("first", "last") and things:
         asked = "when"
     if asked in ("list", "first", "last", "emotion"):
-        return Query("list" if between and asked != "emotion" else asked, (), between)
+        return Query("list" if between and asked != "emotion" else asked, (), between, part="" if asked == "last" else part)
     by: By = ("length" if re.search(r"\b(?:longer|shorter)\b", plain) else
               "count" if re.search(r"\boften\b|\bmore times\b", plain) else "strength")
-    return Query(asked, tuple(things), between, by) if things else None
+    return Query(asked, tuple(things), between, by, part) if things else None
+
+
+def _made_of(plain: str, marked: Marked) -> str:
+    """That a behaviour or feeling is several actions, and which."""
+    found = read_rules(Marked(_named(plain), marked.t, marked.p, marked.c), _LEAST)
+    name = next((c.name for c in (found.script.cues if found else ()) if c.name in BEHAVIOUR or c.name in FEELING), "")
+    if not name:
+        return ""
+    parts = [g[0] for g in BEHAVIOUR[name].must] if name in BEHAVIOUR else list(FEELING[name].blend)
+    said = ", ".join(dict.fromkeys(ACTION[n].label if n in ACTION else n for n in (re.split(r"[.*]", p)[0] for p in parts)))
+    return f"{name.replace('_', ' ')} is several actions together ({said})"
+
+
+def _named(plain: str) -> str:
+    """A question without the words that only ask."""
+    for words in _TABLE.asking:
+        plain = re.sub(words, " ", plain)
+    return plain
 
 
 def _has(text: str, patterns: Patterns) -> bool:
@@ -79,11 +105,8 @@ def _has(text: str, patterns: Patterns) -> bool:
 
 def _things(plain: str, marked: Marked) -> list[Thing]:
     """What a question names, in the order of its words."""
-    body = plain
-    for words in _TABLE.asking:
-        body = re.sub(words, " ", body)
     out: list[Thing] = []
-    for piece in re.split(r"[,;?]|\b(?:and|before|after|while|during|or)\b", body):
+    for piece in re.split(r"[,;?]|\b(?:and|before|after|while|during|or)\b", _named(plain)):
         words_ = piece.split()
         order = next((_TABLE.ordinals[w] for w in words_ if w in _TABLE.ordinals), None)
         kept = " ".join(w for w in words_ if w not in _TABLE.ordinals)

@@ -16,10 +16,13 @@ from ..script import STRENGTHS
 from ..vocabulary import ACTION, Side, allowed_with
 
 Asked = Literal["whether", "count", "when", "until", "how_long", "how_strong", "how_fast", "side", "first", "last", "after",
-                "before", "during", "list", "always", "compare", "order", "emotion", "length", "unseen"]
-By = Literal["strength", "length", "count"]
+                "before", "during", "list", "always", "compare", "order", "emotion", "length", "several", "unseen"]
+Part = Literal["", "start", "end"]
+By = Literal["strength", "length", "count", "start"]
 _ALWAYS = 0.85
 """What lasts for this share of a clip goes on all the time."""
+_PART, _PART_SECONDS = 0.3, 2.0
+"""A clip's beginning and end are this share of it, at most so many seconds."""
 _OWN = 0.4
 """From this strength on an action is one of its own, whatever else happens."""
 _SLACK = 0.2
@@ -47,13 +50,15 @@ class Query:
         things: the things that it names.
         between: seconds that it is limited to.
         by: what things are compared by.
-        why: of what cannot be seen, what it is.
+        part: or to the clip's beginning or end.
+        why: of what cannot be seen, or of what is several actions together, what it is.
     """
 
     asked: Asked
     things: tuple[Thing, ...] = ()
     between: tuple[float, float] | None = None
     by: By = "strength"
+    part: Part = ""
     why: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,6 +98,11 @@ def ask(m: Measurement, query: Query) -> Answer:
     """
     if query.asked == "unseen":
         return Answer(None, f"{(query.why or 'that').capitalize()} cannot be seen in the motion of a face.")
+    if query.asked == "several":
+        return Answer(None, f"{query.why.capitalize()}; ask about one of them.")
+    if query.part:
+        own = min(_PART_SECONDS, _PART * m.seconds)
+        query = replace(query, between=(0.0, own) if query.part == "start" else (m.seconds - own, m.seconds))
     if query.asked == "length":
         return Answer(round(m.seconds, 2), f"{m.seconds:.1f} s.")
     rows = _all(m, query.between)
@@ -227,6 +237,10 @@ def _always(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
 def _compare(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
     if len(found) < 2:
         return Answer(None, "Two things are needed to compare.")
+    if query.by == "start":
+        order = sorted(zip(found, query.things, strict=True), key=lambda pair: pair[0][0].start)
+        said = "; ".join(f"the {_which(t)} at {rows[0].start:.1f} s" for rows, t in order)
+        return Answer(_which(order[0][1]), f"{said.capitalize()}.")
     def size(rows: list[_Shown]) -> float:
         if query.by == "count":
             return float(sum(s.times for s in rows))

@@ -37,6 +37,9 @@ def shown() -> Measurement:
     ("Which lasts longer, the smile or the brow raise?", "compare", "smile"),
     ("Does she nod before she smiles?", "order", True), ("Does she smile before she nods?", "order", False),
     ("Does she smile after nodding?", "order", True), ("Does she look up after the nod?", "order", False),
+    ("Which comes first, the smile or the nod?", "compare", "nod"), ("Does he wink or nod first?", "compare", "nod"),
+    ("Did the smile last longer than the wink?", "compare", "smile"), ("Does she smile at the beginning?", "whether", False),
+    ("Is she smiling at the end?", "whether", True), ("Does she laugh?", "several", None),
     ("What emotion does it show?", "emotion", ["happiness"]), ("How does she feel?", "emotion", ["happiness"]),
     ("How long is the clip?", "length", 8.0), ("Can you tell me how long the video is?", "length", 8.0)])
 def test_values(shown: Measurement, question: str, asked: str, value: Any) -> None:
@@ -51,7 +54,7 @@ def test_values(shown: Measurement, question: str, asked: str, value: Any) -> No
 @pytest.mark.parametrize("question", [
     "How old is this person?", "Is this person lying?", "Why does she smile?", "What is his name?", "What does he say?",
     "Is she a woman?", "What colour is her hair?", "Is he ill?", "What is she thinking of?", "Where is he from?",
-    "Who is that?", "Is the smile genuine?", "What does she want?"])
+    "Who is that?", "Does a hand cover her face?", "What is the weather like?", "Is the smile genuine?", "What does she want?"])
 def test_what_no_motion_shows_is_never_answered(shown: Measurement, question: str) -> None:
     query = read_question(question)
     assert query is not None and query.asked == "unseen"
@@ -61,7 +64,7 @@ def test_what_no_motion_shows_is_never_answered(shown: Measurement, question: st
 
 def test_false_premises_are_named(shown: Measurement) -> None:
     for question, words in (("When does he frown?", "There are no lowered brows."), ("How strong is the yaw?", ""),
-                            ("How long does she close her eyes?", "There are no closed eyes."), ("When does she yawn?", "")):
+                            ("How long does she close her eyes?", "There are no closed eyes.")):
         query = read_question(question)
         assert (query is None) if not words else query is not None and ask(shown, query).text == words
 
