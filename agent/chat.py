@@ -121,7 +121,8 @@ class ChatSession:
 
     def show(self, loaded: Loaded) -> None:
         """Make a loaded file the clip at hand (its first window, when it has several)."""
-        self.film, self.clip, self.part = loaded if len(loaded.parts) > 1 else None, loaded.seq, loaded.parts[0]
+        several = len(loaded.parts) > 1
+        self.film, self.clip, self.part = (loaded, loaded.seq, None) if several else (None, loaded.seq, loaded.parts[0])
 
     def _describe(self) -> str:
         if self.film is not None:
@@ -138,8 +139,10 @@ class ChatSession:
         return Answer(f"{part.label}: {self.agent.describe(part.shown)}")
 
     def _at_hand(self) -> FaceSequence | Normalised | Measurement:
-        """The clip at hand, or what was measured of it."""
+        """The clip at hand, or what was measured of it; of a film of which no window was chosen, of all of it."""
         clip = self._need_clip()
+        if self.film is not None and self.film.measured is not None and self.part is None:
+            return self.film.measured
         return self.part.shown if self.part is not None and self.part.seq is clip else clip
 
     def _need_clip(self) -> FaceSequence:

@@ -58,6 +58,8 @@ class Reader:
 
     def ask(self, clip: FaceSequence | Normalised | Measurement, question: str) -> str:
         clip = clip.seq if isinstance(clip, Normalised) else clip
+        if isinstance(clip, Measurement) and question.startswith("How often"):
+            return "all of the film" if clip.seconds > 9 else "a window"
         return f"{clip.seconds:.1f} s"
 
 
@@ -170,7 +172,9 @@ def test_the_chat_opens_a_video_and_walks_its_windows(video: Path, tmp_path: Pat
     opened = session.reply(f"/open {video}").text
     assert opened.startswith(f"{video}: 18.0 s (fitted to 450 of 450") and "\n0.0-" in opened
     assert session.film is not None and session.clip is session.film.parts[0].seq
+    assert session.reply("How often does she smile?").text == "all of the film"
     second = session.reply("/window 2").text
+    assert session.reply("How often does she smile?").text == "a window"
     assert second.startswith(session.film.parts[1].label) and session.clip is session.film.parts[1].seq
     assert session.reply("/describe").text.count("\n") == len(session.film.parts) - 1
     for wrong in ("/window 9", "/window x", "/window"):
