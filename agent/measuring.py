@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.files import atomic_file
-from ..common.progress import silent
+from ..common.progress import Progress, silent
 from ..face.clip.normalise import is_real
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.evidence.filmed import FilmedSignals
@@ -20,11 +20,10 @@ from ..face.facs.measure import measure as measure_clip
 from ..face.facs.measured import MeasuredAction, Measurement
 from ..face.facs.signals import signals_of
 from ..face.head.model import HeadModel
-from ..face.io.media import probe
 from .file_tools import draw, load_head
 from .media import Loaded, is_clip, read
 from .options import READING, ReadingOptions, Result, Watch
-from .requests import output_file, ready
+from .requests import not_over_its_input, output_file, ready
 
 STRIP, COLUMNS = 18, 6
 """Most frames of a film strip, and of one of its rows."""
@@ -47,28 +46,31 @@ def measure(clips: list[str], /, *, rest: str | None = None, table: bool = False
     """
     wanted = (("csv", csv, ".csv"), ("frames", frames, ".csv"), ("elan", elan, ".eaf"), ("picture", picture, ".png"))
     outs = {name: output_file(path, suffix) for name, path, suffix in wanted if path is not None}
+    for path in (*clips, *([rest] if rest else [])):
+        outs = {name: not_over_its_input(out, path, f"--{name}") for name, out in outs.items()}
+    if len(set(map(Path.absolute, outs.values()))) < len(outs):
+        raise ValueError(f"two outputs have one name ({', '.join(map(str, outs.values()))}); give each a name of its own")
     if len(clips) > 1 and (several := sorted(set(outs) - {"csv"})):
         raise ValueError(f"--{several[0]} is of one file, but {len(clips)} are given; measure one at a time, or use --csv")
     head = load_head(reading.head)
     known = _rest(rest, head, reading.face)
     events: list[list[Any]] = []
-    # a wrong name, or a clip that is none, is refused before a film is fitted for a minute
-    if missing := [p for p in clips if not Path(p).exists()]:
-        raise FileNotFoundError(f"no such clip, video, picture or folder: {missing[0]}")
-    files = {p: read(p, head) for p in clips if is_clip(p)}
     for path in clips:
-        if path not in files:
-            probe(path)
-    for path in clips:
-        loaded = files.get(path) or read(path, head, reading.face, progress)
-        clip = loaded.seq if loaded.film is None else loaded.film
-        found = measured_of(loaded, clip, head, known)
+        try:
+            loaded, clip, found = _measured(path, head, known, reading.face, progress)
+        except (ValueError, OSError) as err:
+            if len(clips) == 1:
+                raise
+            yield Result({"clip": path, "error": str(err)}, error=str(err) if path in str(err) else f"{path}: {err}")
+            continue
+        real = is_real(clip)
         events += [[path, *row] for row in _rows(found)]
-        text = _line(path, clip, found) if table else "\n".join([_title(path, clip, found), *fact_lines(found), *_more(found)])
-        yield Result({**found.to_dict(path), **({"rates": rates(found)} if found.seconds >= _LEAST else {}),
+        text = _line(path, clip, found) if table else "\n".join([_title(path, clip, found), *fact_lines(found, minor=real),
+                                                               *_more(found)])
+        yield Result({**found.to_dict(path), "rates": rates(found) if found.seconds >= _LEAST else {},
                       **({"found": round(float(clip.valid.mean()), 4)} if loaded.film is not None else {})}, text)
         if "frames" in outs:
-            _write_csv(ready(outs["frames"]), *_frames(clip, head, known, is_real(clip)))
+            _write_csv(ready(outs["frames"]), *_frames(clip, head, known, real))
         if "elan" in outs:
             _write_elan(ready(outs["elan"]), path, found)
         if "picture" in outs:
@@ -105,6 +107,15 @@ def _rest(text: str | None, head: HeadModel, face: int | None) -> Rest:
     return film
 
 
+def _measured(path: str, head: HeadModel, rest: Rest, face: int | None, progress: Progress
+              ) -> tuple[Loaded, FaceSequence, Measurement]:
+    if not Path(path).exists():
+        raise FileNotFoundError(f"no such clip, video, picture or folder: {path}")
+    loaded = read(path, head, face, progress)
+    clip = loaded.seq if loaded.film is None else loaded.film
+    return loaded, clip, measured_of(loaded, clip, head, rest)
+
+
 def measured_of(loaded: Loaded, clip: FaceSequence, head: HeadModel, rest: Rest = None) -> Measurement:
     """What a file shows, on its own clock, against a known rest where there is one."""
     if rest is None:
@@ -120,10 +131,12 @@ def _with_rest(clip: FaceSequence, rest: tuple[float, float] | FaceSequence) -> 
     if isinstance(rest, FaceSequence):
         first = rest.resample(clip.fps).replace(shape=clip.shape) if rest.fps != clip.fps else rest.replace(shape=clip.shape)
         return first.concat(clip), np.arange(len(first) + len(clip)) < len(first)
+    if rest[1] > clip.seconds + 1.0 / clip.fps or len(clip) == 1:
+        raise ValueError(f"--rest is {rest[0]:g}-{rest[1]:g}; allowed: seconds within the film, which lasts {clip.seconds:.2f} s")
     at = np.arange(len(clip)) / clip.fps
     quiet = (at >= rest[0]) & (at <= rest[1]) & clip.valid
     if not quiet.any():
-        raise ValueError(f"--rest is {rest[0]:g}-{rest[1]:g}, where no face was found; the film lasts {clip.seconds:.2f} s")
+        raise ValueError(f"--rest is {rest[0]:g}-{rest[1]:g}, where no face was found; choose other seconds of the film")
     return clip, quiet
 
 
@@ -138,11 +151,18 @@ def named(a: MeasuredAction) -> str:
     return a.name if a.side == "both" or a.name.endswith(f"_{a.side}") else f"{a.name} {a.side}"
 
 
-def fact_lines(measured: Measurement, start: float = 0.0) -> list[str]:
-    """The measured actions, one readable line each; ``start`` is when the clip begins in its file, s."""
+def fact_lines(measured: Measurement, start: float = 0.0, minor: bool = False) -> list[str]:
+    """The measured actions, one readable line each.
+
+    Args:
+        measured: the measurement.
+        start: when the clip begins in its file, s.
+        minor: minor actions, too.
+    """
     out = []
-    for a in measured.actions:
-        size = f"{a.value:.1f} {a.unit}" if a.value >= 0.5 else ""
+    for a in measured.everything if minor else measured.actions:
+        # of a real face strengths are above its own rest, sizes are not
+        size = f"{a.value:.1f} {a.unit}" if a.value >= 0.5 and (a.confidence == 1.0 or a.cycles) else ""
         said = ", ".join(filter(None, (size, f"{a.cycles:g} times" if a.cycles else "",
                                        f"sure to {_HUNDRED * a.confidence:.0f} %" if a.confidence < 1.0 else "")))
         out.append(f"  {start + a.onset:5.2f} - {start + a.offset:5.2f} s  {named(a):<20s} intensity {a.intensity:.2f}"
@@ -150,30 +170,51 @@ def fact_lines(measured: Measurement, start: float = 0.0) -> list[str]:
     return out or ["  nothing: the face stays at rest"]
 
 
-def rates(measured: Measurement) -> dict[str, float]:
-    """How often each action happens in a minute; of cyclic ones their occurrences, not their cycles."""
-    names = dict.fromkeys(a.name for a in measured.actions)
-    return {n: round(60.0 * len(measured.of(n)) / measured.seconds, 2) for n in names}
+def rates(measured: Measurement) -> dict[str, dict[str, float]]:
+    """Of each action how often it happens in a minute (a chain of nods is one), and its share of the time."""
+    out = {}
+    for name in dict.fromkeys(a.name for a in measured.actions):
+        own = measured.of(name)
+        out[name] = {"a_minute": round(60.0 * len(own) / measured.seconds, 2),
+                     "share": round(min(sum(a.offset - a.onset for a in own) / measured.seconds, 1.0), 4)}
+    return out
+
+
+def mood(found: Measurement) -> str:
+    """What emotion shows for how much of the time, most first."""
+    shares: dict[str, float] = {}
+    for s in found.emotion.timeline:
+        shares[s.name] = shares.get(s.name, 0.0) + (s.end - s.start) / max(found.seconds, 1e-6)
+    order = sorted(shares, key=lambda n: -shares[n])
+    if not order:
+        return found.emotion.dominant
+    more = [f"{n} {_HUNDRED * shares[n]:.0f} %" for n in order[1:] if shares[n] >= 0.01]
+    return ", ".join([order[0] if shares[order[0]] > 0.995 else f"{order[0]} {_HUNDRED * shares[order[0]]:.0f} %", *more])
 
 
 def _title(path: str, clip: FaceSequence, found: Measurement) -> str:
     lost = "" if clip.valid.mean() > 0.995 else f", a face that could be fitted in {_HUNDRED * clip.valid.mean():.0f} % of it"
-    return f"{path}: {found.seconds:.2f} s at {found.fps:g} fps{lost}, mostly {found.emotion.dominant}"
+    return f"{path}: {found.seconds:.2f} s at {found.fps:g} fps{lost}, {mood(found)}"
 
 
 def _more(found: Measurement) -> list[str]:
     """What is not sure, and what limits all of it."""
     perhaps = [f"{named(a)} at {a.onset:.2f} s ({_HUNDRED * a.confidence:.0f} %)" for a in found.unsure]
-    often = [f"{name} {value:g}" for name, value in rates(found).items()] if found.seconds >= 10.0 else []
+    often = _often(found) if found.seconds >= 10.0 else []
     return ([f"  perhaps: {', '.join(perhaps)}"] if perhaps else []) + (
         [f"  a minute: {', '.join(often)}"] if often else []) + [f"  note: {n}" for n in found.notes]
 
 
+def _often(found: Measurement) -> list[str]:
+    return [f"{name} {r['a_minute']:g}" + f" ({_HUNDRED * r['share']:.0f} % of the time)" * (r["share"] >= 0.05)
+            for name, r in rates(found).items()]
+
+
 def _line(path: str, clip: FaceSequence, found: Measurement) -> str:
-    named_ = [f"{name} {value:g}" for name, value in rates(found).items()] if found.seconds >= _LEAST else found.names
-    often = ", ".join(named_)
-    return (f"{path}: {found.seconds:.1f} s, face {_HUNDRED * clip.valid.mean():.0f} %, mostly {found.emotion.dominant}"
-            + (f"; a minute: {often}" if often else "; at rest"))
+    said = f"{path}: {found.seconds:.1f} s, face {_HUNDRED * clip.valid.mean():.0f} %, {mood(found)}"
+    if not found.actions:
+        return f"{said}; at rest"
+    return said + (f"; a minute: {', '.join(_often(found))}" if found.seconds >= _LEAST else f"; {', '.join(found.names)}")
 
 
 def _rows(found: Measurement) -> list[list[Any]]:

@@ -207,6 +207,8 @@ def _about(result: FitResult) -> str:
     """The fit in one sentence."""
     seq, trusted = result.seq, int(result.seq.valid.sum())
     note = "fitted to a picture" if len(seq) == 1 else f"fitted to {trusted} of {len(seq)} frames ({seq.seconds:.1f} s)"
+    if (seen := result.detections.faces_seen) > 1:
+        note += f"; {seen} faces were seen, of which one is read (the largest, or that of --face, counted from the left)"
     if result.info and result.info.notes:
         note += f"; {'; '.join(result.info.notes)}"
     if not result.quality.ok:

@@ -267,14 +267,14 @@ def output_files(inputs: Sequence[str], out: str) -> list[Path]:
     return outs
 
 
-def not_over_its_input(out: Path, source: str | os.PathLike[str]) -> Path:
+def not_over_its_input(out: Path, source: str | os.PathLike[str], option: str = "-o") -> Path:
     """Refuse to write a result over the file that it is made from.
 
     Raises:
         ValueError: both are the same file.
     """
     if out.exists() and Path(source).exists() and out.samefile(source):
-        raise ValueError(f"{out} would be written over its own input; choose another name with -o")
+        raise ValueError(f"{out} would be written over its own input; choose another name with {option}")
     return out
 
 

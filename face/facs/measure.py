@@ -173,7 +173,7 @@ def _filmed(signals: FilmedSignals, cfg: MeasureConfig) -> Measurement:
     shakes = [o for o in _oscillations(signals, "shake", signals.head[:, 1], cfg.shake_deg, cfg.half_cycle, 4)]
     found = [_cyclic(name, o, signals) for name, chains in (("nod", signals.nods), ("shake", shakes), ("talking", signals.speech))
              for o in chains]
-    found += [a for a in _lids(signals, intensity, cfg) if not a.name.startswith("wink") or a.intensity > _WINK]
+    found += _apart([a for a in _lids(signals, intensity, cfg) if not a.name.startswith("wink") or a.intensity > _WINK])
     swung = {"look_up": signals.nods, "look_down": signals.nods, "turn_left": shakes, "turn_right": shakes}
     for name in _SUSTAINED:
         if name not in signals.measurable:
@@ -192,6 +192,19 @@ def _filmed(signals: FilmedSignals, cfg: MeasureConfig) -> Measurement:
              "give a rest to tell" for name, level in signals.resting.items()]
     return Measurement(tuple(main), emotion, signals.fps, len(signals) / signals.fps, tuple(minor),
                        tuple(a for a in unsure if a.confidence >= MENTIONED), tuple(notes))
+
+
+def _apart(lids: list[MeasuredAction]) -> list[MeasuredAction]:
+    """Closures of lids that overlap, as one: the longest; a filmed lid that flutters is closed or blinks, not both."""
+    out: list[MeasuredAction] = []
+    for a in sorted(lids, key=lambda a: (a.side != "both", a.onset - a.offset)):
+        over = next((k for k, b in enumerate(out) if a.onset < b.offset and b.onset < a.offset), None)
+        if over is None:
+            out.append(a)
+        elif a.side == "both":
+            b = out[over]
+            out[over] = replace(b, onset=min(a.onset, b.onset), offset=max(a.offset, b.offset))
+    return out
 
 
 def _by_side(name: str, segment: Segment, intensity: dict[str, Array], signals: Signals, cfg: MeasureConfig

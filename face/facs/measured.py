@@ -96,9 +96,9 @@ class Measurement:
             "fps": self.fps,
             "seconds": round(self.seconds, 3),
             "actions": [_row(a) for a in self.actions],
-            **({"minor": [_row(a) for a in self.minor]} if self.minor else {}),
-            **({"unsure": [_row(a) for a in self.unsure]} if self.unsure else {}),
-            **({"notes": list(self.notes)} if self.notes else {}),
+            "minor": [_row(a) for a in self.minor],
+            "unsure": [_row(a) for a in self.unsure],
+            "notes": list(self.notes),
             "emotion": {"dominant": self.emotion.dominant, "timeline": timeline},
         }
 

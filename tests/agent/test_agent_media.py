@@ -72,7 +72,8 @@ def fitted(monkeypatch: pytest.MonkeyPatch, seq: FaceSequence, ok: bool = True) 
         if progress:
             progress(len(seq), len(seq), "detect")
         info = SimpleNamespace(notes=("the file is incomplete",) if len(seq) > 1 else ())
-        return SimpleNamespace(seq=seq, info=info, quality=SimpleNamespace(ok=ok, reasons=() if ok else ("blurred",)))
+        return SimpleNamespace(seq=seq, info=info, detections=SimpleNamespace(faces_seen=1),
+                               quality=SimpleNamespace(ok=ok, reasons=() if ok else ("blurred",)))
 
     monkeypatch.setattr(fit, "fit_media", fit_media)
     return calls

@@ -61,7 +61,7 @@ def test_measure(run: Callable[..., str], files: Path, clips: list[FaceSequence]
     facts = [json.loads(line) for line in lines]
     assert [f["clip"] for f in facts] == [str(files / "clip.npz"), "b.npz"]
     assert [a["name"] for a in facts[0]["actions"]] == [a.name for a in measure(clips[0]).actions]
-    assert set(facts[0]) == {"clip", "fps", "seconds", "actions", "emotion", "rates"}
+    assert set(facts[0]) == {"clip", "fps", "seconds", "actions", "minor", "unsure", "notes", "emotion", "rates"}
     assert set(facts[0]["actions"][0]) >= {"name", "onset", "apex", "offset", "intensity", "value", "unit"}
     text = run("measure", "b.npz")
     assert "b.npz" in text and all(a.name in text for a in measure(clips[1]).actions)

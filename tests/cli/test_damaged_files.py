@@ -53,7 +53,7 @@ def random_clip_module(head: HeadModel) -> FaceSequence:
 
 
 @pytest.mark.parametrize("command", [
-    ("measure", "GOOD", "CLIP", "--json"), ("describe", "GOOD", "CLIP"), ("describe", "CLIP", "--ask", "When?"),
+    ("measure", "CLIP", "--json"), ("describe", "GOOD", "CLIP"), ("describe", "CLIP", "--ask", "When?"),
     ("render", "CLIP", "-o", "x.mp4"), ("chat", "CLIP"),
 ], ids=" ".join)
 def test_every_bad_clip_is_one_line(command: tuple[str, ...], bad_clips: dict[str, Path], files: Path, refuse: Refuse,

@@ -109,7 +109,7 @@ class FilmedSignals(Signals):
     @cached_property
     def resting(self) -> dict[str, float]:
         """Mean level of the rest of what blend shapes make, for those that are no small ones."""
-        if self._brief:
+        if self._brief or self.quiet is not None:
             return {}
         levels = {name.replace("smile_left", "smile"): float(self.rest(name, x, most=np.inf).mean())
                   for name, x in self._raw.items()}
@@ -182,6 +182,8 @@ class FilmedSignals(Signals):
         n = len(signal)
         if self.quiet is not None:
             return np.full(n, np.median(signal[self.quiet]), np.float32)
+        if self._brief and share == _MIDDLE and n > 2 and not name.startswith("gaze"):
+            return np.full(n, np.median(signal), np.float32)  # a head is at rest where it is, in a second of film as in a minute
         if self._brief:
             return np.full(n, USUAL.get(name, -USUAL.get(_OPPOSITE.get(name, ""), 0.0)), np.float32)
         if n <= seconds / 3 * self.fps:  # most of a short clip may be the expression

@@ -276,13 +276,14 @@ _OF_THINGS = {"when": _when, "until": _until, "how_long": _how_long, "how_strong
 
 # -- answers about all that happens -----------------------------------------------------------
 def _list(rows: Sequence[_Shown], query: Query) -> Answer:
-    return _told(rows)
+    return _told(rows, query.between[0] if query.between else 0.0)
 
 
-def _told(rows: Sequence[_Shown]) -> Answer:
+def _told(rows: Sequence[_Shown], low: float = 0.0) -> Answer:
     if not rows:
         return Answer([], "Nothing.")
-    said = [f"{s.label}{f' ({s.times} times)' if s.times > 1 else ''} at {s.start:.1f} s" for s in rows]
+    said = [f"{s.label}{f' ({s.times} times)' if s.times > 1 else ''} {'since' if s.start < low else 'at'} {s.start:.1f} s"
+            for s in rows]
     text = _listed(said)
     return Answer([s.name for s in rows], text[:1].upper() + text[1:] + ".")
 

@@ -243,7 +243,7 @@ def test_sampled_scripts_are_read_back(head: HeadModel) -> None:
 def test_json_has_the_documented_form(head: HeadModel) -> None:
     script = Schedule(4.0, (Event("nod", 0.32, 0.32, 0.64, 0.32, 0.8, 2), Event("happiness", 2.0, 0.4, 0.6, 0.4, 0.8)))
     row = json.loads(json.dumps(measure(perform(script, head), head).to_dict("clip.npz")))
-    assert list(row) == ["clip", "fps", "seconds", "actions", "emotion"]
+    assert list(row) == ["clip", "fps", "seconds", "actions", "minor", "unsure", "notes", "emotion"]
     assert (row["clip"], row["fps"], row["seconds"]) == ("clip.npz", 25.0, 4.0)
     for action in row["actions"]:
         needed = ["name", "onset", "apex", "offset", "intensity", "value", "unit"]
