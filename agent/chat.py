@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
@@ -12,8 +13,12 @@ from ..data_gen.text.transition_text import Instruction
 from ..face.clip.normalise import Normalised
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measured import Measurement
+from ..face.facs.script import Script
+from ..face.facs.script_text import write_script
 from .intent import question_in, transition_in, without_politeness
 from .media import Loaded, Part, describe_parts, lines, load_motion
+from .motion.checked import Performance
+from .motion.editing import edited, read_edits
 from .pipeline import FaceLM
 from .requests import GenerateRequest, Sampling, Seconds, parsed, transition_request
 
@@ -24,7 +29,9 @@ HELP = """Type what the face should do ("She smiles, then nods twice."), or ask 
   /window N        the N-th window of a long video (/describe lists them all)
   /measure         the measured actions
   /describe        describe the clip        /seconds S  exact duration of performances (0: free)
-  /help            this text                /quit       leave (or end of input)"""
+  /undo /redo      go back, and forth       /script     what was performed, as a line
+  /help            this text                /quit       leave (or end of input)
+What was performed can be changed: "make it stronger", "the nod faster", "without the wink", "add a yawn at the end"."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,29 @@ class Answer:
 
     text: str
     clip: Path | None = None
+
+
+_TALK = re.compile(r"(?:hi|hello|hey|thanks?(?: you)?(?: very much| a lot)?|cheers|great|nice|cool|perfect|good(?: job| morning)?"
+                   r"|well done|ok(?:ay)?|wow)[ !.,]*", re.IGNORECASE)
+"""Small talk, which asks for nothing."""
+_WORDS = {"undo": "undo", "undo that": "undo", "undo it": "undo", "go back": "undo", "redo": "redo", "redo that": "redo"}
+
+
+@dataclass(frozen=True)
+class _State:
+    """What is at hand at one moment of a conversation."""
+
+    clip: FaceSequence | None
+    film: Loaded | None
+    part: Part | None
+    script: Script | None
+    starts: tuple[float, ...]
+    path: Path | None
+
+
+def _starts(made: Performance) -> tuple[float, ...]:
+    """When each cue of a performance began, s."""
+    return tuple(min((e.start for e in made.schedule.events if e.cue == i), default=0.0) for i in range(len(made.script.cues)))
 
 
 @dataclass
@@ -52,6 +82,14 @@ class ChatSession:
     part: Part | None = None
     """What ``clip`` was loaded as, if it came from a file."""
     made: int = field(default=0, init=False)
+    script: Script | None = None
+    """What the clip at hand performs, if it does."""
+    starts: tuple[float, ...] = ()
+    """When its cues began, s."""
+    path: Path | None = None
+    """The file of the clip at hand, if it was performed here."""
+    past: list[_State] = field(default_factory=list, init=False)
+    undone: list[_State] = field(default_factory=list, init=False)
 
     def reply(self, text: str) -> Answer:
         """Answer one line of the user. Raises ValueError/FileNotFoundError for wrong input."""
@@ -61,10 +99,19 @@ class ChatSession:
         if (question := question_in(text)) is not None:
             return Answer(self.agent.ask(self._at_hand(), question) if question else self._describe())
         text = without_politeness(text)
+        if _TALK.fullmatch(text):
+            return Answer("Say what the face should do, what to change, or ask about the clip at hand; /help has more.")
+        if (word := text.lower().strip(" .!")) in _WORDS:
+            return self._command(_WORDS[word])
         if instruction := transition_in(text, self.clip is not None):
             return self._transition(instruction)
-        made, = self.agent.perform(GenerateRequest.of([text], self.seconds, self._sampling()))
-        path = self._keep(made.clip)
+        if self.script and self.script.cues and (edits := read_edits(text, self.script, self.agent.read)):
+            script = edited(self.script, edits, self.starts)
+            made, = self.agent.perform_many([script], self.seconds, self._sampling().seed, self.sampling.idle,
+                                            self.sampling.temperature, candidates=self.sampling.candidates)
+        else:
+            made, = self.agent.perform(GenerateRequest.of([text], self.seconds, self._sampling()))
+        path = self._keep(made.clip, made.script, _starts(made))
         notes = [c.sentence for c in made.checks.failed] + [f"I don't know how a face does {w!r}" for w in made.script.unknown]
         return Answer(" ".join([f"{self.agent.describe(made.clip)} ({made.clip.seconds:.1f} s, {path})",
                                 *(f"Note: {n}." for n in notes)]), path)
@@ -81,14 +128,35 @@ class ChatSession:
     def _sampling(self) -> Sampling:
         return replace(self.sampling, seed=self.sampling.seed + self.made)
 
-    def _keep(self, clip: FaceSequence) -> Path:
+    def _keep(self, clip: FaceSequence, script: Script | None = None, starts: tuple[float, ...] = ()) -> Path:
         """Write a performance, which becomes the clip at hand."""
+        self._remember()
         self.out.mkdir(parents=True, exist_ok=True)
         path = self._free_name()
         clip.save(path)
         self.made += 1
-        self.clip, self.film = clip, None
+        self.clip, self.film, self.script, self.starts, self.path = clip, None, script, starts, path
         return path
+
+    def _remember(self) -> None:
+        self.past.append(self._state())
+        self.undone.clear()
+
+    def _state(self) -> _State:
+        return _State(self.clip, self.film, self.part, self.script, self.starts, self.path)
+
+    def _step(self, back: bool) -> Answer:
+        """Go to what was at hand before, or after it."""
+        here, there = (self.past, self.undone) if back else (self.undone, self.past)
+        if not here:
+            raise ValueError(f"there is nothing to {'undo' if back else 'redo'}")
+        there.append(self._state())
+        at = here.pop()
+        self.clip, self.film, self.part, self.script, self.starts, self.path = (
+            at.clip, at.film, at.part, at.script, at.starts, at.path)
+        if self.clip is None:
+            return Answer("There is no clip at hand any more.")
+        return Answer(f"Back at {self.path.name if self.path else 'the clip that was opened'}: {self._describe()}", self.path)
 
     def _command(self, name: str = "", argument: str = "") -> Answer:
         if name == "help":
@@ -102,6 +170,10 @@ class ChatSession:
             about = f" ({loaded.note})" if loaded.note else ""
             between = " " if len(said) == 1 else "\n"
             return Answer(f"{argument}: {loaded.parts[-1].end:.1f} s{about}.{between}" + "\n".join(said))
+        if name in ("undo", "redo"):
+            return self._step(name == "undo")
+        if name == "script":
+            return Answer("(it was not performed from a script)" if self.script is None else write_script(self.script))
         if name == "window":
             return self._window(argument)
         if name == "describe":
@@ -121,6 +193,9 @@ class ChatSession:
 
     def show(self, loaded: Loaded) -> None:
         """Make a loaded file the clip at hand (its first window, when it has several)."""
+        if self.clip is not None:
+            self._remember()
+        self.script, self.starts, self.path = None, (), None
         several = len(loaded.parts) > 1
         self.film, self.clip, self.part = (loaded, loaded.seq, None) if several else (None, loaded.seq, loaded.parts[0])
 

@@ -17,7 +17,7 @@ from ..face.head.model import HeadModel
 from .file_tools import carry, draw, load_head
 from .loading import load_agent
 from .options import COPIES, MODEL, SAMPLING, CopiesOptions, ModelOptions, Out, Result, SamplingOptions, Watch
-from .requests import GenerateRequest, output_file, ready
+from .requests import GenerateRequest, not_over_its_input, output_file, ready
 
 if TYPE_CHECKING:
     from .motion.checked import Performance
@@ -65,6 +65,46 @@ def perform(script: ScriptText, /, *, out: Out, seconds: float | None = None, he
     yield performed(made, clip, target, sampling.seed, write_script(asked), True, strict)
     for path in extra:
         yield draw(clip, path, title=write_script(asked), head=on, progress=progress)
+
+
+def edit(source: ScriptText, wish: str, /, *, out: Out, seconds: float | None = None, strict: bool = False,
+         copies: CopiesOptions = COPIES, sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL,
+         progress: Watch = silent) -> Iterator[Result]:
+    """What was performed, changed as a wish says, and performed again.
+
+    Args:
+        source: CLIP.npz that was performed, SCRIPT.txt, SCRIPT.json, "-" for stdin, or the script itself.
+        wish: The change, e.g. "make the smile stronger", "without the wink", "nod three times instead".
+        out: The clip, CLIP.npz.
+        seconds: Exact duration (default: what the script says, else what it takes).
+        strict: Fail where the clip does not show everything that was asked.
+    """
+    from ..data_gen.performer.layout import lay_out
+    from ..face.clip.normalise import is_real
+    from ..face.facs.evidence.read_back import read_back
+    from ..face.facs.measure import measure
+    from .motion.editing import edited, read_edits
+
+    target, extra = not_over_its_input(output_file(out, ".npz"), source), copies.paths()
+    if Path(source).suffix.lower() == ".npz":
+        clip = FaceSequence.load(source, HeadModel.default().ref)
+        if is_real(clip):
+            raise ValueError(f"{source} is of a real face; what was filmed or recorded is not edited, only what was performed")
+        asked = read_back(measure(clip), times=False)
+    else:
+        asked = load_script(source)
+    agent = load_agent(model)
+    edits = read_edits(wish, asked, agent.read)
+    if not edits:
+        raise ValueError(f'"{wish}" is no change of "{write_script(asked)}"; write e.g. "make it stronger" or "add a wink"')
+    schedule = lay_out(asked, sampling.seed)
+    starts = [min((e.start for e in schedule.events if e.cue == i), default=0.0) for i in range(len(asked.cues))]
+    new = edited(asked, edits, starts)
+    made, = agent.perform_many([new], seconds, sampling.seed, sampling.idle, sampling.temperature, candidates=sampling.candidates,
+                               progress=progress)
+    yield performed(made, made.clip, target, sampling.seed, write_script(new), True, strict)
+    for path in extra:
+        yield draw(made.clip, path, title=write_script(new), progress=progress)
 
 
 def load_script(text: str) -> Script:

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("agent.tools:demo", "perform a prompt and write clip, picture, video and GLB"),
     "generate": ("agent.tools:generate", "words to face motion, checked by measurement"),
     "perform": ("agent.script_tools:perform", "a script to face motion, checked by measurement"),
+    "edit": ("agent.script_tools:edit", "what was performed, changed as a wish says"),
     "read": ("agent.script_tools:read", "words to a script: what facelm understands a text to ask for"),
     "check": ("agent.script_tools:check", "whether a clip shows what a script asks for"),
     "actions": ("agent.script_tools:actions", "everything that a script can name"),

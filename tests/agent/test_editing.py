@@ -1,0 +1,106 @@
+"""What is said about a performance, as edits of its script; and the conversation that carries them out."""
+
+from pathlib import Path
+
+import pytest
+from facelm.agent.chat import ChatSession
+from facelm.agent.motion.editing import edited, read_edits
+from facelm.agent.requests import Sampling
+from facelm.data_gen.reading.rules import read_rules
+from facelm.data_gen.text.quantities import find_quantities
+from facelm.face.clip.sequence import FaceSequence
+from facelm.face.facs.script import Script
+from facelm.face.facs.script_text import read_script, write_script
+from scripted_agent import needs_tokenizer, scripted_agent
+
+LINE = read_script("smile; nod x2; wink left")
+STARTS = (0.0, 1.5, 3.5)
+
+
+def read(text: str) -> Script:
+    found = read_rules(find_quantities(text), 0.3)
+    return found.script if found else Script()
+
+
+def after(text: str, script: Script = LINE) -> str:
+    edits = read_edits(text, script, read)
+    return write_script(edited(script, edits, STARTS)) if edits else ""
+
+
+@pytest.mark.parametrize(("text", "line"), [
+    ("Make it stronger.", "smile 94.5%; nod 94.5% x2; wink left 94.5%"),
+    ("make the smile bigger", "smile 94.5%; nod x2; wink left"),
+    ("Make the smile much stronger", "smile strong; nod x2; wink left"),
+    ("smile at 40 %", "smile 40%; nod x2; wink left"),
+    ("a bit weaker please", "smile 60.9%; nod 60.9% x2; wink left 60.9%"),
+    ("nod faster", "smile; nod x2 speed 1.35; wink left"),
+    ("could you make the nod slower?", "smile; nod x2 speed 0.741; wink left"),
+    ("make the smile last 3 seconds", "smile for 3 s; nod x2; wink left"),
+    ("hold the smile for 2 s", "smile for 2 s; nod x2; wink left"),
+    ("start the wink at 5 s", "smile; nod x2; wink left at 5 s"),
+    ("the wink earlier", "smile; nod x2; wink left at 3 s"),
+    ("move the nod one second later", "smile; nod x2 at 2.5 s; wink left"),
+    ("wink with the other eye", "smile; nod x2; wink right"),
+    ("with the right eye", "smile; nod x2; wink right"),
+    ("make her smile on the left side only", "smile left; nod x2; wink left"),
+    ("no, three times", "smile; nod x3; wink left"),
+    ("nod three times instead", "smile; nod x3; wink left"),
+    ("make it nod once more", "smile; nod x3; wink left"),
+    ("without the wink", "smile; nod x2"),
+    ("remove the nod", "smile; wink left"),
+    ("no smile", "nod x2; wink left"),
+    ("don't blink", "smile; nod x2; wink left; never blink"),
+    ("add a yawn at the end", "smile; nod x2; wink left; yawn"),
+    ("then frown", "smile; nod x2; wink left; brow_lower"),
+    ("also blink at the same time", "smile; nod x2; wink left; with blink"),
+    ("add a raised brow at the beginning", "brow_raise; smile; nod x2; wink left"),
+    ("shake the head instead of nodding", "smile; shake; wink left"),
+    ("replace the wink with a blink", "smile; nod x2; blink"),
+    ("make the smile bigger and add a yawn at the end", "smile 94.5%; nod x2; wink left; yawn"),
+    ("remove the nod, and make it slower", "smile speed 0.741; wink left speed 0.741"),
+    ("in reverse", "wink left; nod x2; smile"),
+    ("again", "smile; nod x2; wink left"),
+    ("make it 8 seconds long", "8 s; smile; nod x2; wink left"),
+])
+def test_a_wish_changes_what_it_names_and_nothing_else(text: str, line: str) -> None:
+    assert after(text) == line
+
+
+@pytest.mark.parametrize("text", ["She frowns and nods.", "He looks surprised.", "yawn", "A man raises his brows and sighs.",
+                                  "The woman winks, then smiles broadly."])
+def test_something_of_its_own_is_no_edit(text: str) -> None:
+    assert after(text) == "" and read_edits("make it stronger", Script(), read) == ()
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("make the frown stronger", "it was: smile, nod, wink"), ("with both sides", "done on that side"),
+    ("add something entirely different, blorp", "nothing in it")])
+def test_what_cannot_be_done_is_said(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        after(text, read_script("nod x2; wink left") if "sides" in text else LINE)
+    with pytest.raises(ValueError, match="so: 'keep the hat on'"):
+        after("make it bigger and keep the hat on")
+    with pytest.raises(ValueError, match="nothing would be left"):
+        after("without the nod", read_script("nod"))
+
+
+@needs_tokenizer
+def test_a_conversation_edits_undoes_and_remembers(tmp_path: Path) -> None:
+    session = ChatSession(scripted_agent(), tmp_path, Sampling(idle=False))
+
+    def says(text: str) -> str:
+        return session.reply(text).text
+
+    assert "Nods twice" in says("a nod") and says("/script") == "nod x2"
+    assert "three times" in says("no, three times") and says("/script") == "nod x3"
+    first, second = (FaceSequence.load(tmp_path / f"turn-00{i}.npz") for i in (0, 1))
+    assert len(second) > len(first)
+    assert says("How often does it nod?") == "3 times."
+    assert says("undo").startswith("Back at turn-000.npz: ") and says("/script") == "nod x2"
+    assert says("How often does it nod?") == "Twice." and says("redo").startswith("Back at turn-001.npz")
+    with pytest.raises(ValueError, match="nothing to redo"):
+        says("/redo")
+    assert "what to change" in says("Thank you!") and says("/script") == "nod x3"
+    with pytest.raises(ValueError, match="made stronger"):
+        says("make the smile stronger")
+    assert says("undo") and says("undo that") == "There is no clip at hand any more."
