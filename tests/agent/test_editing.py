@@ -11,7 +11,7 @@ from facelm.data_gen.text.quantities import find_quantities
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.script import Script
 from facelm.face.facs.script_text import read_script, write_script
-from scripted_agent import needs_tokenizer, scripted_agent
+from scripted_agent import needs_tokenizer, scripted_agent, what_windows_mean  # noqa: F401
 
 LINE = read_script("smile; nod x2; wink left")
 STARTS = (0.0, 1.5, 3.5)
