@@ -27,6 +27,8 @@ from .requests import not_over_its_input, output_file, ready
 
 STRIP, COLUMNS = 18, 6
 """Most frames of a film strip, and of one of its rows."""
+_APART = 0.2
+"""Least time between two frames of a film strip, s."""
 _HUNDRED = 100.0
 
 
@@ -284,7 +286,12 @@ def _draw(path: Path, media: str, loaded: Loaded, clip: FaceSequence, found: Mea
     from ..face.render.sheet import lay_out
 
     strongest = sorted(found.actions, key=lambda a: (a.name != "blink", a.confidence * a.intensity), reverse=True)
-    at = sorted({min(round(a.apex * clip.fps), len(clip) - 1) for a in strongest[:STRIP]} | {0})[:STRIP]
+    at = [0]
+    for a in strongest:
+        frame = min(round(a.apex * clip.fps), len(clip) - 1)
+        if len(at) < STRIP and all(abs(frame - k) >= _APART * clip.fps for k in at):
+            at.append(frame)
+    at.sort()
     pictures = close_frames(loaded.fit, at, head)
     timeline = [(named(a), a.onset, a.offset) for a in found.actions]
     write_png(lay_out(pictures, [k / clip.fps for k in at], COLUMNS, Path(media).name, timeline, found.seconds), path)
