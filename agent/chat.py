@@ -18,7 +18,7 @@ from ..face.facs.script_text import write_script
 from .intent import question_in, transition_in, without_politeness
 from .media import Loaded, Part, describe_parts, lines, load_motion
 from .motion.checked import Performance
-from .motion.editing import edited, read_edits
+from .motion.editing import edited, read_edits, wants_change, without_fillers
 from .pipeline import FaceLM
 from .requests import GenerateRequest, Sampling, Seconds, parsed, transition_request
 
@@ -42,9 +42,13 @@ class Answer:
     clip: Path | None = None
 
 
-_TALK = re.compile(r"(?:hi|hello|hey|thanks?(?: you)?(?: very much| a lot)?|cheers|great|nice|cool|perfect|good(?: job| morning)?"
-                   r"|well done|ok(?:ay)?|wow)[ !.,]*", re.IGNORECASE)
-"""Small talk, which asks for nothing."""
+_MARK = (r"hi|hello|hey|thanks?|cheers|great|nice|cool|perfect|lol|haha|sorry|ok|okay|wow|awesome|lovely|hmm?|bye|yes|yeah|yep|nope"
+         r"|alright")
+_BESIDE = (r"there|you|very|much|an?|lot|good|job|morning|well|done|that|that'?s|looks?|is|its?|it's|this|so|really|pretty|my|mistake"
+           r"|bad|not|what|i|wanted|no|right|got|work")
+_MARKED = re.compile(rf"\b(?:{_MARK})\b", re.IGNORECASE)
+_TALK = re.compile(rf"(?:(?:{_MARK}|{_BESIDE})\b\W*)+", re.IGNORECASE)
+"""Small talk: words that make a line small talk, among words that may stand beside them."""
 _WORDS = {"undo": "undo", "undo that": "undo", "undo it": "undo", "go back": "undo", "redo": "redo", "redo that": "redo"}
 
 
@@ -99,21 +103,27 @@ class ChatSession:
         if (question := question_in(text)) is not None:
             return Answer(self.agent.ask(self._at_hand(), question) if question else self._describe())
         text = without_politeness(text)
-        if _TALK.fullmatch(text):
-            return Answer("Say what the face should do, what to change, or ask about the clip at hand; /help has more.")
-        if (word := text.lower().strip(" .!")) in _WORDS:
+        if _MARKED.search(text) and _TALK.fullmatch(text):
+            undo = ' "undo" goes back;' if "wanted" in text.lower() or "sorry" in text.lower() else ""
+            return Answer(f"All right.{undo} say what the face should do, what to change, or ask about the clip; /help has more.")
+        if (word := without_fillers(text)) in _WORDS:
             return self._command(_WORDS[word])
         if instruction := transition_in(text, self.clip is not None):
             return self._transition(instruction)
+        changed = ""
         if self.script and self.script.cues and (edits := read_edits(text, self.script, self.agent.read)):
             script = edited(self.script, edits, self.starts)
+            changed = f"Changed to: {write_script(script)}. "
             made, = self.agent.perform_many([script], self.seconds, self._sampling().seed, self.sampling.idle,
                                             self.sampling.temperature, candidates=self.sampling.candidates)
+        elif self.clip is not None and wants_change(text):
+            raise ValueError('that change is not known here; e.g. "make the smile stronger", "without the nod", "add a wink at '
+                             'the end"; /script shows what was performed')
         else:
             made, = self.agent.perform(GenerateRequest.of([text], self.seconds, self._sampling()))
         path = self._keep(made.clip, made.script, _starts(made))
         notes = [c.sentence for c in made.checks.failed] + [f"I don't know how a face does {w!r}" for w in made.script.unknown]
-        return Answer(" ".join([f"{self.agent.describe(made.clip)} ({made.clip.seconds:.1f} s, {path})",
+        return Answer(changed + " ".join([f"{self.agent.describe(made.clip)} ({made.clip.seconds:.1f} s, {path})",
                                 *(f"Note: {n}." for n in notes)]), path)
 
     def _transition(self, instruction: Instruction) -> Answer:

@@ -16,7 +16,7 @@ from ...face.facs.script import Cue, Never, Script, mark
 from ...face.facs.vocabulary import DIRECTIONS, PAIRED, USUAL_STRENGTH, Side
 
 Op = Literal["strength", "speed", "duration", "shift", "start", "length", "side", "count", "remove", "add", "replace", "reverse",
-             "again", "never"]
+             "again", "never", "pause", "together"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Edit:
         value: a strength (share), duration, time or length (s), or count, in place of what it was.
         side: a side, or ``other``.
         script: what is added, or stands in place of something.
-        where: where it is added.
+        where: where it is added: in all, or to what ``names`` says.
     """
 
     op: Op
@@ -39,21 +39,30 @@ class Edit:
     value: float | None = None
     side: str = ""
     script: Script = Script()
-    where: Literal["end", "start", "with"] = "end"
+    where: Literal["end", "start", "with", "after", "before"] = "end"
 
 
 _MUCH, _LITTLE, _SOME = 1.7, 1.15, 1.35
 _MORE: tuple[tuple[Op, float, str], ...] = (
-    ("speed", 1.0, r"\b(?:faster|quicker|more quickly|speed (?:it )?up)\b"),
-    ("speed", -1.0, r"\b(?:slower|more slowly|slow (?:it )?down)\b"),
-    ("strength", -1.0, r"\b(?:weaker|smaller|softer|subtler|gentler|fainter|tone (?:it )?down|more (?:subtle|subtly|gently)"
+    ("speed", 1.0, r"\b(?:faster|quicker|more quickly|speed(?= .{0,20}\bup)|too slow(?:ly)?)\b"),
+    ("speed", -1.0, r"\b(?:slower|more slowly|slow(?= .{0,20}\bdown)|too (?:fast|quick(?:ly)?))\b"),
+    ("strength", -1.0, r"\b(?:weaker|smaller|softer|subtler|gentler|fainter|tone(?=\b.{0,25}\bdown)|more (?:subtle|subtly|gently)"
+     r"|too (?:much|strong|big|intense)"
      r"|less(?: (?:intense(?:ly)?|strong(?:ly)?|obvious))?)\b"),
     ("strength", 1.0, r"\b(?:stronger|bigger|larger|broader|wider|harder|deeper|exaggerate"
      r"|more(?: (?:intense(?:ly)?|strongly|clearly|obvious))?)\b"),
-    ("duration", 1.0, r"\b(?:longer|stretch)\b"), ("duration", -1.0, r"\b(?:shorter|briefer)\b"),
-    ("shift", -1.0, r"\b(?:earlier|sooner)\b"), ("shift", 1.0, r"\b(?:later)\b"))
-_FILLERS = (r"^no, *", r"^(?:ok(?:ay)?|now|please|but|and|great|good|nice|hm+|well|actually)[, ]+(?=\w)",
-            r"^(?:please|(?:can|could|would) you(?: please)?|i said|i meant|i want|let'?s)[, ]+", r",? please$")
+    ("duration", 1.0, r"\b(?:longer|stretch|too (?:short|brief))\b"), ("duration", -1.0, r"\b(?:shorter|briefer|too long)\b"),
+    ("shift", -1.0, r"\b(?:earlier|sooner|too late)\b"), ("shift", 1.0, r"\b(?:later|too early)\b"))
+_FILLERS = (r"^(?:no|nah|oh|ugh|wait|hm+|sorry|yeah|yes)(?:,| wait,?) *", r"^(?:no|nah|oh|ugh|wait|hm+|sorry)(?:,| wait,?) *",
+            r"^(?:ok(?:ay)?|now|please|but|and|great|good|nice|hm+|well|actually)[, ]+(?=\w)",
+            r"^(?:please|(?:can|could|would) you(?: please)?|i said|i meant|i want|let'?s)[, ]+", r"^keep .+? but ",
+            r",? (?:please|i mean|i meant)$", r"^let (?:him|her|them|it) ")
+_TOO = re.compile(r"^(?:that'?s|it'?s|that is|it is|this is)?\W*(?:way |a bit |far |much )?too \w+$")
+"""A comment that a wish explains."""
+_MEANT = re.compile(r"^(?:no|nah|wait|sorry)\b|\bi (?:said|mean|meant)\b|\binstead\b|\brather\b")
+_NOUN = re.compile(r"\b(?:the|his|her|their|its) (?!clip|whole|thing|end|start|beginning|side|face|other|same|left|right|two|way"
+                   r"|opposite|time|head\b|very)([a-z]+)")
+_DIRECTED = re.compile(r"\b(tilt|turn|wink|gaze|glanc)(?:e?s|ed|ing|e)?\b")
 _GREATLY = re.compile(r"\b(?:much|a lot|way|far|twice as)\b")
 _SLIGHTLY = re.compile(r"\b(?:a (?:little|bit|touch|tad)|slightly)\b")
 _SIDE = re.compile(r"\b(?:left|right|other|both|opposite)\b"
@@ -72,9 +81,15 @@ _REPLACE = re.compile(r"^(?:replace|exchange|swap|change|turn) (?P<old>.+?) (?:w
 _ADD = re.compile(r"^(?:and |but |now )?(?:add|also|append|include|plus|then also|and then|then)\b(?P<new>.*)")
 _AGAIN = re.compile(r"^(?:(?:do|perform|show|play|try)(?: (?:it|that|this))? )?"
                     r"(?:again|once more|another (?:take|version|one)|repeat(?: it| that)?)\W*$")
+_PAUSE = re.compile(r"^(?:pause|wait|rest|hold on)\b.*\bbefore (?P<what>.+)")
+_TOGETHER = re.compile(r"\b(?:both|them|everything|all|do it|do that)\b.*\b(?:at once|at the same time|together|simultaneously)\b"
+                       r"|^(?:all )?(?:at once|at the same time|together)$")
+_RELATIVE = re.compile(r"\b(after|before|during|while|with|together with) (?:the |his |her |their )?(?P<what>[^,]+)$")
+_BARE = re.compile(r"\w+ (?:your |the |his |her )?(?:head |eyes? )?(?:to the )?(?:left|right)")
 _REVERSE = re.compile(r"\b(?:reverse|backwards?|other way r?ound|opposite order|swap the order)\b")
 _WISHES = re.compile(r"(?:,? and|[,;]|,? then) (?=(?:make|add|remove|drop|delete|without|also|replace|leave out|start|move"
-                     r"|hold|keep|don'?t|do not)\b)", re.IGNORECASE)
+                     r"|hold|keep|don'?t|do not|tone|slow|speed)\b|the \w+ (?:more|less|(?:strong|weak|bigg|small|fast|slow|long"
+                     r"|short|earli|lat)er)\b)", re.IGNORECASE)
 """Where another wish begins."""
 _LENGTH = re.compile(r"\b(?:clip|whole|all|everything|video|total|altogether)\b|\blong\b")
 _WITH = re.compile(r"\b(?:at the same time|meanwhile|together with (?:it|that)|while doing (?:it|that|so)|simultaneously"
@@ -83,6 +98,24 @@ _FIRST = re.compile(r"\b(?:at the (?:start|beginning)|first|before (?:it|that|ev
 _LAST = re.compile(r"\b(?:at the (?:very )?end|afterwards?|after (?:it|that)|finally|then)\b")
 
 Reader = Callable[[str], Script]
+
+
+_CHANGES = re.compile(r"^(?:add|remove|drop|lose|keep|replace|swap|move|pause|without|tone|slow|speed|undo|redo|less|more)\b"
+                      r"|\binstead\b|^(?:make|do|hold) (?:it|that|this|the)\b"
+                      r"|\b(?:slow|fast|long|short|strong|weak|bigg|small)er\b")
+
+
+def wants_change(text: str) -> bool:
+    """Whether a line speaks of something to change rather than to perform."""
+    return bool(_CHANGES.search(without_fillers(text)))
+
+
+def without_fillers(text: str) -> str:
+    """What a line asks for, in lower case, without the words that only lead to it."""
+    plain = text.strip().lower().rstrip(" .!?")
+    for words in _FILLERS:
+        plain = re.sub(words, "", plain).strip()
+    return plain
 
 
 def read_edits(text: str, script: Script, read: Reader) -> tuple[Edit, ...]:
@@ -96,9 +129,10 @@ def read_edits(text: str, script: Script, read: Reader) -> tuple[Edit, ...]:
     Raises:
         ValueError: of several wishes, one that cannot be read.
     """
-    if _SUBJECT.match(text.strip().lower()):
+    if _SUBJECT.match(text.strip().lower()) and " instead of " not in text:
         return ()
     pieces = [p for p in _WISHES.split(text.strip()) if p.strip()]
+    pieces = [p for p in pieces if not _TOO.match(p.strip().lower())] or pieces
     found = [_wish(p, script, read) for p in pieces]
     if any(found) and not all(found):
         raise ValueError(f"I don't know how to change it so: {pieces[[bool(f) for f in found].index(False)].strip()!r}")
@@ -108,26 +142,39 @@ def read_edits(text: str, script: Script, read: Reader) -> tuple[Edit, ...]:
 def _wish(text: str, script: Script, read: Reader) -> tuple[Edit, ...]:
     """The edits of one wish."""
     marked = find_quantities(text)
-    plain = marked.text.strip().lower().rstrip(" .!?")
-    for words in _FILLERS:
-        plain = re.sub(words, "", plain).strip()
-    if _SUBJECT.match(plain) or not script.cues:
+    plain = without_fillers(marked.text)
+    if not script.cues:
         return ()
     said = marked.t[0] if marked.t else None
 
     def named(words: str) -> tuple[str, ...]:
-        found = _names(words, marked)
-        return tuple(n for n in found if any(_is(c, n) for c in script.cues))
+        found = tuple(n for n in _names(words, marked) if any(_is(c, n) for c in script.cues))
+        return found or tuple(dict.fromkeys(c.name for part, names in _PARTS.items() if re.search(rf"\b{part}", words)
+                                            for c in script.cues if c.name in names and not _names(words, marked)))
+
+    def absent(words: str) -> ValueError:
+        there = ", ".join(c.name for c in script.cues)
+        return ValueError(f"there is no {words.replace('_', ' ')} in what was performed: {there}")
 
     if _AGAIN.match(plain):
         return (Edit("again"),)
-    if (m := _INSTEAD.match(plain) or _REPLACE.match(plain)) and (old := named(m["old"])):
-        return (Edit("replace", old, script=read(_back(m["new"], marked))),)
+    if m := _INSTEAD.match(plain) or _REPLACE.match(plain):
+        if old := named(m["old"]):
+            return (Edit("replace", old, script=read(_back(m["new"], marked))),)
+        if gone := _names(m["old"], marked):
+            raise absent(gone[0])
+    if (m := _PAUSE.search(plain)) and (before := named(m["what"])):
+        return (Edit("pause", before, value=said or 1.0),)
+    if _TOGETHER.search(plain):
+        return (Edit("together"),)
     if (m := _REMOVE.match(plain) or _DONT.match(plain)) and (what := _names(m["what"], marked)):
         own = named(m["what"])
         return (Edit("remove", own),) if own else (Edit("never", what),)
     if (m := _ADD.match(plain)) and m["new"].strip():
         new = m["new"]
+        if (r := _RELATIVE.search(new)) and (at := named(r["what"])):
+            place = {"after": "after", "before": "before"}.get(r[1], "with")
+            return (Edit("add", at, script=read(_back(new[:r.start()].strip(" ,"), marked)), where=place),)  # type: ignore[arg-type]
         where: Literal["end", "start", "with"] = "with" if _WITH.search(new) else "start" if _FIRST.search(new) else "end"
         for where_words in (_WITH, _FIRST, _LAST):
             new = where_words.sub(" ", new)
@@ -137,9 +184,12 @@ def _wish(text: str, script: Script, read: Reader) -> tuple[Edit, ...]:
     again = bool(re.search(r"\b(?:once|one) more\b", plain))
     plain = re.sub(r"\b(?:once|one) more\b", " ", plain)
     compared = any(re.search(words, plain) for _, _, words in _MORE)
-    if not own and (others and not compared or not others and not meant and len(plain.split()) > 5):
+    if others and not compared or not own and not others and not meant and len(plain.split()) > 5:
         return ()
-    own = own or tuple(others)  # what is compared and was not performed is refused by name
+    if not own and (compared or said is not None) and (others or (noun := _NOUN.search(plain))):
+        raise absent(others[0] if others else str(noun and noun[1]))
+    if own and _BARE.fullmatch(plain) and not _MEANT.search(text.strip().lower()):
+        return ()  # "turn left" is a performance of its own, "turn left, I mean" a correction
     if _REVERSE.search(plain):
         return (Edit("reverse"),)
     out: list[Edit] = []
@@ -188,13 +238,14 @@ def _back(words: str, marked: Marked) -> str:
 
 def _names(words: str, marked: Marked) -> tuple[str, ...]:
     """What some words name."""
+    words = re.sub(r"\b(?:tone|slow|speed)\b(.*?)\b(?:down|up)\b", r"\1", words)
     for _, _, pattern in _MORE:
         words = re.sub(pattern, " ", words)
     words = _ONLY_EDITS.sub(" ", words)
     found = read_rules(Marked(words, marked.t, marked.p, marked.c), 0.2) if words.strip(" ,.") else None
-    if found is None:
-        return ()
-    return tuple(dict.fromkeys([*(c.name for c in found.script.cues), *(n.name for n in found.script.never)]))
+    own = [*(c.name for c in found.script.cues), *(n.name for n in found.script.never)] if found else []
+    directed = [{"glanc": "gaze"}.get(m[1], m[1]) for m in _DIRECTED.finditer(words)]
+    return tuple(dict.fromkeys([*own, *(d for d in directed if d not in own)]))
 
 
 _ALIKE = ({"smile", "happiness", "grin_teeth"}, {"anger", "brow_lower"}, {"sadness", "lip_corner_depress"})
@@ -299,6 +350,14 @@ def _add(script: Script, edit: Edit, starts: Sequence[float]) -> Script:
     new = edit.script.cues
     if not new:
         raise ValueError("there is nothing in it that a face does")
+    if edit.names:
+        at = next(i for i, c in enumerate(script.cues) if any(_is(c, n) for n in edit.names))
+        before = edit.where == "before"
+        head, tail = script.cues[:at + (not before)], script.cues[at + (not before):]
+        first = replace(new[0], join="with" if edit.where == "with" else script.cues[at].join if before else "then")
+        if before:
+            tail = (replace(tail[0], join="then"), *tail[1:])
+        return replace(script, cues=(*head, first, *new[1:], *tail), seconds=None)
     if edit.where == "start":
         return replace(script, cues=(*new, *script.cues))
     first = replace(new[0], join="with" if edit.where == "with" else "then")
@@ -315,6 +374,18 @@ def _replace(script: Script, edit: Edit, starts: Sequence[float]) -> Script:
     return replace(script, cues=(*script.cues[:at], first, *new[1:], *rest))
 
 
+def _pause(script: Script, edit: Edit, starts: Sequence[float]) -> Script:
+    return _each(script, edit, lambda i, c: replace(c, pause=edit.value, join="then" if c.join == "with" else c.join, start=None),
+                 "done after a pause")
+
+
+def _together(script: Script, edit: Edit, starts: Sequence[float]) -> Script:
+    if len(script.cues) < 2:
+        raise ValueError(f"only one thing was performed ({script.cues[0].name}); say what to do with it")
+    return replace(script, cues=(script.cues[0], *(replace(c, join="with", start=None, end=None, pause=None)
+                                                   for c in script.cues[1:])))
+
+
 def _reverse(script: Script, edit: Edit, starts: Sequence[float]) -> Script:
     cues = [replace(c, join="then", start=None, end=None, pause=None) for c in reversed(script.cues)]
     return replace(script, cues=tuple(cues))
@@ -323,4 +394,5 @@ def _reverse(script: Script, edit: Edit, starts: Sequence[float]) -> Script:
 _APPLY: dict[Op, Callable[[Script, Edit, Sequence[float]], Script]] = {
     "strength": _strength, "speed": _speed, "duration": _duration, "shift": _shift, "start": _shift, "side": _side,
     "count": _count, "remove": _remove, "never": _never, "add": _add, "replace": _replace, "reverse": _reverse,
+    "pause": _pause, "together": _together,
     "again": lambda s, e, t: s, "length": lambda s, e, t: replace(s, seconds=e.value)}

@@ -58,6 +58,16 @@ def after(text: str, script: Script = LINE) -> str:
     ("replace the wink with a blink", "smile; nod x2; blink"),
     ("make the smile bigger and add a yawn at the end", "smile 94.5%; nod x2; wink left; yawn"),
     ("remove the nod, and make it slower", "smile speed 0.741; wink left speed 0.741"),
+    ("no wait, nod three times", "smile; nod x3; wink left"),
+    ("keep the smile but lose the nods", "smile; wink left"),
+    ("thats way too much, tone the smile down a bit", "smile 60.9%; nod x2; wink left"),
+    ("slower wink", "smile; nod x2; wink left speed 0.741"),
+    ("a shake of the head instead of the nod", "smile; shake; wink left"),
+    ("do both at the same time", "smile; with nod x2; with wink left"),
+    ("add a blink after the nod and dont let him yawn", "smile; nod x2; blink; wink left; never yawn"),
+    ("pause for a second before the wink", "smile; nod x2; pause 1 s wink left"),
+    ("wink right, i mean", "smile; nod x2; wink right"),
+    ("make the nod faster and the smile bigger", "smile 94.5%; nod x2 speed 1.35; wink left"),
     ("in reverse", "wink left; nod x2; smile"),
     ("again", "smile; nod x2; wink left"),
     ("make it 8 seconds long", "8 s; smile; nod x2; wink left"),
@@ -73,7 +83,8 @@ def test_something_of_its_own_is_no_edit(text: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    ("make the frown stronger", "it was: smile, nod, wink"), ("with both sides", "done on that side"),
+    ("make the frown stronger", "no brow lower in what was performed: smile, nod, wink"),
+    ("with both sides", "done on that side"),
     ("add something entirely different, blorp", "nothing in it")])
 def test_what_cannot_be_done_is_said(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
@@ -100,7 +111,10 @@ def test_a_conversation_edits_undoes_and_remembers(tmp_path: Path) -> None:
     assert says("How often does it nod?") == "Twice." and says("redo").startswith("Back at turn-001.npz")
     with pytest.raises(ValueError, match="nothing to redo"):
         says("/redo")
-    assert "what to change" in says("Thank you!") and says("/script") == "nod x3"
-    with pytest.raises(ValueError, match="made stronger"):
+    assert says("sorry, my mistake").count("undo") == 1 and "what to change" in says("Thank you!") and says("/script") == "nod x3"
+    with pytest.raises(ValueError, match="there is no smile"):
         says("make the smile stronger")
+    with pytest.raises(ValueError, match="that change is not known"):
+        says("keep the hat on")
+    assert says("ugh, undo").startswith("Back at") and says("redo") and says("hey there!").startswith("All right.")
     assert says("undo") and says("undo that") == "There is no clip at hand any more."
