@@ -42,10 +42,10 @@ class Answer:
     clip: Path | None = None
 
 
-_MARK = (r"hi|hello|hey|thanks?|cheers|great|nice|cool|perfect|lol|haha|sorry|ok|okay|wow|awesome|lovely|hmm?|bye|yes|yeah|yep|nope"
-         r"|alright")
-_BESIDE = (r"there|you|very|much|an?|lot|good|job|morning|well|done|that|that'?s|looks?|is|its?|it's|this|so|really|pretty|my|mistake"
-           r"|bad|not|what|i|wanted|no|right|got|work")
+_MARK = (r"hi|hello|hey|thanks?|cheers|great|nice|cool|perfect|lol|haha|sorry|ok|okay|wow|awesome|lovely|hmm?|bye|yes|yeah|yep"
+         r"|nope|alright")
+_BESIDE = (r"there|you|very|much|an?|lot|good|job|morning|well|done|that|that'?s|looks?|is|its?|it's|this|so|really|pretty|my"
+           r"|mistake|bad|not|what|i|wanted|no|right|got|work")
 _MARKED = re.compile(rf"\b(?:{_MARK})\b", re.IGNORECASE)
 _TALK = re.compile(rf"(?:(?:{_MARK}|{_BESIDE})\b\W*)+", re.IGNORECASE)
 """Small talk: words that make a line small talk, among words that may stand beside them."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from ...data_gen.reading.questions import read_question
 from ...data_gen.text.captions import describe
 from ...data_gen.text.from_facts import explain
@@ -23,8 +26,22 @@ NOT_READ = ("I can't read that question; ask whether, when, how often, how long,
 
 def answered(measured: Measurement, question: str) -> tuple[Query | None, Answer]:
     """A question as a query, None where it cannot be read, and the answer computed from the measurement."""
-    query = read_question(question)
-    return query, Answer(None, NOT_READ) if query is None else ask(measured, query)
+    pieces = [p for p in _PARTS.split(question) if p.strip()]
+    queries: list[Query | None] = []
+    for piece in pieces:
+        query = read_question(piece)
+        if query is None and queries and queries[0] is not None and (asked := read_question(f"{piece} blink")):
+            query = replace(asked, things=queries[0].things)  # "... and when?" asks about what was named before
+        queries.append(query)
+    if len(queries) < 2 or None in queries:
+        query = read_question(question)
+        return query, Answer(None, NOT_READ) if query is None else ask(measured, query)
+    answers = [ask(measured, q) for q in queries if q is not None]
+    return queries[0], Answer([a.value for a in answers], " ".join(a.text for a in answers))
+
+
+_PARTS = re.compile(r",? and (?=(?:when|how|which|where|at what|until|for how|on which|on what)\b)", re.IGNORECASE)
+"""Where another question begins."""
 
 
 def answer(measured: Measurement, question: str) -> str:

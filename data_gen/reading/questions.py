@@ -20,6 +20,8 @@ _LEAST = 0.2
 """Share of a question's words that what it names explains at least."""
 _PARTS: tuple[tuple[Part, str], ...] = (("start", r"\bat the (?:start|beginning|very start)\b|\binitially\b"),
                                         ("end", r"\bat the (?:very )?end\b|\bfinally\b"))
+_DIRECTED = re.compile(r"\b(tilt|turn|wink)(?:s|ed|ing)?\b")
+"""What goes to either side, where none is said."""
 _INSTANT = 0.1
 """Seconds on both sides of a moment that is asked about."""
 
@@ -49,6 +51,7 @@ def read_question(text: str) -> Query | None:
     """
     marked = find_quantities(text)
     plain = re.sub(r"\s+", " ", marked.text.lower()).strip()
+    plain = re.sub(r"\bwhat'?s\b", "what is", plain)
     for words in _TABLE.polite:
         plain = re.sub(words, "", plain)
     asked = next((kind for kind, patterns in _TABLE.asked.items() if _has(plain, patterns)), None)
@@ -66,6 +69,14 @@ def read_question(text: str) -> Query | None:
         return Query("compare", tuple(replace(t, which=None) for t in things), between, "start")
     if not things and (made := _made_of(plain, marked)):
         return Query("several", why=made)
+    if asked == "gap":
+        return Query("gap", tuple(things), between) if len(things) >= 2 else None
+    if asked == "whether" and len(things) >= 2 and re.search(r"\b(?:while|during|at the same time|together|as)\b", plain):
+        return Query("together", tuple(things), between)
+    if asked == "whether" and len(things) >= 2 and re.search(r"\bor\b", plain):
+        return Query("which", tuple(things), between)
+    if asked == "whether" and things and re.search(r"\b(?:strong|big|broad|wide|slight|small|faint|weak|intense)\b", plain):
+        asked = "how_strong"
     if asked == "whether" and len(things) >= 2 and re.search(r"\b(?:before|after)\b", plain):
         return Query("order", (things[1], things[0]) if "after" in plain else (things[0], things[1]), between)
     if asked == "whether" and _has(plain, _TABLE.always):
@@ -111,7 +122,10 @@ def _things(plain: str, marked: Marked) -> list[Thing]:
         order = next((_TABLE.ordinals[w] for w in words_ if w in _TABLE.ordinals), None)
         kept = " ".join(w for w in words_ if w not in _TABLE.ordinals)
         found = read_rules(Marked(kept, marked.t, marked.p, marked.c), _LEAST) if kept else None
-        out += [t for cue in (found.script.cues if found else ()) if (t := _thing(cue, order, kept))]
+        own = [t for cue in (found.script.cues if found else ()) if (t := _thing(cue, order, kept))]
+        if not own and (m := _DIRECTED.search(kept)):
+            own = [t for t in [_thing(Cue(m[1], "left"), order, kept)] if t]
+        out += own
     return out
 
 

@@ -63,6 +63,11 @@ def test_answers_know_the_side(side: str, reply: str) -> None:
     assert answer(shown("wink right"), "Does he wink?") == "Yes."
 
 
+def test_a_question_of_two_parts_is_answered_in_two(nods: Measurement) -> None:
+    assert answer(nods, "How often does she nod, and when?") == "Twice. At 2.5 s."
+    assert answer(nods, "Which eye winks and at what time?").startswith("The left. At ")
+
+
 def test_times_are_those_of_the_measurement(nods: Measurement) -> None:
     onset = next(a.onset for a in nods.actions if a.name == "nod")
     assert f"{onset:.1f}" in answer(nods, "When does she nod?")

@@ -16,7 +16,8 @@ from ..script import STRENGTHS
 from ..vocabulary import ACTION, Side, allowed_with
 
 Asked = Literal["whether", "count", "when", "until", "how_long", "how_strong", "how_fast", "side", "first", "last", "after",
-                "before", "during", "list", "always", "compare", "order", "emotion", "length", "several", "unseen"]
+                "before", "during", "list", "always", "compare", "order", "together", "which",
+                "gap", "emotion", "length", "several", "unseen"]
 Part = Literal["", "start", "end"]
 By = Literal["strength", "length", "count", "start"]
 _ALWAYS = 0.85
@@ -116,7 +117,10 @@ def ask(m: Measurement, query: Query) -> Answer:
     if query.asked == "count":
         count = sum(s.times for some in found for s in some)
         return Answer(count, ("Not at all.", "Once.", "Twice.")[count] if count < 3 else f"{count} times.")
-    if query.asked == "order" and not all(found):
+    if query.asked == "which":
+        there = [t.label for t, some in zip(query.things, found, strict=True) if some]
+        return Answer(there, f"{_listed([_noun(t) for t in there]).capitalize()}." if there else "Neither.")
+    if query.asked in ("order", "together") and not all(found):
         return Answer(False, f"No, {_none(query, found)}.")
     if not all(found):
         return Answer(None, f"{_none(query, found).capitalize()}.")
@@ -270,8 +274,23 @@ def _order(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
     return Answer(gap > _SLACK, said)
 
 
+def _together(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+    shared = max(min(a.end, b.end) - max(a.start, b.start) for a in found[0] for b in found[1])
+    if shared > _SLACK:
+        return Answer(True, f"Yes, for {shared:.1f} s.")
+    first, then = sorted((found[0][0], found[1][0]), key=lambda s: s.start)
+    return Answer(False, f"No: {first.label} at {first.start:.1f} s, {then.label} at {then.start:.1f} s.")
+
+
+def _gap(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+    first, then = sorted((found[0][0], found[1][0]), key=lambda s: s.start)
+    between = max(then.start - first.end, 0.0)
+    return Answer(round(between, 2), f"{between:.1f} s from the end of one to the beginning of the other "
+                                     f"({then.start - first.start:.1f} s from beginning to beginning).")
+
+
 _OF_THINGS = {"when": _when, "until": _until, "how_long": _how_long, "how_strong": _how_strong, "how_fast": _how_fast,
-              "side": _side, "always": _always, "compare": _compare, "order": _order}
+              "side": _side, "always": _always, "compare": _compare, "order": _order, "together": _together, "gap": _gap}
 
 
 # -- answers about all that happens -----------------------------------------------------------
