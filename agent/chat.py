@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -17,7 +17,6 @@ from ..face.facs.script import Script
 from ..face.facs.script_text import write_script
 from .intent import question_in, transition_in, without_politeness
 from .media import Loaded, Part, describe_parts, lines, load_motion
-from .motion.checked import Performance
 from .motion.editing import edited, read_edits, wants_change, without_fillers
 from .pipeline import FaceLM
 from .requests import GenerateRequest, Sampling, Seconds, parsed, transition_request
@@ -62,11 +61,6 @@ class _State:
     script: Script | None
     starts: tuple[float, ...]
     path: Path | None
-
-
-def _starts(made: Performance) -> tuple[float, ...]:
-    """When each cue of a performance began, s."""
-    return tuple(min((e.start for e in made.schedule.events if e.cue == i), default=0.0) for i in range(len(made.script.cues)))
 
 
 @dataclass
@@ -121,7 +115,7 @@ class ChatSession:
                              'the end"; /script shows what was performed')
         else:
             made, = self.agent.perform(GenerateRequest.of([text], self.seconds, self._sampling()))
-        path = self._keep(made.clip, made.script, _starts(made))
+        path = self._keep(made.clip, made.script, made.schedule.starts(len(made.script.cues)))
         notes = [c.sentence for c in made.checks.failed] + [f"I don't know how a face does {w!r}" for w in made.script.unknown]
         return Answer(changed + " ".join([f"{self.agent.describe(made.clip)} ({made.clip.seconds:.1f} s, {path})",
                                 *(f"Note: {n}." for n in notes)]), path)
@@ -153,7 +147,7 @@ class ChatSession:
         self.undone.clear()
 
     def _state(self) -> _State:
-        return _State(self.clip, self.film, self.part, self.script, self.starts, self.path)
+        return _State(**{f.name: getattr(self, f.name) for f in fields(_State)})
 
     def _step(self, back: bool) -> Answer:
         """Go to what was at hand before, or after it."""
@@ -161,9 +155,8 @@ class ChatSession:
         if not here:
             raise ValueError(f"there is nothing to {'undo' if back else 'redo'}")
         there.append(self._state())
-        at = here.pop()
-        self.clip, self.film, self.part, self.script, self.starts, self.path = (
-            at.clip, at.film, at.part, at.script, at.starts, at.path)
+        for name, value in vars(here.pop()).items():
+            setattr(self, name, value)
         if self.clip is None:
             return Answer("There is no clip at hand any more.")
         return Answer(f"Back at {self.path.name if self.path else 'the clip that was opened'}: {self._describe()}", self.path)

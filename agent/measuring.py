@@ -111,21 +111,17 @@ def _rest(text: str | None, head: HeadModel, face: int | None) -> Rest:
 
 def _measured(path: str, head: HeadModel, rest: Rest, face: int | None, progress: Progress
               ) -> tuple[Loaded, FaceSequence, Measurement]:
+    """A file, its clip, and what that shows on its own clock, against a known rest where there is one."""
     if not Path(path).exists():
         raise FileNotFoundError(f"no such clip, video, picture or folder: {path}")
     loaded = read(path, head, face, progress)
     clip = loaded.seq if loaded.film is None else loaded.film
-    return loaded, clip, measured_of(loaded, clip, head, rest)
-
-
-def measured_of(loaded: Loaded, clip: FaceSequence, head: HeadModel, rest: Rest = None) -> Measurement:
-    """What a file shows, on its own clock, against a known rest where there is one."""
     if rest is None:
-        return loaded.measured or measure_clip(clip, head, filmed=is_real(clip))
+        return loaded, clip, loaded.measured or measure_clip(clip, head, filmed=is_real(clip))
     joined, quiet = _with_rest(clip, rest)
     found = measure_clip(joined, head, filmed=True, quiet=quiet)
     before = (len(joined) - len(clip)) / clip.fps
-    return found.between(before, found.seconds) if before else found
+    return loaded, clip, found.between(before, found.seconds) if before else found
 
 
 def _with_rest(clip: FaceSequence, rest: tuple[float, float] | FaceSequence) -> tuple[FaceSequence, NDArray[np.bool_]]:
@@ -150,24 +146,18 @@ _COLUMNS = ("name", "side", "start", "apex", "end", "strength", "value", "unit",
 
 def named(a: MeasuredAction) -> str:
     """An action with its side."""
-    return a.name if a.side == "both" or a.name.endswith(f"_{a.side}") else f"{a.name} {a.side}"
+    return f"{a.name} {a.beside}".rstrip()
 
 
-def fact_lines(measured: Measurement, start: float = 0.0, minor: bool = False) -> list[str]:
-    """The measured actions, one readable line each.
-
-    Args:
-        measured: the measurement.
-        start: when the clip begins in its file, s.
-        minor: minor actions, too.
-    """
+def fact_lines(measured: Measurement, minor: bool = False) -> list[str]:
+    """The measured actions, and maybe the minor ones, one readable line each."""
     out = []
     for a in measured.everything if minor else measured.actions:
         # of a real face strengths are above its own rest, sizes are not
         size = f"{a.value:.1f} {a.unit}" if a.value >= 0.5 and (a.confidence == 1.0 or a.cycles) else ""
         said = ", ".join(filter(None, (size, f"{a.cycles:g} times" if a.cycles else "",
                                        f"sure to {_HUNDRED * a.confidence:.0f} %" if a.confidence < 1.0 else "")))
-        out.append(f"  {start + a.onset:5.2f} - {start + a.offset:5.2f} s  {named(a):<20s} intensity {a.intensity:.2f}"
+        out.append(f"  {a.onset:5.2f} - {a.offset:5.2f} s  {named(a):<20s} intensity {a.intensity:.2f}"
                    + f" ({said})" * bool(said))
     return out or ["  nothing: the face stays at rest"]
 
@@ -268,8 +258,7 @@ def _write_elan(path: Path, media: str, found: Measurement) -> None:
             if a.name == name:
                 one = tag(tag(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION", ANNOTATION_ID=f"a{k}", TIME_SLOT_REF1=f"ts{k}a",
                           TIME_SLOT_REF2=f"ts{k}b")
-                side = "" if a.side == "both" or name.endswith(a.side) else f" {a.side}"
-                tag(one, "ANNOTATION_VALUE").text = f"{a.intensity:.2f}{side}" + ("?" if a in found.unsure else "")
+                tag(one, "ANNOTATION_VALUE").text = f"{a.intensity:.2f} {a.beside}".rstrip() + "?" * (a in found.unsure)
     tag(root, "LINGUISTIC_TYPE", LINGUISTIC_TYPE_ID="action", TIME_ALIGNABLE="true", GRAPHIC_REFERENCES="false")
     ElementTree.indent(root)
     with atomic_file(path) as part:

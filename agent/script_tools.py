@@ -97,9 +97,7 @@ def edit(source: ScriptText, wish: str, /, *, out: Out, seconds: float | None = 
     edits = read_edits(wish, asked, agent.read)
     if not edits:
         raise ValueError(f'"{wish}" is no change of "{write_script(asked)}"; write e.g. "make it stronger" or "add a wink"')
-    schedule = lay_out(asked, sampling.seed)
-    starts = [min((e.start for e in schedule.events if e.cue == i), default=0.0) for i in range(len(asked.cues))]
-    new = edited(asked, edits, starts)
+    new = edited(asked, edits, lay_out(asked, sampling.seed).starts(len(asked.cues)))
     made, = agent.perform_many([new], seconds, sampling.seed, sampling.idle, sampling.temperature, candidates=sampling.candidates,
                                progress=progress)
     yield performed(made, made.clip, target, sampling.seed, write_script(new), True, strict)

@@ -46,18 +46,18 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
         if not plain(prompt):
             raise ValueError('the prompt has no visible characters; write what the face does, e.g. "She smiles."')
     marked = [find_quantities(plain(p)) for p in prompts]
-    exact = [_without_model(m, p) for m, p in zip(marked, prompts, strict=True)]
-    worded = [m for m, script in zip(marked, exact, strict=True) if script is None]
+    by_rules = [read_rules(m) for m in marked]
+    exact = [_without_model(m, ruled, p) for m, ruled, p in zip(marked, by_rules, prompts, strict=True)]
+    worded = [i for i, script in enumerate(exact) if script is None]
     out: list[Script] = []
     for low in range(0, len(worded), _PART):
-        part = worded[low:low + _PART]
+        part, rules = [marked[i] for i in worded[low:low + _PART]], [by_rules[i] for i in worded[low:low + _PART]]
         texts, values = [m.text for m in part], [Quantities(m.t, m.p, m.c) for m in part]
         likeliest = lm.read(texts, values)
         if tries == 1:
             out += [r.script for r in likeliest]
             continue
         found = [[r.script] for r in likeliest]
-        rules = [read_rules(m) for m in part]
         for several, ruled in zip(found, rules, strict=True):
             if ruled is not None:
                 several.insert(0, ruled.script)
@@ -74,9 +74,8 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
     return [_said(next(read) if script is None else script, prompt) for script, prompt in zip(exact, prompts, strict=True)]
 
 
-def _without_model(marked: Marked, prompt: str) -> Script | None:
+def _without_model(marked: Marked, ruled: RuleReading | None, prompt: str) -> Script | None:
     """The script of a text that is a script line already, or that has FACS codes or no words; None of any other."""
-    ruled = read_rules(marked)
     if ruled is not None and ruled.coded:
         return ruled.script
     if not any(map(str.isalpha, marked.text)):

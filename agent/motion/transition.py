@@ -139,7 +139,7 @@ def key_frames(made: Performance) -> tuple[int, ...]:
     groups = [i for i, c in enumerate(made.script.cues) if c.join != "with"]
     over = 0.0
     for i in groups:
-        events = [e for e in made.schedule.events if e.cue == i]
+        events = made.schedule.of_cue(i)
         at = max((e.apex for e in events), default=over)
         over = max((e.end(made.schedule.seconds) for e in events), default=over)
         keys.append(min(last, max(round(at * fps), keys[-1] if keys else 0)))

@@ -26,7 +26,7 @@ from .evidence.filmed import CLAIMED, LEAST_HEAD_SECONDS, LEAST_SECONDS, MENTION
 from .measured import MeasuredAction, Measurement
 from .signals import DEGREES, ONE_SIDED, Signals, signals_of
 from .timeline import Oscillation, Segment, find_levels, find_oscillations, find_segments
-from .vocabulary import ACTION, ACTIONS, Side
+from .vocabulary import ACTION, ACTIONS, SPOKEN_SHAPES, Side
 
 Array = NDArray[np.float32]
 
@@ -47,9 +47,6 @@ _LEAST_SWING: dict[str, float] = {"nod": 0.3, "shake": 0.28, "talking": 0.15}
 _HIDDEN_BY_LIDS = ("squint", "eye_widen", "cheek_raise")
 """A closing lid undoes these for a moment; they go on behind it."""
 _SHUT = 0.12
-SPOKEN_SHAPES = ("mouth_open", "lip_pucker", "lip_press", "lip_stretch", "upper_lip_raise", "chin_raise", "lip_corner_depress",
-           "lower_lip_depress", "lip_funnel", "lip_suck", "dimple")
-"""Mouth shapes that talking makes; inside an utterance they are no actions of their own."""
 _ORDER = (*ACTIONS, *(a for a in ACTION if ACTION[a].minor))
 _LIDS_FOLLOW = 0.42
 """A closure's share to which the lids are lowered by a gaze lowered in full."""

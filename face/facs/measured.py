@@ -38,6 +38,11 @@ class MeasuredAction:
     confidence: float = 1.0
     """How sure it is that a viewer would see it, 0 to 1; less than 1 in filmed clips only."""
 
+    @property
+    def beside(self) -> str:
+        """The side that it is on alone, where its name does not say so already; else empty."""
+        return "" if self.side == "both" or self.name.endswith(f"_{self.side}") else self.side
+
 
 @dataclass(frozen=True)
 class Measurement:

@@ -158,6 +158,9 @@ DIRECTIONS: frozenset[str] = frozenset(n.removesuffix("_left") for n in ACTION i
 NAMES: tuple[str, ...] = tuple(dict.fromkeys(
     [*(n.removesuffix("_left").removesuffix("_right") for n in ACTION), *EMOTION, *BEHAVIOUR, *FEELING]))
 """Everything that a script can name."""
+SPOKEN_SHAPES = ("mouth_open", "lip_pucker", "lip_press", "lip_stretch", "upper_lip_raise", "chin_raise", "lip_corner_depress",
+                 "lower_lip_depress", "lip_funnel", "lip_suck", "dimple")
+"""Mouth shapes that talking makes; inside an utterance they are no actions of their own."""
 GROUPS: dict[str, frozenset[str]] = {
     "anything": frozenset(ACTION), "eyes": frozenset(n for n, a in ACTION.items() if a.region in ("lids", "gaze")),
     "mouth": frozenset(n for n, a in ACTION.items() if a.region in ("mouth", "jaw")),

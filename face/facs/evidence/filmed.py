@@ -20,7 +20,7 @@ from scipy.ndimage import median_filter, percentile_filter, uniform_filter1d
 from ...clip.channels import EXPR_INDEX
 from ..signals import DEGREES, Signals
 from ..timeline import Oscillation, Segment, find_oscillations
-from ..vocabulary import ACTION
+from ..vocabulary import ACTION, SPOKEN_SHAPES
 
 Array = NDArray[np.float32]
 Spans = list[tuple[float, float]]
@@ -76,8 +76,6 @@ _GAZES = {"gaze_up": ("look_up", 0, -1.0), "gaze_down": ("look_down", 0, 1.0), "
           "gaze_right": ("turn_right", 1, -1.0)}
 _CLEAR = 0.85
 """An action from this share of its threshold on is a part of an emotion."""
-_SPOKEN_FEATURES = frozenset({"mouth_open", "lip_press", "lip_stretch", "upper_lip_raise", "lip_corner_depress", "lip_pucker",
-                              "chin_raise"})
 _PARTS = ("brow_raise", "inner_brow_raise", "brow_lower", "nose_wrinkle", "upper_lip_raise", "lip_corner_depress", "squint",
           "lip_stretch", "eye_widen")
 """Actions that are parts of emotions and of little else."""
@@ -205,7 +203,7 @@ class FilmedSignals(Signals):
         for name, x in out.items():
             on = ON.get(name, ON["smile"] if name.startswith("smile_") else 0.0)
             out[name] = np.where(x >= _CLEAR * on, x, np.float32(_OTHERWISE) * x).astype(np.float32)
-            if name in _SPOKEN_FEATURES:
+            if name in SPOKEN_SHAPES:
                 out[name] = np.where(self._talking, np.float32(0.0), out[name])
         # disgust is seen at the lip, anger at the brows: a nose that is wrinkled alone is neither
         lip = np.clip(self.intensity["upper_lip_raise"] / ON["upper_lip_raise"], 0.0, 1.0)
@@ -220,7 +218,7 @@ class FilmedSignals(Signals):
     @cached_property
     def moved(self) -> NDArray[np.bool_]:
         """Frames in which something clear happens that an emotion may be part of."""
-        return np.any([(self.intensity[n] >= ON[n]) & ~(self._talking & (n in _SPOKEN_FEATURES)) for n in _PARTS], axis=0)
+        return np.any([(self.intensity[n] >= ON[n]) & ~(self._talking & (n in SPOKEN_SHAPES)) for n in _PARTS], axis=0)
 
     # -- evidence -----------------------------------------------------------------------------
     @cached_property
@@ -260,8 +258,10 @@ class FilmedSignals(Signals):
         seconds = (segment.stop - segment.start) / self.fps
         if ACTION[name].region in ("mouth", "jaw") and float(self._talking[inside].mean()) > _SPOKEN:
             held = seconds > 0.8 and float(np.quantile(self.intensity[name][inside], 0.25)) > 0.8 * ON[name]
-            if not held or name != "smile" and name != "mouth_open":
-                return not (held and segment.peak > _BENT * ON[name])
+            if not held:
+                return True
+            if name not in ("smile", "mouth_open"):
+                return segment.peak <= _BENT * ON[name]
         if name in _IN_SMILES and float((self.intensity["smile"][inside] > _SMILING).mean()) > 0.4 and segment.peak < _STRONG:
             return True
         if name == "nose_wrinkle" and self._peak("brow_lower", inside) > _CLEAR * ON["brow_lower"] and self._peak(

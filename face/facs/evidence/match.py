@@ -283,7 +283,7 @@ def longest_of(cue: Cue) -> float:
 
 def _window(i: int, schedule: Schedule | None) -> tuple[float, float] | None:
     """First start and last end of the events of a cue."""
-    own = [e for e in schedule.events if e.cue == i] if schedule is not None else []
+    own = schedule.of_cue(i) if schedule is not None else []
     if schedule is None or not own:
         return None
     return min(e.start for e in own), max(e.end(schedule.seconds) for e in own)

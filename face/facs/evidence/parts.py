@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..measure import SPOKEN_SHAPES
 from ..script import Cue, Never, sided
 from ..vocabulary import (
     ACTION,
@@ -15,6 +14,7 @@ from ..vocabulary import (
     EMOTIONS,
     FEELING,
     GROUPS,
+    SPOKEN_SHAPES,
     USUAL_STRENGTH,
     Behaviour,
     Side,

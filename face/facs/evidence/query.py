@@ -162,7 +162,7 @@ def _cycles(s: _Shown) -> list[_Shown]:
 
 
 def _shown(a: MeasuredAction) -> _Shown:
-    side = "" if a.side == "both" or a.name.endswith(a.side) else f" on the {a.side}"
+    side = f" on the {a.beside}" if a.beside else ""
     return _Shown(a.name, _noun(ACTION[a.name].label) + side, a.onset, a.offset, a.intensity, a.cycles or 1, a.side,
                   a.value if a.cycles else 0.0)
 
@@ -185,6 +185,11 @@ def _noun(label: str) -> str:
 
 def _listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _sentence(words: Sequence[str]) -> str:
+    text = _listed(words)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 # -- answers about named things -------------------------------------------------------------
@@ -229,8 +234,7 @@ def _how_fast(query: Query, found: list[list[_Shown]], seconds: float) -> Answer
 
 def _side(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
     sides = list(dict.fromkeys(s.name.rpartition("_")[2] if s.name.endswith(("_left", "_right")) else s.side for s in found[0]))
-    said = "Both sides." if sides == ["both"] else _listed([f"the {s}" if s != "both" else "both sides" for s in sides]) + "."
-    return Answer(sides, said[:1].upper() + said[1:])
+    return Answer(sides, _sentence([f"the {s}" if s != "both" else "both sides" for s in sides]))
 
 
 def _always(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
@@ -303,8 +307,7 @@ def _told(rows: Sequence[_Shown], low: float = 0.0) -> Answer:
         return Answer([], "Nothing.")
     said = [f"{s.label}{f' ({s.times} times)' if s.times > 1 else ''} {'since' if s.start < low else 'at'} {s.start:.1f} s"
             for s in rows]
-    text = _listed(said)
-    return Answer([s.name for s in rows], text[:1].upper() + text[1:] + ".")
+    return Answer([s.name for s in rows], _sentence(said))
 
 
 def _ends(rows: Sequence[_Shown], query: Query) -> Answer:
@@ -335,7 +338,7 @@ def _felt(m: Measurement, query: Query) -> Answer:
     if not course:
         return Answer(["neutral"], "None: the face is neutral.")
     said = [f"{s.name} from {s.start:.1f} to {s.end:.1f} s" for s in course]
-    return Answer([s.name for s in course], f"{_listed(said)[:1].upper()}{_listed(said)[1:]}.")
+    return Answer([s.name for s in course], _sentence(said))
 
 
 _WHOLE = {"list": _list, "first": _ends, "last": _ends, "after": _around, "before": _around, "during": _around}
