@@ -80,11 +80,14 @@ def _without_model(marked: Marked, ruled: RuleReading | None, prompt: str) -> Sc
         return ruled.script
     if not any(map(str.isalpha, marked.text)):
         return Script() if ruled is None else ruled.script
+    text = plain(prompt)
     try:
-        line = read_script(plain(prompt))
+        line = read_script(text)
     except ValueError:
         return None
-    return line if line.cues or line.never or line.still else None
+    # a name of two words is one where it is written as one: "look up" are words, which mean the eyes
+    names = [*(c.name for c in line.cues), *(n.name for n in line.never)]
+    return line if (names or line.still) and all("_" not in n or n in text.lower() for n in names) else None
 
 
 def _said(script: Script, prompt: str) -> Script:

@@ -72,8 +72,11 @@ def test_a_script_line_and_signs_need_no_model() -> None:
     assert read_prompts(lm, lines) == [read_script(line) for line in lines]  # type: ignore[arg-type]
     assert read_prompts(lm, ["\U0001f609", "12.5 % 3"])[1] == Script(unknown=("12.5 % 3",))  # type: ignore[arg-type]
     assert [c.name for c in read_prompts(lm, ["\U0001f609"])[0].cues] == ["wink"] and not lm.asked  # type: ignore[arg-type]
+    assert read_prompts(lm, ["look_up; smile"]) == [read_script("look_up; smile")] and not lm.asked  # type: ignore[arg-type]
     read_prompts(lm, ["smile x288"])  # type: ignore[arg-type]
     assert len(lm.asked) == 1, "a line with a value that is not allowed is a text"
+    read_prompts(lm, ["look up", "Never look down"], tries=1)  # type: ignore[arg-type]
+    assert len(lm.asked) == 3, "words that could be the parts of a name are words"
 
 
 def test_more_readings_are_drawn_only_where_the_model_is_not_sure() -> None:
