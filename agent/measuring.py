@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from csv import writer
 from pathlib import Path
@@ -21,10 +22,11 @@ from ..face.facs.measured import MeasuredAction, Measurement
 from ..face.facs.signals import signals_of
 from ..face.head.model import HeadModel
 from .file_tools import draw, load_head
-from .media import Loaded, is_clip, read
+from .media import Loaded, is_clip, load_faces, read
 from .options import READING, ReadingOptions, Result, Watch
-from .requests import not_over_its_input, output_file, ready
+from .requests import NOTE, not_over_its_input, output_file, ready, rest_seconds
 
+log = logging.getLogger(__name__)
 STRIP, COLUMNS = 18, 6
 """Most frames of a film strip, and of one of its rows."""
 _APART = 0.2
@@ -42,9 +44,9 @@ def measure(clips: list[str], /, *, rest: str | None = None, table: bool = False
         rest: Where the face is at rest: seconds of the film ("0-0.6"), or a film or clip of the same person at rest.
         table: One line a file: its length and how much of what happens in a minute.
         csv: Write all events, one a row: EVENTS.csv.
-        frames: Write every frame's signals: FRAMES.csv.
-        elan: Write the events as tiers for ELAN: EVENTS.eaf.
-        picture: Draw the frames in which most happens above a timeline: STRIP.png.
+        frames: Write every frame's signals: FRAMES.csv; of several faces one file each (FRAMES-face1.csv).
+        elan: Write the events as tiers for ELAN: EVENTS.eaf; of several faces one file each.
+        picture: Draw the frames in which most happens above a timeline: STRIP.png; of several faces one file each.
     """
     wanted = (("csv", csv, ".csv"), ("frames", frames, ".csv"), ("elan", elan, ".eaf"), ("picture", picture, ".png"))
     outs = {name: output_file(path, suffix) for name, path, suffix in wanted if path is not None}
@@ -57,30 +59,38 @@ def measure(clips: list[str], /, *, rest: str | None = None, table: bool = False
     head = load_head(reading.head)
     known = _rest(rest, head, reading.face)
     events: list[list[Any]] = []
+    files: list[Path] = []
     for path in clips:
         try:
-            loaded, clip, found = _measured(path, head, known, reading.face, progress)
+            faces = _loaded(path, head, reading.face, progress)
+            seen = [_against(loaded, path, head, known) for loaded in faces]
         except (ValueError, OSError) as err:
             if len(clips) == 1:
                 raise
             yield Result({"clip": path, "error": str(err)}, error=str(err) if path in str(err) else f"{path}: {err}")
             continue
-        real = is_real(clip)
-        events += [[path, *row] for row in _rows(found)]
-        text = _line(path, clip, found) if table else "\n".join([_title(path, clip, found), *fact_lines(found, minor=real),
-                                                               *_more(found)])
-        yield Result({**found.to_dict(path), "rates": rates(found) if found.seconds >= _LEAST else {},
-                      **({"found": round(float(clip.valid.mean()), 4)} if loaded.film is not None else {})}, text)
-        if "frames" in outs:
-            _write_csv(ready(outs["frames"]), *_frames(clip, head, known, real))
-        if "elan" in outs:
-            _write_elan(ready(outs["elan"]), path, found)
-        if "picture" in outs:
-            _draw(ready(outs["picture"]), path, loaded, clip, found, head)
+        for loaded, found in zip(faces, seen, strict=True):
+            number = loaded.face if len(faces) > 1 else None
+            name = f"{path} face {number}" if number else path
+            events += [[path, number or "", *row] for row in _rows(found)]
+            text = _line(name, loaded, found) if table else "\n".join(
+                [_title(name, loaded, found), *fact_lines(found, minor=is_real(loaded.seq) or bool(loaded.shots)), *_more(found)])
+            yield Result({**found.to_dict(path), **({"face": number} if number else {}),
+                          "rates": rates(found) if found.seconds >= _LEAST else {},
+                          **({"found": round(loaded.found, 4)} if loaded.shots else {})}, text)
+            to = {k: out.with_stem(f"{out.stem}-face{number}") if number else out for k, out in outs.items() if k != "csv"}
+            if "frames" in to:
+                _write_csv(ready(to["frames"]), *_frames(loaded, head, known))
+            if "elan" in to:
+                _write_elan(ready(to["elan"]), path, found)
+            if "picture" in to:
+                _draw(ready(to["picture"]), path, loaded, found, head)
+            files += to.values()
     if "csv" in outs:
-        _write_csv(ready(outs["csv"]), ["file", *_COLUMNS], events)
-    if outs:
-        yield Result({"files": [str(p) for p in outs.values()]}, "written: " + ", ".join(map(str, outs.values())))
+        _write_csv(ready(outs["csv"]), ["file", "face", *_COLUMNS], events)
+        files.insert(0, outs["csv"])
+    if files:
+        yield Result({"files": [str(p) for p in files]}, "written: " + ", ".join(map(str, files)))
 
 
 # -- measuring ----------------------------------------------------------------------------
@@ -91,51 +101,72 @@ def _rest(text: str | None, head: HeadModel, face: int | None) -> Rest:
     """Seconds of each file, or a clip of the face at rest."""
     if text is None:
         return None
-    low, dash, high = text.partition("-")
-    try:
-        span = (float(low), float(high)) if dash else None
-    except ValueError:
-        span = None
-    if span is not None:
-        if not 0.0 <= span[0] < span[1]:
-            raise ValueError(f"--rest is {text}; wanted: two times in seconds, the earlier first, e.g. 0-0.6")
+    if (span := rest_seconds(text)) is not None:
         return span
     if not Path(text).exists():
         raise FileNotFoundError(f"--rest is {text!r}; wanted: seconds such as 0-0.6, or a file of the face at rest")
     if is_clip(text):
         return FaceSequence.load(text, head.ref)
-    film = read(text, head, face).film
-    assert film is not None
-    return film
+    return max((shot.clip for shot in read(text, head, face).shots), key=len)
 
 
-def _measured(path: str, head: HeadModel, rest: Rest, face: int | None, progress: Progress
-              ) -> tuple[Loaded, FaceSequence, Measurement]:
-    """A file, its clip, and what that shows on its own clock, against a known rest where there is one."""
+def _loaded(path: str, head: HeadModel, face: int | None, progress: Progress) -> list[Loaded]:
+    """The faces of a file; what was done to it is logged."""
     if not Path(path).exists():
         raise FileNotFoundError(f"no such clip, video, picture or folder: {path}")
-    loaded = read(path, head, face, progress)
-    clip = loaded.seq if loaded.film is None else loaded.film
+    faces = load_faces(path, head, face, progress)
+    for loaded in faces:
+        if loaded.note:
+            log.log(NOTE, "%s%s: %s", path, f" face {loaded.face}" if len(faces) > 1 else "", loaded.note)
+    return faces
+
+
+def _clips(loaded: Loaded) -> list[tuple[float, FaceSequence]]:
+    """When each shot begins, s, and its clip; a clip of parameters is one shot."""
+    return [(shot.start, shot.clip) for shot in loaded.shots] or [(0.0, loaded.seq)]
+
+
+def _against(loaded: Loaded, path: str, head: HeadModel, rest: Rest) -> Measurement:
+    """What a file shows on its own clock, against a known rest where there is one."""
     if rest is None:
-        return loaded, clip, loaded.measured or measure_clip(clip, head, filmed=is_real(clip))
-    joined, quiet = _with_rest(clip, rest)
-    found = measure_clip(joined, head, filmed=True, quiet=quiet)
-    before = (len(joined) - len(clip)) / clip.fps
-    return loaded, clip, found.between(before, found.seconds) if before else found
+        return loaded.measured or measure_clip(loaded.seq, head, filmed=is_real(loaded.seq))
+    parts = []
+    for start, clip, joined, quiet in _with_rest(loaded, path, rest):
+        found, before = measure_clip(joined, head, filmed=True, quiet=quiet), (len(joined) - len(clip)) / clip.fps
+        parts.append((start, found.between(before, found.seconds) if before else found))
+    return Measurement.joined(parts, max(start + m.seconds for start, m in parts) if not loaded.shots else (
+        loaded.frames / loaded.shots[0].clip.fps))
 
 
-def _with_rest(clip: FaceSequence, rest: tuple[float, float] | FaceSequence) -> tuple[FaceSequence, NDArray[np.bool_]]:
-    """A clip, after its rest where that is another one, and the frames that rest."""
-    if isinstance(rest, FaceSequence):
-        first = rest.resample(clip.fps).replace(shape=clip.shape) if rest.fps != clip.fps else rest.replace(shape=clip.shape)
-        return first.concat(clip), np.arange(len(first) + len(clip)) < len(first)
-    if rest[1] > clip.seconds + 1.0 / clip.fps or len(clip) == 1:
-        raise ValueError(f"--rest is {rest[0]:g}-{rest[1]:g}; allowed: seconds within the film, which lasts {clip.seconds:.2f} s")
-    at = np.arange(len(clip)) / clip.fps
-    quiet = (at >= rest[0]) & (at <= rest[1]) & clip.valid
-    if not quiet.any():
-        raise ValueError(f"--rest is {rest[0]:g}-{rest[1]:g}, where no face was found; choose other seconds of the film")
-    return clip, quiet
+def _with_rest(loaded: Loaded, path: str, rest: tuple[float, float] | FaceSequence
+               ) -> list[tuple[float, FaceSequence, FaceSequence, NDArray[np.bool_]]]:
+    """Of each shot its start, its clip, that after its rest where the rest is not in it, and the frames that rest."""
+    clips, known = _clips(loaded), rest
+    if isinstance(rest, tuple):
+        end = max(start + clip.seconds for start, clip in clips)
+        if rest[1] > end + 1.0 / clips[0][1].fps or len(clips[0][1]) == 1:
+            raise ValueError(f"--rest is {rest[0]:g}-{rest[1]:g}; allowed: seconds within the film, which lasts {end:.2f} s")
+        inside = [(clip, quiet) for start, clip in clips if (quiet := _quiet(clip, start, rest)).any()]
+        if not inside:
+            raise ValueError(f"--rest is {rest[0]:g}-{rest[1]:g}, where no face was found in {path}; choose other seconds of it")
+        known = inside[0][0].replace(**inside[0][0].parameters(inside[0][1]), valid=inside[0][0].valid[inside[0][1]])
+    assert isinstance(known, FaceSequence)
+    out = []
+    for start, clip in clips:
+        quiet = _quiet(clip, start, rest) if isinstance(rest, tuple) else np.zeros(len(clip), np.bool_)
+        joined = clip
+        if not quiet.any():
+            first = known.resample(clip.fps) if known.fps != clip.fps else known
+            joined = first.replace(shape=clip.shape).concat(clip)
+            quiet = np.arange(len(joined)) < len(first)
+        out.append((start, clip, joined, quiet))
+    return out
+
+
+def _quiet(clip: FaceSequence, start: float, rest: tuple[float, float]) -> NDArray[np.bool_]:
+    """The frames of a shot that lie in some seconds of the film and show the face."""
+    at = start + np.arange(len(clip)) / clip.fps
+    return np.asarray((at >= rest[0]) & (at <= rest[1]) & clip.valid)
 
 
 # -- words and rows -----------------------------------------------------------------------
@@ -184,8 +215,13 @@ def mood(found: Measurement) -> str:
     return ", ".join([order[0] if shares[order[0]] > 0.995 else f"{order[0]} {_HUNDRED * shares[order[0]]:.0f} %", *more])
 
 
-def _title(path: str, clip: FaceSequence, found: Measurement) -> str:
-    lost = "" if clip.valid.mean() > 0.995 else f", a face that could be fitted in {_HUNDRED * clip.valid.mean():.0f} % of it"
+def _seen(loaded: Loaded) -> float:
+    return loaded.found if loaded.shots else float(loaded.seq.valid.mean())
+
+
+def _title(path: str, loaded: Loaded, found: Measurement) -> str:
+    share = _seen(loaded)
+    lost = "" if share > 0.995 else f", a face that could be fitted in {_HUNDRED * share:.0f} % of it"
     return f"{path}: {found.seconds:.2f} s at {found.fps:g} fps{lost}, {mood(found)}"
 
 
@@ -202,8 +238,8 @@ def _often(found: Measurement) -> list[str]:
             for name, r in rates(found).items()]
 
 
-def _line(path: str, clip: FaceSequence, found: Measurement) -> str:
-    said = f"{path}: {found.seconds:.1f} s, face {_HUNDRED * clip.valid.mean():.0f} %, {mood(found)}"
+def _line(path: str, loaded: Loaded, found: Measurement) -> str:
+    said = f"{path}: {found.seconds:.1f} s, face {_HUNDRED * _seen(loaded):.0f} %, {mood(found)}"
     if not found.actions:
         return f"{said}; at rest"
     return said + (f"; a minute: {', '.join(_often(found))}" if found.seconds >= _LEAST else f"; {', '.join(found.names)}")
@@ -223,17 +259,22 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]
         out.writerows(rows)
 
 
-def _frames(clip: FaceSequence, head: HeadModel, rest: Rest, filmed: bool) -> tuple[list[str], list[list[Any]]]:
+def _frames(loaded: Loaded, head: HeadModel, rest: Rest) -> tuple[list[str], list[list[Any]]]:
     """Every frame's signals: angles of the head in degrees, actions as shares of full scale (above rest in a film)."""
-    joined, quiet = (clip, None) if rest is None else _with_rest(clip, rest)
-    signals = signals_of(joined, head)
-    if filmed or quiet is not None:
-        signals = FilmedSignals.of(signals, joined.valid, quiet)
-    first = len(joined) - len(clip)
-    names = [n for n in signals.intensity if n in signals.measurable]
-    table = np.column_stack([signals.head, *(signals.intensity[n] for n in names)])[first:]
-    rows = [[f"{k / clip.fps:.4f}", int(ok), *(f"{v:.4f}" for v in row)]
-            for k, (ok, row) in enumerate(zip(clip.valid, table, strict=True))]
+    shots = [(start, clip, clip, None) for start, clip in _clips(loaded)] if rest is None else _with_rest(loaded, "it", rest)
+    fps, names, tables = shots[0][1].fps, [], {}
+    for start, clip, joined, quiet in shots:
+        signals = signals_of(joined, head)
+        if loaded.shots or quiet is not None or is_real(clip):
+            signals = FilmedSignals.of(signals, joined.valid, quiet)
+        names = [n for n in signals.intensity if n in signals.measurable]
+        table = np.column_stack([signals.head, *(signals.intensity[n] for n in names)])[len(joined) - len(clip):]
+        for k, row in enumerate(table, round(start * fps)):
+            tables[k] = (int(clip.valid[k - round(start * fps)]), row)
+    rows: list[list[Any]] = []
+    for k in range(max(loaded.frames, len(tables))):
+        ok, values = tables.get(k, (0, ()))
+        rows.append([f"{k / fps:.4f}", ok, *([f"{v:.4f}" for v in values] or [""] * (len(names) + 3))])
     return ["time", "valid", "pitch_down_deg", "yaw_left_deg", "roll_right_deg", *names], rows
 
 
@@ -265,22 +306,26 @@ def _write_elan(path: Path, media: str, found: Measurement) -> None:
         ElementTree.ElementTree(root).write(part, encoding="utf-8", xml_declaration=True)
 
 
-def _draw(path: Path, media: str, loaded: Loaded, clip: FaceSequence, found: Measurement, head: HeadModel) -> None:
+def _draw(path: Path, media: str, loaded: Loaded, found: Measurement, head: HeadModel) -> None:
     """The frames in which most happens, with the timeline below."""
-    if loaded.fit is None:
-        draw(clip, path, title=Path(media).name, head=head)
+    shots = [(round(s.start * s.clip.fps), s.fit) for s in loaded.shots if s.fit is not None]
+    if not shots:
+        draw(_clips(loaded)[0][1], path, title=Path(media).name, head=head)
         return
     from ..data_gen.fit.overlay import close_frames
     from ..face.io.video import write_png
     from ..face.render.sheet import lay_out
 
     strongest = sorted(found.actions, key=lambda a: (a.name != "blink", a.confidence * a.intensity), reverse=True)
-    at = [0]
+    at = [shots[0][0]]
     for a in strongest:
-        frame = min(round(a.apex * clip.fps), len(clip) - 1)
-        if len(at) < STRIP and all(abs(frame - k) >= _APART * clip.fps for k in at):
+        frame = round(a.apex * found.fps)
+        if len(at) < STRIP and all(abs(frame - k) >= _APART * found.fps for k in at):
             at.append(frame)
-    at.sort()
-    pictures = close_frames(loaded.fit, at, head)
+    times, pictures = [], []
+    for first, fit in shots:
+        inside = sorted({min(k - first, len(fit.seq) - 1) for k in at if 0 <= k - first <= len(fit.seq)})
+        pictures += close_frames(fit, inside, head)
+        times += [(first + k) / found.fps for k in inside]
     timeline = [(named(a), a.onset, a.offset) for a in found.actions]
-    write_png(lay_out(pictures, [k / clip.fps for k in at], COLUMNS, Path(media).name, timeline, found.seconds), path)
+    write_png(lay_out(pictures, times, COLUMNS, Path(media).name, timeline, found.seconds), path)

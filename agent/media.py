@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import radians, tan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,7 +22,7 @@ from .motion.transition import recent
 from .requests import NOTE
 
 if TYPE_CHECKING:
-    from ..data_gen.fit.fit import FitResult
+    from ..data_gen.fit.fit import FitResult, FittedFace
     from ..face.render.camera import PinholeCamera
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,24 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Shot:
+    """A stretch of a film without cuts, as it was fitted."""
+
+    start: float
+    """When it begins in the film, s."""
+    clip: FaceSequence
+    measured: Measurement
+    """What it shows, on its own clock."""
+    fit: FitResult | None = None
+    """The fit, where it was made now."""
+
+    @property
+    def end(self) -> float:
+        """When it ends in the film, s."""
+        return self.start + self.clip.seconds
+
+
+@dataclass(frozen=True)
 class Loaded:
     """A file for the language model."""
 
@@ -85,12 +104,23 @@ class Loaded:
     """At least one, in order of time."""
     note: str = ""
     """What was done to the file, in words; empty when nothing was."""
-    film: FaceSequence | None = None
-    """What came from a camera, in one piece, as it was fitted."""
-    measured: Measurement | None = None
-    """What that shows, on the film's clock."""
-    fit: FitResult | None = None
-    """The fit, where it was made now."""
+    shots: tuple[Shot, ...] = ()
+    """What came from a camera; none of a clip of parameters."""
+    frames: int = 0
+    """Frames of the film."""
+    face: int | None = None
+    """Which of its faces this is, counted from the left; None where there is one, or the largest was taken."""
+
+    @cached_property
+    def measured(self) -> Measurement | None:
+        """What a film shows, on its clock; None of a clip of parameters."""
+        fps = self.shots[0].clip.fps if self.shots else 1.0
+        return Measurement.joined([(s.start, s.measured) for s in self.shots], self.frames / fps) if self.shots else None
+
+    @property
+    def found(self) -> float:
+        """Share of the film's frames with a trusted fit."""
+        return sum(int(s.clip.valid.sum()) for s in self.shots) / max(self.frames, 1)
 
     @property
     def seq(self) -> FaceSequence:
@@ -124,15 +154,33 @@ def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, pro
     """
     model = head or HeadModel.default()
     if is_clip(path):
-        clip, note, fit = FaceSequence.load(path, model.ref), "", None
+        clip = FaceSequence.load(path, model.ref)
         if not is_filmed(clip):
             return Loaded((Part(0.0, clip.seconds, clip),))
-    else:
-        if not Path(path).exists():
-            raise FileNotFoundError(f"no such clip, video, picture or folder: {path}")
-        fit = fit_file(path, model, progress, face=face)
-        clip, note = fit.seq, _about(fit)
-    return _windows(clip, note, path, model, fit)
+        return _windows([Shot(0.0, clip, measure(clip, model, filmed=True))], len(clip), "", path)
+    fitted, = fit_film(path, model, progress, face)
+    return _of_face(fitted, path, model)
+
+
+def load_faces(path: str | os.PathLike[str], head: HeadModel, face: int | None = None, progress: Progress = silent
+               ) -> list[Loaded]:
+    """The same for every face of a video or a picture, from the left, or for the one that is asked for; errors the same."""
+    if is_clip(path) or face is not None:
+        return [load_motion(path, head, progress, face)]
+    out, refused = [], None
+    for fitted in fit_film(path, head, progress, every=True):
+        try:
+            out.append(_of_face(fitted, path, head))
+        except ValueError as err:  # of one face; the others may be seen well
+            refused = err
+    if refused is not None and not out:
+        raise refused
+    return out
+
+
+def _of_face(fitted: FittedFace, path: str | os.PathLike[str], head: HeadModel) -> Loaded:
+    shots = [Shot(f.start / f.seq.fps, f.seq, measure(f.seq, head, filmed=True), f) for f in fitted.shots]
+    return _windows(shots, fitted.frames, _about(fitted), path, fitted.number)
 
 
 def read(path: str, head: HeadModel, face: int | None = None, progress: Progress = silent) -> Loaded:
@@ -148,6 +196,16 @@ def fit_file(path: str | os.PathLike[str], head: HeadModel, progress: Progress =
     from ..data_gen.fit.fit import fit_media
 
     return fit_media(path, head, progress=progress, **options)
+
+
+def fit_film(path: str | os.PathLike[str], head: HeadModel, progress: Progress = silent, face: int | None = None,
+             every: bool = False) -> list[FittedFace]:
+    """Fit one face of a film or picture, or every one, shot by shot (:func:`facelm.data_gen.fit.fit.fit_faces`)."""
+    if not Path(path).exists():
+        raise FileNotFoundError(f"no such clip, video, picture or folder: {path}")
+    from ..data_gen.fit.fit import fit_faces
+
+    return fit_faces(path, head, face=face, every=every, progress=progress)
 
 
 def camera(path: str | os.PathLike[str], fov: float | None) -> PinholeCamera | None:
@@ -203,39 +261,46 @@ def check_clip(clip: FaceSequence, head: HeadModel) -> FaceSequence:
     return clip
 
 
-def _about(result: FitResult) -> str:
+def _about(face: FittedFace) -> str:
     """The fit in one sentence."""
-    seq, trusted = result.seq, int(result.seq.valid.sum())
-    note = "fitted to a picture" if len(seq) == 1 else f"fitted to {trusted} of {len(seq)} frames ({seq.seconds:.1f} s)"
-    if (seen := result.detections.faces_seen) > 1:
-        note += f"; {seen} faces were seen, of which one is read (the largest, or that of --face, counted from the left)"
-    if result.info and result.info.notes:
-        note += f"; {'; '.join(result.info.notes)}"
-    if not result.quality.ok:
-        note += f"; not to be relied on: {'; '.join(result.quality.reasons)}"
+    first, trusted = face.shots[0], sum(int(f.seq.valid.sum()) for f in face.shots)
+    note = "fitted to a picture" if face.frames == 1 else (
+        f"fitted to {trusted} of {face.frames} frames ({face.frames / first.seq.fps:.1f} s)")
+    if len(face.shots) > 1:
+        note += f" in {len(face.shots)} shots"
+    if first.detections.faces_seen > 1 and face.number is None:
+        note += (f"; {first.detections.faces_seen} faces were seen, of which one is read (the largest, or that of --face, "
+                 "counted from the left)")
+    if first.info and first.info.notes:
+        note += f"; {'; '.join(first.info.notes)}"
+    for f in face.shots:
+        if not f.quality.ok:
+            place = f" from {f.start / f.seq.fps:.1f} s" if len(face.shots) > 1 else ""
+            note += f"; not to be relied on{place}: {'; '.join(f.quality.reasons)}"
     return note
 
 
-def _windows(clip: FaceSequence, note: str, path: str | os.PathLike[str], head: HeadModel, fit: FitResult | None) -> Loaded:
-    config = PrepareConfig()
-    longest = WINDOW if clip.seconds > WINDOW + SLACK else WINDOW + SLACK
-    found = [(0, 1)] if len(clip) == 1 else [
-        (w.start, w.stop) for w in windows(clip, min(SHORTEST, clip.seconds), longest, config.canonical.bridge)]
-    if not found:
-        raise ValueError(f"{path}: no stretch of {SHORTEST:g} s shows a face that could be fitted "
-                         f"({clip.valid.mean():.0%} of {clip.seconds:.1f} s do); use another recording")
+def _windows(shots: Sequence[Shot], frames: int, note: str, path: str | os.PathLike[str], face: int | None = None) -> Loaded:
+    config, fps = PrepareConfig(), shots[0].clip.fps
+    longest = WINDOW if frames / fps > WINDOW + SLACK else WINDOW + SLACK
     parts, rests = [], []
-    measured = measure(clip, head, filmed=True)
-    for start, stop in found:
-        done = normalise(clip.slice(start, stop), config, filmed=True)
-        parts.append(Part(start / clip.fps, stop / clip.fps, done, measured.between(start / clip.fps, stop / clip.fps)))
-        rests.append(done.rest_degrees)
-    said = _rests(*rests[0][:2])
-    if len(clip) > 1 and said:
+    for shot in shots:
+        clip = shot.clip
+        for start, stop in [(0, 1)] if len(clip) == 1 else [(w.start, w.stop) for w in windows(
+                clip, min(SHORTEST, clip.seconds), longest, config.canonical.bridge)] if clip.valid.any() else []:
+            done = normalise(clip.slice(start, stop), config, filmed=True)
+            parts.append(Part(shot.start + start / fps, shot.start + stop / fps, done,
+                              shot.measured.between(start / fps, stop / fps)))
+            rests.append(done.rest_degrees)
+    loaded = Loaded(tuple(parts), note, tuple(shots), frames, face)
+    if not parts:
+        raise ValueError(f"{path}: no stretch of {SHORTEST:g} s shows a face that could be fitted "
+                         f"({loaded.found:.0%} of {frames / fps:.1f} s do); use another recording")
+    if frames > 1 and (said := _rests(*rests[0][:2])):
         note = "; ".join(filter(None, (note, f"the head rests {said}, which is not told as motion")))
     if len(parts) > 1:
         note = "; ".join(filter(None, (note, f"read in {len(parts)} windows")))
-    return Loaded(tuple(parts), note, clip, measured, fit)
+    return replace(loaded, note=note)
 
 
 def _rests(pitch: float, yaw: float) -> str:
@@ -251,11 +316,6 @@ def _rests(pitch: float, yaw: float) -> str:
 def describe_parts(agent: Reader, loaded: Loaded) -> list[str]:
     """What each window shows, in words."""
     return agent.describe_many([p.shown for p in loaded.parts])
-
-
-def ask_parts(agent: Reader, loaded: Loaded, question: str) -> list[str]:
-    """The answer for each window; times in an answer are those of the window."""
-    return [agent.ask(p.shown, question) for p in loaded.parts]
 
 
 def lines(loaded: Loaded, texts: list[str]) -> list[str]:

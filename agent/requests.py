@@ -189,6 +189,22 @@ class TransitionOptions:
     """Neutral puts a neutral face in between."""
 
 
+def rest_seconds(text: str) -> tuple[float, float] | None:
+    """The seconds that ``--rest 0-0.6`` names; None where the text names something else.
+
+    Raises:
+        ValueError: two times in the wrong order.
+    """
+    low, dash, high = text.partition("-")
+    try:
+        span = (float(low), float(high)) if dash else None
+    except ValueError:
+        return None
+    if span is not None and not 0.0 <= span[0] < span[1] < float("inf"):
+        raise ValueError(f"--rest is {text}; wanted: two times in seconds, the earlier first, e.g. 0-0.6")
+    return span
+
+
 def transition_request(text: str | Instruction, seconds: float | None = None, via: str | None = None) -> Instruction:
     """Read and check a transition instruction; no model is needed.
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..common.files import file_digest
-from ..data_gen.fit.fit import fit_media
+from ..data_gen.fit.fit import fit_faces, fit_media
 from ..eval.seeing.annotations import AnnotatedClip, annotated_clips
 from ..eval.seeing.score import Score, agreement, claims_of, felt_times, reliability, rest_claims, score_clip, summed, total
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import measure
+from ..face.facs.measured import Measurement
 from ..face.facs.vocabulary import EMOTIONS
 from ..face.head.model import HeadModel
 from .report import Row, Tables
@@ -53,7 +54,7 @@ def seeing(footage: tuple[Path, ...], *, split: str = "judge", cache: Path | Non
     for clip in tqdm(clips, disable=None):
         if clip.sha256 not in paths:
             continue
-        found = measure(_fitted(clip, paths[clip.sha256], head, cache), head)
+        found = _measured(clip, paths[clip.sha256], head, cache)
         claims = claims_of(found.everything)
         sure += [pair for pair in reliability(clip, (*found.everything, *found.unsure)) if pair[0] < 1.0]
         for key, seconds in felt_times(clip, found.emotion.timeline).items():
@@ -103,13 +104,27 @@ def _known(footage: Iterable[Path], wanted: set[str]) -> dict[str, Path]:
     return found
 
 
-def _fitted(clip: AnnotatedClip, path: Path, head: HeadModel, cache: Path | None) -> FaceSequence:
-    kept = cache / f"{clip.name}.npz" if cache else None
-    seq = FaceSequence.load(kept) if kept and kept.is_file() else fit_media(path, head).seq
-    if kept and not kept.is_file():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        seq.save(kept)
-    return seq
+def _measured(clip: AnnotatedClip, path: Path, head: HeadModel, cache: Path | None) -> Measurement:
+    """What all shots of a film show; the fits of ``cache`` are files named by clip and first frame."""
+    kept = {int(f.suffixes[0][1:]): FaceSequence.load(f) for f in cache.glob(f"{clip.name}.*.npz")} if cache else {}
+    if not kept:
+        kept = _shots(path, head)
+        if cache:
+            cache.mkdir(parents=True, exist_ok=True)
+            for start, seq in kept.items():
+                seq.save(cache / f"{clip.name}.{start}.npz")
+    end = max(start / seq.fps + seq.seconds for start, seq in kept.items())
+    return Measurement.joined([(start / seq.fps, measure(seq, head, filmed=True)) for start, seq in sorted(kept.items())], end)
+
+
+def _shots(path: Path, head: HeadModel) -> dict[int, FaceSequence]:
+    """First frame and clip of every shot of the person seen most, and of those who are alone in their shots."""
+    faces = sorted(fit_faces(path, head, every=True), key=lambda f: -sum(int(s.seq.valid.sum()) for s in f.shots))
+    out = {shot.start: shot.seq for shot in faces[0].shots}
+    for shot in (s for face in faces[1:] for s in face.shots):
+        if all(shot.start >= start + len(seq) or start >= shot.start + len(shot.seq) for start, seq in out.items()):
+            out[shot.start] = shot.seq
+    return out
 
 
 def _often(scores: dict[str, Score]) -> Score:

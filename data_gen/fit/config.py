@@ -125,9 +125,13 @@ class FitConfig:
     """Frames that neighbouring windows share."""
     max_side: Annotated[int, Field(ge=0, le=8192)] = 0
     """Detect on pictures of at most this many pixels a side; 0: the detector's own choice."""
+    rest: tuple[Annotated[float, Field(ge=0.0)], float] | None = None
+    """Seconds of the film in which the face rests: what it does there is its own look; None finds it in the clip."""
 
     @model_validator(mode="after")
     def _windows_overlap_by_less_than_half(self) -> FitConfig:
         if 2 * self.overlap >= self.window:
             raise ValueError(f"overlap is {self.overlap}; allowed: less than half of window ({self.window})")
+        if self.rest is not None and self.rest[0] >= self.rest[1]:
+            raise ValueError(f"rest is {self.rest[0]:g}-{self.rest[1]:g}; allowed: the earlier second first, e.g. 0-0.6")
         return self

@@ -12,7 +12,7 @@ import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -85,6 +85,13 @@ class Detections:
     def __len__(self) -> int:
         return len(self.valid)
 
+    def part(self, low: int, high: int) -> Detections:
+        """Frames ``low`` to ``high`` (half open)."""
+        if (low, high) == (0, len(self)):
+            return self
+        inside = tuple(replace(e, frame=e.frame - low) for e in self.events if low <= e.frame < high)
+        return replace(self, **{k: getattr(self, k)[low:high] for k in _ARRAYS if k != "boxes"}, events=inside)
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one npz file; it appears when it is complete."""
         path = Path(path)
@@ -147,6 +154,16 @@ def detect(
                          total=info.frames, name=str(info.path))
 
 
+def detect_faces(
+    info: MediaInfo, *, model: str | os.PathLike[str] | None = None, max_side: int | None = None, progress: Progress = silent,
+) -> list[Detections]:
+    """Every person in it, from the left; arguments and errors as of ``detect``."""
+    file = landmarker_model(model)
+    tracker = _follow(read_frames(info, max_side or MAX_SIDE), info.fps, file, info.frames, progress)
+    people, sha256 = _people(tracker, info.width, info.height, str(info.path)), model_sha256(file)
+    return [_of_track(tracker, track, people, info.width, info.height, info.fps, sha256) for track in people]
+
+
 def detect_frames(
     frames: Iterable[NDArray[np.uint8]], width: int, height: int, fps: float, *, face: int | None = None,
     model: str | os.PathLike[str] | None = None, progress: Progress = silent, total: int | None = None,
@@ -156,11 +173,18 @@ def detect_frames(
     if face is not None and face < 1:
         raise ValueError(f"face {face}: faces are counted from 1, the one farthest left")
     file = landmarker_model(model)
+    tracker = _follow(frames, fps, file, total, progress)
+    people = _people(tracker, width, height, name)
+    return _of_track(tracker, _chosen(people, face, width, name), people, width, height, fps, model_sha256(file))
+
+
+def _follow(frames: Iterable[NDArray[np.uint8]], fps: float, model: Path, total: int | None, progress: Progress) -> Tracker:
+    """All pictures' faces joined to persons."""
     tracker = Tracker(max(1, round(fps)))
-    for done, now in enumerate(_scenes(frames, file), 1):
+    for done, now in enumerate(_scenes(frames, model), 1):
         tracker.add(now)
         progress(done, max(total or done, done))
-    return _of_track(tracker, face, width, height, fps, model_sha256(file), name)
+    return tracker
 
 
 def cores(most: int) -> int:
@@ -201,10 +225,8 @@ def _scenes(frames: Iterable[NDArray[np.uint8]], model: Path) -> Iterator[Scene]
             task.close()
 
 
-def _of_track(
-    tracker: Tracker, face: int | None, width: int, height: int, fps: float, sha256: str, name: str
-) -> Detections:
-    """The chosen person's arrays and events."""
+def _people(tracker: Tracker, width: int, height: int, name: str) -> list[Track]:
+    """Persons from the left, without brief false alarms."""
     t = tracker.frames
     if t == 0:
         raise ValueError(f"{name}: no frames to look at")
@@ -212,11 +234,24 @@ def _of_track(
         raise ValueError(f"{name}: no face in any of {t} frames ({width}x{height}); the face must be in view from the "
                          "front or half from the side, and at least about a fifteenth of the picture's longer side wide")
     longest = max(len(track.frames) for track in tracker.tracks)
-    people = sorted((x for x in tracker.tracks if len(x.frames) >= _BRIEF * longest), key=lambda x: x.left)
-    if face is not None and face > len(people):
+    return sorted((x for x in tracker.tracks if len(x.frames) >= _BRIEF * longest), key=lambda x: x.left)
+
+
+def _chosen(people: list[Track], face: int | None, width: int, name: str) -> Track:
+    """The person asked for, else the largest and longest seen."""
+    if face is None:
+        return max(people, key=lambda x: x.area)
+    if face > len(people):
         where = ", ".join(f"{k} at x = {x.left * width:.0f}" for k, x in enumerate(people, 1))
         raise ValueError(f"{name}: face {face} wanted, {len(people)} seen; from the left: {where} px")
-    track = max(people, key=lambda x: x.area) if face is None else people[face - 1]
+    return people[face - 1]
+
+
+def _of_track(
+    tracker: Tracker, track: Track, people: list[Track], width: int, height: int, fps: float, sha256: str
+) -> Detections:
+    """One person's arrays and events."""
+    t = tracker.frames
     points = np.full((t, POINTS, 3), np.nan, np.float32)
     shapes = np.full((t, len(ARKIT_52)), np.nan, np.float32)
     pose = np.full((t, 4, 4), np.nan, np.float32)

@@ -16,9 +16,12 @@ from ...face.head.model import HeadModel
 from ...face.io.media import MediaInfo, probe
 from ...face.render.camera import PinholeCamera
 from .config import FitConfig
-from .detect import Detections, detect
+from .detect import Detections, detect, detect_faces
 from .quality import Gate, Quality, assess
-from .solve import fit_landmarks
+from .solve import Fitted, fit_landmarks
+
+_LEAST_SECONDS = 0.5
+"""A shot must show the face for so long to be fitted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,8 @@ class FitResult:
         detections: the landmarks.
         info: the file; None when only landmarks were given.
         points: ``(T, L, 2)`` px, the fitted head's landmarks; ``index (L,)`` says which of MediaPipe's 478.
+        start: frame of the film that is the clip's first.
+        left_out: seconds of other shots of the film that show the face too.
     """
 
     seq: FaceSequence
@@ -41,13 +46,22 @@ class FitResult:
     info: MediaInfo | None
     points: np.ndarray
     index: np.ndarray
+    start: int = 0
+    left_out: float = 0.0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the file, and what of it is not in the clip, in words."""
+        own = self.info.notes if self.info else ()
+        return (*own, f"the film has cuts: {self.left_out:.1f} s of other shots with a face are not in the clip"
+                ) if self.left_out else own
 
     def report(self) -> dict[str, Any]:
         """For JSON: camera, quality and source."""
         return {"format": "facelm-fit", "version": 1, "camera": asdict(self.camera), "quality": self.quality.to_dict(),
                 "fps": self.seq.fps, "head": asdict(self.seq.head),
                 "source": self.info.path.name if self.info else None,
-                "notes": list(self.info.notes) if self.info else []}
+                "notes": list(self.notes)}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the clip (``.npz``) and its report beside it (``<stem>.fit.json``)."""
@@ -82,21 +96,87 @@ def fit_media(path: str | os.PathLike[str], head: HeadModel | None = None, *, co
     return fit_detections(seen, head, config=config, gate=gate, camera=camera, info=info, progress=progress)
 
 
+@dataclass(frozen=True)
+class FittedFace:
+    """One person of a film.
+
+    Attributes:
+        shots: the shots that show the face, in order, each fitted for itself.
+        frames: how many frames the film has.
+        number: which face it is, counted from the left; None where it was not asked for.
+    """
+
+    shots: tuple[FitResult, ...]
+    frames: int
+    number: int | None = None
+
+
+def fit_faces(path: str | os.PathLike[str], head: HeadModel | None = None, *, face: int | None = None, every: bool = False,
+              progress: Progress = silent) -> list[FittedFace]:
+    """Fit a film shot by shot; arguments and errors as of :func:`fit_media`.
+
+    Args:
+        path, head, face, progress: see there.
+        every: fit every person, from the left, instead of one; those who are hardly seen are left out.
+    """
+    head, info, config = head or HeadModel.default(), probe(path), FitConfig()
+
+    def watch(done: int, of: int, stage: str = "") -> None:
+        progress(done, of, "detect")
+
+    people = detect_faces(info, progress=watch) if every else [detect(info, face=face, progress=watch)]
+    least = min(_LEAST_SECONDS * info.fps, max(int(p.valid.sum()) for p in people))
+    return [FittedFace(tuple(fit_shots(seen, head, config=config, info=info, progress=progress)), len(seen),
+                       k if len(people) > 1 else face)
+            for k, seen in enumerate(people, 1) if seen.valid.sum() >= least]
+
+
 def fit_detections(seen: Detections, head: HeadModel | None = None, *, config: FitConfig | None = None,
                    gate: Gate | None = None, camera: PinholeCamera | None = None, info: MediaInfo | None = None,
                    progress: Progress = silent) -> FitResult:
     """The same from landmarks; of a film with cuts the longest shot is fitted, the others are not valid."""
     head = head or HeadModel.default()
-    whole = seen
     shots = shots_of(seen)
-    if len(shots) > 1:
-        low, high = max(shots, key=lambda s: int(seen.valid[s[0]:s[1]].sum()))
-        valid = np.zeros_like(seen.valid)
-        valid[low:high] = seen.valid[low:high]
-        seen = replace(seen, valid=valid)
-    fitted = fit_landmarks(seen, head, config, camera, lambda done, of, stage="": progress(done, of, "fit"))
-    quality = assess(seen, fitted, head, gate)
-    return FitResult(fitted.seq.replace(valid=quality.valid), fitted.camera, quality, whole, info, fitted.points, fitted.index)
+    shown = [int(seen.valid[low:high].sum()) for low, high in shots]
+    low, high = shots[int(np.argmax(shown))]
+    if config and config.rest and low:  # its seconds are the film's
+        config = replace(config, rest=(max(config.rest[0] - low / seen.fps, 0.0), config.rest[1] - low / seen.fps))
+    fitted = _fit(seen.part(low, high), head, config, camera, progress).padded(low, len(seen))
+    mask = np.zeros_like(seen.valid)
+    mask[low:high] = seen.valid[low:high]
+    quality = assess(replace(seen, valid=mask), fitted, head, gate)
+    least = _LEAST_SECONDS * seen.fps
+    others = sum(n for n, shot in zip(shown, shots, strict=True) if shot != (low, high) and n >= least)
+    return FitResult(fitted.seq.replace(valid=quality.valid), fitted.camera, quality, seen, info, fitted.points, fitted.index,
+                     left_out=others / seen.fps)
+
+
+def fit_shots(seen: Detections, head: HeadModel | None = None, *, config: FitConfig | None = None, gate: Gate | None = None,
+              camera: PinholeCamera | None = None, info: MediaInfo | None = None, progress: Progress = silent
+              ) -> list[FitResult]:
+    """Every shot of a film as a clip of its own, in order; those that show the face for less than half a second are left out.
+
+    Raises:
+        ValueError: no frame with a face.
+    """
+    head = head or HeadModel.default()
+    shots = shots_of(seen)
+    shown = [int(seen.valid[low:high].sum()) for low, high in shots]
+    least = min(_LEAST_SECONDS * seen.fps, max(shown))
+    out = []
+    for (low, high), frames in zip(shots, shown, strict=True):
+        if not frames or frames < least:
+            continue
+        part = seen.part(low, high)
+        fitted = _fit(part, head, config, camera, lambda done, of, stage="", first=low: progress(first + done, len(seen), stage))
+        quality = assess(part, fitted, head, gate)
+        out.append(FitResult(fitted.seq.replace(valid=quality.valid), fitted.camera, quality, part, info, fitted.points,
+                             fitted.index, low))
+    return out or [fit_detections(seen, head, config=config, gate=gate, camera=camera, info=info)]
+
+
+def _fit(seen: Detections, head: HeadModel, config: FitConfig | None, camera: PinholeCamera | None, progress: Progress) -> Fitted:
+    return fit_landmarks(seen, head, config or FitConfig(), camera, lambda done, of, stage="": progress(done, of, "fit"))
 
 
 def shots_of(seen: Detections) -> list[tuple[int, int]]:

@@ -240,7 +240,7 @@ def close_frames(result: FitResult, frames: Sequence[int], head: HeadModel | Non
 
     Args:
         result: the fit.
-        frames: which.
+        frames: which of its own.
         head: its head; the default head when None.
         side: longer side of the face's surroundings, px.
 
@@ -252,7 +252,7 @@ def close_frames(result: FitResult, frames: Sequence[int], head: HeadModel | Non
     x0, y0, x1, y1 = view.crop
     out = []
     for frame in frames:
-        picture = _picture_of(info, int(frame), view.size).copy()
+        picture = _picture_of(info, result.start + int(frame), view.size).copy()
         if result.seq.valid[frame]:
             draw_points(picture, np.asarray(result.points[frame], np.float64) * view.scale, colours, 1.0)
         out.append(picture[y0:y1, x0:x1])

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from ...common.progress import Progress, silent
 from ...face.clip.channels import ARKIT_52, EXPR_NAMES
 from ...face.clip.rotation import rotation_matrices, rotation_vector, similarity, slerp
-from ...face.clip.sequence import FaceSequence
+from ...face.clip.sequence import MOTION_FIELDS, FaceSequence
 from ...face.head.model import HeadModel
 from ...face.landmarks.learned_prior import learned_prior_for
 from ...face.landmarks.points import blendshape_prior, embedding_for, lid_aperture
@@ -64,6 +64,15 @@ class Fitted:
     index: NDArray[np.int64]
     residual: Array
     scale: Array
+
+    def padded(self, start: int, frames: int) -> Fitted:
+        """The same as frames from ``start`` of a film of ``frames``; those of other shots hold the nearest one, not ``valid``."""
+        at = np.arange(frames) - start
+        inside = (at >= 0) & (at < len(self.seq))
+        near = np.clip(at, 0, len(self.seq) - 1)
+        rows = {name: getattr(self.seq, name)[near] for name in ("expr", *MOTION_FIELDS)}
+        return replace(self, seq=self.seq.replace(**rows, valid=self.seq.valid[near] & inside), points=self.points[near],
+                       residual=np.where(inside, self.residual[near], np.nan).astype(np.float32), scale=self.scale[near])
 
 
 @dataclass(frozen=True)
@@ -245,10 +254,16 @@ def _at_rest(energy: Energy, observed: Observed, person: Person, start: Pose, go
 
     What each coefficient does not fall below in a clip is taken for the face's own, up to ``priors.look``, except
     where the detector's blend shapes are sure of an expression that is held (a smile from beginning to end, closed
-    eyes). Clips under a second show nothing of rest and are left as they are.
+    eyes). Clips under a second show nothing of rest and are left as they are. Where the configuration says when the face
+    rests, all that it does then is its look.
     """
-    known = np.flatnonzero(good)
-    if not energy.bounded or not _shows_rest(good, seen.fps):
+    span = energy.config.rest
+    at = np.arange(len(good)) / seen.fps
+    known = np.flatnonzero(good if span is None else good & (at >= span[0]) & (at <= span[1]))
+    if not len(known):
+        assert span is not None
+        raise ValueError(f"rest is {span[0]:g}-{span[1]:g} s, where no face was found; choose other seconds of the clip")
+    if not energy.bounded or span is None and not _shows_rest(good, seen.fps):
         return person
     pick = known[np.unique(np.linspace(0, len(known) - 1, min(len(known), _SAMPLE)).astype(int))]
     part, pose = observed.part(pick), start.part(pick)
@@ -259,7 +274,9 @@ def _at_rest(energy: Energy, observed: Observed, person: Person, start: Pose, go
     n = energy.model.n_expr
     rest = np.median(pose.expr, 0)
     rest[:n] = np.clip(np.quantile(pose.expr[:, :n], _REST_QUANTILE, axis=0), 0, energy.config.priors.look)
-    if np.isfinite(seen.blendshapes[pick]).all():
+    if span is not None:
+        rest[:n] = np.clip(np.median(pose.expr[:, :n], axis=0), 0, 1)
+    elif np.isfinite(seen.blendshapes[pick]).all():
         for name, sure in _HELD.items():
             held = float(np.quantile(seen.blendshapes[pick, ARKIT_52.index(name)], _REST_QUANTILE)) - sure
             k = EXPR_NAMES.index(name)

@@ -20,6 +20,8 @@ SAME_NEXT = 0.70
 """Least correlation of looks between neighbouring frames of one face."""
 SAME_LATER = 0.80
 """Least correlation with a track's looks for a face to be taken up again after a cut or a gap."""
+TURNED = 18.0
+"""Degrees between two poses of the head from which on looks say nothing of who it is; the place does."""
 OVERLAP = 0.25
 """Least intersection over union of boxes from frame to frame."""
 CUT_SHARE = 4.0
@@ -102,6 +104,12 @@ def scene(picture: NDArray[np.uint8], faces: list[Face]) -> Scene:
     return Scene(tuple(looks), tiny.astype(np.float32))
 
 
+def _turn(a: Face, b: Face) -> float:
+    """Degrees between the poses of two faces."""
+    share = (np.trace(a.pose[:3, :3].T @ b.pose[:3, :3]) - 1.0) / 2.0
+    return float(np.degrees(np.arccos(np.clip(share, -1.0, 1.0))))
+
+
 def _patch(picture: NDArray[np.uint8], xy: NDArray[np.floating]) -> NDArray[np.float32]:
     """The face in grey with eyes and mouth in fixed places, (PATCH*PATCH,), zero mean and unit length."""
     right, left, mouth = (xy[list(k)].mean(0) for k in (*_EYES, _MOUTH))
@@ -154,7 +162,7 @@ class Tracker:
         for _, i, k in sorted(pairs, reverse=True):
             if i in joined or k not in free:
                 continue
-            if live[i].likeness(free[k], True) < SAME_NEXT:
+            if live[i].likeness(free[k], True) < SAME_NEXT and _turn(live[i].last.face, free[k].face) < TURNED:
                 if live[i].frames[-1] == self.frames - 1:
                     foreign[k] = live[i]
                 continue

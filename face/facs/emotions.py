@@ -9,6 +9,7 @@ one-sided 12 or 14. It says what a face shows, not what a person feels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,13 +58,17 @@ class EmotionEstimate:
 
     def between(self, start: float, end: float) -> EmotionEstimate:
         """The estimate of some seconds of the clip, with times from their start."""
-        inside = tuple(replace(s, start=max(s.start, start) - start, end=min(s.end, end) - start)
-                       for s in self.timeline if s.end > start and s.start < end)
+        return EmotionEstimate.over([replace(s, start=max(s.start, start) - start, end=min(s.end, end) - start)
+                                     for s in self.timeline if s.end > start and s.start < end], end - start)
+
+    @classmethod
+    def over(cls, timeline: Sequence[EmotionSegment], seconds: float) -> EmotionEstimate:
+        """The estimate of a clip of so many seconds from its segments."""
         weight: dict[str, float] = {}
-        for s in inside:
+        for s in timeline:
             weight[s.name] = weight.get(s.name, 0.0) + (s.end - s.start) * (s.name != "neutral")
         name = max(weight, key=lambda n: weight[n], default="neutral")
-        return EmotionEstimate(name if weight.get(name, 0.0) >= min(_SHARE * (end - start), _SECONDS) else "neutral", inside)
+        return cls(name if weight.get(name, 0.0) >= min(_SHARE * seconds, _SECONDS) else "neutral", tuple(timeline))
 
 
 def _prototype(parts: list[Array], key: list[Array]) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .emotions import EmotionEstimate
@@ -88,6 +89,26 @@ class Measurement:
 
         return replace(self, actions=cut(self.actions), minor=cut(self.minor), unsure=cut(self.unsure),
                        emotion=self.emotion.between(start, end), seconds=end - start)
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[float, Measurement]], seconds: float) -> Measurement:
+        """What several shots of a film show, on the film's clock.
+
+        Args:
+            parts: when each shot begins in the film, s, and what was measured in it; at least one.
+            seconds: how long the film is.
+        """
+        if len(parts) == 1 and parts[0][0] == 0.0 and parts[0][1].seconds == seconds:
+            return parts[0][1]
+
+        def of(name: str) -> tuple[MeasuredAction, ...]:
+            return tuple(replace(a, onset=start + a.onset, apex=start + a.apex, offset=start + a.offset)
+                         for start, m in parts for a in getattr(m, name))
+
+        timeline = [replace(s, start=start + s.start, end=start + s.end) for start, m in parts for s in m.emotion.timeline]
+        notes = dict.fromkeys((f"from {start:.1f} s: " if len(parts) > 1 else "") + n for start, m in parts for n in m.notes)
+        return cls(of("actions"), EmotionEstimate.over(timeline, seconds), parts[0][1].fps, seconds, of("minor"), of("unsure"),
+                   tuple(notes))
 
     def to_dict(self, clip: str) -> dict[str, object]:
         """The object that ``facelm measure --json`` prints for the clip called ``clip``."""

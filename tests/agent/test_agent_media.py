@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from facelm.agent.chat import ChatSession, loop
-from facelm.agent.media import Loaded, Part, ask_parts, describe_parts, lines, load_motion
+from facelm.agent.media import Loaded, Part, describe_parts, lines, load_motion
 from facelm.agent.pipeline import check_clip
 from facelm.data_gen.fit import fit
 from facelm.data_gen.performer.animator import perform
@@ -67,15 +67,16 @@ def fitted(monkeypatch: pytest.MonkeyPatch, seq: FaceSequence, ok: bool = True) 
     """Let a file be fitted without a camera; returns the calls."""
     calls = []
 
-    def fit_media(path, head=None, *, face=None, progress=None, **rest):  # type: ignore[no-untyped-def]
+    def fit_faces(path, head=None, *, face=None, every=False, progress=None):  # type: ignore[no-untyped-def]
         calls.append((str(path), face))
         if progress:
             progress(len(seq), len(seq), "detect")
         info = SimpleNamespace(notes=("the file is incomplete",) if len(seq) > 1 else ())
-        return SimpleNamespace(seq=seq, info=info, detections=SimpleNamespace(faces_seen=1),
+        done = SimpleNamespace(seq=seq, info=info, detections=SimpleNamespace(faces_seen=1), start=0,
                                quality=SimpleNamespace(ok=ok, reasons=() if ok else ("blurred",)))
+        return [fit.FittedFace((done,), len(seq), face)]
 
-    monkeypatch.setattr(fit, "fit_media", fit_media)
+    monkeypatch.setattr(fit, "fit_faces", fit_faces)
     return calls
 
 
@@ -90,7 +91,7 @@ def test_a_clip_that_was_not_filmed_is_read_as_it_is(tmp_path: Path) -> None:
     clip = smiles(12.0)
     clip.save(tmp_path / "a.npz")
     loaded = load_motion(tmp_path / "a.npz")
-    assert len(loaded.parts) == 1 and loaded.film is None and not loaded.note
+    assert len(loaded.parts) == 1 and not loaded.shots and not loaded.note
     assert np.array_equal(loaded.seq.expr, clip.expr) and loaded.parts[0].end == pytest.approx(12.0)
 
 
@@ -104,7 +105,7 @@ def test_a_face_past_the_camera_is_told_without_the_camera(tmp_path: Path, video
         calls = fitted(monkeypatch, seq)
     seen: list[str] = []
     loaded = load_motion(path, progress=lambda done, of, stage="": seen.append(stage), face=1)
-    assert loaded.film is not None and loaded.measured is not None
+    assert loaded.shots and loaded.measured is not None
     assert loaded.seq.fps == 25.0 and not loaded.seq.translation.any() and not loaded.seq.rotation.any()
     assert set(measure(loaded.seq).names) == {"smile"}
     assert "15 degrees to its right" in loaded.note
@@ -125,7 +126,6 @@ def test_a_long_video_is_read_in_windows_that_tear_no_movement(video: Path, monk
     assert said[0].startswith("0.0-") and all("smile" in s or "nothing" in s for s in said)
     smiles_read = sum(len(measure(p.seq).of("smile")) for p in loaded.parts)
     assert smiles_read == 6  # as many as were made: none is cut in two
-    assert len(ask_parts(agent, loaded, "How long is it?")) == len(loaded.parts)  # type: ignore[arg-type]
     fitted(monkeypatch, film(smiles(8.4)))
     assert len(load_motion(video).parts) == 1  # a little longer than a window
 

@@ -3,13 +3,15 @@
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from facelm.agent import measuring
 from facelm.agent.measuring import fact_lines, measure, mood, rates
-from facelm.agent.options import Result
+from facelm.agent.options import ReadingOptions, Result
+from facelm.data_gen.fit import fit
 from facelm.data_gen.performer.animator import perform
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.measure import measure as measure_clip
@@ -94,13 +96,56 @@ def test_of_several_files_a_bad_one_is_named_and_the_others_are_measured(clip: s
     bad.write_bytes(b"no clip")
     results = list(measure([clip, str(bad), clip], csv=str(table)))
     assert [bool(r.error) for r in results] == [False, True, False, False] and str(bad) in results[1].error
-    assert table.read_text(encoding="utf-8").count(f"{clip},smile,") == 2
+    assert table.read_text(encoding="utf-8").count(f"{clip},,smile,") == 2
     with pytest.raises(ValueError, match=r"bad\.npz"):
         list(measure([str(bad)]))
 
 
+def faces_of(monkeypatch: pytest.MonkeyPatch, *faces: tuple[int, list[tuple[int, FaceSequence]]], frames: int = 500) -> None:
+    """Let a film show persons, each in shots that begin at some frames."""
+    quality, info = SimpleNamespace(ok=True, reasons=()), SimpleNamespace(notes=())
+    made = [fit.FittedFace(tuple(SimpleNamespace(seq=seq, start=start, info=info, quality=quality,  # type: ignore[misc]
+                                                 detections=SimpleNamespace(faces_seen=len(faces)))
+                                 for start, seq in shots), frames, number) for number, shots in faces]
+    monkeypatch.setattr(fit, "fit_faces", lambda path, head=None, *, face=None, every=False, progress=None: [
+        f for f in made if face in (None, f.number)] if every or face else made[:1])
+
+
+def test_every_shot_of_a_film_is_measured_on_the_film_s_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(b"a film")
+    shots = [(0, film(Event("smile", 1.0, 0.4, 1.0, 0.5, 0.9), seconds=4.0)),
+             (200, film(Event("blink", 2.0, 0.1, 0.0, 0.2), Event("smile", 5.0, 0.4, 1.0, 0.5, 0.9), seconds=8.0, sneer=0.2))]
+    faces_of(monkeypatch, (1, shots))
+    found, _ = measure([str(path)], frames=str(tmp_path / "f.csv"))
+    assert [(a["name"], round(a["onset"])) for a in found.facts["actions"]] == [("smile", 1), ("blink", 10), ("smile", 13)]
+    assert found.facts["seconds"] == 20.0 and found.facts["found"] == pytest.approx(0.6)
+    rows = list(csv.DictReader((tmp_path / "f.csv").read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == 500 and [k for k in range(1, 500) if rows[k]["valid"] != rows[k - 1]["valid"]] == [100, 200, 400]
+    assert rows[150]["smile"] == "" and max(float(r["smile"]) for r in rows[330:360]) > 0.8
+    # a rest in one shot is that of the other one too
+    calm = next(iter(measure([str(path)], rest="0-0.6"))).facts
+    assert "brow_raise" not in {a["name"] for a in calm["actions"] if a["onset"] < 4.0} and calm["seconds"] == 20.0
+    with pytest.raises(ValueError, match="no face was found"):
+        list(measure([str(path)], rest="5-6"))
+
+
+def test_two_faces_are_two_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "two.mp4"
+    path.write_bytes(b"a film")
+    faces_of(monkeypatch, (1, [(0, film(EVENTS[0], seconds=8.0))]), (2, [(0, film(EVENTS[2], seconds=10.0))]), frames=250)
+    one, two, files = measure([str(path)], csv=str(tmp_path / "e.csv"), elan=str(tmp_path / "e.eaf"))
+    assert (one.facts["face"], two.facts["face"]) == (1, 2) and one.text.startswith(f"{path} face 1: ")
+    assert [[a["name"] for a in r.facts["actions"]] for r in (one, two)] == [["smile"], ["blink"]]
+    assert [Path(f).name for f in files.facts["files"]] == ["e.csv", "e-face1.eaf", "e-face2.eaf"]
+    rows = csv.DictReader((tmp_path / "e.csv").read_text(encoding="utf-8").splitlines())
+    assert {("1", "smile"), ("2", "blink")} <= {(r["face"], r["name"]) for r in rows}
+    alone, = measure([str(path)], reading=ReadingOptions(face=2))
+    assert [a["name"] for a in alone.facts["actions"]] == ["blink"] and "face" not in alone.facts
+
+
 def test_one_picture_is_of_one_file(clip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "read", lambda *_: pytest.fail("nothing should be read"))
+    monkeypatch.setattr(measuring, "load_faces", lambda *_: pytest.fail("nothing should be read"))
     with pytest.raises(ValueError, match="--elan is of one file"):
         list(measure([clip, clip], elan=str(tmp_path / "e.eaf")))
     monkeypatch.undo()

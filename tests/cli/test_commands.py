@@ -196,7 +196,7 @@ def test_ctrl_c_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     def stop(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(measuring, "read", stop)
+    monkeypatch.setattr(measuring, "load_faces", stop)
     assert main(["measure", str(files / "clip.npz")]) == 130
     assert capsys.readouterr() == ("", "facelm: stopped\n")
 

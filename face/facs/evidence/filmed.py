@@ -160,7 +160,8 @@ class FilmedSignals(Signals):
 
     @property
     def _brief(self) -> bool:
-        return self.quiet is None and len(self) < _MEASURED_SECONDS * self.fps
+        seen = len(self) if self.seen is None else int(self.seen.sum())
+        return self.quiet is None and seen < _MEASURED_SECONDS * self.fps
 
     def _above(self, name: str, signal: Array) -> Array:
         rest = self.rest(name, signal, seconds=_LID_SECONDS if name.endswith("_lid") else _REST_SECONDS)
@@ -180,6 +181,13 @@ class FilmedSignals(Signals):
         n = len(signal)
         if self.quiet is not None:
             return np.full(n, np.median(signal[self.quiet]), np.float32)
+        if self.seen is None or self.seen.all() or not self.seen.any():
+            return self._own_rest(name, signal, share, seconds, most)
+        level = self._own_rest(name, signal[self.seen], share, seconds, most)  # what bridges a gap shows nothing of the rest
+        return np.interp(np.arange(n), np.flatnonzero(self.seen), level).astype(np.float32)
+
+    def _own_rest(self, name: str, signal: Array, share: float, seconds: float, most: float) -> Array:
+        n = len(signal)
         if self._brief and share == _MIDDLE and n > 2 and not name.startswith("gaze"):
             return np.full(n, np.median(signal), np.float32)  # a head is at rest where it is, in a second of film as in a minute
         if self._brief:

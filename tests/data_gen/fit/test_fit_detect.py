@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from facelm.data_gen.fit import landmarker as lm
-from facelm.data_gen.fit.detect import Detections, _of_track, detect_frames, landmarker_model
+from facelm.data_gen.fit.detect import Detections, _chosen, _of_track, _people, detect_frames, landmarker_model
 from facelm.data_gen.fit.landmarker import POINTS, Face, Landmarker, overlap, tiles
 from facelm.data_gen.fit.tracks import Tracker, jump_cuts, scene
 from facelm.face.clip.channels import ARKIT_52
+from scipy.spatial.transform import Rotation
 
 W, H = 320, 240
 
@@ -103,7 +104,8 @@ def follow(scenes: list, face: int | None = None) -> Detections:
     tracker = Tracker()
     for one in scenes:
         tracker.add(one)
-    return _of_track(tracker, face, W, H, 25.0, "0" * 64, "made up")
+    people = _people(tracker, W, H, "made up")
+    return _of_track(tracker, _chosen(people, face, W, "made up"), people, W, H, 25.0, "0" * 64)
 
 
 def kinds(found: Detections) -> list[tuple[str, int]]:
@@ -139,6 +141,15 @@ def test_the_same_person_after_a_cut_is_taken_up_again() -> None:
     scenes = [shot(world(0), person(1, 80, 60)) for _ in range(8)] + [shot(world(5), person(2, 82, 61)) for _ in range(4)]
     scenes += [shot(world(0), person(1, 150, 90)) for _ in range(4)]
     assert kinds(follow(scenes)) == [("cut", 8), ("lost", 8), ("cut", 12), ("found", 12)]
+
+
+def test_a_head_that_turns_fast_looks_other_and_stays_the_same_person() -> None:
+    back, turn = world(0), np.eye(4, dtype=np.float32)
+    turn[:3, :3] = Rotation.from_euler("y", 40, degrees=True).as_matrix()
+    face, pixels, place = person(2, 40, 30)
+    turned = (replace(face, pose=turn), pixels, place)
+    found = follow([shot(back, person(1, 40, 30))] * 8 + [shot(back, turned)] * 4 + [shot(back, person(1, 40, 30))] * 8)
+    assert found.valid.all() and not kinds(found) and found.faces_seen == 1
 
 
 def test_a_swapped_face_in_the_same_place() -> None:

@@ -11,7 +11,7 @@ from facelm.common.config import parse
 from facelm.data_gen.fit.config import DataTerms, FitConfig, Priors
 from facelm.data_gen.fit.detect import Detections, TrackEvent
 from facelm.data_gen.fit.energy import EXPR, Energy, Observed, Person, Pose, solve_window
-from facelm.data_gen.fit.fit import fit_detections, shots_of
+from facelm.data_gen.fit.fit import fit_detections, fit_shots, shots_of
 from facelm.data_gen.fit.points import PointModel
 from facelm.data_gen.fit.quality import Gate, assess, blink_agreement
 from facelm.data_gen.fit.solve import _joined, _windows, fit_landmarks
@@ -178,7 +178,30 @@ def test_the_longest_shot_is_fitted(filmed: tuple[Footage, Detections], head: He
     seen = replace(filmed[1], events=(TrackEvent("cut", 15),))
     assert shots_of(seen) == [(0, 15), (15, len(seen.valid))]
     result = fit_detections(seen, head)
-    assert not result.seq.valid[:15].any() and result.seq.valid[15:].all()
+    assert not result.seq.valid[:15].any() and result.seq.valid[15:].all() and len(result.seq) == len(seen)
+    assert any("0.6 s of other shots" in n for n in result.notes)  # 15 frames
+
+
+def test_every_shot_is_fitted_for_itself(filmed: tuple[Footage, Detections], head: HeadModel) -> None:
+    seen = replace(filmed[1], events=(TrackEvent("cut", 30),))
+    first, second = fit_shots(seen, head)
+    assert (first.start, second.start) == (0, 30) and (len(first.seq), len(second.seq)) == (30, len(seen) - 30)
+    alone = fit_detections(seen, head).seq
+    assert np.array_equal(alone.expr[30:], second.seq.expr) and not alone.valid[:30].any()
+    assert len(fit_shots(replace(seen, events=(TrackEvent("cut", 5),)), head)) == 1  # too short to be fitted
+
+
+def test_what_a_face_does_while_it_rests_is_its_look(filmed: tuple[Footage, Detections], head: HeadModel) -> None:
+    clip, seen = filmed
+    smile = EXPR_INDEX["mouthSmileLeft"]
+    apex = int(np.argmax(clip.truth.expr[:, smile])) / seen.fps
+    found = fit_detections(seen, head, config=replace(EXACT, rest=(apex - 0.1, apex + 0.1))).seq
+    usual = fit_detections(seen, head, config=EXACT).seq
+    assert found.expr[:, smile].max() < 0.5 * usual.expr[:, smile].max()
+    with pytest.raises(ValueError, match="rest is 90-91 s"):
+        fit_detections(seen, head, config=replace(EXACT, rest=(90.0, 91.0)))
+    with pytest.raises(ValueError, match="earlier second first"):
+        FitConfig(rest=(2.0, 1.0))
 
 
 def test_no_face_is_said(filmed: tuple[Footage, Detections]) -> None:
