@@ -5,6 +5,8 @@
 >>> clip = lm.generate("She smiles, then nods twice.", seconds=4)    # doctest: +SKIP
 >>> made, = lm.perform_many(["smile strong; nod x2; never blink"])   # doctest: +SKIP
 >>> made.checks.ok, made.by                                          # doctest: +SKIP
+>>> agent = Agent(session="out/monday")                              # doctest: +SKIP
+>>> agent.say("She winks."), agent.say("no, the other eye")          # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Check", "CheckList", "Cue", "FaceLM", "FaceSequence", "FaceTokenizer", "HeadModel", "Never", "Performance", "Script",
-           "__version__", "check", "measure", "read_script", "write_script"]
+__all__ = ["Agent", "Check", "CheckList", "Cue", "FaceLM", "FaceSequence", "FaceTokenizer", "HeadModel", "Never", "Performance",
+           "Reply", "Script", "__version__", "check", "measure", "read_script", "write_script"]
 
 if TYPE_CHECKING:
     from .agent.motion.checked import Performance
     from .agent.pipeline import FaceLM
+    from .agent.talk.agent import Agent, Reply
     from .face.clip.sequence import FaceSequence
     from .face.facs.check import Check, CheckList, check
     from .face.facs.measure import measure
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
     from .face.head.model import HeadModel
     from .tokenizer.codec import FaceTokenizer
 
-_WHERE = {"Check": ".face.facs.check", "CheckList": ".face.facs.check", "Cue": ".face.facs.script", "FaceLM": ".agent.pipeline",
-          "FaceSequence": ".face.clip.sequence", "FaceTokenizer": ".tokenizer.codec", "HeadModel": ".face.head.model",
-          "Never": ".face.facs.script", "Performance": ".agent.motion.checked", "Script": ".face.facs.script",
+_WHERE = {"Agent": ".agent.talk.agent", "Check": ".face.facs.check", "CheckList": ".face.facs.check",
+          "Cue": ".face.facs.script", "FaceLM": ".agent.pipeline", "FaceSequence": ".face.clip.sequence",
+          "FaceTokenizer": ".tokenizer.codec", "HeadModel": ".face.head.model", "Never": ".face.facs.script",
+          "Performance": ".agent.motion.checked", "Reply": ".agent.talk.agent", "Script": ".face.facs.script",
           "check": ".face.facs.check", "measure": ".face.facs.measure", "read_script": ".face.facs.script_text",
           "write_script": ".face.facs.script_text"}
 

@@ -157,7 +157,7 @@ def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, pro
         clip = FaceSequence.load(path, model.ref)
         if not is_filmed(clip):
             return Loaded((Part(0.0, clip.seconds, clip),))
-        return _windows([Shot(0.0, clip, measure(clip, model, filmed=True))], len(clip), "", path)
+        return from_shots([Shot(0.0, clip, measure(clip, model, filmed=True))], len(clip), "", path)
     fitted, = fit_film(path, model, progress, face)
     return _of_face(fitted, path, model)
 
@@ -180,7 +180,7 @@ def load_faces(path: str | os.PathLike[str], head: HeadModel, face: int | None =
 
 def _of_face(fitted: FittedFace, path: str | os.PathLike[str], head: HeadModel) -> Loaded:
     shots = [Shot(f.start / f.seq.fps, f.seq, measure(f.seq, head, filmed=True), f) for f in fitted.shots]
-    return _windows(shots, fitted.frames, _about(fitted), path, fitted.number)
+    return from_shots(shots, fitted.frames, _about(fitted), path, fitted.number)
 
 
 def read(path: str, head: HeadModel, face: int | None = None, progress: Progress = silent) -> Loaded:
@@ -280,7 +280,12 @@ def _about(face: FittedFace) -> str:
     return note
 
 
-def _windows(shots: Sequence[Shot], frames: int, note: str, path: str | os.PathLike[str], face: int | None = None) -> Loaded:
+def from_shots(shots: Sequence[Shot], frames: int, note: str, path: str | os.PathLike[str], face: int | None = None) -> Loaded:
+    """A film for the language model from its shots.
+
+    Raises:
+        ValueError: no stretch of it shows the face for long enough.
+    """
     config, fps = PrepareConfig(), shots[0].clip.fps
     longest = WINDOW if frames / fps > WINDOW + SLACK else WINDOW + SLACK
     parts, rests = [], []

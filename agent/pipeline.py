@@ -12,6 +12,7 @@ import numpy as np
 
 from ..common.progress import Progress, silent
 from ..data_gen.text.transition_text import Instruction
+from ..data_gen.wording.telling import Detail, Style, tell_measured
 from ..face.clip.normalise import Normalised, is_real, normalise
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.evidence.query import Answer, Query
@@ -24,10 +25,10 @@ from ..llm.generate import MotionLM
 from ..llm.model import CARD
 from ..tokenizer.codec import FaceTokenizer
 from .media import check_clip
+from .motion.answering import answered
 from .motion.checked import Performance, frames_of, perform_scripts, plan
 from .motion.curves import check_curve
 from .motion.reading import TRIES, read_prompts, with_length
-from .motion.telling import answered, tell
 from .motion.transition import Transition, perform, source_frame
 from .motion.windows import Job, Performer
 from .requests import (
@@ -249,12 +250,15 @@ class FaceLM:
                        progress or silent)
 
     # -- motion to words ----------------------------------------------------------------
-    def describe_many(self, clips: Sequence[FaceSequence | Normalised | Measurement], model: bool = False) -> list[str]:
+    def describe_many(self, clips: Sequence[FaceSequence | Normalised | Measurement], model: bool = False,
+                      style: Style = "plain", detail: Detail = "brief") -> list[str]:
         """What each clip shows; what is :class:`Normalised` is not cleaned again.
 
         Args:
             clips: of the default head, or what was measured of clips.
             model: in the language model's own words, which may be wrong, instead of words made from the measurement.
+            style: plain, timed, clinical, director or caption (``data_gen/wording/telling.py``).
+            detail: brief, or full with durations, faint and minor actions, and what is not sure.
 
         Raises:
             ValueError: the language model is asked for and has no clip, only a measurement.
@@ -264,11 +268,11 @@ class FaceLM:
             if len(motions) < len(clips):
                 raise ValueError("the language model describes clips; of a measurement, leave out model=True")
             return self.lm.describe([self._ids(c) for c in motions])
-        return [tell(self._facts(c)) for c in clips]
+        return [tell_measured(self._facts(c), style, detail) for c in clips]
 
-    def describe(self, clip: FaceSequence | Normalised | Measurement) -> str:
+    def describe(self, clip: FaceSequence | Normalised | Measurement, style: Style = "plain", detail: Detail = "brief") -> str:
         """What a clip shows, in words made from its measurement."""
-        return self.describe_many([clip])[0]
+        return self.describe_many([clip], style=style, detail=detail)[0]
 
     def ask(self, clip: FaceSequence | Normalised | Measurement, question: str) -> str:
         """The answer to a question about a clip, computed from its measurement."""

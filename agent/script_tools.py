@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ..common.progress import silent
+from ..face.clip.normalise import is_real
 from ..face.clip.sequence import FaceSequence
+from ..face.facs.measure import measure
 from ..face.facs.script import Script
 from ..face.facs.script_text import read_script, write_script
 from ..face.head.model import HeadModel
@@ -70,39 +72,52 @@ def perform(script: ScriptText, /, *, out: Out, seconds: float | None = None, he
 def edit(source: ScriptText, wish: str, /, *, out: Out, seconds: float | None = None, strict: bool = False,
          copies: CopiesOptions = COPIES, sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL,
          progress: Watch = silent) -> Iterator[Result]:
-    """What was performed, changed as a wish says, and performed again.
+    """What was performed or filmed, changed as a wish says; what the wish does not touch stays as it is.
 
     Args:
-        source: CLIP.npz that was performed, SCRIPT.txt, SCRIPT.json, "-" for stdin, or the script itself.
+        source: CLIP.npz, a video, SCRIPT.txt, SCRIPT.json, "-" for stdin, or a script itself, which is performed.
         wish: The change, e.g. "make the smile stronger", "without the wink", "nod three times instead".
         out: The clip, CLIP.npz.
         seconds: Exact duration (default: what the script says, else what it takes).
         strict: Fail where the clip does not show everything that was asked.
     """
-    from ..data_gen.performer.layout import lay_out
-    from ..face.clip.normalise import is_real
-    from ..face.facs.evidence.read_back import read_back
-    from ..face.facs.measure import measure
-    from .motion.editing import edited, read_edits
+    from .editing.perform import edit_clip, perform_edits
+    from .editing.recorded import shown_script
+    from .editing.wishes import read_edits
+    from .measuring import fact_lines
+    from .media import load_motion
 
     target, extra = not_over_its_input(output_file(out, ".npz"), source), copies.paths()
-    if Path(source).suffix.lower() == ".npz":
-        clip = FaceSequence.load(source, HeadModel.default().ref)
-        if is_real(clip):
-            raise ValueError(f"{source} is of a real face; what was filmed or recorded is not edited, only what was performed")
-        asked = read_back(measure(clip), times=False)
+    suffix = Path(source).suffix.lower()
+    recorded = suffix == ".npz" or suffix not in (".txt", ".json") and Path(source).exists()
+    if recorded:
+        if seconds is not None:
+            raise ValueError('--seconds is of what is performed; of a clip write e.g. "make it 5 seconds long"')
+        loaded = load_motion(source, progress=progress)
+        if len(loaded.shots) > 1:
+            raise ValueError(f"{source} has {len(loaded.shots)} shots; cut it into its shots first")
+        clip, facts = (loaded.shots[0].clip, loaded.measured) if loaded.shots else (loaded.seq, None)
+        facts = facts or measure(clip, filmed=is_real(clip))
+        asked = shown_script(facts)
     else:
         asked = load_script(source)
     agent = load_agent(model)
-    edits = read_edits(wish, asked, agent.read)
-    if not edits:
+    if not (edits := read_edits(wish, asked, agent.read)):
         raise ValueError(f'"{wish}" is no change of "{write_script(asked)}"; write e.g. "make it stronger" or "add a wink"')
-    new = edited(asked, edits, lay_out(asked, sampling.seed).starts(len(asked.cues)))
-    made, = agent.perform_many([new], seconds, sampling.seed, sampling.idle, sampling.temperature, candidates=sampling.candidates,
-                               progress=progress)
-    yield performed(made, made.clip, target, sampling.seed, write_script(new), True, strict)
+    if recorded:
+        new = edit_clip(agent.performer, clip, edits, facts)
+        new.save(ready(target))
+        found = measure(new, filmed=is_real(new))
+        yield Result({**about(new, target), "edits": [e.to_dict() for e in edits], "measured": found.to_dict(str(target))},
+                     "\n".join([f"{target}: {new.seconds:.2f} s, {len(new)} frames", *fact_lines(found)]), new)
+    else:
+        first, = agent.perform_many([asked], seconds, sampling.seed, sampling.idle, sampling.temperature,
+                                    candidates=sampling.candidates, progress=progress)
+        made = perform_edits(agent.performer, first, edits, sampling)
+        new = made.clip
+        yield performed(made, new, target, sampling.seed, write_script(made.script), True, strict)
     for path in extra:
-        yield draw(made.clip, path, title=write_script(new), progress=progress)
+        yield draw(new, path, title=wish, progress=progress)
 
 
 def load_script(text: str) -> Script:

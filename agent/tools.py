@@ -7,14 +7,21 @@ thin over it. Each tool checks what it is given before the language model is loa
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ..common.progress import silent
+from ..data_gen.wording.telling import Detail, Style
+from ..face.clip.normalise import is_real
+from ..face.clip.sequence import FaceSequence
+from ..face.facs.measure import measure as measure_clip
 from ..face.head.model import HeadModel
 from .file_tools import carry, draw, load_head
 from .loading import load_agent
@@ -53,9 +60,9 @@ from .requests import (
 from .script_tools import about, given_prompts, performed
 
 if TYPE_CHECKING:
-    from .chat import ChatSession
     from .media import Loaded
     from .motion.transition import Transition
+    from .talk.agent import Agent
 
 log = logging.getLogger(__name__)
 DEMO_PROMPT = "She smiles broadly, then nods twice."
@@ -184,13 +191,15 @@ def transition(instruction: str, /, *, out: Out, start: StartOptions = START, se
 
 
 # -- motion to words ----------------------------------------------------------------------
-def describe(clips: list[str], /, *, ask: str | None = None, reading: ReadingOptions = READING, model: ModelOptions = MODEL,
-             progress: Watch = silent) -> Iterator[Result]:
+def describe(clips: list[str], /, *, ask: str | None = None, style: Style = "plain", detail: Detail = "brief",
+             reading: ReadingOptions = READING, model: ModelOptions = MODEL, progress: Watch = silent) -> Iterator[Result]:
     """Face motion to words.
 
     Args:
         clips: CLIP.npz, or videos and pictures, which are fitted first.
         ask: Answer this question instead.
+        style: Sentences; lines with times; FACS codes; instructions to an actor; or a few words.
+        detail: full tells durations, faint and minor actions, and what is not sure, as well.
     """
     question = parsed(Question, ask) if ask is not None else None
     files = read_for_model(clips, reading, progress)
@@ -202,7 +211,8 @@ def describe(clips: list[str], /, *, ask: str | None = None, reading: ReadingOpt
                           "query": query.to_dict() if query else None}, ": ".join([path] * (len(clips) > 1) + [found.text]))
         return
     parts = [(path, part, len(loaded.parts) > 1) for path, loaded in zip(clips, files, strict=True) for part in loaded.parts]
-    for (path, part, several), text in zip(parts, agent.describe_many([part.shown for _, part, _ in parts]), strict=True):
+    told = agent.describe_many([part.shown for _, part, _ in parts], style=style, detail=detail)
+    for (path, part, several), text in zip(parts, told, strict=True):
         times = {"start": part.start, "end": part.end} if several else {}
         words = [path] * (len(clips) > 1) + [part.label] * several + [text]
         yield Result({"clip": path, **times, "description": text}, ": ".join(words))
@@ -211,6 +221,53 @@ def describe(clips: list[str], /, *, ask: str | None = None, reading: ReadingOpt
 def ask(clips: list[str], question: str, reading: ReadingOptions = READING, model: ModelOptions = MODEL) -> Iterator[Result]:
     """The model's answers to a question about clips."""
     return describe(clips, ask=question, reading=reading, model=model)
+
+
+def compare(first: str, second: str, /, *, picture: str | None = None, reading: ReadingOptions = READING,
+            progress: Watch = silent) -> Iterator[Result]:
+    """What two clips show, and where they differ: presence, count, side, strength, start, duration.
+
+    Args:
+        first: CLIP.npz, a video or a picture.
+        second: The other one.
+        picture: Contact sheets of both, one above the other: BOTH.png.
+    """
+    from ..face.facs.evidence.compare import differences
+    from .media import read
+
+    target = output_file(picture, ".png") if picture else None
+    for path in (first, second) if target else ():
+        not_over_its_input(target, path, "--picture")  # type: ignore[arg-type]
+    head = load_head(reading.head)
+    loaded = [read(path, head, reading.face, progress) for path in (first, second)]
+    facts = [x.measured or measure_clip(x.seq, head, filmed=is_real(x.seq)) for x in loaded]
+    rows = differences(*facts)
+    told = [f"{first} against {second}:", *(f"  {d.text}" for d in rows)] if rows else [f"{first} and {second} show the same"]
+    yield Result({"first": facts[0].to_dict(first), "second": facts[1].to_dict(second),
+                  "differences": [d.to_dict() for d in rows]}, "\n".join(told))
+    if target is not None:
+        yield _both(target, (first, second), [x.shots[0].clip if x.shots else x.seq for x in loaded], head, progress)
+
+
+def _both(target: Path, names: tuple[str, str], clips: list[FaceSequence], head: HeadModel, progress: Watch) -> Result:
+    """Contact sheets one above the other."""
+    from tempfile import TemporaryDirectory
+
+    from PIL import Image
+
+    with TemporaryDirectory() as folder:
+        sheets = []
+        for k, (name, clip) in enumerate(zip(names, clips, strict=True)):
+            draw(clip, Path(folder) / f"{k}.png", title=Path(name).name, head=head, progress=progress)
+            with Image.open(Path(folder) / f"{k}.png") as sheet:
+                sheets.append(sheet.convert("RGB"))
+        out = Image.new("RGB", (max(s.width for s in sheets), sum(s.height for s in sheets)), (20, 20, 20))
+        top = 0
+        for one in sheets:
+            out.paste(one, (0, top))
+            top += one.height
+        out.save(ready(target))
+    return Result({"picture": str(target)}, str(target))
 
 
 def read_for_model(paths: list[str], reading: ReadingOptions = READING, progress: Watch = silent) -> list[Loaded]:
@@ -232,33 +289,42 @@ def read_for_model(paths: list[str], reading: ReadingOptions = READING, progress
     return out
 
 
-def converse(clip: str | None = None, *, out: str, seconds: float | None = None, reading: ReadingOptions = READING,
-             sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL, progress: Watch = silent) -> ChatSession:
-    """A conversation about a clip, or without one."""
-    from .chat import ChatSession
+def converse(clip: str | None = None, *, out: str, session: str | None = None, seconds: float | None = None,
+             reading: ReadingOptions = READING, sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL,
+             progress: Watch = silent) -> Agent:
+    """A conversation about a clip, or without one; see :func:`chat`."""
+    from .talk.agent import Agent
 
+    if session is not None and not re.fullmatch(r"[\w][\w .-]{0,79}", session):
+        raise ValueError(f"--session is {session!r}; allowed: a name of letters, digits, blanks, dots and dashes")
     folder, length = output_folder(out), parsed(Seconds, seconds) if seconds is not None else None
     loaded = read_for_model([clip], reading, progress)[0] if clip else None
-    session = ChatSession(load_agent(model), folder, sampling, length, progress=progress)
-    if loaded:
-        session.show(loaded)
-    return session
+    name = session or datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    agent = Agent(folder / name, load_agent(model), sampling, length, progress=progress)
+    if clip is not None and loaded is not None:
+        agent.open(clip, loaded)
+    return agent
 
 
-def chat(clip: str | None = None, /, *, out: Out = "out/chat", seconds: float | None = None,
+def chat(clip: str | None = None, /, *, out: Out = "out/chat", session: str | None = None, seconds: float | None = None,
          reading: ReadingOptions = READING, sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL,
          progress: Watch = silent, as_json: Annotated[bool, HIDDEN] = False) -> None:
     """Talk with the model about clips, in the terminal.
 
     Args:
         clip: CLIP.npz, a video or a picture to talk about.
-        out: Folder for what is performed.
+        out: Folder of conversations; each is a folder in it, with its clips.
+        session: Name of the conversation; one that is there is gone on with (default: a new one, named by the time).
         seconds: Exact duration (default: the model chooses).
     """
-    from .chat import loop
+    from .talk.terminal import loop
 
-    loop(converse(clip, out=out, seconds=seconds, reading=reading, sampling=sampling, model=model, progress=progress),
-         sys.stdin, sys.stdout, as_json)
+    agent = converse(clip, out=out, session=session, seconds=seconds, reading=reading, sampling=sampling, model=model,
+                     progress=progress)
+    try:
+        loop(agent, sys.stdin, sys.stdout, as_json)
+    finally:
+        agent.memory.close()
 
 
 # -- what is installed --------------------------------------------------------------------

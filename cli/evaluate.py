@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -78,21 +78,24 @@ class Prompts:
     """Prompts: write what is not wholly right, with the texts, to FILE.json; not for prompts that nothing should be tuned to."""
 
 
-def evaluate(what: Literal["language", "prompts", "transitions"] = "language", /, *, out: Out | None = None,
+def evaluate(what: Literal["language", "prompts", "dialogue", "transitions"] = "language", /, *, out: Out | None = None,
              count: int | None = None,
              language: Annotated[Language, FLAT] = Language(), prompts: Annotated[Prompts, FLAT] = Prompts(),
              transitions: Annotated[Transitions, FLAT] = Transitions(),
              model: ModelOptions = MODEL) -> Result:
-    """Evaluate: both directions of the language model on the test split, prompts checked, or transitions beside their baselines.
+    """Evaluate: both directions of the language model on the test split, prompts checked, conversations, or transitions.
 
     Args:
-        what: Words to motion and back, prompts read and performed as they should be, or the CK+/CelebV-HQ tables.
+        what: Words to motion and back, prompts read and performed as they should be, conversations with what is right in them,
+            or the CK+/CelebV-HQ tables.
         out: Write the full report there as well: FILE.json; for transitions a folder.
         count: Test items each way (default: 500); of prompts: at most so many of each kind; of transitions: for the language
             model (default: the recipe's).
     """
     positive("--count", count)
     positive("--repeats", transitions.repeats)
+    if what == "dialogue":
+        return of_dialogues(out, count, prompts, model)
     if what != "prompts" and prompts != Prompts():
         raise ValueError("--prompts, --templates, --ways, --rows and --failures belong to `facelm eval prompts`; write that, or "
                          "leave them out")
@@ -165,6 +168,27 @@ def of_prompts(out: str | None, count: int | None, options: Language, asked: Pro
     if "failures" in targets:
         write_json(ready(targets["failures"]), failed, indent=1)
     return Result({"prompts": [r.to_dict() for r in reports]}, "\n\n".join(r.table() for r in reports))
+
+
+def of_dialogues(out: str | None, count: int | None, asked: Prompts, model: Model) -> Result:
+    """Conversations, and how many of their turns and of them are right."""
+    from ..agent.talk.agent import Agent
+    from ..eval.dialogue.score import evaluate_dialogues
+    from ..eval.dialogue.suite import SETS, load_dialogues
+
+    if asked != Prompts(prompts=asked.prompts, failures=asked.failures):
+        raise ValueError("options of the other evaluations do not go with `facelm eval dialogue`; allowed: --prompts FILE.yaml, "
+                         "--failures, --count, -o")
+    targets = {k: output_file(p, ".json") for k, p in (("out", out), ("failures", asked.failures)) if p}
+    sets = {name: load_dialogues(name)[:count] for name in ((asked.prompts,) if asked.prompts else SETS)}
+    agent, watch = tools.load_agent(model), bars()
+    reports = [evaluate_dialogues(name, some, lambda: Agent(None, agent),
+                                  lambda done, of, name=name: watch(done, of, name)) for name, some in sets.items()]  # type: ignore[misc]
+    if "out" in targets:
+        write_json(ready(targets["out"]), [r.to_dict() for r in reports], indent=1)
+    if "failures" in targets:
+        write_json(ready(targets["failures"]), [asdict(r) for report in reports for r in report.rows if not r.right], indent=1)
+    return Result({"dialogue": [r.to_dict() for r in reports]}, "\n\n".join(r.table() for r in reports))
 
 
 def _only_prompts(options: Language, others: Transitions) -> None:

@@ -15,10 +15,11 @@ from ...face.clip.sequence import FaceSequence
 from ...face.clip.spontaneous import IdleConfig, add_idle
 from ...face.facs.check import CheckList, check
 from ...face.facs.measure import measure
+from ...face.facs.measured import Measurement, Named
 from ...face.facs.schedule import Schedule
-from ...face.facs.script import Script
+from ...face.facs.script import Cue, Script
 from ...face.facs.script_text import write_cue, write_script
-from ...face.facs.vocabulary import GROUPS
+from ...face.facs.vocabulary import EMOTION_ACTIONS, EMOTIONS, GROUPS, USUAL_STRENGTH, allowed_with
 from ..requests import Sampling
 from .windows import By, Codes, Job, Part, Performer
 
@@ -45,6 +46,7 @@ class Performance:
     """Who performed each cue: the model at once, the model when asked again, or the procedural animator."""
     text: str = ""
     """The words that were read as the script, if there were any."""
+    seed: int = 0
 
     @property
     def ok(self) -> bool:
@@ -63,6 +65,12 @@ class Performance:
         """Share of the cues that each performed."""
         return {by: sum(b == by for b in self.by) / len(self.by) for by in _WORST} if self.by else {}
 
+    def facts(self) -> Measurement:
+        """What the clip shows, with the emotions, feelings and behaviours of the script that are there by their names."""
+        failed = {c.cue for c in self.checks.failed if c.kind in ("present", "count", "side")}
+        return replace(measure(self.clip), named=tuple(_named(i, cue, self.schedule) for i, cue in enumerate(self.script.cues)
+                                                       if cue.kind != "action" and cue.name != "neutral" and i not in failed))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         words = {"prompt": self.text} if self.text else {}
@@ -79,6 +87,13 @@ class Performance:
         out += [f"  NOT {c.sentence}" for c in self.checks.failed if c.cue is None]
         out.append(f"checked:     {self.verdict}")
         return out + [f"note:        I don't know how a face does {w!r}; performed without it" for w in self.script.unknown]
+
+
+def _named(index: int, cue: Cue, schedule: Schedule) -> Named:
+    own = schedule.of_cue(index)
+    parts = frozenset().union(*(allowed_with(e.name) for e in own), *(EMOTION_ACTIONS.get(e.name, ()) for e in own))
+    return Named(cue.name, min(e.start for e in own), max(e.end(schedule.seconds) for e in own), cue.strength or USUAL_STRENGTH,
+                 cue.count or 1, cue.side, parts | {e.name for e in own} | frozenset(EMOTIONS) - {"neutral"})
 
 
 def plan(performer: Performer, script: Script, seed: int) -> Schedule:
@@ -104,7 +119,7 @@ def plan(performer: Performer, script: Script, seed: int) -> Schedule:
 
 
 def perform_scripts(performer: Performer, scripts: Sequence[Script], sampling: Sampling, *, texts: Sequence[str] = (),
-                    shape: NDArray[np.float32] | None = None, repair: bool = True,
+                    shape: NDArray[np.float32] | None = None, repair: bool = True, schedules: Sequence[Schedule] = (),
                     progress: Progress = silent) -> list[Performance]:
     """Perform scripts side by side; script ``i`` with the seed ``sampling.seed + i``.
 
@@ -112,6 +127,7 @@ def perform_scripts(performer: Performer, scripts: Sequence[Script], sampling: S
         texts: the words of each script.
         shape: identity coefficients ``(S,)``; None is the mean face.
         repair: whether what fails is performed again, at last by the animator.
+        schedules: when each is done; without, they are planned.
         progress: called with (performed scripts, of).
 
     Raises:
@@ -119,7 +135,7 @@ def perform_scripts(performer: Performer, scripts: Sequence[Script], sampling: S
     """
     performer.require(repair)
     seeds = [sampling.seed + i for i in range(len(scripts))]
-    schedules = [plan(performer, s, seed) for s, seed in zip(scripts, seeds, strict=True)]
+    schedules = schedules or [plan(performer, s, seed) for s, seed in zip(scripts, seeds, strict=True)]
     out = []
     size = max(1, performer.lm.batch_size // sampling.tries)
     for low in range(0, len(scripts), size):
@@ -155,7 +171,7 @@ def _finished(performer: Performer, script: Script, schedule: Schedule, parts: l
         clip = performer.direct(schedule, shape)
     if idle and not script.still:
         clip = add_idle(clip, seed, idle_of(script))
-    return Performance(clip, script, schedule, check(script, measure(clip, performer.head), schedule), by, text)
+    return Performance(clip, script, schedule, check(script, measure(clip, performer.head), schedule), by, text, seed)
 
 
 def _repaired(performer: Performer, script: Script, schedule: Schedule, parts: list[Part],

@@ -286,8 +286,8 @@ def _at_rest(energy: Energy, observed: Observed, person: Person, start: Pose, go
     joints, shape = energy.model.joints(person.shape), energy.model.neutral(person.shape)
     aside = np.array([[0.0, 0.0, 0.0], [0.0, *np.median(pose.jaw[:, 1:], 0)]], np.float32)
     still, ahead = np.zeros((2, energy.model.n_columns), np.float32), np.zeros((2, 6), np.float32)
-    at = energy.model.local(shape, joints, still, aside, ahead).at
-    look = look + at[1] - at[0]
+    jaws = energy.model.local(shape, joints, still, aside, ahead).at
+    look = look + jaws[1] - jaws[0]
     return replace(person, offset=(person.offset + look).astype(np.float32))
 
 

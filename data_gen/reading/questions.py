@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
 from ...face.facs.evidence.query import Asked, By, Part, Query, Thing
-from ...face.facs.script import Cue
+from ...face.facs.script import Cue, mark
 from ...face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING
 from ..tables import read_table
 from ..text.quantities import Marked, find_quantities
@@ -24,6 +24,9 @@ _DIRECTED = re.compile(r"\b(tilt|turn|wink)(?:s|ed|ing)?\b")
 """What goes to either side, where none is said."""
 _INSTANT = 0.1
 """Seconds on both sides of a moment that is asked about."""
+_APART = re.compile(r"[,;?]|\b(?:and|before|after|while|during|or|vs|versus|than|following|prior to|between|thru|through|as"
+                    r"|for the (?:whole|entire)(?: of)?|plus)\b")
+"""Between one thing that a question names and the next."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -31,6 +34,9 @@ class _Questions:
     unseen: dict[str, Patterns]
     described: Patterns
     asked: dict[Asked, Patterns]
+    limits: dict[str, str]
+    degrees: dict[str, str]
+    negated: Patterns
     always: Patterns
     polite: Patterns
     asking: Patterns
@@ -49,11 +55,8 @@ def read_question(text: str) -> Query | None:
     Returns:
         The query; None where the question is about nothing that is measured, and about nothing that is known to be unseen.
     """
-    marked = find_quantities(text)
-    plain = re.sub(r"\s+", " ", marked.text.lower()).strip()
-    plain = re.sub(r"\bwhat'?s\b", "what is", plain)
-    for words in _TABLE.polite:
-        plain = re.sub(words, "", plain)
+    marked = find_quantities(re.sub(r"\b(?:secs?|sec\.)(?=\W|$)", "seconds", text))
+    plain = _asked_plainly(marked.text)
     asked = next((kind for kind, patterns in _TABLE.asked.items() if _has(plain, patterns)), None)
     if asked == "length":
         return Query("length")
@@ -63,44 +66,216 @@ def read_question(text: str) -> Query | None:
             return Query("unseen", why=why)
     if asked is None:
         return None
-    between = _between(plain, marked)
-    part: Part = next((p for p, words in _PARTS if not between and re.search(words, plain)), "")
-    if len(things) >= 2 and re.search(r"\b(?:first|earlier|sooner)\b", plain):
-        return Query("compare", tuple(replace(t, which=None) for t in things), between, "start")
-    if not things and (made := _made_of(plain, marked)):
-        return Query("several", why=made)
-    if asked == "gap":
-        return Query("gap", tuple(things), between) if len(things) >= 2 else None
-    if asked == "whether" and len(things) >= 2 and re.search(r"\b(?:while|during|at the same time|together|as)\b", plain):
-        return Query("together", tuple(things), between)
-    if asked == "whether" and len(things) >= 2 and re.search(r"\bor\b", plain):
-        return Query("which", tuple(things), between)
-    if asked == "whether" and things and re.search(r"\b(?:strong|big|broad|wide|slight|small|faint|weak|intense)\b", plain):
-        asked = "how_strong"
-    if asked == "whether" and len(things) >= 2 and re.search(r"\b(?:before|after)\b", plain):
-        return Query("order", (things[1], things[0]) if "after" in plain else (things[0], things[1]), between)
-    if asked == "whether" and _has(plain, _TABLE.always):
-        asked = "always"
-    if asked in ("after", "before", "during") and not things:
-        asked = "list"
-    if asked in ("first", "last") and things:
-        asked = "when"
-    if asked in ("list", "first", "last", "emotion"):
-        return Query("list" if between and asked != "emotion" else asked, (), between, part="" if asked == "last" else part)
-    by: By = ("length" if re.search(r"\b(?:longer|shorter)\b", plain) else
-              "count" if re.search(r"\boften\b|\bmore times\b", plain) else "strength")
-    return Query(asked, tuple(things), between, by, part) if things else None
+    return _Reading(plain, marked, things).query(asked)
 
 
-def _made_of(plain: str, marked: Marked) -> str:
+def _asked_plainly(text: str) -> str:
+    """A question in lower case without what only leads to it or follows it."""
+    plain = re.sub(r"\s+", " ", text.lower()).strip()
+    plain = re.sub(r"\b(what|when|where|who|how|which)(?:'?s)\b(?! the same)", r"\1 is", plain)
+    for _ in range(3):
+        before = plain
+        for words in _TABLE.polite:
+            plain = re.sub(words, "", plain).strip()
+        if plain == before:
+            break
+    return plain
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A question with what it names."""
+
+    plain: str
+    marked: Marked
+    things: list[Thing]
+
+    def query(self, asked: Asked) -> Query | None:
+        """The query of a kind of question; None where it needs something that is not named."""
+        plain, things = self.plain, self.things
+        between = _between(plain, self.marked)
+        part: Part = next((p for p, words in _PARTS if not between and re.search(words, plain)), "")
+        earlier = re.search(r"\b(?:first|1st|earlier|sooner)\b", plain) and not re.search(
+            r"\b(?:first|1st) (?:time|one|\w+)\b.*\bsecond\b", plain)
+        if len(things) >= 2 and asked in ("compare", "first", "whether", "order", "when") and earlier:
+            loose = tuple(replace(t, which=None) for t in things)
+            if not re.search(r"\b(?:what|which|who|or)\b", plain):
+                return Query("order", loose[:2], between)
+            return Query("compare", loose, between, "start")
+        if asked == "compare":
+            if compared := self._compared(between):
+                return compared
+            asked = "whether"
+        if asked == "gap":
+            return Query("gap", tuple(things), between) if len(things) >= 2 else None
+        if asked == "whether":
+            return self._whether(between, part)
+        if asked == "side" and not things:
+            region = next((r for r, words in _REGIONS if re.search(words, plain)), "")
+            return Query("side", (), between, part=part, region=region)
+        if asked == "side":
+            things = things[-1:]
+        if asked == "after" and re.search(r"\bbecame\b", plain) and things:
+            return Query("after", tuple(things[:1]), between, region="emotion")
+        if asked in ("after", "before", "during") and not things:
+            asked = "list"
+        if asked in ("first", "last") and things and not re.search(r"\b(?:what|which|thing|move|action)\b", plain):
+            asked = "when"
+        if asked == "emotion":
+            order = next((_TABLE.ordinals[w] for w in re.findall(r"[\w']+", plain) if w in _TABLE.ordinals), None)
+            if things and re.search(r"\bafter\b|\bbecame\b", plain):
+                return Query("after", tuple(things[:1]), between, region="emotion")
+            which = () if order is None else (Thing((), "emotion", which=order),)
+            if len(things) >= 2 and re.search(r"\bor\b", plain):
+                return Query("which", tuple(things), between)
+            return Query("emotion", which, between, part=part)
+        if asked in ("list", "first", "last"):
+            region = next((r for r, words in _REGIONS if re.search(words, plain)), "")
+            return Query("list" if between else asked, (), between, part="" if asked == "last" else part, region=region)
+        limit = self._limit(asked)
+        if asked == "count" and self.marked.c and len(self.marked.c) == 1 and limit is None and re.match(
+                r"(?:is|are|does|do|did|was|were)\b", plain):
+            limit = ("same", float(self.marked.c[0]))
+        if limit and limit[1] in self.marked.t or asked == "how_long" and not re.search(
+                r"\b(?:at|between|from|before|after)\b", plain):
+            between = None
+        return Query(asked, tuple(things), between, part=part, limit=limit) if things else None
+
+    def _limit(self, asked: str) -> tuple[str, float] | None:
+        for how, words in _TABLE.limits.items():
+            if m := re.search(words, self.plain):
+                rest = self.plain[m.end():]
+                if asked in ("how_long", "whether") and self.marked.t and mark("t", 0) in rest:
+                    return how, self.marked.t[0]
+                if self.marked.c and mark("c", 0) in rest:
+                    return how, float(self.marked.c[0])
+                if word := re.match(r"\W*(once|twice)\b", rest):
+                    return how, 1.0 if word[1] == "once" else 2.0
+        return None
+
+    def _whether(self, between: tuple[float, float] | None, part: Part) -> Query | None:
+        plain, things = self.plain, tuple(self.things)
+        if not things:
+            return None
+        if limit := self._limit("whether"):
+            asked: Asked = "how_long" if self.marked.t and limit[1] == self.marked.t[0] else "count"
+            return Query(asked, things[:1], None if asked == "how_long" else between, part=part, limit=limit)
+        if len(self.marked.c) > 1 and len(things) == 1:
+            return Query("count", things, between, part=part)
+        if self.marked.c and len(things) == 1:
+            return Query("count", things, between, part=part, limit=("same", float(self.marked.c[0])))
+        lasting = re.search(r"\b(?:stays?|remains?|keeps?|still|throughout|thru|through|whole|entire|all)\b", plain)
+        if len(things) >= 2 and lasting and re.search(
+                r"\b(?:while|during|as|when|thru|through(?:out)?|for the (?:whole|entire))\b", plain):
+            return Query("always" if _has(plain, _TABLE.always) else "together", things[:2], between)
+        if len(things) >= 2 and re.search(r"\b(?:while|during|at the same time|together|as|when|simultaneously)\b", plain):
+            return Query("together", things, between)
+        if len(things) >= 2 and re.search(r"\b(?:before|after|earlier|later|prior|following|first)\b", plain):
+            late = re.search(r"\b(?:after|later|following)\b", plain)
+            return Query("order", (things[1], things[0]) if late else (things[0], things[1]), between)
+        if len(things) >= 2 and re.search(r"\bor\b(?! (?:not|no|yes|n)\b)", plain):
+            return Query("which", things, between)
+        if _has(plain, _TABLE.always):
+            return Query("always", things, between, part=part)
+        negated = _has(plain, _TABLE.negated)
+        for degree, words in _TABLE.degrees.items():
+            if re.search(words, plain) and len(things) == 1 and not negated and not _has(plain, _TABLE.always):
+                return Query("how_strong", things, between, part=part, degree=degree)
+        return Query("whether", things, between, part=part, negated=negated)
+
+    def _compared(self, between: tuple[float, float] | None) -> Query | None:
+        """A comparison of two things, of two occurrences, or of two moments."""
+        plain, things, times = self.plain, self.things, self.marked.t
+        by: By | None = next((by for by, words in _COMPARED if re.search(words, plain)), None)
+        if by is None or self._limit("whether"):
+            return None
+        least = bool(re.search(r"\b(?:shorter|shortest|weaker|weakest|smaller|smallest|slower|slowest|less|least|fewer|lower"
+                               r"|later|slow(?:s|ed)? down|narrower)\b", plain))
+        claim = not re.search(r"\b(?:which|what|who)\b", plain) and not re.search(
+            r"\b(?:stronger|longer|bigger|wider|weaker|shorter|smaller|faster|slower|higher)\b.*,? "
+            r"(?:the )?(?:first|1st|\w+) or (?:the )?(?:second|2nd|\w+)\W*$", plain)
+        if len(things) == 1 and len(times) >= 2:
+            pair = [replace(things[0], at=t) for t in times[:2]]
+            return Query("compare", tuple(pair), None, by, least=least, claim=claim)
+        if not things and len(times) < 2:
+            return None
+        names = {t.names for t in things}
+        if len(names) == 1:
+            said = [_TABLE.ordinals[w] for w in re.findall(r"[\w']+", plain) if w in _TABLE.ordinals]
+            order = list(dict.fromkeys(said)) or [0, 1]
+            if len(order) == 1:
+                order.append(1 if order[0] == 0 else 0)
+            if re.search(r"\b(?:speed(?:s|ed)? up|slow(?:s|ed)? down|get(?:s|ting)?)\b", plain):
+                order, claim = [1, 0], True
+            things = [replace(things[0], which=k, whole=True) for k in order[:2]]
+        if len(things) < 2:
+            return None
+        return Query("compare", tuple(things[:2]), between, by, least=least, claim=claim)
+
+
+_COMPARED: tuple[tuple[By, str], ...] = (
+    ("side", r"\bsame (?:eye|side|way|direction)\b|\b(?:different|other) (?:eyes?|sides?|directions?)\b"),
+    ("count", r"\b(?:more often|more times|fewer|often(?:er)?|more (?!\w+ly\b)\w+s\b)"),
+    ("start", r"\b(?:earlier|sooner|later)\b"),
+    ("length", r"\b(?:longer|longest|shorter|shortest|same length|last(?:s|ed)? (?:more|less))\b"),
+    ("speed", r"\b(?:faster|fastest|slower|slowest|quicker|quickest|more speed|speed(?:s|ed)? up|slow(?:s|ed)? down"
+     r"|same speed)\b"),
+    ("strength", r"\b(?:stronger|strongest|bigger|biggest|larger|wider|broader|weaker|smaller|smallest|weakest|higher|lower"
+     r"|deeper|more|less|most|least|happier|sadder|angrier|same strength|vs|versus|compared)\b"))
+_REGIONS = (("head", r"\b(?:head|facing)\b"), ("eyes", r"\b(?:eyes?|lids?|gaze|look(?:s|ing)?)\b"),
+            ("brows", r"\b(?:eye)?brows?\b"), ("mouth", r"\b(?:mouth|lips?|jaw|smile)\b"))
+
+
+_CLIP = (r"\b(?:in )?(?:which|what) (?:of (?:the|these|my) (?:\w+ )?)?(?:clips?|takes?|versions?|one|ones|videos?|animations?)\b"
+         r"|\b(?:which|what) of (?:them|the (?:two|three|four)|these|both)\b"
+         r"|\bwhich (?:has|shows|is|was|smiles|nods|blinks|one)\b")
+_BY: tuple[tuple[By, bool, str], ...] = (
+    ("count", False, r"\b(?:more often|more times|the most|most often|more (?!\w+ly\b)\w+s\b)"),
+    ("count", True, r"\b(?:less often|fewer|the fewest|least often)\b"),
+    ("start", False, r"\b(?:earlier|sooner|earliest|first)\b"), ("start", True, r"\b(?:later|latest)\b"),
+    ("length", False, r"\b(?:longer|longest)\b"), ("length", True, r"\b(?:shorter|shortest)\b"),
+    ("strength", True, r"\b(?:weaker|weakest|smaller|smallest|fainter|faintest|less|least|slighter|subtler|subtlest)\b"),
+    ("strength", False, r"\b(?:stronger|strongest|bigger|biggest|broader|broadest|wider|widest|larger|largest|more|most|deeper"
+     r"|happier|angrier|sadder)\b"))
+
+
+def read_comparison(text: str) -> Query | None:
+    """What a question compares clips by ("which clip has the bigger smile?"); ``part`` is "end" where the least is asked for.
+
+    Returns:
+        The query; None where nothing is compared. Without things the clips' lengths are.
+    """
+    marked = find_quantities(text)
+    plain = re.sub(r"\s+", " ", marked.text.lower()).strip()
+    found = next(((by, least) for by, least, words in _BY if re.search(words, plain)), None)
+    if found is None:
+        return None
+    for _, _, words in _BY:
+        plain = re.sub(words, lambda m: m[0].split()[-1] if m[0].startswith("more ") and m[0].endswith("s") else " ", plain)
+    plain = re.sub(_CLIP, " ", plain)
+    plain = re.sub(r"\bthan\b.*$|\b(?:in|of) (?:the )?(?:first|second|third|last|other|previous|this|that|clip|version)\b.*$"
+                   r"|\b(?:clips?|versions?|takes?|one|two|has|have|shows?|an?|the|is|was|are|before|now)\b", " ", plain)
+    things = _things(plain, marked)
+    by, least = found
+    return Query("compare", tuple(things[:1]), by=by if things else "length", part="end" if least else "")
+
+
+def about_clips(text: str) -> bool:
+    """Whether a question is about which clip something holds for."""
+    return bool(re.search(_CLIP, text.lower()))
+
+
+def read_things(text: str) -> tuple[Thing, ...]:
+    """What some words name."""
+    marked = find_quantities(text)
+    return tuple(_things(re.sub(r"\s+", " ", marked.text.lower()).strip(), marked))
+
+
+def _made_of(name: str) -> str:
     """That a behaviour or feeling is several actions, and which."""
-    found = read_rules(Marked(_named(plain), marked.t, marked.p, marked.c), _LEAST)
-    name = next((c.name for c in (found.script.cues if found else ()) if c.name in BEHAVIOUR or c.name in FEELING), "")
-    if not name:
-        return ""
     parts = [g[0] for g in BEHAVIOUR[name].must] if name in BEHAVIOUR else list(FEELING[name].blend)
     said = ", ".join(dict.fromkeys(ACTION[n].label if n in ACTION else n for n in (re.split(r"[.*]", p)[0] for p in parts)))
-    return f"{name.replace('_', ' ')} is several actions together ({said})"
+    return f"{name.replace('_', ' ').capitalize()} is several actions together ({said})"
 
 
 def _named(plain: str) -> str:
@@ -117,14 +292,19 @@ def _has(text: str, patterns: Patterns) -> bool:
 def _things(plain: str, marked: Marked) -> list[Thing]:
     """What a question names, in the order of its words."""
     out: list[Thing] = []
-    for piece in re.split(r"[,;?]|\b(?:and|before|after|while|during|or)\b", _named(plain)):
-        words_ = piece.split()
+    for piece in _APART.split(plain):
+        words_ = re.findall(r"[\w'\ue000-\uf8ff]+", piece)
         order = next((_TABLE.ordinals[w] for w in words_ if w in _TABLE.ordinals), None)
-        kept = " ".join(w for w in words_ if w not in _TABLE.ordinals)
-        found = read_rules(Marked(kept, marked.t, marked.p, marked.c), _LEAST) if kept else None
-        own = [t for cue in (found.script.cues if found else ()) if (t := _thing(cue, order, kept))]
-        if not own and (m := _DIRECTED.search(kept)):
-            own = [t for t in [_thing(Cue(m[1], "left"), order, kept)] if t]
+        felt = re.sub(r"\bsadder\b", "sad", re.sub(r"\bangrier\b", "angry", piece))
+        named = " ".join(_named(re.sub(r"\b(?:happier|happiest)\b", "happy", felt)).split())
+        kept = " ".join(w for w in named.split() if w not in _TABLE.ordinals).strip(" .!'\"")
+        if not kept:
+            continue
+        found = read_rules(Marked(kept, marked.t, marked.p, marked.c), _LEAST)
+        cues = [*found.script.cues, *(Cue(n.name) for n in found.script.never if n.name in ACTION)] if found else []
+        own = [t for cue in cues if (t := _thing(cue, order, piece))]
+        if not own and (m := _DIRECTED.search(piece)):
+            own = [t for t in [_thing(Cue(m[1], "left"), order, piece)] if t]
         out += own
     return out
 
@@ -137,7 +317,11 @@ def _thing(cue: Cue, order: int | None, words: str) -> Thing | None:
         names = tuple(f"{cue.name}_{s}" for s in ((said[1],) if said else ("left", "right")))
         label = ACTION[names[0]].label
         return Thing(names, label if said else re.sub(r" (?:to|of) the .*", "", label), "both", order)
-    return Thing((cue.name,), ACTION[cue.name].label, cue.side, order) if cue.name in ACTION else None
+    if cue.name in ACTION:
+        return Thing((cue.name,), ACTION[cue.name].label, cue.side, order)
+    if cue.name in BEHAVIOUR or cue.name in FEELING:
+        return Thing((cue.name,), cue.name.replace("_", " "), cue.side, order, made_of=_made_of(cue.name))
+    return None
 
 
 def _between(plain: str, marked: Marked) -> tuple[float, float] | None:

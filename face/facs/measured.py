@@ -46,6 +46,25 @@ class MeasuredAction:
 
 
 @dataclass(frozen=True)
+class Named:
+    """An emotion, feeling or behaviour that is known to be performed, and whose parts are measured. Times in seconds."""
+
+    name: str
+    onset: float
+    offset: float
+    intensity: float
+    count: int = 1
+    side: Side = "both"
+    parts: frozenset[str] = frozenset()
+    """The actions and emotions that it is made of."""
+
+    def covers(self, name: str, onset: float, offset: float) -> bool:
+        """Whether what was measured under a name is a part of it."""
+        shared = min(offset, self.offset) - max(onset, self.onset)
+        return name in self.parts and shared > 0.5 * min(offset - onset, self.offset - self.onset)
+
+
+@dataclass(frozen=True)
 class Measurement:
     """What a clip shows: actions in order of their onset, and the emotion over time."""
 
@@ -59,6 +78,8 @@ class Measurement:
     """What a filmed clip may show, with a confidence below one half: no fact."""
     notes: tuple[str, ...] = ()
     """What limits the measurement, in words."""
+    named: tuple[Named, ...] | None = None
+    """Of a clip with a known script: its emotions, feelings and behaviours, as far as they are there; else None."""
 
     @property
     def everything(self) -> tuple[MeasuredAction, ...]:
@@ -87,7 +108,10 @@ class Measurement:
             return tuple(replace(a, onset=max(a.onset - start, 0.0), apex=float(min(max(a.apex, start), end) - start),
                                  offset=min(a.offset, end) - start) for a in inside)
 
-        return replace(self, actions=cut(self.actions), minor=cut(self.minor), unsure=cut(self.unsure),
+        named = None if self.named is None else tuple(
+            replace(n, onset=max(n.onset - start, 0.0), offset=min(n.offset, end) - start) for n in self.named
+            if min(n.offset, end) - max(n.onset, start) > 0.5 * min(n.offset - n.onset, _BRIEF))
+        return replace(self, actions=cut(self.actions), minor=cut(self.minor), unsure=cut(self.unsure), named=named,
                        emotion=self.emotion.between(start, end), seconds=end - start)
 
     @classmethod

@@ -1,24 +1,18 @@
-"""The agent: exact durations, seeds, errors in one sentence, and the conversation in the terminal."""
+"""The agent: exact durations, seeds, and errors in one sentence."""
 
 # ruff: noqa: F811 (fixtures are imported by name)
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from facelm.agent.chat import ChatSession, loop
-from facelm.agent.motion.checked import Performance
 from facelm.agent.pipeline import FaceLM, weights_dir
-from facelm.agent.requests import GenerateRequest, Question, Sampling, parsed, sampling_of, transition_request
+from facelm.agent.requests import GenerateRequest, Question, parsed, sampling_of, transition_request
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.clip.spontaneous import add_idle
-from facelm.face.facs.check import CheckList
 from facelm.face.facs.measure import measure
-from facelm.face.facs.schedule import Schedule
-from facelm.face.facs.script import Script
 from facelm.face.head.model import HeadModel
 from scripted_agent import needs_tokenizer, scripted_agent, what_windows_mean  # noqa: F401
 from tiny_agent import tiny_agent, tiny_face_tokenizer, write_base, write_weights
@@ -168,141 +162,6 @@ def test_a_language_model_of_another_tokenizer_is_refused(clips: list[FaceSequen
     other.save_pretrained(weights / "tokenizer")
     with pytest.raises(ValueError, match="another motion tokenizer"):
         FaceLM.from_pretrained(weights, str(base))
-
-
-# -- chat -------------------------------------------------------------------------------
-class Scripted:
-    """Records what is asked of it; performs a smile-free resting face of the wanted length."""
-
-    def __init__(self) -> None:
-        self.head = HeadModel.default()
-        self.calls: list[tuple] = []
-
-    def perform(self, asked: GenerateRequest) -> list[Performance]:
-        (prompt,), (seconds,), sampling = asked.prompts, asked.seconds, asked.sampling
-        self.calls.append(("generate", prompt, seconds, sampling.seed, sampling.idle))
-        clip = FaceSequence.rest(round(25 * (seconds or 2.0)), self.head.ref)
-        return [Performance(clip, Script(unknown=("moonwalk",) if "moonwalk" in prompt else ()), Schedule(clip.seconds, ()),
-                            CheckList(()), (), prompt)]
-
-    def describe_many(self, clips: list[FaceSequence]) -> list[str]:
-        return [self.describe(c) for c in clips]
-
-    def describe(self, clip: FaceSequence) -> str:
-        if clip.seconds > 40:
-            raise ValueError("too long")
-        self.calls.append(("describe", len(clip)))
-        return "A resting face."
-
-    def ask(self, clip: FaceSequence, question: str) -> str:
-        self.calls.append(("ask", len(clip), question))
-        return "Never."
-
-    def measure(self, clip: FaceSequence):  # noqa: ANN201
-        return measure(clip, self.head)
-
-
-@pytest.fixture()
-def session(tmp_path: Path) -> ChatSession:
-    return ChatSession(Scripted(), tmp_path / "chat", Sampling(idle=False))  # type: ignore[arg-type]
-
-
-def kinds(session: ChatSession) -> list[str]:
-    return [c[0] for c in session.agent.calls]  # type: ignore[attr-defined]
-
-
-def test_nothing_can_be_asked_before_there_is_a_clip(session: ChatSession) -> None:
-    for line in ("How often does it blink?", "/describe", "/measure", "describe it"):
-        with pytest.raises(ValueError, match="/open CLIP.npz"):
-            session.reply(line)
-    assert kinds(session) == []
-
-
-def test_a_performance_becomes_the_clip_that_is_asked_about(session: ChatSession) -> None:
-    first = session.reply("She smiles.")
-    assert first.clip is not None and first.clip.is_file() and len(FaceSequence.load(first.clip)) == 50
-    assert session.reply("How often does it blink?").text == "Never."
-    assert session.agent.calls[-1] == ("ask", 50, "How often does it blink?")  # type: ignore[attr-defined]
-    assert session.reply("/seconds 1.2").clip is None
-    second = session.reply("She nods.")
-    assert second.clip is not None and second.clip != first.clip
-    calls = [c for c in session.agent.calls if c[0] == "generate"]  # type: ignore[attr-defined]
-    assert [c[2:] for c in calls] == [(None, 0, False), (1.2, 1, False)], "duration, seed of the turn, idle"
-    assert session.reply("/measure").text == "at rest"
-    session.reply("/seconds 0")
-    assert session.seconds is None
-
-
-def test_what_is_unknown_is_said(session: ChatSession) -> None:
-    assert "Note: I don't know how a face does 'moonwalk'." in session.reply("She does the moonwalk.").text
-
-
-def test_a_file_that_is_there_is_not_overwritten(session: ChatSession) -> None:
-    session.out.mkdir()
-    (session.out / "turn-000.npz").write_text("mine")
-    made = session.reply("She smiles.").clip
-    assert made is not None and made.name == "turn-001.npz"
-    assert (session.out / "turn-000.npz").read_text() == "mine"
-
-
-def test_open_measures_and_describes(session: ChatSession, clips: list[FaceSequence], tmp_path: Path) -> None:
-    path = clips[0].save(tmp_path / "a.npz")
-    assert "A resting face." in session.reply(f"/open {path}").text
-    shown = session.reply("/measure").text
-    assert all(a.name in shown for a in measure(clips[0]).actions)
-    long = FaceSequence.rest(1100, clips[0].head).save(tmp_path / "long.npz")
-    for line in (f"/open {long}", f"/open {tmp_path / 'none.npz'}", "/open", f"/open {tmp_path}"):
-        with pytest.raises((ValueError, FileNotFoundError)):
-            session.reply(line)
-    assert session.clip is not None and len(session.clip) == len(clips[0]), "a refused clip replaces nothing"
-
-
-@pytest.mark.parametrize("line", ["/dance", "/", "/seconds", "/seconds x", "/seconds 999", "/seconds nan", "/seconds -1"])
-def test_wrong_commands_are_refused(session: ChatSession, line: str) -> None:
-    with pytest.raises(ValueError, match=r"/help|/seconds needs|allowed: 0.2"):
-        session.reply(line)
-    assert session.seconds is None
-
-
-@pytest.mark.parametrize(("line", "kind", "words"), [
-    ("She smiles, then nods twice.", "generate", "She smiles, then nods twice."),
-    ("wink", "generate", "wink"),
-    ("Have her smile.", "generate", "Have her smile."),
-    ("Do a slow nod.", "generate", "Do a slow nod."),
-    ("When the smile fades, she nods.", "generate", "When the smile fades, she nods."),
-    ("Can you smile and nod?", "generate", "smile and nod"),
-    ("Could you please frown?", "generate", "frown"),
-    ("please look up", "generate", "look up"),
-    ("Look up as if to ask why.", "generate", "Look up as if to ask why."),
-    ("Isolate a wink of the left eye.", "generate", "Isolate a wink of the left eye."),
-    ("Whatever: puff the cheeks", "generate", "Whatever: puff the cheeks"),
-    ("How often does she blink", "ask", "How often does she blink"),
-    ("what happens first", "ask", "what happens first"),
-    ("When does it smile?", "ask", "When does it smile?"),
-    ("Is the head turning?", "ask", "Is the head turning?"),
-    ("do the eyes close", "ask", "do the eyes close"),
-    ("The left eye or the right one?", "ask", "The left eye or the right one?"),
-    ("Tell me when she smiles", "ask", "When she smiles"),
-    ("describe the clip", "describe", None),
-    ("Can you describe it?", "describe", None),
-    ("Tell me what happens", "describe", None),
-])
-def test_questions_and_performances_are_told_apart(session: ChatSession, line: str, kind: str, words: str | None) -> None:
-    session.clip = FaceSequence.rest(10, HeadModel.default().ref)
-    session.reply(line)
-    call = session.agent.calls[0]  # type: ignore[attr-defined]
-    assert call[0] == kind
-    if words is not None:
-        assert call[1 if kind == "generate" else 2] == words
-
-
-def test_the_loop_answers_wrong_lines_and_ends(session: ChatSession) -> None:
-    sink = io.StringIO()
-    loop(session, io.StringIO("Does it blink?\n\n/dance\nShe smiles.\nDoes it blink?\n/quit\nShe nods.\n"), sink)
-    text = sink.getvalue()
-    assert text.count("cannot do that:") == 2 and "Never." in text and text.count("> ") == 6
-    assert kinds(session) == ["generate", "describe", "ask"]
-    loop(session, io.StringIO("/help"), sink)  # the end of input is an end as well
 
 
 @pytest.mark.parametrize(("ask", "words"), [

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from facelm.agent.chat import ChatSession, loop
-from facelm.agent.media import Loaded, Part, describe_parts, lines, load_motion
+from facelm.agent.media import describe_parts, lines, load_motion
 from facelm.agent.pipeline import check_clip
+from facelm.agent.talk.agent import Agent
+from facelm.agent.talk.tools import Call
 from facelm.data_gen.fit import fit
 from facelm.data_gen.performer.animator import perform
 from facelm.face.clip.normalise import Normalised
@@ -20,6 +20,7 @@ from facelm.face.facs.measured import Measurement
 from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.head.model import HeadModel
 from scipy.spatial.transform import Rotation
+from scripted_agent import needs_tokenizer, rule_agent
 
 
 def film(clip: FaceSequence, yaw: float = -15.0) -> FaceSequence:
@@ -167,35 +168,20 @@ def test_wrong_input_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 # -- in the conversation ------------------------------------------------------------------
-def test_the_chat_opens_a_video_and_walks_its_windows(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_tokenizer
+def test_the_chat_talks_about_a_whole_film(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fitted(monkeypatch, film(smiles(18.0)))
-    session = ChatSession(Reader(), tmp_path)  # type: ignore[arg-type]
-    opened = session.reply(f"/open {video}").text
-    assert opened.startswith(f"{video}: 18.0 s (fitted to 450 of 450") and "\n0.0-" in opened
-    assert session.film is not None and session.clip is session.film.parts[0].seq
-    assert session.reply("How often does she smile?").text == "all of the film"
-    second = session.reply("/window 2").text
-    assert session.reply("How often does she smile?").text == "a window"
-    assert second.startswith(session.film.parts[1].label) and session.clip is session.film.parts[1].seq
-    assert session.reply("/describe").text.count("\n") == len(session.film.parts) - 1
-    for wrong in ("/window 9", "/window x", "/window"):
-        with pytest.raises(ValueError, match=f"1 to {len(session.film.parts)}"):
-            session.reply(wrong)
-    clip = session.clip
+    agent = Agent(tmp_path / "talk", rule_agent())
+    opened = agent.call(Call("open", {"path": str(video)})).text
+    assert opened.startswith(f"{video} is clip 1: 18.0 s (fitted to 450 of 450") and "\n0.0-" in opened
+    often = agent.say("How often does she smile?").value
+    assert often == 4
     with pytest.raises(FileNotFoundError):
-        session.reply("/open none.mp4")
-    assert session.clip is clip
-    sink = io.StringIO()
-    loop(session, io.StringIO("How long is it?\n/quit\n"), sink)
-    assert "s\n" in sink.getvalue()
-
-
-def test_one_window_is_a_clip(tmp_path: Path) -> None:
-    session = ChatSession(Reader(), tmp_path)  # type: ignore[arg-type]
-    session.show(Loaded((Part(0.0, 4.0, smiles(4.0)),)))
-    assert session.film is None and session.reply("/describe").text == "smile"
-    with pytest.raises(ValueError, match="there is none"):
-        session.reply("/window 1")
+        agent.call(Call("open", {"path": "none.mp4"}))
+    assert agent.memory.current is not None and agent.memory.current.number == 1
+    again = Agent(tmp_path / "talk", agent.tools.agent)  # fitted once, and kept
+    monkeypatch.setattr(fit, "fit_faces", lambda *a, **k: pytest.fail("fitted again"))
+    assert again.say("How often does she smile?").value == often
 
 
 def test_a_film_is_cleaned_once_and_a_clip_by_the_reader(tmp_path: Path) -> None:

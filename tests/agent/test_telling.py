@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from facelm.agent.motion.telling import NOT_READ, answer, tell
+from facelm.agent.motion.answering import NOT_READ, answer
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.layout import lay_out
+from facelm.data_gen.wording.telling import tell_measured as tell
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.measure import measure
 from facelm.face.facs.measured import Measurement

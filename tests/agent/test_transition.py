@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from facelm.agent.intent import transition_in
 from facelm.agent.motion.transition import Source, keep_source, leaving, script_of, source_frame
 from facelm.agent.pipeline import FaceLM
 from facelm.agent.requests import transition_request
+from facelm.agent.talk.intent import transition_in
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.layout import lay_out
 from facelm.data_gen.performer.transitions import EMOTION_CHANNELS, Stage, TransitionSpec, perform_transition

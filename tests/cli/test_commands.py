@@ -166,11 +166,12 @@ def test_all_that_can_be_named_is_listed(run: Callable[..., str]) -> None:
 def test_chat_reads_lines_until_the_end(run: Callable[..., str], performing: None, tmp_path: Path,
                                         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("Does it blink?\nsmile\n/measure\n/quit\n"))
-    out = run("chat", "-o", "talk", "--seconds", 2)
-    assert "cannot do that: there is no clip yet" in out and (tmp_path / "talk/turn-000.npz").is_file()
+    out = run("chat", "-o", "talk", "--session", "monday", "--seconds", 2)
+    assert "there is no clip yet" in out and (tmp_path / "talk/monday/clip-1.npz").is_file()
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Which clips are there?\n/quit\n"))
+    assert json.loads(run("chat", "-o", "talk", "--session", "monday", "--json"))["value"] == [1]
     monkeypatch.setattr(sys, "stdin", io.StringIO("Does it blink?\n/quit\n"))
-    out = run("chat", "-o", "talk", "--json")
-    assert json.loads(out)["error"].startswith("there is no clip yet")
+    assert json.loads(run("chat", "-o", "talk", "--json"))["refused"]
 
 
 def test_info(run: Callable[..., str], files: Path) -> None:

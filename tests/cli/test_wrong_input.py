@@ -129,6 +129,8 @@ WRONG: list[tuple[list[str], str]] = [
         ([TURN, "--model", "i2fet:none", "--idle"], "--idle is for the language model"),
         ([TURN, "--render", "a.avi"], "must end in .mp4"),
         ([TURN, "--glb", "good.txt/a.glb"], "is a file"))),
+    (["compare", "none.npz", "a.npz"], "none.npz"), (["compare", "a.npz", "b.npz", "--picture", "x.mp4"], "must end in .png"),
+    (["chat", "--session", "../x"], "--session is"),
     (["transition", TURN, "-o", "a.mp4"], "must end in .npz"),
 ]
 """Command lines and words of their refusal."""

@@ -11,11 +11,13 @@ import pytest
 from facelm.agent.motion.reading import plain
 from facelm.agent.motion.windows import Performer
 from facelm.agent.pipeline import FaceLM
-from facelm.data_gen.text.quantities import find_quantities
+from facelm.data_gen.reading.rules import read_rules
+from facelm.data_gen.text.quantities import Marked, find_quantities
 from facelm.face.clip.channels import EXPR_NAMES
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.poses import POSE_CHANNELS
 from facelm.face.facs.schedule import Schedule
+from facelm.face.facs.script import Script
 from facelm.face.facs.script_text import read_script
 from facelm.face.head.model import HeadModel
 from facelm.llm.generate import Reading, Sampling
@@ -114,3 +116,25 @@ def still(frames: int = 10, fps: float = 25.0, seed: int = 0, **channels: float)
              for n in ("rotation", "neck_pose", "eyes_pose", "translation")}
     field["translation"] = np.abs(field["translation"])  # well behind z = -0.1 it would be in a camera's frame
     return clip.replace(expr=expr, jaw_pose=jaw, shape=rng.normal(0, 1, head.n_shape).astype(np.float32), **field)
+
+
+class RuleLM:
+    """Reads as the rules do, and performs nothing."""
+
+    def __init__(self, tokenizer: FaceTokenizer) -> None:
+        self.vocabulary = SimpleNamespace(script=ScriptTokens.default(), layout=tokenizer.layout)
+        self.batch_size = 4
+        self.tasks = ("read",)
+
+    def read(self, texts: Sequence[str], quantities: Sequence[Quantities], sampling: Sampling | None = None,
+             draws: Sequence[int] | None = None) -> list[Reading]:
+        ruled = [read_rules(Marked(t, q.t, q.p, q.c)) for t, q in zip(texts, quantities, strict=True)]
+        return [Reading(r.script if r is not None else Script(), 0.0) for r in ruled]
+
+    def likelihoods(self, texts: Sequence[str], items: Sequence[object]) -> np.ndarray:
+        return np.zeros(len(texts))
+
+
+def rule_agent() -> FaceLM:
+    tokenizer = FaceTokenizer.from_pretrained(WEIGHTS)
+    return FaceLM(tokenizer, RuleLM(tokenizer), HeadModel.default())  # type: ignore[arg-type]

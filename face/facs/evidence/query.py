@@ -13,19 +13,23 @@ from typing import Any, Literal
 from ..emotions import UNCLEAR
 from ..measured import MeasuredAction, Measurement
 from ..script import STRENGTHS
-from ..vocabulary import ACTION, Side, allowed_with
+from ..vocabulary import ACTION, EMOTIONS, FEELING, Side, allowed_with
 
 Asked = Literal["whether", "count", "when", "until", "how_long", "how_strong", "how_fast", "side", "first", "last", "after",
                 "before", "during", "list", "always", "compare", "order", "together", "which",
-                "gap", "emotion", "length", "several", "unseen"]
+                "gap", "emotion", "length", "unseen"]
 Part = Literal["", "start", "end"]
-By = Literal["strength", "length", "count", "start"]
+By = Literal["strength", "length", "count", "start", "speed", "side"]
 _ALWAYS = 0.85
 """What lasts for this share of a clip goes on all the time."""
 _PART, _PART_SECONDS = 0.3, 2.0
 """A clip's beginning and end are this share of it, at most so many seconds."""
 _OWN = 0.4
 """From this strength on an action is one of its own, whatever else happens."""
+_ALIKE = {"happiness": ("smile",), "smile": ("happiness",), "anger": ("brow_lower",), "sadness": ("lip_corner_depress",)}
+"""What a word may mean where what it names is not there: who is happy smiles."""
+_STRONG, _SLIGHT = 0.8, 0.58
+"""From this strength on it is strong, and up to that it is slight."""
 _SLACK = 0.2
 """Seconds: what begins nearer than this together is neither before nor after."""
 
@@ -40,6 +44,12 @@ class Thing:
     side: Side = "both"
     which: int | None = None
     """0 the first, 1 the second, -1 the last; None all of them."""
+    at: float | None = None
+    """Only what happens at this second."""
+    whole: bool = False
+    """Whether ``which`` counts chains of nods rather than nods."""
+    made_of: str = ""
+    """Of a behaviour or feeling, which cannot be measured as such: that it is several actions, and which."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,13 @@ class Query:
         between: seconds that it is limited to.
         by: what things are compared by.
         part: or to the clip's beginning or end.
-        why: of what cannot be seen, or of what is several actions together, what it is.
+        why: of what cannot be seen, what it is.
+        limit: whether a count, or a duration in seconds, is "more" or "less" than a number, or the "same".
+        degree: whether something is "strong" or "slight".
+        negated: whether it is not there.
+        least: of a comparison, whether less of it is meant.
+        claim: whether a comparison is stated, and is true or not.
+        region: head, eyes, brows or mouth, to which it is limited.
     """
 
     asked: Asked
@@ -61,10 +77,17 @@ class Query:
     by: By = "strength"
     part: Part = ""
     why: str = ""
+    limit: tuple[str, float] | None = None
+    degree: str = ""
+    negated: bool = False
+    least: bool = False
+    claim: bool = False
+    region: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return asdict(self)
+        usual = Query(self.asked)
+        return {k: v for k, v in asdict(self).items() if k in ("asked", "things", "between") or v != getattr(usual, k)}
 
 
 @dataclass(frozen=True)
@@ -77,7 +100,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class _Shown:
+class Shown:
     """An occurrence of an action, or a stretch of an emotion."""
 
     name: str
@@ -99,28 +122,40 @@ def ask(m: Measurement, query: Query) -> Answer:
     """
     if query.asked == "unseen":
         return Answer(None, f"{(query.why or 'that').capitalize()} cannot be seen in the motion of a face.")
-    if query.asked == "several":
-        return Answer(None, f"{query.why.capitalize()}; ask about one of them.")
     if query.part:
         own = min(_PART_SECONDS, _PART * m.seconds)
         query = replace(query, between=(0.0, own) if query.part == "start" else (m.seconds - own, m.seconds))
     if query.asked == "length":
         return Answer(round(m.seconds, 2), f"{m.seconds:.1f} s.")
-    rows = _all(m, query.between)
+    rows = happenings(m, query.between)
     if query.asked == "emotion":
         return _felt(m, query)
+    if query.region and query.region != "emotion":
+        rows = [s for s in rows if _in_region(s, query.region)]
+    if query.asked == "side" and not query.things:
+        rows = [s for s in rows if _side_of(s) != "both"]
+        return _side(query, [rows[:1]], 0.0) if rows else Answer(None, "Nothing there is on one side only.")
     if query.asked in ("list", "first", "last") or query.asked in ("after", "before", "during") and query.things:
         return _WHOLE[query.asked](rows, query)
-    found = [_of(rows, thing) for thing in query.things]
+    found = [occurrences(rows, thing) for thing in query.things]
+    if any(not some for some in found):  # what a behaviour brings along is there as well
+        everything = happenings(replace(m, named=None), query.between)
+        found = [some or occurrences(everything, thing) or occurrences(rows, replace(thing, names=_ALIKE.get(thing.names[0], ())))
+                 for some, thing in zip(found, query.things, strict=True)]
+    made = next((t for t, some in zip(query.things, found, strict=True) if t.made_of and not some), None)
+    if m.named is None and made is not None:
+        return Answer(None, f"{made.made_of}; ask about one of them.")
     if query.asked == "whether":
         return _whether(m, query, found)
     if query.asked == "count":
         count = sum(s.times for some in found for s in some)
+        if query.limit:
+            return _held(count, query.limit, f"{count} times" if count > 2 else ("not at all", "once", "twice")[count])
         return Answer(count, ("Not at all.", "Once.", "Twice.")[count] if count < 3 else f"{count} times.")
     if query.asked == "which":
         there = [t.label for t, some in zip(query.things, found, strict=True) if some]
         return Answer(there, f"{_listed([_noun(t) for t in there]).capitalize()}." if there else "Neither.")
-    if query.asked in ("order", "together") and not all(found):
+    if query.asked in ("order", "together", "always") and not all(found):
         return Answer(False, f"No, {_none(query, found)}.")
     if not all(found):
         return Answer(None, f"{_none(query, found).capitalize()}.")
@@ -129,25 +164,31 @@ def ask(m: Measurement, query: Query) -> Answer:
 
 
 # -- occurrences --------------------------------------------------------------------------
-def _of(rows: Sequence[_Shown], thing: Thing) -> list[_Shown]:
+def occurrences(rows: Sequence[Shown], thing: Thing) -> list[Shown]:
+    """The occurrences of a thing among all that happens, or the one that is meant."""
     own = [s for s in rows if s.name in thing.names and (thing.side == "both" or s.side in ("both", thing.side))]
+    if thing.at is not None:
+        own = [s for s in own if s.start - _SLACK <= thing.at <= s.end + _SLACK]
     if thing.which is None:
         return own
-    own = [one for s in own for one in _cycles(s)]
+    own = own if thing.whole else [one for s in own for one in _cycles(s)]
     return own[thing.which:][:1] if -len(own) <= thing.which < len(own) else []
 
 
-def _all(m: Measurement, between: tuple[float, float] | None = None) -> list[_Shown]:
+def happenings(m: Measurement, between: tuple[float, float] | None = None) -> list[Shown]:
     """All that happens, or all that happens within some seconds, in order; not what others bring along."""
-    felt = [_Shown(s.name, s.name, s.start, s.end, s.strength, 1, "both") for s in m.emotion.timeline
-            if s.name not in ("neutral", UNCLEAR)]
-    rows = sorted([*map(_shown, m.everything), *felt], key=lambda s: s.start)
+    felt = [Shown(s.name, s.name, s.start, s.end, s.strength, 1, "both") for s in m.emotion.timeline
+            if s.name not in ("neutral", UNCLEAR) and m.named is None]
+    known = [Shown(n.name, n.name.replace("_", " ") + (f" on the {n.side}" if n.side != "both" else ""), n.onset, n.offset,
+                   n.intensity, n.count, n.side) for n in m.named or ()]
+    own = [s for s in [*map(_shown, m.everything), *felt] if not any(n.covers(s.name, s.start, s.end) for n in m.named or ())]
+    rows = sorted([*own, *known], key=lambda s: s.start)
     low, high = between or (0.0, m.seconds)
     seen = [s for s in rows if between is None or min(s.end, high) - max(s.start, low) > 0.5 * min(s.end - s.start, high - low)]
     return [s for s in seen if not any(_entails(other, s) for other in seen)]
 
 
-def _entails(other: _Shown, s: _Shown) -> bool:
+def _entails(other: Shown, s: Shown) -> bool:
     """Whether something weak is only what another action brings along at the same time (the brow of a wink)."""
     if other is s or s.strength >= min(_OWN, other.strength) or s.name not in ACTION or other.name not in ACTION:
         return False
@@ -155,19 +196,19 @@ def _entails(other: _Shown, s: _Shown) -> bool:
     return s.name in allowed_with(other.name) and shared > 0.5 * (s.end - s.start)
 
 
-def _cycles(s: _Shown) -> list[_Shown]:
+def _cycles(s: Shown) -> list[Shown]:
     """Each nod of several, and each syllable."""
     step = (s.end - s.start) / s.times
     return [replace(s, start=s.start + k * step, end=s.start + (k + 1) * step, times=1) for k in range(s.times)]
 
 
-def _shown(a: MeasuredAction) -> _Shown:
+def _shown(a: MeasuredAction) -> Shown:
     side = f" on the {a.beside}" if a.beside else ""
-    return _Shown(a.name, _noun(ACTION[a.name].label) + side, a.onset, a.offset, a.intensity, a.cycles or 1, a.side,
+    return Shown(a.name, _noun(ACTION[a.name].label) + side, a.onset, a.offset, a.intensity, a.cycles or 1, a.side,
                   a.value if a.cycles else 0.0)
 
 
-def _none(query: Query, found: list[list[_Shown]]) -> str:
+def _none(query: Query, found: list[list[Shown]]) -> str:
     """That what a question names is not there."""
     absent = [t.label for t, some in zip(query.things, found, strict=True) if not some]
     return f"there {'are' if any(p in absent[0] for p in _PLURAL) else 'is'} no {' and no '.join(absent)}"
@@ -193,8 +234,30 @@ def _sentence(words: Sequence[str]) -> str:
 
 
 # -- answers about named things -------------------------------------------------------------
-def _whether(m: Measurement, query: Query, found: list[list[_Shown]]) -> Answer:
-    if found and all(found):
+def _held(value: float, limit: tuple[str, float], said: str) -> Answer:
+    """Whether a value is more or less than a limit, or the same."""
+    how, than = limit
+    true = value > than if how == "more" else value < than if how == "less" else abs(value - than) < 0.15
+    return Answer(true, f"{'Yes' if true else 'No'}, {said}.")
+
+
+def _in_region(s: Shown, region: str) -> bool:
+    if s.name not in ACTION:
+        return False
+    parts = {"head": ("head",), "eyes": ("lids", "gaze"), "brows": ("brows",), "mouth": ("mouth", "jaw")}
+    return ACTION[s.name].region in parts[region]
+
+
+def _side_of(s: Shown) -> str:
+    end = s.name.rpartition("_")[2]
+    return end if end in ("left", "right") else s.side
+
+
+def _whether(m: Measurement, query: Query, found: list[list[Shown]]) -> Answer:
+    there = bool(found) and all(found)
+    if query.negated:
+        return Answer(not there, "No, it is there." if there else f"Right, {_none(query, found)}.")
+    if there:
         return Answer(True, "Yes.")
     names = {n for t, some in zip(query.things, found, strict=True) if not some for n in t.names}
     perhaps = [a for a in m.unsure if a.name in names]
@@ -204,73 +267,106 @@ def _whether(m: Measurement, query: Query, found: list[list[_Shown]]) -> Answer:
     return Answer(False, "No.")
 
 
-def _when(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+def _when(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     starts = [round(s.start, 2) for s in found[0]]
     return Answer(starts, f"At {_listed([f'{t:.1f}' for t in starts])} s.")
 
 
-def _until(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+def _until(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     ends = [round(s.end, 2) for s in found[0]]
     return Answer(ends, f"Until {_listed([f'{t:.1f}' for t in ends])} s.")
 
 
-def _how_long(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+def _how_long(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     spans = [round(s.end - s.start, 2) for s in found[0]]
+    if query.limit:
+        return _held(max(spans), query.limit, f"{max(spans):.1f} s")
     return Answer(spans, f"{_listed([f'{t:.1f} s' for t in spans])}.")
 
 
-def _how_strong(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+def _how_strong(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     best = max(s.strength for s in found[0])
     word = min(STRENGTHS, key=lambda w: abs(STRENGTHS[w] - best))
+    if query.degree:
+        true = best >= _STRONG if query.degree == "strong" else best <= _SLIGHT
+        return Answer(true, f"{'Yes' if true else 'No'}, {100 * best:.0f} % of full strength ({word}).")
     return Answer(round(best, 2), f"{100 * best:.0f} % of full strength ({word}).")
 
 
-def _how_fast(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+def _how_fast(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     one = max(found[0], key=lambda s: s.times)
     if one.hertz:
         return Answer(round(one.hertz, 2), f"{one.hertz:.1f} times a second.")
     return Answer(None, f"It lasts {one.end - one.start:.1f} s; its speed is not measured.")
 
 
-def _side(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+def _side(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     sides = list(dict.fromkeys(s.name.rpartition("_")[2] if s.name.endswith(("_left", "_right")) else s.side for s in found[0]))
     return Answer(sides, _sentence([f"the {s}" if s != "both" else "both sides" for s in sides]))
 
 
-def _always(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
-    share = sum(s.end - s.start for s in found[0]) / max(seconds, 1e-6)
+def _always(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
+    if len(found) > 1:  # for as long as something else goes on
+        host = max(found[1], key=lambda s: s.end - s.start)
+        shared = sum(max(min(s.end, host.end) - max(s.start, host.start), 0.0) for s in found[0])
+        share = shared / max(host.end - host.start, 1e-6)
+    else:
+        share = sum(s.end - s.start for s in found[0]) / max(seconds, 1e-6)
     return Answer(share >= _ALWAYS, "Yes." if share >= _ALWAYS else f"No, for {100 * share:.0f} % of the time.")
 
 
-def _compare(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+def _compare(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     if len(found) < 2:
         return Answer(None, "Two things are needed to compare.")
-    if query.by == "start":
+    if query.by == "side":
+        one, other = _side_of(found[0][0]), _side_of(found[1][0])
+        said = f"the {_which(query.things[0])} is on {_sided(one)}, the {_which(query.things[1])} on {_sided(other)}"
+        return Answer(one == other, f"{'Yes' if one == other else 'No'}: {said}.")
+    if query.by == "start" and not query.claim:
         order = sorted(zip(found, query.things, strict=True), key=lambda pair: pair[0][0].start)
         said = "; ".join(f"the {_which(t)} at {rows[0].start:.1f} s" for rows, t in order)
-        return Answer(_which(order[0][1]), f"{said.capitalize()}.")
-    def size(rows: list[_Shown]) -> float:
+        return Answer(order[0][1].names[0], f"{said.capitalize()}.")
+    def size(rows: list[Shown]) -> float:
         if query.by == "count":
             return float(sum(s.times for s in rows))
+        if query.by == "start":
+            return -rows[0].start
+        if query.by == "speed":
+            return max(s.hertz or s.times / max(s.end - s.start, 1e-3) for s in rows)
         return max(s.end - s.start if query.by == "length" else s.strength for s in rows)
 
     a, b = size(found[0]), size(found[1])
     def unit(v: float) -> str:
-        return f"{100 * v:.0f} %" if query.by == "strength" else f"{v:.1f} s" if query.by == "length" else f"{v:.0f} times"
+        if query.by == "speed":
+            return f"{v:.1f} times a second"
+        return f"{100 * v:.0f} %" if query.by == "strength" else f"{v:.0f} times" if query.by == "count" else f"{abs(v):.1f} s"
 
+    names = [_which(t) for t in query.things[:2]]
+    if query.claim:
+        true = unit(a) != unit(b) and (a < b if query.least else a > b)
+        return Answer(true, f"{'Yes' if true else 'No'}: the {names[0]} {unit(a)}, the {names[1]} {unit(b)}.")
     if unit(a) == unit(b):
         return Answer(0, f"Both alike, {unit(a)}.")
-    names = [_which(t) for t in query.things[:2]]
-    first = a > b
-    return Answer(names[0 if first else 1], f"The {names[0 if first else 1]}, {unit(max(a, b))} against {unit(min(a, b))}.")
+    k = 0 if (a < b if query.least else a > b) else 1
+    said = f"The {names[k]}, {unit((a, b)[k])} against {unit((b, a)[k])}."
+    if query.things[0].names == query.things[1].names:
+        which = query.things[k].which
+        return Answer(k + 1 if which is None or which < 0 else which + 1, said)
+    return Answer(query.things[k].names[0], said)
+
+
+def _sided(side: str) -> str:
+    return "both sides" if side == "both" else f"the {side}"
 
 
 def _which(thing: Thing) -> str:
     order = {0: "first ", 1: "second ", 2: "third ", -1: "last "}.get(thing.which if thing.which is not None else 9, "")
-    return order + thing.label + (f" on the {thing.side}" if thing.side != "both" and thing.side not in thing.label else "")
+    moment = "" if thing.at is None else f" at {thing.at:g} s"
+    side = f" on the {thing.side}" if thing.side != "both" and thing.side not in thing.label else ""
+    return order + thing.label + moment + side
 
 
-def _order(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+def _order(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     if len(found) < 2:
         return Answer(None, "Two things are needed to say which comes first.")
     gap = found[1][0].start - found[0][0].start
@@ -278,7 +374,7 @@ def _order(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
     return Answer(gap > _SLACK, said)
 
 
-def _together(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+def _together(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     shared = max(min(a.end, b.end) - max(a.start, b.start) for a in found[0] for b in found[1])
     if shared > _SLACK:
         return Answer(True, f"Yes, for {shared:.1f} s.")
@@ -286,7 +382,7 @@ def _together(query: Query, found: list[list[_Shown]], seconds: float) -> Answer
     return Answer(False, f"No: {first.label} at {first.start:.1f} s, {then.label} at {then.start:.1f} s.")
 
 
-def _gap(query: Query, found: list[list[_Shown]], seconds: float) -> Answer:
+def _gap(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     first, then = sorted((found[0][0], found[1][0]), key=lambda s: s.start)
     between = max(then.start - first.end, 0.0)
     return Answer(round(between, 2), f"{between:.1f} s from the end of one to the beginning of the other "
@@ -298,11 +394,11 @@ _OF_THINGS = {"when": _when, "until": _until, "how_long": _how_long, "how_strong
 
 
 # -- answers about all that happens -----------------------------------------------------------
-def _list(rows: Sequence[_Shown], query: Query) -> Answer:
+def _list(rows: Sequence[Shown], query: Query) -> Answer:
     return _told(rows, query.between[0] if query.between else 0.0)
 
 
-def _told(rows: Sequence[_Shown], low: float = 0.0) -> Answer:
+def _told(rows: Sequence[Shown], low: float = 0.0) -> Answer:
     if not rows:
         return Answer([], "Nothing.")
     said = [f"{s.label}{f' ({s.times} times)' if s.times > 1 else ''} {'since' if s.start < low else 'at'} {s.start:.1f} s"
@@ -310,22 +406,24 @@ def _told(rows: Sequence[_Shown], low: float = 0.0) -> Answer:
     return Answer([s.name for s in rows], _sentence(said))
 
 
-def _ends(rows: Sequence[_Shown], query: Query) -> Answer:
+def _ends(rows: Sequence[Shown], query: Query) -> Answer:
     if not rows:
         return Answer([], "Nothing happens.")
     edge = rows[0].start if query.asked == "first" else max(s.start for s in rows)
     return _told([s for s in rows if abs(s.start - edge) <= _SLACK])
 
 
-def _around(rows: Sequence[_Shown], query: Query) -> Answer:
-    own = _of(rows, query.things[0])
+def _around(rows: Sequence[Shown], query: Query) -> Answer:
+    own = occurrences(rows, query.things[0])
     if not own:
         return Answer(None, f"{_none(query, [[]]).capitalize()}.")
     rows = [s for s in rows if s.name not in query.things[0].names]
+    if query.region == "emotion":
+        rows = [s for s in rows if s.name not in ACTION]
     start, end = own[0].start, own[0].end
     if query.asked == "before":
         earlier = [s for s in rows if s.start < start - _SLACK]
-        return _told(earlier[-1:])
+        return _told([s for s in earlier if s.start >= earlier[-1].start - _SLACK])
     if query.asked == "after":
         later = [s for s in rows if s.start > start + _SLACK]
         return _told([s for s in later if s.start - later[0].start <= _SLACK] if later else [])
@@ -334,11 +432,16 @@ def _around(rows: Sequence[_Shown], query: Query) -> Answer:
 
 def _felt(m: Measurement, query: Query) -> Answer:
     low, high = query.between or (0.0, m.seconds)
-    course = [s for s in m.emotion.timeline if s.name != "neutral" and s.end > low and s.start < high]
+    known = [(n.name.replace("_", " "), n.onset, n.offset) for n in m.named or () if n.name in FEELING or n.name in EMOTIONS]
+    felt = known or [(s.name, s.start, s.end) for s in m.emotion.timeline if s.name != "neutral"
+                     and not any(n.covers(s.name, s.start, s.end) for n in m.named or ())]
+    course = sorted((row for row in felt if row[2] > low and row[1] < high), key=lambda row: row[1])
+    if query.things and query.things[0].which is not None:
+        k = query.things[0].which
+        course = course[k:][:1] if -len(course) <= k < len(course) else []
     if not course:
         return Answer(["neutral"], "None: the face is neutral.")
-    said = [f"{s.name} from {s.start:.1f} to {s.end:.1f} s" for s in course]
-    return Answer([s.name for s in course], _sentence(said))
+    return Answer([n for n, _, _ in course], _sentence([f"{n} from {a:.1f} to {b:.1f} s" for n, a, b in course]))
 
 
 _WHOLE = {"list": _list, "first": _ends, "last": _ends, "after": _around, "before": _around, "during": _around}

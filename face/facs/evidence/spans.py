@@ -104,7 +104,7 @@ def all_spans(m: Measurement, without: frozenset[str] = frozenset()) -> dict[str
     for s in acts:
         out.setdefault(s.name, []).append(s)
     for e in m.emotion.timeline:
-        if e.name != "neutral":
+        if e.name in EMOTIONS and e.name != "neutral":
             out.setdefault(e.name, []).append(_emotion_span(e, acts))
     for name in EMOTIONS:
         for s in shown_by(name, acts, without):

@@ -1,20 +1,13 @@
-"""What a line of a conversation asks for: a question, a description, a transition or a performance."""
+"""Whether a line of a conversation asks for a transition."""
 
 from __future__ import annotations
 
 import re
 
-from ..data_gen.text.parser import actions_in_text
-from ..data_gen.text.transition_text import Instruction, find_emotions, parse
-from ..face.facs.vocabulary import ACTION
+from ...data_gen.text.parser import actions_in_text
+from ...data_gen.text.transition_text import Instruction, find_emotions, parse
+from ...face.facs.vocabulary import ACTION
 
-_POLITE = re.compile(r"^(?:please\s+|(?:can|could|would|will) you (?:please )?)", re.IGNORECASE)
-"""A request in the form of a question: what follows is performed."""
-_TELL = re.compile(r"^(?:(?:can|could|would|will) you )?(?:please )?(?:tell me|describe)\b[ ,:]*", re.IGNORECASE)
-_QUESTION = re.compile(
-    # "Have her smile.", "Do a wink." and "When the smile fades, nod." ask for a performance
-    r"\?\s*$|^(?:what|which|who|how|does|did|is|are|was|were|has)\b"
-    r"|^do (?:they|the|you|her|his|its|both)\b|^when (?:does|do|did|is|are|was|were)\b", re.IGNORECASE)
 _FROM_TO = re.compile(r"\bfrom\s+([^.;]{2,60}?)\s+(?:in)?to\s", re.IGNORECASE)
 _CLAUSE = re.compile(r"[,.;!?]")
 _AGAIN = r"^(?:(?:and|then|now|next|please|ok|okay),?\s+)*"
@@ -23,21 +16,6 @@ _THIS_FACE = re.compile(_AGAIN + _VERB + r"this (?:face|expression)\b", re.IGNOR
 _CHANGE_IT = re.compile(
     _AGAIN + _VERB + r"(?:(?:it|(?:this|the|her|his|their) (?:face|expression))\b|(?:her|him|them)\s+(?:over\s+)?(?:in)?to\s)",
     re.IGNORECASE)
-
-
-def question_in(text: str) -> str | None:
-    """The question of a line; empty when it asks for a description, None when it asks for motion."""
-    if asked := _TELL.match(text):
-        question = text[asked.end():]
-        about = re.match(r"(?:when|what|which|who|how|if|whether)\b", question, re.IGNORECASE) and "happen" not in question
-        return question[0].upper() + question[1:] if about else ""
-    return text if _QUESTION.search(text) and not _POLITE.match(text) else None
-
-
-def without_politeness(text: str) -> str:
-    """What to perform: "Can you smile?" is "smile"."""
-    polite = _POLITE.match(text)
-    return text[polite.end():].rstrip(" ?") if polite else text
 
 
 def transition_in(text: str, clip: bool = False) -> Instruction | None:

@@ -1,0 +1,274 @@
+"""What a line of a conversation asks for: calls of the tools, by the rules of ``dialogue.yaml``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ...data_gen.reading.questions import about_clips, read_comparison, read_question
+from ...data_gen.reading.rules import read_rules
+from ...data_gen.tables import read_table
+from ...data_gen.text.quantities import find_quantities
+from ...data_gen.wording.telling import STYLES
+from ..editing.wishes import read_edits, wants_change, without_fillers
+from .intent import transition_in
+from .references import CLIP_WORD, mentions, resolve
+from .session import Clip, Session
+from .tools import Call, Toolbox
+
+
+@dataclass(frozen=True)
+class _Rules:
+    undo: str
+    redo: str
+    list: str
+    changed: str
+    again: str
+    anew: str
+    goes_on: str
+    describe: str
+    name: str
+    goto: str
+    export: str
+    join: str
+    compare: str
+    mark: str
+    talk: str
+    unable: str
+    asks: str
+    signals: str
+    sure: str
+    command: str
+    follows: str
+    polite: str
+    tell: str
+    next: str
+
+
+_TABLE = read_table(__package__, "dialogue.yaml", _Rules)
+_RULES = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in vars(_TABLE).items()}
+HELLO = "All right. Say what the face should do, what to change, or ask about the clip; /help has more."
+_ABLE = ("I perform, describe, compare and change the motion of a face, and answer questions about it; that is not among it. "
+         'Try "She smiles, then nods twice."')
+_UNREAD = ('I am not sure what is meant: say what the face should do ("She smiles, then nods twice."), what to change ("make the '
+           'smile stronger", "without the nod"), or ask about the clip ("how often does she nod?")')
+_LEAST = 0.4
+"""Share of a line's words that must mean something for it to be performed while a clip is at hand."""
+_WHO = ('I perform the motion of a face from words, describe it, answer questions about it and change it: say "She smiles, then '
+        'nods twice.", then "make it stronger" or "how often does she nod?".')
+_TWICE = {"twice": 2, "two": 2, "three": 3, "thrice": 3}
+_STYLED = (("timed", r"\btimes?(?:tamps?|line)?\b|\bseconds\b"), ("director", r"\b(?:actor|instructions?|direct)"),
+           ("clinical", r"\b(?:facs|action units?|codes?|medical)\b"), ("caption", r"\b(?:one line|short|few words|title)\b"))
+"""Words for a style of describing, beside its name."""
+
+
+def segments(text: str) -> list[str]:
+    """A line as the wishes of different kinds that it holds, in order; what is performed or changed stays in one piece."""
+    pieces = [p.strip() for p in _RULES["next"].split(text.strip()) if p and p.strip(" .,!")]
+    return pieces or [text.strip()]
+
+
+def plan(text: str, tools: Toolbox) -> Call:
+    """The call that one wish asks for.
+
+    Args:
+        text: one of :func:`segments`.
+        tools: the conversation's, with its memory.
+
+    Raises:
+        ValueError: it names a clip that is not there, or changes what is not known.
+    """
+    session = tools.session
+    said = " ".join(text.split())
+    plain = _plain(said)
+    if _RULES["mark"].search(said) and _RULES["talk"].match(said.lower()) and not _RULES["undo"].match(plain):
+        return Call("say", {"text": _WHO if re.search(r"\b(?:who|what) (?:are you|can you do)|^help\b", said.lower()) else HELLO})
+    if call := _about_session(plain, said, session):
+        return call
+    signals = session.current is not None and _RULES["signals"].search(plain) and (
+        not _RULES["command"].match(plain) or _RULES["sure"].search(plain))
+    wish = session.current is not None and re.search(r"\?\W*$", said) and wants_change(said) and not re.match(
+        r"(?:what|which|who|how|when|is|are|does|do|did|was|were|has|why|where)\b", plain)
+    asks = not wish and not _is_request(said, plain) and bool(
+        _RULES["asks"].search(plain) or _RULES["tell"].match(plain) or signals)
+    if asks or _RULES["follows"].match(plain):
+        return _question(said, plain, tools)
+    if m := _RULES["describe"].match(plain):
+        return _described(plain, m["what"] or "", session)
+    here = session.current is not None
+    if not re.search(r"\b(?:rather than|instead of)\b", plain) and transition_in(plain, here) is not None:
+        return Call("transition", {"instruction": said if transition_in(said, here) is not None else plain})
+    return _made(said, plain, tools)
+
+
+def _plain(text: str) -> str:
+    """A line in lower case without its end and the words that only lead to it; a question keeps its mark."""
+    plain = re.sub(r"\s+", " ", text.strip()).lower().rstrip(" .!,")
+    for _ in range(4):
+        before = plain
+        plain = _RULES["polite"].sub("", plain).strip()
+        if plain == before:
+            break
+    return re.sub(r",? (?:please|pls|plz|thanks|thank you|for me)(?=\??$)", "", plain)
+
+
+def _is_request(said: str, plain: str) -> bool:
+    """Whether something in the form of a question asks for motion: "can you smile?"."""
+    low = said.lower()
+    if re.search(r"\b(?:could|can) (?:we|you) (?:have|make|get|do|let)\b", low) and not re.match(
+            r"(?:what|which|who|how|when)\b", plain):
+        return True
+    asked = re.match(r"^\W*(?:(?:hey|hi|ok|okay|and|so|please|great|cool|now|thanks)[, ]+)*"
+                     r"(?:(?:can|could|would|will) (?:you|u|we|she|he)|would it be possible|is it possible) ", low)
+    return bool(asked) and not _RULES["tell"].match(low) and not re.match(
+        r"(?:what|which|who|how|when|is|are|does|did|was|why|where|until)\b", plain)
+
+
+# -- clips and versions ---------------------------------------------------------------------------
+def _about_session(plain: str, said: str, session: Session) -> Call | None:
+    bare = plain.rstrip("?").strip()
+    if _RULES["redo"].match(bare):
+        return Call("redo")
+    if _RULES["undo"].match(bare):
+        times = re.search(r"\b(twice|two|three|thrice|\d+) (?:times|steps|changes|edits)?|\b(?:last|both) (two|three|\d+)", bare)
+        word = next((g for g in times.groups() if g), "") if times else ""
+        return Call("undo", {"times": _TWICE.get(word) or int(word)} if word else {})
+    if _RULES["changed"].match(bare):
+        return Call("changed")
+    if _RULES["list"].match(bare):
+        return Call("list_clips")
+    if session.current is not None and _RULES["again"].match(bare):
+        return Call("again")
+    if m := _RULES["export"].match(bare):
+        original = re.search(re.escape(m["path"]), said, re.IGNORECASE)
+        named = mentions(bare[:m.start("path")], session)
+        return Call("export", {"path": original[0] if original else m["path"], **_clip_of(named)})
+    asked = plain.endswith("?") and not _is_request(said, plain)
+    if session.clips and not asked and (m := _RULES["name"].match(bare)) and not read_comparison(bare):
+        what, name = (m["what"] or m["what2"]), (m["name"] or m["name2"])
+        if what and _names_clip(what, session):
+            word = re.search(re.escape(name), said, re.IGNORECASE)
+            return Call("name", {"name": word[0] if word else name, "clip": "" if _is_this(what) else what})
+    if session.clips and _RULES["compare"].search(bare) and not read_comparison(bare):
+        pair = [_word(f[2]) for f in mentions(bare, session)[:2]]
+        return Call("compare", {"first": pair[0], "second": pair[1]} if len(pair) == 2 else {"first": pair[0]} if pair else {})
+    if session.clips and _RULES["join"].match(bare) and len(found := mentions(bare, session)) >= 2:
+        return Call("join", {"first": _word(found[0][2]), "second": _word(found[1][2])})
+    if session.clips and (m := _RULES["goto"].match(bare)):
+        what = m["what"] or m["what2"]
+        edits = re.search(r"\b(?:smil|nod|wink|blink|stronger|longer|shorter|faster|slower|bigger|weaker|earlier|later)", what)
+        known = any(c.name and c.name.lower() == re.sub(r"^the ", "", what.strip()) for c in session.clips)
+        of_clip = known or re.search(rf"\b(?:{CLIP_WORD}|one|version) (?:with|where)\b", what)
+        if (of_clip or not edits) and _names_clip(what, session) and not _is_this(what):
+            return Call("go_to", {"clip": what})
+    return None
+
+
+def _is_this(words: str) -> bool:
+    return bool(re.fullmatch(rf"(?:it|this|that|the clip|this (?:{CLIP_WORD}|one)|that (?:{CLIP_WORD}|one)"
+                             r"|the (?:current|new|last) (?:one|clip|version))", words.strip()))
+
+
+def _names_clip(words: str, session: Session) -> bool:
+    if _is_this(words):
+        return True
+    if not re.search(rf"\b(?:{CLIP_WORD}|one|version|original|before|#\d)\b", words) and not any(
+            c.name and c.name.lower() in re.sub(r"^the ", "", words.strip()) for c in session.clips):
+        return False
+    resolve(words, session)
+    return True
+
+
+def _word(clip: Clip) -> str:
+    """A reference that always means this clip."""
+    return f"version {clip.version} of clip {clip.number}"
+
+
+def _clip_of(found: list[tuple[int, int, Clip]]) -> dict[str, str]:
+    return {"clip": _word(found[0][2])} if found else {}
+
+
+def _without(text: str, found: list[tuple[int, int, Clip]]) -> str:
+    """A line without the words that name a clip."""
+    out = text
+    for low, high, _ in reversed(found):
+        before = re.sub(r"(?:,?\s*\b(?:in|of|for|on|from|to|with|about)\b)?(?:\s*\b(?:the|my|your|our)\b)?\s*$", "", out[:low])
+        after = re.sub(r"^(?:'s)?\s*(?:,\s*)?", " ", out[high:])
+        out = f"{before}{after}"
+    return " ".join(out.split()).strip(" ,")
+
+
+# -- questions -----------------------------------------------------------------------------------
+def _question(said: str, plain: str, tools: Toolbox) -> Call:
+    session = tools.session
+    plain = _RULES["tell"].sub("", plain).strip()
+    question = re.sub(_RULES["tell"], "", said).strip()
+    found = mentions(plain, session) if session.clips else []
+    others = [f for f in found if session.current is None or f[2].id != session.current.id]
+    than = re.search(r"\bthan (?:before|it was|previously|in the (?:previous|old|original|first) (?:one|version|clip))\b", plain)
+    asked = read_question(plain)
+    two = asked is not None and asked.asked == "compare" and len({t.names for t in asked.things}) == 2
+    compared = about_clips(plain) or len(found) >= 2 or than or others and " than " in plain
+    if session.clips and read_comparison(plain) and not (two and len(found) < 2 and not than) and compared:
+        pair = [_word(f[2]) for f in found[:2]]
+        if about_clips(plain) and len(pair) < 2:
+            return Call("compare", {"question": question})
+        named = {"first": pair[0], "second": pair[1]} if len(pair) == 2 else {} if not pair else (
+            {"second": pair[0]} if than else {"first": pair[0]})
+        return Call("compare", {"question": question, **named})
+    if found and session.current is not None:
+        ask = _without(plain, found[:1])
+        return Call("ask", {"question": ask + ("?" if not ask.endswith("?") else ""), "clip": _word(found[0][2])})
+    m = _RULES["describe"].match(plain.rstrip("?").strip())
+    if m and not (m["what"] or "").strip(" ?") and not re.search(r"\b(?:at|after|before|between|first|last)\b", plain):
+        return Call("describe")
+    return Call("ask", {"question": question})
+
+
+def _described(plain: str, what: str, session: Session) -> Call:
+    found = mentions(plain, session)
+    style = next((s for s in STYLES if re.search(rf"\b{s}\b", what)), "")
+    if not style:
+        style = next((s for s, words in _STYLED if re.search(words, what)), "")
+    detail = "full" if re.search(r"\b(?:detail|everything|full|fully|thorough)", what) else ""
+    return Call("describe", {**_clip_of(found), **({"style": style} if style else {}), **({"detail": detail} if detail else {})})
+
+
+# -- performing and changing --------------------------------------------------------------------------
+def _made(said: str, plain: str, tools: Toolbox) -> Call:
+    session = tools.session
+    here = session.current
+    if _RULES["unable"].search(plain):
+        known = read_rules(find_quantities(plain), 0.6)
+        if known is None or not known.script.cues:
+            return Call("refuse", {"reason": _ABLE})
+    if m := _RULES["anew"].match(said):
+        return Call("perform", {"prompt": m["what"]})
+    found = mentions(plain, session) if session.clips else []
+    target, wish = (found[0][2], _without(plain, found[:1])) if found else (here, said)
+    if target is not None and wish:
+        script = target.script
+        wish_plain = without_fillers(wish)
+        if script is None:
+            if wants_change(wish) or found:
+                return Call("edit", {"wish": wish, **_clip_of(found)})
+        elif script.cues and (found or _may_edit(wish_plain)) and read_edits(wish, script, tools.agent.read):
+            return Call("edit", {"wish": wish, **_clip_of(found)})
+        if wants_change(wish) or found:
+            return Call("edit", {"wish": wish, **_clip_of(found)})
+    if here is not None:
+        ruled = read_rules(find_quantities(said), 0.2)
+        if here.script is not None and (m := _RULES["goes_on"].match(said.lower())) and ruled is not None and ruled.script.cues:
+            return Call("edit", {"wish": f"add {m['what'].strip(' .!')}"})
+        unread = ruled is None or not ruled.script.cues and not ruled.script.still or ruled.explained < _LEAST
+        if unread and not tools.agent.read(said).cues:
+            return Call("refuse", {"reason": _UNREAD})
+        if ruled is not None and ruled.explained < _LEAST and len(said.split()) > 2:
+            return Call("refuse", {"reason": _UNREAD})
+    if _is_request(said, plain):
+        said = re.sub(r"^(?:(?:can|could|would|will) (?:you|u) (?:please )?|please )", "", said, flags=re.IGNORECASE).rstrip(" ?")
+    return Call("perform", {"prompt": said})
+
+
+def _may_edit(plain: str) -> bool:
+    return bool(plain)

@@ -1,0 +1,145 @@
+"""Which clip somebody means: "clip 2", "the first one", "the version before", "the one with the wink", a name."""
+
+from __future__ import annotations
+
+import re
+
+from ...data_gen.reading.rules import read_rules
+from ...data_gen.text.quantities import Marked
+from ..editing.operations import same_name
+from .session import Clip, Session
+
+ORDINALS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "fifth": 4, "5th": 4}
+_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
+_N = r"(?:\d+|one|two|three|four|five)"
+CLIP_WORD = r"(?:clips?|takes?|videos?|animations?|performances?|films?)"
+_SAID = (
+    ("version", re.compile(rf"\bversion (?P<n>{_N})(?: of (?P<of>.+))?")),
+    ("version", re.compile(rf"\b(?P<ord>{'|'.join(ORDINALS)}) version(?: of (?P<of>.+))?")),
+    ("clip", re.compile(rf"\b(?:{CLIP_WORD}|number|no\.?|#) ?#?(?P<n>{_N})\b(?! ?s\b| ?sec| ?seconds?)")),
+    ("clip", re.compile(rf"\b(?P<ord>{'|'.join(ORDINALS)}) (?:{CLIP_WORD}|one)\b")),
+    ("last", re.compile(rf"\b(?:last|latest|newest|most recent) (?:{CLIP_WORD}|one)\b")),
+    ("original", re.compile(r"\b(?:original|unedited|untouched)\b|\bas (?:it was )?(?:first )?performed\b"
+                            r"|\bbefore (?:the|any|my) (?:edit|change)s?\b")),
+    ("before", re.compile(r"\b(?:previous|prior|earlier|old|last) version\b|\bversion before\b"
+                          r"|\b(?:one|version) before (?:that|this|it)\b|\bbefore (?:that|the last) (?:change|edit)\b")),
+    ("other", re.compile(rf"\b(?:other|previous|earlier|prior) (?:{CLIP_WORD}|one)\b|\b{CLIP_WORD} before\b|\bthe one before\b")),
+    ("with", re.compile(rf"\b(?:{CLIP_WORD}|one) (?:with|where|that has|in which) (?P<what>.+)")),
+)
+THIS = re.compile(rf"^(?:it|this|that|the clip|this (?:{CLIP_WORD}|one)|that (?:{CLIP_WORD}|one)|here|current(?: one| clip)?"
+                  r"|the current (?:one|clip)|the (?:new|edited|changed) (?:one|version|clip)|now)?$")
+
+
+def number_of(word: str) -> int:
+    """The number that a digit or a word stands for."""
+    return _NUMBERS.get(word) or int(word)
+
+
+def resolve(text: str, session: Session) -> Clip:
+    """The clip that some words mean.
+
+    Args:
+        text: e.g. "clip 2", "the first one", "version 1", "the one with the wink", a name; empty is the clip at hand.
+        session: the conversation.
+
+    Raises:
+        ValueError: there is no clip yet, or none such.
+    """
+    here = session.current
+    plain = re.sub(r"^(?:in|of|on|from|to|the|a|with|for)\s+", "", text.strip().lower().rstrip(" .!?"))
+    if here is None and not session.clips:
+        raise ValueError("there is no clip yet; say what the face should do, or open a file")
+    if THIS.match(text.strip().lower().rstrip(" .!?")) or THIS.match(plain):
+        if here is None:
+            raise ValueError(f"there is no clip at hand any more; there {_there(session)}")
+        return here
+    for clip in reversed(session.clips):
+        if clip.name and clip.name.lower() in (plain, re.sub(r"^the ", "", plain)):
+            return session.latest(clip.number)
+    if plain.isdigit() or plain in _NUMBERS:
+        return _numbered(session, number_of(plain))
+    for kind, pattern in _SAID:
+        if (m := pattern.search(plain)) and (found := _meant(kind, m, session)) is not None:
+            return found
+    raise ValueError(f"I don't know which clip {text.strip()!r} is; there {_there(session)}")
+
+
+def mentions(text: str, session: Session) -> list[tuple[int, int, Clip]]:
+    """Places of a text that name a clip, and which: not "it" or "this"."""
+    plain = text.lower()
+    out: list[tuple[int, int, Clip]] = []
+    for clip in session.clips:
+        if clip.name and clip.version == session.versions(clip.number)[0].version:
+            out += [(m.start(), m.end(), session.latest(clip.number))
+                    for m in re.finditer(rf"\b{re.escape(clip.name.lower())}\b", plain)]
+    for kind, pattern in _SAID:
+        if kind == "with":
+            continue
+        for m in pattern.finditer(plain):
+            if any(m.start() < high and low < m.end() for low, high, _ in out):
+                continue
+            if m[0].endswith("one") and len(session.numbers) < 2:
+                continue  # "the other one" is an eye or a wink
+            if (found := _meant(kind, m, session)) is not None:
+                out.append((m.start(), m.end(), found))
+    return sorted(out, key=lambda row: row[0])
+
+
+def _there(session: Session) -> str:
+    names = [session.versions(n)[0].name or f"clip {n}" for n in session.numbers]
+    return ("is " if len(names) == 1 else "are ") + ", ".join(names)
+
+
+def _numbered(session: Session, number: int) -> Clip:
+    if number not in session.numbers:
+        raise ValueError(f"there is no clip {number}; there {_there(session)}")
+    return session.latest(number)
+
+
+def _meant(kind: str, m: re.Match[str], session: Session) -> Clip | None:
+    here = session.current
+    if kind == "clip":
+        if m.groupdict().get("ord"):
+            at = ORDINALS[m["ord"]]
+            if at >= len(session.numbers):
+                raise ValueError(f"there is no {m['ord']} clip; there {_there(session)}")
+            return session.latest(session.numbers[at])
+        return _numbered(session, number_of(m["n"]))
+    if kind == "version":
+        of = resolve(m["of"], session) if m.groupdict().get("of") else here
+        wanted = ORDINALS[m["ord"]] + 1 if m.groupdict().get("ord") else number_of(m["n"])
+        versions = session.versions(of.number) if of else []
+        if not 1 <= wanted <= len(versions):
+            raise ValueError(f"there is no version {wanted}; {of.label if of else 'it'} has {len(versions)}")
+        return versions[wanted - 1]
+    if kind == "last":
+        return session.latest(session.numbers[-1])
+    if kind == "original":
+        return session.versions(here.number)[0] if here else None
+    if kind == "before":
+        parent = session.find(here.parent) if here else None
+        if parent is None:
+            raise ValueError("there is no version before this one")
+        return parent
+    if kind == "other":
+        others = [n for n in session.numbers if here is None or n != here.number]
+        if not others:
+            raise ValueError("there is no other clip")
+        return session.latest(others[-1])
+    return _containing(m["what"], session)
+
+
+def _containing(words: str, session: Session) -> Clip | None:
+    """The newest clip whose script, or measurement, has what some words name."""
+    found = read_rules(Marked(words), 0.2)
+    names = [c.name for c in found.script.cues] if found else []
+    if not names:
+        return None
+    for number in reversed(session.numbers):
+        clip = session.latest(number)
+        cues = clip.script.cues if clip.script else ()
+        shown = () if clip.script else clip.measured().names
+        if any(same_name(c, n) for c in cues for n in names) or any(
+                s == n or s.startswith(f"{n}_") for s in shown for n in names):
+            return clip
+    raise ValueError(f"no clip has {words.strip()}; there {_there(session)}")

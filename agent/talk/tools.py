@@ -1,0 +1,400 @@
+"""What can be done in a conversation, as typed functions: a program, the rules of a language or a language model call them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, get_type_hints
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from ...common.progress import Progress, silent
+from ...data_gen.reading.questions import read_comparison, read_things
+from ...data_gen.wording.telling import DETAILS, STYLES
+from ...face.clip.sequence import FaceSequence
+from ...face.facs.evidence.compare import differences
+from ...face.facs.evidence.query import Query, happenings, occurrences
+from ...face.facs.script_text import write_script
+from ..editing.perform import edit_clip, perform_edits
+from ..editing.recorded import shown_script
+from ..editing.wishes import read_edits
+from ..media import Loaded, check_clip, describe_parts, lines, load_motion
+from ..motion.answering import answered
+from ..motion.checked import Performance
+from ..pipeline import FaceLM
+from ..requests import GenerateRequest, Sampling, output_file, ready, transition_request
+from .references import resolve
+from .session import Clip, Session
+
+
+class Refused(ValueError):
+    """A wish that cannot be carried out; the text says why and what is possible."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a tool did.
+
+    Attributes:
+        text: for people.
+        value: of an answer: a count, seconds, a share, a name, a list or a truth.
+        query: of an answer: what was asked.
+        check: of what was performed: sentences about what is not as asked for.
+        edits: of an edit, its operations.
+    """
+
+    text: str
+    value: Any = None
+    query: Query | None = None
+    check: tuple[str, ...] = ()
+    edits: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass
+class Toolbox:
+    """The tools of one conversation."""
+
+    agent: FaceLM
+    session: Session
+    sampling: Sampling = Sampling()
+    seconds: float | None = None
+    """Exact duration of what is performed; None leaves it."""
+    progress: Progress = silent
+    asked: Query | None = field(default=None, init=False)
+    """The last question, to which "and the second one?" refers."""
+
+    # -- making --------------------------------------------------------------------------
+    def perform(self, prompt: str) -> Said:
+        """Perform new facial motion from words; the result is a new clip, which is at hand then."""
+        made, = self.agent.perform(GenerateRequest.of([prompt], self.seconds, self._sampling()))
+        if made.script.unknown and not made.script.cues and not made.script.still:
+            raise Refused(f"I don't know how a face does {made.script.unknown[0]!r}; say what the face should do, e.g. "
+                          '"She smiles, then nods twice."')
+        clip = self.session.add([made.clip], "performed", prompt, made=made)
+        return self._made(clip, made)
+
+    def edit(self, wish: str, clip: str = "") -> Said:
+        """Change a clip: stronger, later, longer, faster, other side, without, add, replace, three times ...; a new version."""
+        old = resolve(clip, self.session)
+        before = old.performance()
+        measured = old.measured() if before is None else None
+        script = before.script if before is not None else shown_script(measured) if measured is not None else None
+        assert script is not None
+        edits = read_edits(wish, script, self.agent.read)
+        if not edits:
+            raise Refused('that change is not known here; e.g. "make the smile stronger", "without the nod", '
+                          f'"add a wink at the end"; it shows: {write_script(script) or "nothing"}')
+        ops = tuple(e.to_dict() for e in edits)
+        if before is not None:
+            made = perform_edits(self.agent.performer, before, edits, self._sampling())
+            names = next((e.names for e in edits if e.names), ()) or tuple(c.name for e in edits for c in e.script.cues)
+            if names and (things := read_things(names[0].replace("_", " "))):
+                self.asked = Query("whether", things[:1])
+            new = self.session.add([made.clip], "edited", wish, parent=old, made=made)
+            return replace(self._made(new, made, f"Changed to: {write_script(made.script)}. "), edits=ops)
+        if len(old.files) > 1:
+            raise Refused("a film with cuts is not edited as a whole; open one of its shots")
+        done = edit_clip(self.agent.performer, old.sequence(), edits, measured)
+        film = old.loaded()
+        if film is not None:
+            film = replace(film, shots=(replace(film.shots[0], clip=done),), frames=len(done))
+        new = self.session.add([done], "edited", wish, parent=old, film=film)
+        changes = [d.text for d in differences(measured, new.measured())] if measured else []
+        told = "; ".join(changes) or "nothing that is measured changed"
+        return Said(f"{new.label} ({done.seconds:.1f} s, {new.path}): {told}.", edits=ops)
+
+    def transition(self, instruction: str) -> Said:
+        """Go from how the clip at hand ends (or a face at rest) to an expression, or through several."""
+        here = self.session.current
+        start = "the face at rest" if here is None else f"the last frame of {here.label}"
+        done, = self.agent.carry_out([transition_request(instruction, self.seconds)], [here.sequence() if here else None],
+                                     self._sampling())
+        clip = self.session.add([done.clip], "transition", instruction)
+        notes = "".join(f" Note: {w}." for w in done.warnings)
+        return Said(f"From {start}: {', then '.join(done.names)} ({done.clip.seconds:.1f} s, {clip.path}).{notes}")
+
+    def again(self, clip: str = "") -> Said:
+        """Perform a clip's script once more, with other chance: another take, as a new version."""
+        old = resolve(clip, self.session)
+        if (before := old.performance()) is None:
+            raise Refused(f"{old.label} was not performed from a script, so there is no other take of it")
+        made, = self.agent.perform_many([before.script], None, self._sampling().seed, self.sampling.idle,
+                                        self.sampling.temperature, candidates=self.sampling.candidates)
+        return self._made(self.session.add([made.clip], "edited", "again", parent=old, made=made), made)
+
+    def join(self, first: str, second: str) -> Said:
+        """Put two clips one after the other into a new clip."""
+        a, b = resolve(first, self.session), resolve(second, self.session)
+        x, y = a.sequence(), b.sequence()
+        y = y.replace(shape=x.shape) if y.fps == x.fps else y.resample(x.fps).replace(shape=x.shape)
+        clip = self.session.add([x.concat(_blended(x, y))], "joined", f"{a.label} and {b.label}")
+        return Said(f"{a.label}, then {b.label} ({clip.sequence().seconds:.1f} s, {clip.path}).")
+
+    def open(self, path: str) -> Said:
+        """Open a clip, a video or a picture; it is at hand then."""
+        return self.opened(path, load_motion(path, self.agent.head, self.progress))
+
+    def opened(self, path: str, loaded: Loaded) -> Said:
+        """A file that has been read already."""
+        for part in loaded.parts:
+            check_clip(part.seq, self.agent.head)
+        said = lines(loaded, describe_parts(self.agent, loaded))
+        clips = [s.clip for s in loaded.shots] or [loaded.seq]
+        clip = self.session.add(clips, "opened", path, film=loaded if loaded.shots else None)
+        about = f" ({loaded.note})" if loaded.note else ""
+        between = " " if len(said) == 1 else "\n"
+        return Said(f"{path} is clip {clip.number}: {loaded.parts[-1].end:.1f} s{about}.{between}" + "\n".join(said))
+
+    # -- telling -------------------------------------------------------------------------
+    def describe(self, clip: str = "", style: str = "plain", detail: str = "brief") -> Said:
+        """What a clip shows, in words: style plain, timed, clinical, director or caption; detail brief or full."""
+        if style not in STYLES or detail not in DETAILS:
+            raise Refused(f"style is {style!r} and detail {detail!r}; allowed: {', '.join(STYLES)}; {', '.join(DETAILS)}")
+        one = resolve(clip, self.session)
+        loaded = one.loaded()
+        if loaded is not None and len(loaded.parts) > 1 and style == "plain" and detail == "brief":
+            return Said("\n".join(lines(loaded, describe_parts(self.agent, loaded))))
+        return Said(self.agent.describe(one.measured(), style, detail))  # type: ignore[arg-type]
+
+    def ask(self, question: str, clip: str = "") -> Said:
+        """Answer a question about a clip from what is measured in it."""
+        one = resolve(clip, self.session)
+        query, answer = answered(one.measured(), question, self.asked)
+        if query is not None and query.asked != "unseen":
+            self.asked = query
+        return Said(answer.text, answer.value, query)
+
+    def compare(self, first: str = "", second: str = "", question: str = "") -> Said:
+        """Compare two clips or versions: all that differs, or which has more of what a question names."""
+        if question and (found := read_comparison(question)):
+            return self._more(found, first, second)
+        a, b = self._two(first, second)
+        rows = differences(a.measured(), b.measured())
+        if not rows:
+            return Said(f"{a.label} and {b.label} show the same.", [])
+        return Said(f"{a.label} against {b.label}: " + "; ".join(d.text for d in rows) + ".", [d.to_dict() for d in rows])
+
+    def _two(self, first: str, second: str) -> tuple[Clip, Clip]:
+        """Two clips: those that are named, else the one at hand and the one before it."""
+        b = resolve(second, self.session)
+        if first:
+            return resolve(first, self.session), b
+        if (parent := self.session.find(b.parent)) is not None:
+            return parent, b
+        others = [n for n in self.session.numbers if n != b.number]
+        if not others:
+            raise Refused("there is only one clip, so there is nothing to compare it with")
+        return self.session.latest(others[-1]), b
+
+    def _more(self, query: Query, first: str, second: str) -> Said:
+        """Which clip has more of something."""
+        if first or second:
+            clips: Sequence[Clip] = self._two(first, second)
+        elif len(self.session.numbers) > 1:
+            clips = [self.session.latest(n) for n in self.session.numbers]
+        else:
+            clips = self._two("", "")
+        sizes = [_size(c, query) for c in clips]
+        what = query.things[0].label if query.things else "clip"
+        if all(s is None for s in sizes):
+            return Said(f"There is no {what} in {' or '.join(c.label for c in clips)}.", None, query)
+        order = sorted(range(len(clips)), key=lambda k: 1.0 if (size := sizes[k]) is None else -size)
+        if query.part == "end":  # the least of it
+            order = [k for k in reversed(order) if sizes[k] is not None]
+        said = ", ".join(f"{clips[k].label} {_unit(sizes[k], query)}" for k in sorted(order))
+        top, then = order[0], order[1] if len(order) > 1 else order[0]
+        same_number = len({c.number for c in clips}) == 1
+        if len(order) > 1 and _unit(sizes[top], query) == _unit(sizes[then], query):
+            return Said(f"Both alike: {said}.", "same", query)
+        return Said(f"{clips[top].label[:1].upper()}{clips[top].label[1:]}: {said}.",
+                    clips[top].version if same_number else clips[top].number, query)
+
+    # -- the conversation ------------------------------------------------------------------
+    def undo(self, times: int = 1) -> Said:
+        """Go back to what was at hand before."""
+        return self._step(True, times)
+
+    def redo(self, times: int = 1) -> Said:
+        """Go forth again after going back."""
+        return self._step(False, times)
+
+    def _step(self, back: bool, times: int) -> Said:
+        clip = self.session.current
+        for _ in range(max(times, 1)):
+            clip = self.session.step(back)
+        if clip is None:
+            return Said("There is no clip at hand any more.")
+        return Said(f"Back at {clip.label}: {self._short(clip)}")
+
+    def go_to(self, clip: str) -> Said:
+        """Take up another clip or version."""
+        one = resolve(clip, self.session)
+        self.session.go(one)
+        return Said(f"At hand: {one.label}: {self._short(one)}")
+
+    def name(self, name: str, clip: str = "") -> Said:
+        """Give a clip a name."""
+        word = name.strip().strip("'\"").strip()
+        if not re.fullmatch(r"[\w][\w -]{0,39}", word):
+            raise Refused(f"a name has up to 40 letters, digits, blanks and dashes; {name!r} does not fit")
+        one = resolve(clip, self.session)
+        self.session.name(one, word)
+        return Said(f"Clip {one.number} is called {word}.")
+
+    def list_clips(self) -> Said:
+        """Which clips there are."""
+        here = self.session.current
+        if not self.session.clips:
+            return Said("There is no clip yet.", [])
+        rows = []
+        for number in self.session.numbers:
+            versions, latest = self.session.versions(number), self.session.latest(number)
+            mark = " (at hand)" if here is not None and here.number == number else ""
+            several = f", {len(versions)} versions" if len(versions) > 1 else ""
+            rows.append(f"{latest.name or f'clip {number}'}{mark}: {versions[0].said}{several}")
+        return Said("\n".join(rows), self.session.numbers)
+
+    def changed(self) -> Said:
+        """What the last change did: what differs from the version before."""
+        here = resolve("", self.session)
+        parent = self.session.find(here.parent)
+        if parent is None:
+            return Said(f"{here.label[:1].upper()}{here.label[1:]} has not been changed; it was {here.how} ({here.said}).", [])
+        rows = differences(parent.measured(), here.measured())
+        told = "; ".join(d.text for d in rows) if rows else "Nothing that is measured differs"
+        return Said(f"You asked: {here.said}. {told}.", [d.to_dict() for d in rows])
+
+    def script(self, clip: str = "") -> Said:
+        """The script that a clip performs, as a line."""
+        one = resolve(clip, self.session)
+        return Said("(it was not performed from a script)" if one.script is None else write_script(one.script))
+
+    def export(self, path: str, clip: str = "") -> Said:
+        """Write a clip as a file: .npz, .glb, .mp4, .gif or .png."""
+        from ..file_tools import draw
+
+        one = resolve(clip, self.session)
+        target = output_file(path, ".npz", ".glb", ".mp4", ".gif", ".png")
+        seq = one.sequence()
+        if target.suffix.lower() == ".npz":
+            seq.save(ready(target))
+        else:
+            draw(seq, target, title=one.said, head=self.agent.head, progress=self.progress)
+        return Said(f"{one.label[:1].upper()}{one.label[1:]} is written: {target}")
+
+    def say(self, text: str) -> Said:
+        """Only say something: an answer to thanks, greetings and comments."""
+        return Said(text)
+
+    def refuse(self, reason: str) -> Said:
+        """Say that something cannot be done, and what can."""
+        raise Refused(reason)
+
+    # -- parts -----------------------------------------------------------------------------
+    def _sampling(self) -> Sampling:
+        return replace(self.sampling, seed=self.sampling.seed + self.session.tries)
+
+    def _short(self, clip: Clip) -> str:
+        return self.agent.describe(clip.measured())
+
+    def _made(self, clip: Clip, made: Performance, first: str = "") -> Said:
+        failed = tuple(c.sentence for c in made.checks.failed)
+        notes = [*failed, *(f"I don't know how a face does {w!r}" for w in made.script.unknown)]
+        text = f"{first}{self._short(clip)} ({made.clip.seconds:.1f} s, {clip.path})"
+        return Said(" ".join([text, *(f"Note: {n}." for n in notes)]), check=failed)
+
+
+TOOLS: tuple[str, ...] = ("perform", "edit", "transition", "again", "join", "open", "describe", "ask", "compare", "undo", "redo",
+                          "go_to", "name", "list_clips", "changed", "script", "export", "say", "refuse")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool with its arguments."""
+
+    tool: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"tool": self.tool, **({"arguments": self.arguments} if self.arguments else {})}
+
+    def run(self, tools: Toolbox) -> Said:
+        """Do it.
+
+        Raises:
+            ValueError: an unknown tool or argument, a value of the wrong kind, or what the tool itself refuses.
+        """
+        if self.tool not in TOOLS:
+            raise ValueError(f"there is no tool {self.tool!r}; there are: {', '.join(TOOLS)}")
+        function: Callable[..., Said] = getattr(tools, self.tool)
+        hints = get_type_hints(getattr(Toolbox, self.tool))
+        known = inspect.signature(function).parameters
+        if wrong := set(self.arguments) - set(known):
+            raise ValueError(f"{self.tool} has no {', '.join(sorted(wrong))}; it takes: {', '.join(known) or 'nothing'}")
+        values = {}
+        for k, v in self.arguments.items():
+            try:
+                values[k] = TypeAdapter(hints[k]).validate_python(v)
+            except ValidationError:
+                raise ValueError(f"{self.tool}: {k} is {v!r}; allowed: {getattr(hints[k], '__name__', hints[k])}") from None
+        if missing := [k for k, p in known.items() if p.default is p.empty and k not in values]:
+            raise ValueError(f"{self.tool} needs {', '.join(missing)}")
+        return function(**values)
+
+
+def schemas() -> list[dict[str, Any]]:
+    """The tools for a language model with native tool calling, in OpenAI's form."""
+    out = []
+    for name in TOOLS:
+        function = getattr(Toolbox, name)
+        hints = {k: v for k, v in get_type_hints(function).items() if k != "return"}
+        params = inspect.signature(function).parameters
+        out.append({"type": "function", "function": {
+            "name": name, "description": inspect.getdoc(function) or "",
+            "parameters": {"type": "object", "additionalProperties": False,
+                           "properties": {k: TypeAdapter(t).json_schema() for k, t in hints.items()},
+                           "required": [k for k in hints if params[k].default is params[k].empty]}}})
+    return out
+
+
+def _size(clip: Clip, query: Query) -> float | None:
+    """How much of something a clip has; None where it has nothing of it."""
+    measured = clip.measured()
+    if not query.things:
+        return measured.seconds
+    own = occurrences(happenings(measured), query.things[0])
+    if query.by == "count":
+        return float(sum(s.times for s in own))
+    if not own:
+        return None
+    if query.by == "start":
+        return -own[0].start
+    return max(s.end - s.start if query.by == "length" else s.strength for s in own)
+
+
+def _unit(size: float | None, query: Query) -> str:
+    if size is None:
+        return "has none"
+    if query.by == "count":
+        return f"{size:.0f} times"
+    if query.by == "strength" and query.things:
+        return f"{100 * size:.0f} %"
+    return f"{abs(size):.1f} s"
+
+
+def _blended(first: FaceSequence, second: FaceSequence, seconds: float = 0.24) -> FaceSequence:
+    """The second clip, beginning where the first one ends."""
+    n = min(max(2, round(seconds * second.fps)), len(second))
+    weight = (0.5 + 0.5 * np.cos(np.pi * (np.arange(n) + 1) / (n + 1))).astype(np.float32)[:, None]
+    out = {}
+    for name in ("expr", "rotation", "neck_pose", "jaw_pose", "eyes_pose", "translation"):
+        rows = np.array(getattr(second, name))
+        rows[:n] += weight * (getattr(first, name)[-1] - rows[0])
+        out[name] = rows
+    return second.replace(**out)
+
+
