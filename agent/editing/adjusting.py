@@ -22,8 +22,8 @@ class Adjusting(Wording):
         own, meant, which = self.own(plain), bool(RULES["it"].search(plain)), self.which(plain)
         others = [n for n in self.names(plain) if not any(same_name(c, n) for c in self.script.cues)]
         less = bool(re.search(r"\bone (?:\w+ )?(?:fewer|less)\b|\bonce less\b|\bless nods\b", plain))
-        once_more = re.search(r"\b(?:once|one|1) more\b|\bone more time\b|\ban extra\b|\banother\b", plain)
-        again = not less and bool(once_more) and not more_in(re.sub(r"\b(?:once|one|1) more\b", " ", plain))
+        once_more = re.search(r"\b(?:once|one|1)(?: \w+)? more\b|\bone more time\b|\ban extra\b|\banother\b", plain)
+        again = not less and bool(once_more) and not more_in(re.sub(r"\b(?:once|one|1)(?: \w+)? more\b", " ", plain))
         plain = re.sub(r"\b(?:once|one|1) (?:\w+ )?(?:more|less|fewer)(?: time)?\b", " ", plain)
         compared = more_in(plain)
         if others and not compared or not own and not others and not meant and len(plain.split()) > 6 and not compared:

@@ -129,7 +129,7 @@ class _Wish(Adjusting):
         m = RULES["move"].match(plain)
         if m is None or self.seconds is not None or more_in(plain):
             return ()
-        what = next((m[k] for k in ("what", "what2", "what3", "what4", "what5") if m[k]), "")
+        what = next((m[k] for k in ("what", "what2", "what3", "what4", "what5", "what6") if m[k]), "")
         own = self.own(re.sub(r"\b(?:start|begin|come|happen)s?\b", " ", what))
         known = re.match(r"put the\b|(?:start|begin|open|end|finish) with the\b", plain) or m["what4"] or m["what5"]
         if not own or RULES["add"].match(plain) and not known:
@@ -145,7 +145,7 @@ class _Wish(Adjusting):
             return (Edit("move", own[:1], self.which(what), where=where, anchor=near[:1]),)
         if len(self.script.cues) < 2:
             return ()
-        end = m["what5"] or re.search(r"end|last", m["where"] or m["where2"] or "")
+        end = m["what5"] or re.search(r"end|last", m["where"] or m["where2"] or m["where6"] or "")
         return (Edit("move", own[:1], self.which(what), where="end" if end else "start"),)
 
     def _after(self, name: str) -> Cue | None:
@@ -162,7 +162,9 @@ class _Wish(Adjusting):
         if own := self.own(words):
             if more_in(words) or re.match(r"(?:don'?t|do not) (?:hold|keep|make|do it)\b", self.plain):
                 return ()
-            return (Edit("remove", own, self.which(words)),)
+            one = len(own) == 1 and re.match(r"\s*(?:just )?(?:one|1|a)\b", words) and any(
+                (c.count or 1) > 1 and c.name == own[0] for c in self.script.cues)
+            return (Edit("count", own, value=-1.0),) if one else (Edit("remove", own, self.which(words)),)
         if what:
             if re.search(r"\b(?:the|that|his|her|their)\b", words) and not RULES["dont"].match(self.plain):
                 raise self.absent(what[0])
@@ -173,7 +175,7 @@ class _Wish(Adjusting):
         plain = self.plain
         if (m := RULES["blend"].match(plain)) and (new := self.new(m["new"])).cues:
             return (Edit("blend", script=new),)
-        if (m := RULES["only"].match(plain)) and (words := m["what"] or m["what2"]) and (own := self.own(words)):
+        if (m := RULES["only"].match(plain)) and (words := m["what"] or m["what2"] or m["what3"]) and (own := self.own(words)):
             sided = next((s for s in ("left", "right") if re.search(rf"\b{s}\b", words)), "")
             if sided:
                 return (Edit("side", own, self.which(words), side=sided),)
@@ -216,10 +218,14 @@ class _Wish(Adjusting):
             if not near:
                 raise self.absent((self.names(m["anchor5"]) or (m["anchor5"],))[0])
             return (Edit("add", near[:1], script=self.new(m["new5"]), where="before" if "before" in m["rel5"] else "after"),)
-        new = next((m[k] for k in ("new", "new2", "new3", "new4") if m[k]), "")
+        new = next((m[k] for k in ("new", "new2", "new3", "new4", "new6", "new7", "new8") if m[k]), "")
         if not new.strip():
             return ()
-        if m["new3"]:
+        if m["new7"]:
+            return (Edit("add", script=self.new(new), where="start"),)
+        if m["new8"] and len(self.script.cues) > 1:
+            return (Edit("add", (self.script.cues[0].name,), script=self.new(new), where="after"),)
+        if m["new3"] or m["new6"]:
             return (Edit("add", script=self.new(new)),)
         if re.match(r"^(?:start|begin|open) with", plain):
             return (Edit("add", script=self.new(new), where="start"),)

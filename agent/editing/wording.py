@@ -15,11 +15,11 @@ from ...data_gen.reading.rules import read_rules
 from ...data_gen.tables import read_table
 from ...data_gen.text.quantities import Marked, find_quantities
 from ...face.facs.script import Cue, Script, mark
-from ...face.facs.vocabulary import EMOTIONS, FEELING, NAMES
+from ...face.facs.vocabulary import DIRECTIONS, EMOTIONS, FEELING, NAMES
 from .operations import Op, same_name
 
 Reader = Callable[[str], Script]
-_TWICE = ((re.compile(r"\b(?:twice|two times|2 times|2x) (?:as|the)\b", re.IGNORECASE), "double as"),
+_TWICE = ((re.compile(r"\b(?:twice|two times|2 times|2x) (?:as|so|the)\b", re.IGNORECASE), "double as"),
           (re.compile(r"\b(?:three times|3 times|3x|thrice) (?:as|the)\b", re.IGNORECASE), "triple as"))
 _ORDINALS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "last": -1, "final": -1}
 _FELT = re.compile(r"\b(?:happy|sad|angry|scared|surprised)\b")
@@ -159,7 +159,7 @@ class Wording:
             return (placed.name,)
         return tuple(dict.fromkeys(
             c.name for part, names in TABLE.parts.items() if re.search(rf"\b{part}", words) for c in self.script.cues
-            if c.name in names and not (set(named) - set(names))))
+            if c.name in names and not (set(named) - set(names) - DIRECTIONS)))
 
     def _placed_cue(self, words: str) -> Cue | None:
         """The cue that words place: the last thing, the bit before the nod, the emotion."""

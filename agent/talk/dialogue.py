@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...data_gen.reading.questions import about_clips, read_comparison, read_question
+from ...data_gen.reading.questions import about_clips, read_comparison, read_question, spelled
 from ...data_gen.reading.rules import read_rules
 from ...data_gen.tables import read_table
 from ...data_gen.text.quantities import find_quantities
 from ...data_gen.wording.telling import STYLES
+from ...face.facs.script import Script
 from ..editing.wishes import read_edits, wants_change, without_fillers
 from .intent import transition_in
 from .references import CLIP_WORD, mentions, resolve
@@ -52,6 +53,9 @@ _ABLE = ("I perform, describe, compare and change the motion of a face, and answ
          'Try "She smiles, then nods twice."')
 _UNREAD = ('I am not sure what is meant: say what the face should do ("She smiles, then nods twice."), what to change ("make the '
            'smile stronger", "without the nod"), or ask about the clip ("how often does she nod?")')
+_SUBJECT = re.compile(r"^\W*(?:s?he|they|(?:the|a) (?:wo)?man|a (?:girl|boy|person|face|lady|guy|child)|the (?:girl|boy|person|face)"
+                      r"|someone|somebody|her face|his face|looking|imagine)\b", re.IGNORECASE)
+"""What a line begins with that tells what a face does, also where only the model can read it."""
 _LEAST = 0.4
 """Share of a line's words that must mean something for it to be performed while a clip is at hand."""
 _WHO = ('I perform the motion of a face from words, describe it, answer questions about it and change it: say "She smiles, then '
@@ -79,7 +83,7 @@ def plan(text: str, tools: Toolbox) -> Call:
         ValueError: it names a clip that is not there, or changes what is not known.
     """
     session = tools.session
-    said = " ".join(text.split())
+    said = spelled(" ".join(text.split()))
     plain = _plain(said)
     if _RULES["mark"].search(said) and _RULES["talk"].match(said.lower()) and not _RULES["undo"].match(plain):
         return Call("say", {"text": _WHO if re.search(r"\b(?:who|what) (?:are you|can you do)|^help\b", said.lower()) else HELLO})
@@ -115,6 +119,8 @@ def _plain(text: str) -> str:
 def _is_request(said: str, plain: str) -> bool:
     """Whether something in the form of a question asks for motion: "can you smile?"."""
     low = said.lower()
+    if re.search(r"^\W*(?:could|can) (?:that|the|this|his|her) .*\bbe\b", said.lower()):
+        return True
     if re.search(r"\b(?:could|can) (?:we|you) (?:have|make|get|do|let)\b", low) and not re.match(
             r"(?:what|which|who|how|when)\b", plain):
         return True
@@ -175,7 +181,13 @@ def _names_clip(words: str, session: Session) -> bool:
     if not re.search(rf"\b(?:{CLIP_WORD}|one|version|original|before|#\d)\b", words) and not any(
             c.name and c.name.lower() in re.sub(r"^the ", "", words.strip()) for c in session.clips):
         return False
-    resolve(words, session)
+    try:
+        resolve(words, session)
+    except ValueError:
+        if re.search(r"\b(?:clip|version|take) ?#?\d+\W*$", words) or re.search(
+                r"\b(?:first|second|third|other|previous) (?:clip|version|one|take)\W*$", words):
+            raise
+        return False
     return True
 
 
@@ -258,16 +270,39 @@ def _made(said: str, plain: str, tools: Toolbox) -> Call:
             return Call("edit", {"wish": wish, **_clip_of(found)})
     if here is not None:
         ruled = read_rules(find_quantities(said), 0.2)
+        if here.script is not None and ruled is not None and not _SUBJECT.match(said) and (
+                wish := _specified(ruled.script, here.script)):
+            return Call("edit", {"wish": wish})
         if here.script is not None and (m := _RULES["goes_on"].match(said.lower())) and ruled is not None and ruled.script.cues:
             return Call("edit", {"wish": f"add {m['what'].strip(' .!')}"})
         unread = ruled is None or not ruled.script.cues and not ruled.script.still or ruled.explained < _LEAST
         if unread and not tools.agent.read(said).cues:
             return Call("refuse", {"reason": _UNREAD})
-        if ruled is not None and ruled.explained < _LEAST and len(said.split()) > 2:
+        unread = ruled is None or not (ruled.script.cues or ruled.script.still)
+        vague = not unread and ruled is not None and ruled.explained < _LEAST and len(said.split()) > 2
+        if vague or unread and not _SUBJECT.match(said):
             return Call("refuse", {"reason": _UNREAD})
     if _is_request(said, plain):
         said = re.sub(r"^(?:(?:can|could|would|will) (?:you|u) (?:please )?|please )", "", said, flags=re.IGNORECASE).rstrip(" ?")
     return Call("perform", {"prompt": said})
+
+
+def _specified(said: Script, script: Script) -> str:
+    """The wish of a line that names one thing of the script as it should be: "a smirk on the left", "two nods"; else nothing."""
+    if len(said.cues) != 1 or said.never or said.still:
+        return ""
+    new = said.cues[0]
+    old = [c for c in script.cues if c.name == new.name]
+    if len(old) != 1 or new.start is not None or new.seconds is not None:
+        return ""
+    name, wishes = new.name.replace("_", " "), []
+    if new.side != "both" and new.side != old[0].side:
+        wishes.append(f"the {name} on the {new.side} side")
+    if new.count is not None and new.count != old[0].count:
+        wishes.append(f"the {name} {new.count} times")
+    if new.strength is not None and new.strength != old[0].strength:
+        wishes.append(f"the {name} at {100 * new.strength:.0f} %")
+    return " and make ".join(["make " + w if k == 0 else w for k, w in enumerate(wishes)])
 
 
 def _may_edit(plain: str) -> bool:

@@ -22,6 +22,7 @@ _PARTS: tuple[tuple[Part, str], ...] = (("start", r"\bat the (?:start|beginning|
                                         ("end", r"\bat the (?:very )?end\b|\bfinally\b"))
 _DIRECTED = re.compile(r"\b(tilt|turn|wink)(?:s|ed|ing)?\b")
 """What goes to either side, where none is said."""
+_OPEN_EYES = re.compile(r"\beyes? (?:\w+ )?open\b")
 _INSTANT = 0.1
 """Seconds on both sides of a moment that is asked about."""
 _APART = re.compile(r"[,;?]|\b(?:and|before|after|while|during|or|vs|versus|than|following|prior to|between|thru|through|as"
@@ -31,6 +32,7 @@ _APART = re.compile(r"[,;?]|\b(?:and|before|after|while|during|or|vs|versus|than
 
 @dataclass(frozen=True, config=SETTINGS)
 class _Questions:
+    spelling: dict[str, str]
     unseen: dict[str, Patterns]
     described: Patterns
     asked: dict[Asked, Patterns]
@@ -46,6 +48,15 @@ class _Questions:
 _TABLE = read_table(__package__, "questions.yaml", _Questions)
 
 
+_WORD = re.compile(r"(?<![\w'])(" + "|".join(map(re.escape, sorted(_TABLE.spelling, key=len, reverse=True))) + r")(?![\w'])",
+                   re.IGNORECASE)
+
+
+def spelled(text: str) -> str:
+    """A text with usual misspellings and short forms written out."""
+    return _WORD.sub(lambda m: _TABLE.spelling[m[1].lower()], text)
+
+
 def read_question(text: str) -> Query | None:
     """What a question asks of a measurement.
 
@@ -55,8 +66,11 @@ def read_question(text: str) -> Query | None:
     Returns:
         The query; None where the question is about nothing that is measured, and about nothing that is known to be unseen.
     """
-    marked = find_quantities(re.sub(r"\b(?:secs?|sec\.)(?=\W|$)", "seconds", text))
+    marked = find_quantities(spelled(text))
     plain = _asked_plainly(marked.text)
+    opened = _OPEN_EYES.search(plain)
+    if opened:  # open eyes are eyes that are not closed
+        plain = _OPEN_EYES.sub("eyes closed", plain)
     asked = next((kind for kind, patterns in _TABLE.asked.items() if _has(plain, patterns)), None)
     if asked == "length":
         return Query("length")
@@ -66,7 +80,8 @@ def read_question(text: str) -> Query | None:
             return Query("unseen", why=why)
     if asked is None:
         return None
-    return _Reading(plain, marked, things).query(asked)
+    query = _Reading(plain, marked, things).query(asked)
+    return replace(query, negated=True) if opened and query is not None and query.asked in ("whether", "always") else query
 
 
 def _asked_plainly(text: str) -> str:
@@ -293,6 +308,7 @@ def _things(plain: str, marked: Marked) -> list[Thing]:
     """What a question names, in the order of its words."""
     out: list[Thing] = []
     for piece in _APART.split(plain):
+        piece = re.sub(r"\b(?:what|which|per|each|a|this|that)\s+second\b", " ", piece)
         words_ = re.findall(r"[\w'\ue000-\uf8ff]+", piece)
         order = next((_TABLE.ordinals[w] for w in words_ if w in _TABLE.ordinals), None)
         felt = re.sub(r"\bsadder\b", "sad", re.sub(r"\bangrier\b", "angry", piece))

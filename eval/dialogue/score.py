@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from ...face.facs.check import check
 from ...face.facs.evidence.query import Shown, happenings
 from ...face.facs.measured import Measurement
+from ...face.facs.script import Script
 from ...face.facs.vocabulary import DIRECTIONS
 from ..metrics import Counts, bootstrap_interval
 from .suite import Change, Dialogue, Turn, scripts_of
@@ -50,7 +51,7 @@ _TOOLS = {"perform": {"perform"}, "edit": {"edit"}, "ask": {"ask", "compare", "d
           "undo": {"undo", "go_to"}, "redo": {"redo", "go_to"},
           "goto": {"go_to", "undo", "redo"}, "name": {"name"}, "list": {"list_clips"}, "changed": {"changed", "compare"},
           "repeat": {"again", "perform", "edit"}, "talk": {"say"}, "transition": {"transition", "edit", "perform"}}
-_PART_KINDS = frozenset({"present", "absent", "count", "side", "order", "strength", "start", "duration", "length"})
+_PART_KINDS = frozenset({"present", "absent", "count", "side", "strength", "start", "duration", "length"})
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def _wrong(turn: Turn, reply: Reply, before: Before, talk: Agent) -> Iterable[st
     if turn.shows is not None and after.facts is not None and after.clip is not None:
         tried = [[c.sentence for c in check(s, after.facts).failed if c.kind in _PART_KINDS] for s in scripts_of(turn.shows)]
         yield from (f"shows: {sentence}" for sentence in min(tried, key=len))
+        yield from _out_of_order(scripts_of(turn.shows)[0], after.facts)
     if after.facts is not None and before.facts is not None:
         for change in turn.change:
             if not _changed(change, before.facts, after.facts):
@@ -152,6 +154,18 @@ def _wrong(turn: Turn, reply: Reply, before: Before, talk: Agent) -> Iterable[st
 
 def _denies(reply: Reply) -> bool:
     return reply.text.lower().startswith(("no", "there is no", "there are no", "neither", "not "))
+
+
+def _out_of_order(script: Script, facts: Measurement) -> Iterable[str]:
+    """Cues that should come one after the other and do not."""
+    before: tuple[str, float] | None = None
+    for cue in script.cues:
+        starts = [s.start for s in _rows(facts, cue.name)]
+        if not starts:
+            continue
+        if cue.join == "then" and before is not None and max(starts) < before[1] - TIME:
+            yield f"{cue.name} is not after {before[0]}"
+        before = cue.name, min(starts)
 
 
 # -- what a clip shows -----------------------------------------------------------------------------

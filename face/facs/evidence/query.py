@@ -155,6 +155,8 @@ def ask(m: Measurement, query: Query) -> Answer:
     if query.asked == "which":
         there = [t.label for t, some in zip(query.things, found, strict=True) if some]
         return Answer(there, f"{_listed([_noun(t) for t in there]).capitalize()}." if there else "Neither.")
+    if query.asked == "always" and query.negated and not all(found):
+        return Answer(True, "Yes.")
     if query.asked in ("order", "together", "always") and not all(found):
         return Answer(False, f"No, {_none(query, found)}.")
     if not all(found):
@@ -312,6 +314,8 @@ def _always(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
         share = shared / max(host.end - host.start, 1e-6)
     else:
         share = sum(s.end - s.start for s in found[0]) / max(seconds, 1e-6)
+    if query.negated:
+        return Answer(share < 0.02, "Yes." if share < 0.02 else f"No, for {100 * share:.0f} % of the time they are not.")
     return Answer(share >= _ALWAYS, "Yes." if share >= _ALWAYS else f"No, for {100 * share:.0f} % of the time.")
 
 
@@ -409,15 +413,21 @@ def _told(rows: Sequence[Shown], low: float = 0.0) -> Answer:
 def _ends(rows: Sequence[Shown], query: Query) -> Answer:
     if not rows:
         return Answer([], "Nothing happens.")
+    rows = _meant(rows)
     edge = rows[0].start if query.asked == "first" else max(s.start for s in rows)
     return _told([s for s in rows if abs(s.start - edge) <= _SLACK])
+
+
+def _meant(rows: Sequence[Shown]) -> Sequence[Shown]:
+    """What happens besides blinks, which mean little, if anything does."""
+    return [s for s in rows if s.name != "blink"] or rows
 
 
 def _around(rows: Sequence[Shown], query: Query) -> Answer:
     own = occurrences(rows, query.things[0])
     if not own:
         return Answer(None, f"{_none(query, [[]]).capitalize()}.")
-    rows = [s for s in rows if s.name not in query.things[0].names]
+    rows = _meant([s for s in rows if s.name not in query.things[0].names])
     if query.region == "emotion":
         rows = [s for s in rows if s.name not in ACTION]
     start, end = own[0].start, own[0].end
