@@ -53,8 +53,8 @@ _ABLE = ("I perform, describe, compare and change the motion of a face, and answ
          'Try "She smiles, then nods twice."')
 _UNREAD = ('I am not sure what is meant: say what the face should do ("She smiles, then nods twice."), what to change ("make the '
            'smile stronger", "without the nod"), or ask about the clip ("how often does she nod?")')
-_SUBJECT = re.compile(r"^\W*(?:s?he|they|(?:the|a) (?:wo)?man|a (?:girl|boy|person|face|lady|guy|child)|the (?:girl|boy|person|face)"
-                      r"|someone|somebody|her face|his face|looking|imagine)\b", re.IGNORECASE)
+_SUBJECT = re.compile(r"^\W*(?:s?he|they|(?:the|a) (?:(?:wo)?man|girl|boy|person|face|lady|guy|child)|someone|somebody|her face"
+                      r"|his face|looking|imagine)\b", re.IGNORECASE)
 """What a line begins with that tells what a face does, also where only the model can read it."""
 _LEAST = 0.4
 """Share of a line's words that must mean something for it to be performed while a clip is at hand."""

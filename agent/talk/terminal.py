@@ -13,6 +13,7 @@ from ...data_gen.wording.telling import STYLES
 from ...face.facs.measured import Measurement
 from ..requests import Seconds, parsed
 from .agent import Agent, Reply
+from .references import mentions
 from .tools import Call
 
 LEAVE = ("/quit", "/exit", "quit", "exit", "bye")
@@ -70,12 +71,11 @@ def command(agent: Agent, line: str) -> Reply | str:
     needed = {"open": "FILE", "export": "FILE", "plot": "FILE.png"}
     if name in needed and not rest:
         raise ValueError(f"/{name} needs {needed[name]}")
-    if name == "compare" and len(words) == 1:
-        words = [words[0], ""]
+    pair = [f"version {c.version} of clip {c.number}" for _, _, c in mentions(rest, agent.memory)] if name == "compare" else []
     calls = {"open": Call("open", {"path": rest}), "clips": Call("list_clips"), "script": Call("script"), "redo": Call("redo"),
              "undo": Call("undo", {"times": int(rest)} if rest.isdigit() else {}), "export": Call("export", {"path": rest}),
              "plot": Call("export", {"path": rest}), "describe": _describe(words),
-             "compare": Call("compare", {"first": words[0], "second": words[1]} if len(words) > 1 else {})}
+             "compare": Call("compare", dict(zip(("first", "second"), pair, strict=False)))}
     if name not in calls:
         raise ValueError(f"unknown command /{name}; /help lists them")
     return agent.call(calls[name], line)

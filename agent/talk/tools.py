@@ -16,7 +16,8 @@ from ...data_gen.reading.questions import read_comparison, read_things
 from ...data_gen.wording.telling import DETAILS, STYLES
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.evidence.compare import differences
-from ...face.facs.evidence.query import Query, happenings, occurrences
+from ...face.facs.evidence.happenings import happenings, occurrences
+from ...face.facs.evidence.query import Query
 from ...face.facs.script_text import write_script
 from ..editing.perform import edit_clip, perform_edits
 from ..editing.recorded import shown_script

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
-from ...face.facs.evidence.query import Asked, By, Part, Query, Thing
+from ...face.facs.evidence.happenings import Thing
+from ...face.facs.evidence.query import Asked, By, Part, Query
 from ...face.facs.script import Cue, mark
 from ...face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING
 from ..tables import read_table

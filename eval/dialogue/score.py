@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ...face.facs.check import check
-from ...face.facs.evidence.query import Shown, happenings
+from ...face.facs.evidence.happenings import Shown, happenings
 from ...face.facs.measured import Measurement
 from ...face.facs.script import Script
 from ...face.facs.vocabulary import DIRECTIONS
@@ -267,6 +267,7 @@ def _is(value: Any, reply: Reply, facts: Measurement | None) -> bool:
     if isinstance(right, list) and not isinstance(given, list):
         given = [given]
     if isinstance(right, list):
+        given = [v for g in given for v in (g if isinstance(g, list) else [g])]
         if right and isinstance(right[0], str):
             names = [_stem(str(g)) for g in given]
             return [_stem(r) for r in right] == names or set(map(_stem, right)) <= set(names)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..measured import Measurement
 from ..vocabulary import ACTION, EMOTION_ACTIONS
-from .query import Shown, happenings
+from .happenings import Shown, happenings
 
 STRENGTH, TIME = 0.05, 0.12
 """Share of full scale and seconds by which two occurrences must differ for a difference to be told."""

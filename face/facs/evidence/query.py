@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from ..emotions import UNCLEAR
-from ..measured import MeasuredAction, Measurement
+from ..measured import Measurement
 from ..script import STRENGTHS
-from ..vocabulary import ACTION, EMOTIONS, FEELING, Side, allowed_with
+from ..vocabulary import ACTION, EMOTIONS, FEELING
+from .happenings import PLURAL, SLACK, Shown, Thing, happenings, noun, occurrences
 
 Asked = Literal["whether", "count", "when", "until", "how_long", "how_strong", "how_fast", "side", "first", "last", "after",
                 "before", "during", "list", "always", "compare", "order", "together", "which",
@@ -24,32 +24,10 @@ _ALWAYS = 0.85
 """What lasts for this share of a clip goes on all the time."""
 _PART, _PART_SECONDS = 0.3, 2.0
 """A clip's beginning and end are this share of it, at most so many seconds."""
-_OWN = 0.4
-"""From this strength on an action is one of its own, whatever else happens."""
 _ALIKE = {"happiness": ("smile",), "smile": ("happiness",), "anger": ("brow_lower",), "sadness": ("lip_corner_depress",)}
 """What a word may mean where what it names is not there: who is happy smiles."""
 _STRONG, _SLIGHT = 0.8, 0.58
 """From this strength on it is strong, and up to that it is slight."""
-_SLACK = 0.2
-"""Seconds: what begins nearer than this together is neither before nor after."""
-
-
-@dataclass(frozen=True)
-class Thing:
-    """What a question is about: an action or emotion, on a side, and which of its occurrences."""
-
-    names: tuple[str, ...]
-    """Any of these; several where the side of a wink or turn is not said."""
-    label: str
-    side: Side = "both"
-    which: int | None = None
-    """0 the first, 1 the second, -1 the last; None all of them."""
-    at: float | None = None
-    """Only what happens at this second."""
-    whole: bool = False
-    """Whether ``which`` counts chains of nods rather than nods."""
-    made_of: str = ""
-    """Of a behaviour or feeling, which cannot be measured as such: that it is several actions, and which."""
 
 
 @dataclass(frozen=True)
@@ -99,20 +77,6 @@ class Answer:
     text: str
 
 
-@dataclass(frozen=True)
-class Shown:
-    """An occurrence of an action, or a stretch of an emotion."""
-
-    name: str
-    label: str
-    start: float
-    end: float
-    strength: float
-    times: int
-    side: Side
-    hertz: float = 0.0
-
-
 def ask(m: Measurement, query: Query) -> Answer:
     """The answer to a query about a clip.
 
@@ -154,7 +118,7 @@ def ask(m: Measurement, query: Query) -> Answer:
         return Answer(count, ("Not at all.", "Once.", "Twice.")[count] if count < 3 else f"{count} times.")
     if query.asked == "which":
         there = [t.label for t, some in zip(query.things, found, strict=True) if some]
-        return Answer(there, f"{_listed([_noun(t) for t in there]).capitalize()}." if there else "Neither.")
+        return Answer(there, f"{_listed([noun(t) for t in there]).capitalize()}." if there else "Neither.")
     if query.asked == "always" and query.negated and not all(found):
         return Answer(True, "Yes.")
     if query.asked in ("order", "together", "always") and not all(found):
@@ -165,65 +129,10 @@ def ask(m: Measurement, query: Query) -> Answer:
     return _OF_THINGS[query.asked](query, found, min(high, m.seconds) - low)
 
 
-# -- occurrences --------------------------------------------------------------------------
-def occurrences(rows: Sequence[Shown], thing: Thing) -> list[Shown]:
-    """The occurrences of a thing among all that happens, or the one that is meant."""
-    own = [s for s in rows if s.name in thing.names and (thing.side == "both" or s.side in ("both", thing.side))]
-    if thing.at is not None:
-        own = [s for s in own if s.start - _SLACK <= thing.at <= s.end + _SLACK]
-    if thing.which is None:
-        return own
-    own = own if thing.whole else [one for s in own for one in _cycles(s)]
-    return own[thing.which:][:1] if -len(own) <= thing.which < len(own) else []
-
-
-def happenings(m: Measurement, between: tuple[float, float] | None = None) -> list[Shown]:
-    """All that happens, or all that happens within some seconds, in order; not what others bring along."""
-    felt = [Shown(s.name, s.name, s.start, s.end, s.strength, 1, "both") for s in m.emotion.timeline
-            if s.name not in ("neutral", UNCLEAR) and m.named is None]
-    known = [Shown(n.name, n.name.replace("_", " ") + (f" on the {n.side}" if n.side != "both" else ""), n.onset, n.offset,
-                   n.intensity, n.count, n.side) for n in m.named or ()]
-    own = [s for s in [*map(_shown, m.everything), *felt] if not any(n.covers(s.name, s.start, s.end) for n in m.named or ())]
-    rows = sorted([*own, *known], key=lambda s: s.start)
-    low, high = between or (0.0, m.seconds)
-    seen = [s for s in rows if between is None or min(s.end, high) - max(s.start, low) > 0.5 * min(s.end - s.start, high - low)]
-    return [s for s in seen if not any(_entails(other, s) for other in seen)]
-
-
-def _entails(other: Shown, s: Shown) -> bool:
-    """Whether something weak is only what another action brings along at the same time (the brow of a wink)."""
-    if other is s or s.strength >= min(_OWN, other.strength) or s.name not in ACTION or other.name not in ACTION:
-        return False
-    shared = min(s.end, other.end) - max(s.start, other.start)
-    return s.name in allowed_with(other.name) and shared > 0.5 * (s.end - s.start)
-
-
-def _cycles(s: Shown) -> list[Shown]:
-    """Each nod of several, and each syllable."""
-    step = (s.end - s.start) / s.times
-    return [replace(s, start=s.start + k * step, end=s.start + (k + 1) * step, times=1) for k in range(s.times)]
-
-
-def _shown(a: MeasuredAction) -> Shown:
-    side = f" on the {a.beside}" if a.beside else ""
-    return Shown(a.name, _noun(ACTION[a.name].label) + side, a.onset, a.offset, a.intensity, a.cycles or 1, a.side,
-                  a.value if a.cycles else 0.0)
-
-
 def _none(query: Query, found: list[list[Shown]]) -> str:
     """That what a question names is not there."""
     absent = [t.label for t, some in zip(query.things, found, strict=True) if not some]
-    return f"there {'are' if any(p in absent[0] for p in _PLURAL) else 'is'} no {' and no '.join(absent)}"
-
-
-_PLURAL = ("lips", "brows", "eyes", "cheeks", "corners")
-_BARE = ("talking", "tongue out", "head up", "head down", "gaze", "jaw to", *_PLURAL)
-
-
-def _noun(label: str) -> str:
-    if any(b in label for b in _BARE):
-        return label
-    return f"{'an' if label[0] in 'aeiou' else 'a'} {label}"
+    return f"there {'are' if any(p in absent[0] for p in PLURAL) else 'is'} no {' and no '.join(absent)}"
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -374,13 +283,13 @@ def _order(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     if len(found) < 2:
         return Answer(None, "Two things are needed to say which comes first.")
     gap = found[1][0].start - found[0][0].start
-    said = "Yes." if gap > _SLACK else "No, they begin together." if abs(gap) <= _SLACK else "No, the other way."
-    return Answer(gap > _SLACK, said)
+    said = "Yes." if gap > SLACK else "No, they begin together." if abs(gap) <= SLACK else "No, the other way."
+    return Answer(gap > SLACK, said)
 
 
 def _together(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     shared = max(min(a.end, b.end) - max(a.start, b.start) for a in found[0] for b in found[1])
-    if shared > _SLACK:
+    if shared > SLACK:
         return Answer(True, f"Yes, for {shared:.1f} s.")
     first, then = sorted((found[0][0], found[1][0]), key=lambda s: s.start)
     return Answer(False, f"No: {first.label} at {first.start:.1f} s, {then.label} at {then.start:.1f} s.")
@@ -415,7 +324,7 @@ def _ends(rows: Sequence[Shown], query: Query) -> Answer:
         return Answer([], "Nothing happens.")
     rows = _meant(rows)
     edge = rows[0].start if query.asked == "first" else max(s.start for s in rows)
-    return _told([s for s in rows if abs(s.start - edge) <= _SLACK])
+    return _told([s for s in rows if abs(s.start - edge) <= SLACK])
 
 
 def _meant(rows: Sequence[Shown]) -> Sequence[Shown]:
@@ -432,12 +341,12 @@ def _around(rows: Sequence[Shown], query: Query) -> Answer:
         rows = [s for s in rows if s.name not in ACTION]
     start, end = own[0].start, own[0].end
     if query.asked == "before":
-        earlier = [s for s in rows if s.start < start - _SLACK]
-        return _told([s for s in earlier if s.start >= earlier[-1].start - _SLACK])
+        earlier = [s for s in rows if s.start < start - SLACK]
+        return _told([s for s in earlier if s.start >= earlier[-1].start - SLACK])
     if query.asked == "after":
-        later = [s for s in rows if s.start > start + _SLACK]
-        return _told([s for s in later if s.start - later[0].start <= _SLACK] if later else [])
-    return _told([s for s in rows if s.start < end - _SLACK and s.end > start + _SLACK])
+        later = [s for s in rows if s.start > start + SLACK]
+        return _told([s for s in later if s.start - later[0].start <= SLACK] if later else [])
+    return _told([s for s in rows if s.start < end - SLACK and s.end > start + SLACK])
 
 
 def _felt(m: Measurement, query: Query) -> Answer:

@@ -1,0 +1,100 @@
+"""What happens in a clip, in order, and which of it something names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..emotions import UNCLEAR
+from ..measured import MeasuredAction, Measurement
+from ..vocabulary import ACTION, Side, allowed_with
+
+_OWN = 0.4
+"""From this strength on an action is one of its own, whatever else happens."""
+SLACK = 0.2
+"""Seconds: what begins nearer than this together is neither before nor after."""
+PLURAL = ("lips", "brows", "eyes", "cheeks", "corners")
+_BARE = ("talking", "tongue out", "head up", "head down", "gaze", "jaw to", *PLURAL)
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What a question is about: an action or emotion, on a side, and which of its occurrences."""
+
+    names: tuple[str, ...]
+    """Any of these; several where the side of a wink or turn is not said."""
+    label: str
+    side: Side = "both"
+    which: int | None = None
+    """0 the first, 1 the second, -1 the last; None all of them."""
+    at: float | None = None
+    """Only what happens at this second."""
+    whole: bool = False
+    """Whether ``which`` counts chains of nods rather than nods."""
+    made_of: str = ""
+    """Of a behaviour or feeling, which cannot be measured as such: that it is several actions, and which."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An occurrence of an action, or a stretch of an emotion."""
+
+    name: str
+    label: str
+    start: float
+    end: float
+    strength: float
+    times: int
+    side: Side
+    hertz: float = 0.0
+
+
+def occurrences(rows: Sequence[Shown], thing: Thing) -> list[Shown]:
+    """The occurrences of a thing among all that happens, or the one that is meant."""
+    own = [s for s in rows if s.name in thing.names and (thing.side == "both" or s.side in ("both", thing.side))]
+    if thing.at is not None:
+        own = [s for s in own if s.start - SLACK <= thing.at <= s.end + SLACK]
+    if thing.which is None:
+        return own
+    own = own if thing.whole else [one for s in own for one in _cycles(s)]
+    return own[thing.which:][:1] if -len(own) <= thing.which < len(own) else []
+
+
+def happenings(m: Measurement, between: tuple[float, float] | None = None) -> list[Shown]:
+    """All that happens, or all that happens within some seconds, in order; not what others bring along."""
+    felt = [Shown(s.name, s.name, s.start, s.end, s.strength, 1, "both") for s in m.emotion.timeline
+            if s.name not in ("neutral", UNCLEAR) and m.named is None]
+    known = [Shown(n.name, n.name.replace("_", " ") + (f" on the {n.side}" if n.side != "both" else ""), n.onset, n.offset,
+                   n.intensity, n.count, n.side) for n in m.named or ()]
+    own = [s for s in [*map(_shown, m.everything), *felt] if not any(n.covers(s.name, s.start, s.end) for n in m.named or ())]
+    rows = sorted([*own, *known], key=lambda s: s.start)
+    low, high = between or (0.0, m.seconds)
+    seen = [s for s in rows if between is None or min(s.end, high) - max(s.start, low) > 0.5 * min(s.end - s.start, high - low)]
+    return [s for s in seen if not any(_entails(other, s) for other in seen)]
+
+
+def _entails(other: Shown, s: Shown) -> bool:
+    """Whether something weak is only what another action brings along at the same time (the brow of a wink)."""
+    if other is s or s.strength >= min(_OWN, other.strength) or s.name not in ACTION or other.name not in ACTION:
+        return False
+    shared = min(s.end, other.end) - max(s.start, other.start)
+    return s.name in allowed_with(other.name) and shared > 0.5 * (s.end - s.start)
+
+
+def _cycles(s: Shown) -> list[Shown]:
+    """Each nod of several, and each syllable."""
+    step = (s.end - s.start) / s.times
+    return [replace(s, start=s.start + k * step, end=s.start + (k + 1) * step, times=1) for k in range(s.times)]
+
+
+def _shown(a: MeasuredAction) -> Shown:
+    side = f" on the {a.beside}" if a.beside else ""
+    return Shown(a.name, noun(ACTION[a.name].label) + side, a.onset, a.offset, a.intensity, a.cycles or 1, a.side,
+                  a.value if a.cycles else 0.0)
+
+
+def noun(label: str) -> str:
+    """A label with its article, where it takes one."""
+    if any(b in label for b in _BARE):
+        return label
+    return f"{'an' if label[0] in 'aeiou' else 'a'} {label}"
