@@ -139,9 +139,9 @@ class FaceLM:
         return perform_scripts(self.performer, timed, sampling, shape=shape, repair=repair, progress=progress or silent)
 
     def perform(self, asked: GenerateRequest, shape: np.ndarray | None = None, progress: Progress | None = None,
-                repair: bool = True) -> list[Performance]:
-        """Read and perform the prompts of a checked request; see :meth:`generate_many`."""
-        scripts = read_prompts(self.lm, asked.prompts)
+                repair: bool = True, scripts: Sequence[Script] | None = None) -> list[Performance]:
+        """Read and perform the prompts of a checked request, or perform what they were read as; see :meth:`generate_many`."""
+        scripts = read_prompts(self.lm, asked.prompts) if scripts is None else scripts
         timed = [with_length(s, w) for s, w in zip(scripts, asked.seconds, strict=True)]
         return perform_scripts(self.performer, timed, asked.sampling, texts=asked.prompts, shape=shape, repair=repair,
                                progress=progress or silent)

@@ -22,12 +22,12 @@ from ..llm.base import load_base
 from ..llm.config import OptimConfig
 from ..llm.examples import Batch
 from ..llm.generate import MotionLM
+from ..llm.grammar.script_tokens import ScriptTokens
+from ..llm.grammar.windows import cut
 from ..llm.lora import LoraConfig
 from ..llm.model import MotionModel, compute_dtype
-from ..llm.script_tokens import ScriptTokens
 from ..llm.train import make_optimizer
 from ..llm.vocabulary import MotionVocabulary
-from ..llm.windows import cut
 from ..tokenizer.changes import ChangeLayout
 from ..tokenizer.config import TokenizerConfig, TokenizerRecipe, TokenizerTrainConfig
 from ..tokenizer.train import train_tokenizer

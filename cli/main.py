@@ -47,6 +47,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "measure": ("agent.measuring:measure", "the timeline of facial actions, by geometry"),
     "transition": ("agent.tools:transition", "a face from one expression to another, as an instruction says"),
     "chat": ("agent.tools:chat", "talk with the model about clips, in the terminal"),
+    "serve": ("agent.server.serve:serve", "the app: a face to talk to, in the browser and for programs"),
+    "mcp": ("agent.server.serve:serve_mcp", "the tools for other agents, by the Model Context Protocol"),
     "render": ("agent.file_tools:render", "a clip as video, GIF or contact sheet"),
     "fit": ("agent.file_tools:fit", "video or pictures to clips: a 3D fit of every frame"),
     "convert": ("agent.file_tools:convert",

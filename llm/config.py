@@ -64,8 +64,8 @@ class DataConfig:
     """What a training sequence holds.
 
     Attributes:
-        read, perform, see, understand: weights of the kinds of sequence (words -> script; schedule window -> motion; motion ->
-            schedule window; motion -> words).
+        read, perform, see, understand, plan: weights of the kinds of sequence (words -> script; schedule window -> motion;
+            motion -> schedule window; motion -> words; a line of a conversation -> what it asks for).
         describe: share of understand sequences that begin with a description.
         questions: most questions in an understand sequence.
         max_tokens: longest sequence; questions that would not fit are left out, longer clips are skipped.
@@ -77,6 +77,7 @@ class DataConfig:
     perform: NotNegative = 0.4
     see: NotNegative = 0.05
     understand: NotNegative = 0.1
+    plan: NotNegative = 0.0
     describe: Share = 0.6
     questions: Count = 3
     max_tokens: Annotated[int, Field(ge=8)] = 320
@@ -84,8 +85,8 @@ class DataConfig:
     window: Annotated[int, Field(ge=1)] = 256
 
     def __post_init__(self) -> None:
-        if self.read + self.perform + self.see + self.understand <= 0:
-            raise ValueError("read, perform, see and understand are all 0; one of them must be positive")
+        if self.read + self.perform + self.see + self.understand + self.plan <= 0:
+            raise ValueError("read, perform, see, understand and plan are all 0; one of them must be positive")
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -94,10 +95,12 @@ class MakeConfig:
 
     Attributes:
         readings: texts with their scripts.
+        plans: lines of conversations with what they ask for.
         schedules: random schedules, each of one or more windows with their motion.
     """
 
     readings: Count = 60_000
+    plans: Count = 60_000
     schedules: Count = 30_000
 
 

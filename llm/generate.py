@@ -3,7 +3,7 @@
 ``MotionLM`` merges the adapter into the base, pads a batch on the left, and decodes with a
 key-value cache. In a motion span only the motion rows are scored (a few hundred products
 instead of the whole vocabulary) and the grammar of ``tokenizer/changes.py`` masks what may not follow; in a
-script only the script rows, bound by the grammars of ``script_tokens.py`` and ``windows.py``.
+script only the script rows, bound by the grammars of ``grammar/script_tokens.py`` and ``grammar/windows.py``.
 A grammar on text would be a trap: a model spells ``<m3>`` out of ordinary pieces.
 """
 
@@ -21,12 +21,13 @@ from torch import Tensor
 
 from ..face.facs.script import Script
 from ..tokenizer.changes import GrammarState
-from .examples import collate, perform_turn
+from .examples import collate, perform_turn, plan_turn
+from .grammar.plans import PlanGrammar, Step, read_plan
+from .grammar.script_tokens import CLOSE, COMMANDS, OPEN, Grammar, Item, Quantities
+from .grammar.script_tokens import read as read_script
+from .grammar.windows import Window, WindowGrammar, read_window
 from .model import MotionModel, load_model
 from .prompts import DESCRIBE, Turn
-from .script_tokens import CLOSE, OPEN, Grammar, Item, Quantities
-from .script_tokens import read as read_script
-from .windows import Window, WindowGrammar, read_window
 
 T = TypeVar("T")
 Symbols = NDArray[np.integer]
@@ -112,6 +113,31 @@ class MotionLM:
             found = self._scripts(part, states, sampling, at if draws is None else [draws[i] for i in at])
             return [Reading(read_script([t for t in items if isinstance(t, str) or t[1].lower() in texts[i].lower()],
                                         quantities[i]), nats) for (items, nats), i in zip(found, at, strict=True)]
+
+        return self._in_batches(lines, work)
+
+    def plan(self, texts: Sequence[str], clips: Sequence[Sequence[str]],
+             quantities: Sequence[Quantities]) -> list[tuple[tuple[Step, ...], float]]:
+        """What each line of a conversation asks for.
+
+        Args:
+            texts: lines whose quantities are marks.
+            clips: the script of the clip at hand of each, as tokens (``grammar/plans.context``).
+            quantities: the values of the marks of each line.
+
+        Returns:
+            The likeliest plans that the grammar allows, with their log-probabilities.
+
+        Raises:
+            ValueError: the model was made before there were plans.
+        """
+        lines = [[*self.template.encode([plan_turn(t, c)]).ids, *self.vocabulary.script_ids([OPEN])]
+                 for t, c in zip(texts, clips, strict=True)]
+        self.vocabulary.script_ids(sorted(COMMANDS))
+
+        def work(part: list[list[int]], at: list[int]) -> list[tuple[tuple[Step, ...], float]]:
+            found = self._scripts(part, [PlanGrammar(frozenset(quantities[i].marks())) for i in at], Sampling(0.0), at)
+            return [(read_plan(items, quantities[i]), nats) for (items, nats), i in zip(found, at, strict=True)]
 
         return self._in_batches(lines, work)
 
@@ -227,7 +253,7 @@ class MotionLM:
         return [np.array(line, np.int32) for line in out]
 
     @torch.inference_mode()
-    def _scripts(self, lines: list[list[int]], states: Sequence[Grammar | WindowGrammar], sampling: Sampling,
+    def _scripts(self, lines: list[list[int]], states: Sequence[Grammar | WindowGrammar | PlanGrammar], sampling: Sampling,
                  places: Sequence[int]) -> list[tuple[list[Item], float]]:
         """Script tokens after ``lines``, bound by a grammar, with their log-probability; what becomes too long is closed."""
         draws = [np.random.default_rng((sampling.seed + place, 0)) for place in places]
@@ -276,7 +302,7 @@ class MotionLM:
         return [(self._whole(items, states[i]), nats[i]) for i, items in enumerate(out)]
 
     @staticmethod
-    def _whole(items: list[Item], state: Grammar | WindowGrammar) -> list[Item]:
+    def _whole(items: list[Item], state: Grammar | WindowGrammar | PlanGrammar) -> list[Item]:
         """The longest beginning of a script after which it may end."""
         good = 0
         for k, item in enumerate(items):

@@ -24,9 +24,9 @@ from ..common.files import write_json
 from ..common.tensors import load_tensors, save_tensors
 from .attention import use_grouped_attention
 from .base import BaseModel, first_and_last, load_base
+from .grammar.script_tokens import default_tokens
 from .lora import LoraConfig, LoraLinear, PeftLayout, add_lora, merge_lora
 from .prompts import Template
-from .script_tokens import default_tokens
 from .vocabulary import MotionVocabulary
 
 FORMAT = 1

@@ -5,7 +5,7 @@ names are left out. What the user says is text, a motion, a script, or one after
 answer is a motion, a script or text. Turns follow one another without a separator.
 
 Tasks: *read* (words, their quantities as marks -> script), *perform* (the state before, unless it is rest, as a motion of one
-step, and a schedule window -> motion), *see* (motion -> schedule window; both forms of script in ``script_tokens.py``),
+step, and a schedule window -> motion), *see* (motion -> schedule window; both forms of script in ``grammar/script_tokens.py``),
 *describe* (motion and ``DESCRIBE`` -> words), *ask* (motion and a question -> words; later
 questions on the same motion are further turns, so that its tokens are shared).
 """
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .script_tokens import CLOSE, OPEN, Item, mark_pattern, slot_of
+from .grammar.script_tokens import CLOSE, OPEN, Item, mark_pattern, slot_of
 from .vocabulary import MotionVocabulary
 
 if TYPE_CHECKING:

@@ -23,10 +23,11 @@ from ..common.training import CHECKPOINT, Every, Losses, Plan, Reached, Run, Tas
 from ..tokenizer.changes import ChangeLayout
 from .base import load_base
 from .config import DataConfig, OptimConfig, TrainConfig
-from .examples import Examples, Position, Stream, read_clips, read_pieces, read_readings, validation_batches
+from .data import read_clips, read_pieces, read_plan_lines, read_readings
+from .examples import Examples, Position, Stream, validation_batches
+from .grammar.script_tokens import ScriptTokens
 from .lora import PeftLayout
 from .model import Batch, MotionModel, compute_dtype, read_adapter, read_card
-from .script_tokens import ScriptTokens
 from .vocabulary import MotionVocabulary
 
 KINDS = ("motion", "text", "script")
@@ -43,18 +44,22 @@ class Sources:
     readings_held_out: str | os.PathLike[str] | None = None
     pieces: str | os.PathLike[str] | None = None
     pieces_held_out: str | os.PathLike[str] | None = None
+    plans: str | os.PathLike[str] | None = None
+    plans_held_out: str | os.PathLike[str] | None = None
 
     def train(self, layout: ChangeLayout) -> Examples:
         """What is learned from."""
         return Examples(read_clips(self.clips, "train", layout) if self.clips else (),
                         read_readings(self.readings) if self.readings else (),
-                        read_pieces(self.pieces, layout) if self.pieces else ())
+                        read_pieces(self.pieces, layout) if self.pieces else (),
+                        read_plan_lines(self.plans) if self.plans else ())
 
     def held_out(self, layout: ChangeLayout, limit: int) -> Examples:
         """What is kept for validation."""
         return Examples(read_clips(self.clips, "val", layout, limit, needed=False) if self.clips else (),
                         read_readings(self.readings_held_out) if self.readings_held_out else (),
-                        read_pieces(self.pieces_held_out, layout) if self.pieces_held_out else ())
+                        read_pieces(self.pieces_held_out, layout) if self.pieces_held_out else (),
+                        read_plan_lines(self.plans_held_out) if self.plans_held_out else ())
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The new rows beside the base model's words.
 
 Ids from ``n_text`` on are new: ``<motion>``, ``</motion>``, then one for each symbol of the motion tokenizer
-(``tokenizer/changes.py``), then one for each token of scripts (``script_tokens.py``). The base's own rows are never touched.
+(``tokenizer/changes.py``), then one for each token of scripts and plans (``grammar/script_tokens.py``). The base's own rows are
+never touched.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tokenizer.changes import STEP_SECONDS, ChangeLayout
-from .script_tokens import ScriptTokens
+from .grammar.script_tokens import ScriptTokens
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from ...data_gen.performer.animator import perform
 from ...data_gen.performer.mixture import sample_schedule
 from ...face.facs.schedule import Schedule
 from ...face.head.model import HeadModel
-from ...llm.examples import Piece
-from ...llm.windows import cut
+from ...llm.data import Piece
+from ...llm.grammar.windows import cut
 from ...tokenizer.codec import FaceTokenizer
 from ...tokenizer.features import to_features
 

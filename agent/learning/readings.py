@@ -16,8 +16,8 @@ from ...data_gen.text.written import written
 from ...data_gen.wording.clauses import Unsayable
 from ...data_gen.wording.noise import noisy
 from ...face.facs.script import Script
-from ...llm.examples import Reading
-from ...llm.script_tokens import Quantities, write
+from ...llm.data import Reading
+from ...llm.grammar.script_tokens import Quantities, write
 
 WRITTEN, AS_WRITTEN, NOISE = 0.7, 0.35, 0.3
 """Shares: of readings from prompts written by hand, of those that stay as they were written, and of texts with noise."""

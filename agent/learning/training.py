@@ -25,12 +25,13 @@ from ...face.clip.spontaneous import add_idle, filter_idle
 from ...face.head.model import HeadModel
 from ...llm.base import find_base
 from ...llm.config import load_config
-from ...llm.examples import prepare_tokens, write_pieces, write_readings
+from ...llm.data import prepare_tokens, write_pieces, write_plan_lines, write_readings
 from ...llm.train import Sources, train
 from ...tokenizer.codec import FaceTokenizer
 from ...tokenizer.config import TokenizerRecipe
 from ...tokenizer.features import to_features
 from .pieces import make_pieces
+from .plans import held_out_plans, lines_digest, make_plans
 from .readings import held_out_readings, make_readings
 
 KEPT = ("clip_id", "split", "seconds", "captions", "questions", "answers", "kinds")
@@ -128,7 +129,8 @@ def train_language_model(config_path: str | os.PathLike[str], tokenizer_dir: str
     if data.understand and corpus is None:
         raise ValueError(f"{config_path} trains descriptions and answers (data.understand is {data.understand:g}); "
                          "make a corpus with `facelm data synth -o DIR` and give --corpus DIR")
-    files = {name: out / f"{name}.parquet" for name in ("tokens", "readings", "readings_held_out", "pieces", "pieces_held_out")}
+    kinds = ("tokens", *(f"{kind}{of}" for kind in ("readings", "plans", "pieces") for of in ("", "_held_out")))
+    files = {name: out / f"{name}.parquet" for name in kinds}
     fresh = False
     if data.understand and corpus is not None:
         read_manifest(corpus)
@@ -138,6 +140,10 @@ def train_language_model(config_path: str | os.PathLike[str], tokenizer_dir: str
         stamp = {"count": str(made.readings), "seed": str(seed), "prompts": written_digest()}
         fresh |= _once(files["readings"], stamp, lambda path: write_readings(make_readings(made.readings, seed, progress), path))
         _once(files["readings_held_out"], stamp, lambda path: write_readings(held_out_readings(), path))
+    if data.plan:
+        stamp = {"count": str(made.plans), "seed": str(seed), "lines": lines_digest(), "prompts": written_digest()}
+        fresh |= _once(files["plans"], stamp, lambda path: write_plan_lines(make_plans(made.plans, seed, progress), path))
+        _once(files["plans_held_out"], stamp, lambda path: write_plan_lines(held_out_plans(), path))
     if data.perform or data.see:
         stamp = {"count": str(made.schedules), "seed": str(seed), "tokenizer": tokenizer.hash}
         fresh |= _once(files["pieces"], stamp,

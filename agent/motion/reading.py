@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from ...data_gen.text.quantities import Marked, find_quantities
 from ...face.facs.script import Script
 from ...face.facs.script_text import read_script
 from ...llm.generate import MotionLM, Sampling
-from ...llm.script_tokens import Quantities, write
+from ...llm.grammar.script_tokens import Quantities, write
 
 TRIES = 6
 _PART = 32
@@ -142,6 +143,19 @@ _PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '
 def shortened(text: str, most: int = 60) -> str:
     """A text for a message."""
     return text if len(text) <= most else text[:most - 3] + "..."
+
+
+BEFORE = " > "
+"""Between the line before and a line of a conversation."""
+_A_SECOND = re.compile(r"\ba (?:(?:full|whole|good) )?sec(?:ond)?\b(?= (?:earlier|later|longer|shorter|sooner|more|less|too|off"
+                       r"|over|prematurely|early|late)\b)", re.IGNORECASE)
+
+
+def plan_request(line: str, before: str = "") -> tuple[str, Quantities]:
+    """A line of a conversation as the model reads it, after the line before it, and the values of its marks."""
+    marked = find_quantities(_A_SECOND.sub("1 second", " ".join(line.split())))
+    text = f"{' '.join(before.split())[-120:]}{BEFORE}{marked.text}" if before else marked.text
+    return text, Quantities(marked.t, marked.p, marked.c)
 
 
 def with_length(script: Script, seconds: float | None) -> Script:

@@ -23,7 +23,7 @@ from ...face.facs.schedule import Schedule
 from ...face.head.model import HeadModel
 from ...llm.generate import MotionLM
 from ...llm.generate import Sampling as Draw
-from ...llm.windows import Window, cut
+from ...llm.grammar.windows import Window, cut
 from ...tokenizer.codec import FaceTokenizer
 from ...tokenizer.features import to_features, to_sequence
 

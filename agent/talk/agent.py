@@ -12,7 +12,7 @@ from ...common.progress import Progress, silent
 from ..media import Loaded
 from ..pipeline import FaceLM
 from ..requests import Sampling
-from .dialogue import plan, segments
+from .planned import calls
 from .session import Clip, Session
 from .tools import Call, Said, Toolbox
 
@@ -130,8 +130,7 @@ class Agent:
                 for call in self.planner(text, self.tools):
                     done.append((call, call.run(self.tools)))
             else:
-                for piece in segments(text):
-                    call = plan(piece, self.tools)
+                for call in calls(text, self.tools):
                     done.append((call, call.run(self.tools)))
         except (ValueError, OSError) as err:
             return self._reply(done, str(err))

@@ -49,9 +49,9 @@ class _Rules:
 _TABLE = read_table(__package__, "dialogue.yaml", _Rules)
 _RULES = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in vars(_TABLE).items()}
 HELLO = "All right. Say what the face should do, what to change, or ask about the clip; /help has more."
-_ABLE = ("I perform, describe, compare and change the motion of a face, and answer questions about it; that is not among it. "
+ABLE = ("I perform, describe, compare and change the motion of a face, and answer questions about it; that is not among it. "
          'Try "She smiles, then nods twice."')
-_UNREAD = ('I am not sure what is meant: say what the face should do ("She smiles, then nods twice."), what to change ("make the '
+UNREAD = ('I am not sure what is meant: say what the face should do ("She smiles, then nods twice."), what to change ("make the '
            'smile stronger", "without the nod"), or ask about the clip ("how often does she nod?")')
 _SUBJECT = re.compile(r"^\W*(?:s?he|they|(?:the|a) (?:(?:wo)?man|girl|boy|person|face|lady|guy|child)|someone|somebody|her face"
                       r"|his face|looking|imagine)\b", re.IGNORECASE)
@@ -72,8 +72,26 @@ def segments(text: str) -> list[str]:
     return pieces or [text.strip()]
 
 
+def said_plainly(text: str) -> tuple[str, str]:
+    """A line with its misspellings written out, and in lower case without the words that only lead to it."""
+    said = spelled(" ".join(text.split()))
+    return said, _plain(said)
+
+
+def talk(said: str) -> Call:
+    """A short reply to what wants none."""
+    return Call("say", {"text": _WHO if re.search(r"\b(?:who|what) (?:are you|can you do)|^help\b", said.lower()) else HELLO})
+
+
+def phrase(said: str, plain: str, session: Session) -> Call | None:
+    """The call of a set phrase: thanks, undo, a clip's name ..."""
+    if _RULES["mark"].search(said) and _RULES["talk"].match(said.lower()) and not _RULES["undo"].match(plain):
+        return talk(said)
+    return _about_session(plain, said, session)
+
+
 def plan(text: str, tools: Toolbox) -> Call:
-    """The call that one wish asks for.
+    """The call that one wish asks for, by the rules alone.
 
     Args:
         text: one of :func:`segments`.
@@ -83,11 +101,8 @@ def plan(text: str, tools: Toolbox) -> Call:
         ValueError: it names a clip that is not there, or changes what is not known.
     """
     session = tools.session
-    said = spelled(" ".join(text.split()))
-    plain = _plain(said)
-    if _RULES["mark"].search(said) and _RULES["talk"].match(said.lower()) and not _RULES["undo"].match(plain):
-        return Call("say", {"text": _WHO if re.search(r"\b(?:who|what) (?:are you|can you do)|^help\b", said.lower()) else HELLO})
-    if call := _about_session(plain, said, session):
+    said, plain = said_plainly(text)
+    if call := phrase(said, plain, session):
         return call
     signals = session.current is not None and _RULES["signals"].search(plain) and (
         not _RULES["command"].match(plain) or _RULES["sure"].search(plain))
@@ -96,7 +111,7 @@ def plan(text: str, tools: Toolbox) -> Call:
     asks = not wish and not _is_request(said, plain) and bool(
         _RULES["asks"].search(plain) or _RULES["tell"].match(plain) or signals)
     if asks or _RULES["follows"].match(plain):
-        return _question(said, plain, tools)
+        return question_call(said, plain, tools)
     if m := _RULES["describe"].match(plain):
         return _described(plain, m["what"] or "", session)
     here = session.current is not None
@@ -148,7 +163,7 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
     if m := _RULES["export"].match(bare):
         original = re.search(re.escape(m["path"]), said, re.IGNORECASE)
         named = mentions(bare[:m.start("path")], session)
-        return Call("export", {"path": original[0] if original else m["path"], **_clip_of(named)})
+        return Call("export", {"path": original[0] if original else m["path"], **clip_of(named)})
     asked = plain.endswith("?") and not _is_request(said, plain)
     if session.clips and not asked and (m := _RULES["name"].match(bare)) and not read_comparison(bare):
         what, name = (m["what"] or m["what2"]), (m["name"] or m["name2"])
@@ -196,7 +211,8 @@ def _word(clip: Clip) -> str:
     return f"version {clip.version} of clip {clip.number}"
 
 
-def _clip_of(found: list[tuple[int, int, Clip]]) -> dict[str, str]:
+def clip_of(found: list[tuple[int, int, Clip]]) -> dict[str, str]:
+    """The argument for the clip that a line mentions."""
     return {"clip": _word(found[0][2])} if found else {}
 
 
@@ -211,7 +227,8 @@ def _without(text: str, found: list[tuple[int, int, Clip]]) -> str:
 
 
 # -- questions -----------------------------------------------------------------------------------
-def _question(said: str, plain: str, tools: Toolbox) -> Call:
+def question_call(said: str, plain: str, tools: Toolbox) -> Call:
+    """The call of a question, by the rules."""
     session = tools.session
     plain = _RULES["tell"].sub("", plain).strip()
     question = re.sub(_RULES["tell"], "", said).strip()
@@ -243,7 +260,7 @@ def _described(plain: str, what: str, session: Session) -> Call:
     if not style:
         style = next((s for s, words in _STYLED if re.search(words, what)), "")
     detail = "full" if re.search(r"\b(?:detail|everything|full|fully|thorough)", what) else ""
-    return Call("describe", {**_clip_of(found), **({"style": style} if style else {}), **({"detail": detail} if detail else {})})
+    return Call("describe", {**clip_of(found), **({"style": style} if style else {}), **({"detail": detail} if detail else {})})
 
 
 # -- performing and changing --------------------------------------------------------------------------
@@ -253,7 +270,7 @@ def _made(said: str, plain: str, tools: Toolbox) -> Call:
     if _RULES["unable"].search(plain):
         known = read_rules(find_quantities(plain), 0.6)
         if known is None or not known.script.cues:
-            return Call("refuse", {"reason": _ABLE})
+            return Call("refuse", {"reason": ABLE})
     if m := _RULES["anew"].match(said):
         return Call("perform", {"prompt": m["what"]})
     found = mentions(plain, session) if session.clips else []
@@ -263,11 +280,11 @@ def _made(said: str, plain: str, tools: Toolbox) -> Call:
         wish_plain = without_fillers(wish)
         if script is None:
             if wants_change(wish) or found:
-                return Call("edit", {"wish": wish, **_clip_of(found)})
+                return Call("edit", {"wish": wish, **clip_of(found)})
         elif script.cues and (found or _may_edit(wish_plain)) and read_edits(wish, script, tools.agent.read):
-            return Call("edit", {"wish": wish, **_clip_of(found)})
+            return Call("edit", {"wish": wish, **clip_of(found)})
         if wants_change(wish) or found:
-            return Call("edit", {"wish": wish, **_clip_of(found)})
+            return Call("edit", {"wish": wish, **clip_of(found)})
     if here is not None:
         ruled = read_rules(find_quantities(said), 0.2)
         if here.script is not None and ruled is not None and not _SUBJECT.match(said) and (
@@ -277,11 +294,11 @@ def _made(said: str, plain: str, tools: Toolbox) -> Call:
             return Call("edit", {"wish": f"add {m['what'].strip(' .!')}"})
         unread = ruled is None or not ruled.script.cues and not ruled.script.still or ruled.explained < _LEAST
         if unread and not tools.agent.read(said).cues:
-            return Call("refuse", {"reason": _UNREAD})
+            return Call("refuse", {"reason": UNREAD})
         unread = ruled is None or not (ruled.script.cues or ruled.script.still)
         vague = not unread and ruled is not None and ruled.explained < _LEAST and len(said.split()) > 2
         if vague or unread and not _SUBJECT.match(said):
-            return Call("refuse", {"reason": _UNREAD})
+            return Call("refuse", {"reason": UNREAD})
     if _is_request(said, plain):
         said = re.sub(r"^(?:(?:can|could|would|will) (?:you|u) (?:please )?|please )", "", said, flags=re.IGNORECASE).rstrip(" ?")
     return Call("perform", {"prompt": said})

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +91,21 @@ class Clip:
         """Its motion (of a film with cuts, that of the first shot)."""
         return FaceSequence.load(self.path)
 
+    def sequences(self) -> list[FaceSequence]:
+        """Its motion, shot by shot."""
+        return [FaceSequence.load(f) for f in self.files]
+
+    @property
+    def extent(self) -> tuple[int, float]:
+        """Its frames, and frames a second."""
+        sizes = [_extent(f) for f in self.files]
+        return sum(n for n, _ in sizes), sizes[0][1]
+
     def loaded(self) -> Loaded | None:
         """A film as it was read; None of another clip."""
         if self.film is None:
             return None
-        shots = [FaceSequence.load(f) for f in self.files]
+        shots = self.sequences()
         parts = [Shot(first / s.fps, s, measure(s, filmed=True)) for first, s in zip(self.film["first"], shots, strict=True)]
         return from_shots(parts, int(self.film["frames"]), str(self.film["note"]), self.said)
 
@@ -275,6 +286,10 @@ class Session:
         self._at = to
         return self.current
 
+    def can_step(self, back: bool) -> bool:
+        """Whether there is something before, or after, what is at hand."""
+        return 0 <= self._at + (-1 if back else 1) <= len(self._steps)
+
     def name(self, clip: Clip, name: str) -> None:
         """Give a clip, in all its versions, a name.
 
@@ -296,6 +311,12 @@ class Session:
         self._db.close()
         if self._temporary:
             self._temporary.cleanup()
+
+
+@lru_cache(maxsize=4096)
+def _extent(path: Path) -> tuple[int, float]:
+    clip = FaceSequence.load(path)  # a version's file never changes
+    return len(clip), clip.fps
 
 
 def _readable(path: Path) -> bool:

@@ -17,22 +17,31 @@ from ...data_gen.wording.telling import DETAILS, STYLES
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.evidence.compare import differences
 from ...face.facs.evidence.happenings import happenings, occurrences
-from ...face.facs.evidence.query import Query
+from ...face.facs.evidence.query import Query, ask
+from ...face.facs.measured import Measurement
+from ...face.facs.script import Script
 from ...face.facs.script_text import write_script
+from ...llm.grammar.plans import parse_plan
 from ..editing.perform import edit_clip, perform_edits
+from ..editing.planned import edits_of
 from ..editing.recorded import shown_script
 from ..editing.wishes import read_edits
 from ..media import Loaded, check_clip, describe_parts, lines, load_motion
 from ..motion.answering import answered
 from ..motion.checked import Performance
+from ..motion.reading import with_length
 from ..pipeline import FaceLM
 from ..requests import GenerateRequest, Sampling, output_file, ready, transition_request
+from .queries import query_of
 from .references import resolve
 from .session import Clip, Session
 
 
 class Refused(ValueError):
     """A wish that cannot be carried out; the text says why and what is possible."""
+
+
+Preview = Callable[[FaceSequence], None]
 
 
 @dataclass(frozen=True)
@@ -64,27 +73,44 @@ class Toolbox:
     seconds: float | None = None
     """Exact duration of what is performed; None leaves it."""
     progress: Progress = silent
+    preview: Preview | None = None
+    """Called with the pieces of a performance as they are made, before it is checked."""
+    files: bool = True
+    """Whether what is told names the clips' files."""
     asked: Query | None = field(default=None, init=False)
     """The last question, to which "and the second one?" refers."""
 
     # -- making --------------------------------------------------------------------------
     def perform(self, prompt: str) -> Said:
         """Perform new facial motion from words; the result is a new clip, which is at hand then."""
-        made, = self.agent.perform(GenerateRequest.of([prompt], self.seconds, self._sampling()))
+        asked = GenerateRequest.of([prompt], self.seconds, self._sampling())
+        script, = self.agent.read_many(asked.prompts)
+        if self.preview is not None and (script.cues or script.still):
+            for piece in self.agent.stream(with_length(script, self.seconds), asked.sampling.seed):
+                self.preview(piece)
+        made, = self.agent.perform(asked, scripts=[script], progress=self.progress)
         if made.script.unknown and not made.script.cues and not made.script.still:
             raise Refused(f"I don't know how a face does {made.script.unknown[0]!r}; say what the face should do, e.g. "
                           '"She smiles, then nods twice."')
         clip = self.session.add([made.clip], "performed", prompt, made=made)
         return self._made(clip, made)
 
-    def edit(self, wish: str, clip: str = "") -> Said:
-        """Change a clip: stronger, later, longer, faster, other side, without, add, replace, three times ...; a new version."""
+    def shown(self, clip: Clip) -> tuple[Script, Measurement | None]:
+        """The script of a clip, and of one that was not performed from a script, its measurement, which the script then says."""
+        if clip.script is not None:
+            return clip.script, None
+        measured = clip.measured()
+        return shown_script(measured), measured
+
+    def edit(self, wish: str, clip: str = "", plan: str = "") -> Said:
+        """Change a clip: stronger, later, longer, faster, other side, without, add, replace, three times ...; a new version.
+
+        ``plan`` says the wish in steps, e.g. "stronger smile; add-end: wink left" (docs/dialogue.md), and goes before ``wish``.
+        """
         old = resolve(clip, self.session)
         before = old.performance()
-        measured = old.measured() if before is None else None
-        script = before.script if before is not None else shown_script(measured) if measured is not None else None
-        assert script is not None
-        edits = read_edits(wish, script, self.agent.read)
+        script, measured = self.shown(old)
+        edits = edits_of(parse_plan(plan), script) if plan else read_edits(wish, script, self.agent.read)
         if not edits:
             raise Refused('that change is not known here; e.g. "make the smile stronger", "without the nod", '
                           f'"add a wink at the end"; it shows: {write_script(script) or "nothing"}')
@@ -105,7 +131,7 @@ class Toolbox:
         new = self.session.add([done], "edited", wish, parent=old, film=film)
         changes = [d.text for d in differences(measured, new.measured())] if measured else []
         told = "; ".join(changes) or "nothing that is measured changed"
-        return Said(f"{new.label} ({done.seconds:.1f} s, {new.path}): {told}.", edits=ops)
+        return Said(f"{new.label} ({done.seconds:.1f} s{self._file(new)}): {told}.", edits=ops)
 
     def transition(self, instruction: str) -> Said:
         """Go from how the clip at hand ends (or a face at rest) to an expression, or through several."""
@@ -115,7 +141,7 @@ class Toolbox:
                                      self._sampling())
         clip = self.session.add([done.clip], "transition", instruction)
         notes = "".join(f" Note: {w}." for w in done.warnings)
-        return Said(f"From {start}: {', then '.join(done.names)} ({done.clip.seconds:.1f} s, {clip.path}).{notes}")
+        return Said(f"From {start}: {', then '.join(done.names)} ({done.clip.seconds:.1f} s{self._file(clip)}).{notes}")
 
     def again(self, clip: str = "") -> Said:
         """Perform a clip's script once more, with other chance: another take, as a new version."""
@@ -132,7 +158,7 @@ class Toolbox:
         x, y = a.sequence(), b.sequence()
         y = y.replace(shape=x.shape) if y.fps == x.fps else y.resample(x.fps).replace(shape=x.shape)
         clip = self.session.add([x.concat(_blended(x, y))], "joined", f"{a.label} and {b.label}")
-        return Said(f"{a.label}, then {b.label} ({clip.sequence().seconds:.1f} s, {clip.path}).")
+        return Said(f"{a.label}, then {b.label} ({clip.sequence().seconds:.1f} s{self._file(clip)}).")
 
     def open(self, path: str) -> Said:
         """Open a clip, a video or a picture; it is at hand then."""
@@ -160,10 +186,20 @@ class Toolbox:
             return Said("\n".join(lines(loaded, describe_parts(self.agent, loaded))))
         return Said(self.agent.describe(one.measured(), style, detail))  # type: ignore[arg-type]
 
-    def ask(self, question: str, clip: str = "") -> Said:
-        """Answer a question about a clip from what is measured in it."""
+    def ask(self, question: str, clip: str = "", plan: str = "") -> Said:
+        """Answer a question about a clip from what is measured in it.
+
+        ``plan`` says the question as a step, e.g. "ask-count nod" (docs/dialogue.md), and goes before ``question``.
+        """
         one = resolve(clip, self.session)
-        query, answer = answered(one.measured(), question, self.asked)
+        if plan:
+            steps = parse_plan(plan)
+            if len(steps) != 1 or not steps[0].do.startswith("ask-"):
+                raise Refused(f"{plan!r} is no question; allowed: one step such as 'ask-count nod'")
+            query: Query | None = query_of(steps[0], question)
+            answer = ask(one.measured(), query_of(steps[0], question))
+        else:
+            query, answer = answered(one.measured(), question, self.asked)
         if query is not None and query.asked != "unseen":
             self.asked = query
         return Said(answer.text, answer.value, query)
@@ -298,13 +334,16 @@ class Toolbox:
     def _sampling(self) -> Sampling:
         return replace(self.sampling, seed=self.sampling.seed + self.session.tries)
 
+    def _file(self, clip: Clip) -> str:
+        return f", {clip.path}" if self.files else ""
+
     def _short(self, clip: Clip) -> str:
         return self.agent.describe(clip.measured())
 
     def _made(self, clip: Clip, made: Performance, first: str = "") -> Said:
         failed = tuple(c.sentence for c in made.checks.failed)
         notes = [*failed, *(f"I don't know how a face does {w!r}" for w in made.script.unknown)]
-        text = f"{first}{self._short(clip)} ({made.clip.seconds:.1f} s, {clip.path})"
+        text = f"{first}{self._short(clip)} ({made.clip.seconds:.1f} s{self._file(clip)})"
         return Said(" ".join([text, *(f"Note: {n}." for n in notes)]), check=failed)
 
 

@@ -11,7 +11,7 @@ from ...common.config import SETTINGS
 from ...face.facs.evidence.happenings import Thing
 from ...face.facs.evidence.query import Asked, By, Part, Query
 from ...face.facs.script import Cue, mark
-from ...face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING
+from ...face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, Side
 from ..tables import read_table
 from ..text.quantities import Marked, find_quantities
 from .rules import read_rules
@@ -205,11 +205,7 @@ class _Reading:
         by: By | None = next((by for by, words in _COMPARED if re.search(words, plain)), None)
         if by is None or self._limit("whether"):
             return None
-        least = bool(re.search(r"\b(?:shorter|shortest|weaker|weakest|smaller|smallest|slower|slowest|less|least|fewer|lower"
-                               r"|later|slow(?:s|ed)? down|narrower)\b", plain))
-        claim = not re.search(r"\b(?:which|what|who)\b", plain) and not re.search(
-            r"\b(?:stronger|longer|bigger|wider|weaker|shorter|smaller|faster|slower|higher)\b.*,? "
-            r"(?:the )?(?:first|1st|\w+) or (?:the )?(?:second|2nd|\w+)\W*$", plain)
+        claim, least = claimed(plain)
         if len(things) == 1 and len(times) >= 2:
             pair = [replace(things[0], at=t) for t in times[:2]]
             return Query("compare", tuple(pair), None, by, least=least, claim=claim)
@@ -227,6 +223,16 @@ class _Reading:
         if len(things) < 2:
             return None
         return Query("compare", tuple(things[:2]), between, by, least=least, claim=claim)
+
+
+def claimed(plain: str) -> tuple[bool, bool]:
+    """Whether a question in lower case states a comparison, rather than asks which; and whether it is after the lesser one."""
+    least = bool(re.search(r"\b(?:shorter|shortest|weaker|weakest|smaller|smallest|slower|slowest|less|least|fewer|lower"
+                           r"|later|slow(?:s|ed)? down|narrower)\b", plain))
+    claim = not re.search(r"\b(?:which|what|who)\b", plain) and not re.search(
+        r"\b(?:stronger|longer|bigger|wider|weaker|shorter|smaller|faster|slower|higher)\b.*,? "
+        r"(?:the )?(?:first|1st|\w+) or (?:the )?(?:second|2nd|\w+)\W*$", plain)
+    return claim, least
 
 
 _COMPARED: tuple[tuple[By, str], ...] = (
@@ -327,17 +333,23 @@ def _things(plain: str, marked: Marked) -> list[Thing]:
 
 
 def _thing(cue: Cue, order: int | None, words: str) -> Thing | None:
-    if cue.name in EMOTIONS and cue.name != "neutral":
-        return Thing((cue.name,), cue.name, "both", order)
-    if cue.name in DIRECTIONS:
-        said = re.search(r"\b(left|right)\b", words)
-        names = tuple(f"{cue.name}_{s}" for s in ((said[1],) if said else ("left", "right")))
+    said = re.search(r"\b(left|right)\b", words)
+    side: Side = cue.side if cue.name not in DIRECTIONS else said[1] if said else "both"  # type: ignore[assignment]
+    return thing_of(cue.name, side, order)
+
+
+def thing_of(name: str, side: Side = "both", which: int | None = None) -> Thing | None:
+    """What a name means in a question; None of a neutral face and of what no name stands for."""
+    if name in EMOTIONS and name != "neutral":
+        return Thing((name,), name, "both", which)
+    if name in DIRECTIONS:
+        names = tuple(f"{name}_{s}" for s in ((side,) if side != "both" else ("left", "right")))
         label = ACTION[names[0]].label
-        return Thing(names, label if said else re.sub(r" (?:to|of) the .*", "", label), "both", order)
-    if cue.name in ACTION:
-        return Thing((cue.name,), ACTION[cue.name].label, cue.side, order)
-    if cue.name in BEHAVIOUR or cue.name in FEELING:
-        return Thing((cue.name,), cue.name.replace("_", " "), cue.side, order, made_of=_made_of(cue.name))
+        return Thing(names, label if side != "both" else re.sub(r" (?:to|of) the .*", "", label), "both", which)
+    if name in ACTION:
+        return Thing((name,), ACTION[name].label, side, which)
+    if name in BEHAVIOUR or name in FEELING:
+        return Thing((name,), name.replace("_", " "), side, which, made_of=_made_of(name))
     return None
 
 

@@ -311,3 +311,7 @@ def multiply(pair: Pair, rng: np.random.Generator, count: int = 4) -> list[Pair]
         if len(out) == count:
             break
     return list(out.values())
+
+
+WRITERS: dict[str, Callable[[str, float], str | None]] = {"t": _write_time, "p": _write_share, "c": _write_count}
+"""What writes a value of each kind in the form of another; None where it has no such form."""

@@ -115,31 +115,33 @@ class _Motion:
     base: np.ndarray  # (V,3) bind pose, metres
 
 
-def _correctives(head: HeadModel, local: Rotation, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pose correctives of a clip as few morph targets: (R,V,3) deltas and (T,R) weights.
+def _features(local: Rotation, frames: int) -> np.ndarray:
+    """(T,36) entries of ``R - I`` of the joints but the root, which FLAME's pose correctives are linear in."""
+    return (local.as_matrix().reshape(frames, 5, 9)[:, 1:] - np.eye(3).ravel()).reshape(frames, 36)
 
-    The exact offset is ``posedirs @ (R - I)``. Weighted by what each of its 36 entries moves, the
-    matrix (T,36) has low rank (a jaw that opens and shuts: 2); directions that move no vertex by
-    more than 10 micrometres are dropped.
+
+def corrective_basis(head: HeadModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pose correctives as few morph targets: (R,V,3) deltas, and (36,R) what makes their weights of features.
+
+    The exact offset is ``posedirs @ (R - I)``. Weighted by what each of its 36 entries moves, the matrix ``features`` (T,36) has
+    low rank (a jaw that opens and shuts: 2); directions that move no vertex by more than 10 micrometres are dropped.
     """
     v = len(head.v_template)
     posedirs = np.asarray(head.posedirs, np.float64).reshape(v * 3, -1)
-    features = (local.as_matrix().reshape(frames, 5, 9)[:, 1:] - np.eye(3).ravel()).reshape(frames, 36)
     strength = np.linalg.norm(posedirs, axis=0)
     u, s, vt = np.linalg.svd(features * strength, full_matrices=False)
-    deltas, weights = [np.zeros((0, v, 3))], [np.zeros((frames, 0))]
+    deltas, makes = [np.zeros((0, v, 3))], [np.zeros((36, 0))]
     for k in range(len(s)):
         delta = (posedirs @ (vt[k] / np.where(strength > 0, strength, np.inf))).reshape(v, 3)
-        w = u[:, k] * s[k]
-        peak = np.abs(w).max()
+        peak = np.abs(u[:, k]).max() * s[k]
         if peak * np.linalg.norm(delta, axis=1).max() >= 1e-5:
             deltas.append(delta[None] * peak)  # weights within [-1, 1], as viewers' sliders expect
-            weights.append(w[:, None] / peak)
-    return np.concatenate(deltas), np.concatenate(weights, 1)
+            makes.append((strength * vt[k] / peak)[:, None])
+    return np.concatenate(deltas), np.concatenate(makes, 1)
 
 
-def _motion(seq: FaceSequence, head: HeadModel, every: bool) -> _Motion:
-    """Bind pose, morph targets and tracks that reproduce the head model's equations."""
+def _motion(seq: FaceSequence, head: HeadModel, every: bool, basis: tuple[np.ndarray, np.ndarray] | None = None) -> _Motion:
+    """Bind pose, morph targets and tracks that reproduce the head model's equations; correctives of a basis, or of the clip."""
     n = len(seq)
     base_dirs = np.asarray(head.shapedirs, np.float64)
     shape = np.zeros(head.n_shape)
@@ -165,11 +167,12 @@ def _motion(seq: FaceSequence, head: HeadModel, every: bool) -> _Motion:
     quaternions = local.as_quat().reshape(n, 5, 4)
     turns = np.where((quaternions[1:] * quaternions[:-1]).sum(-1) < 0, -1, 1)
     quaternions[1:] *= np.cumprod(turns, 0)[..., None]  # the short way round between key frames
-    extra, extra_weights = _correctives(head, local, n)
+    features = _features(local, n)
+    extra, makes = corrective_basis(head, features) if basis is None else basis
     return _Motion(
         names + [f"poseCorrective_{k}" for k in range(len(extra))],
         np.concatenate([expr_dirs[used], extra]),
-        np.concatenate([seq.expr[:, used], extra_weights], 1),
+        np.concatenate([seq.expr[:, used], features @ makes], 1),
         quaternions, translations, joints, base)
 
 
@@ -316,12 +319,18 @@ def write_glb(
         raise ValueError(f"cannot write {path.name!r}: the suffix must be .glb")
     head = head or HeadModel.default()
     seq.require_head(head.ref)
-    look = appearance(head, palette, eyes)
     motion = _motion(seq, head, all_targets)
+    with atomic_file(path) as partial:
+        Path(partial).write_bytes(_document(head, motion, seq.fps, title, appearance(head, palette, eyes)))
+    return path
+
+
+def _document(head: HeadModel, motion: _Motion, fps: float, title: str | None, look: Appearance) -> bytes:
+    """A GLB of a head and its motion."""
     buffer = _Buffer()
     primitives, materials = _primitives(buffer, head, motion, look)
     mesh_node = len(JOINTS)
-    animation, nodes = _animation(buffer, motion, seq.fps, mesh_node)
+    animation, nodes = _animation(buffer, motion, fps, mesh_node)
     mesh: dict[str, Any] = {"name": "head", "primitives": primitives}
     if motion.names:
         mesh["weights"] = motion.weights[0].tolist()
@@ -353,8 +362,34 @@ def write_glb(
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode()
     text += b" " * (-len(text) % 4)
     total = 12 + 8 + len(text) + 8 + len(buffer.data)
-    with atomic_file(path) as partial, open(partial, "wb") as handle:
-        handle.write(struct.pack("<4sII", b"glTF", 2, total))
-        handle.write(struct.pack("<I4s", len(text), b"JSON") + text)
-        handle.write(struct.pack("<I4s", len(buffer.data), b"BIN\0") + buffer.data)
-    return path
+    return b"".join((struct.pack("<4sII", b"glTF", 2, total), struct.pack("<I4s", len(text), b"JSON"), text,
+                     struct.pack("<I4s", len(buffer.data), b"BIN\0"), buffer.data))
+
+
+class Rig:
+    """A head as a rig that any clip of it plays on: its targets and joints are the same for all clips.
+
+    Attributes:
+        head: the head.
+        names: of the morph targets: every expression column, then a few pose correctives, good for usual poses of jaw and neck.
+    """
+
+    def __init__(self, head: HeadModel) -> None:
+        self.head = head
+        reach = np.array([[0.1, 0.2, 0.1], [0.3, 0.5, 0.3], [0.0, 0.15, 0.15], [0.4, 0.6, 0.1], [0.4, 0.6, 0.1]])
+        poses = np.random.default_rng(0).uniform(-reach, reach, (256, 5, 3))
+        poses[:, 2, 0] = np.linspace(0.0, 0.55, len(poses))  # jaws only open
+        self._basis = corrective_basis(head, _features(Rotation.from_rotvec(poses.reshape(-1, 3)), len(poses)))
+        rest = FaceSequence.rest(1, head.ref, n_expr=head.n_expr, n_shape=head.n_shape)
+        self._rest = _motion(rest, head, True, self._basis)
+        self.names = tuple(self._rest.names)
+
+    def glb(self) -> bytes:
+        """The head at rest with all its morph targets and joints, as a GLB."""
+        return _document(self.head, self._rest, 1.0, "head", appearance(self.head, None, None))
+
+    def frames(self, seq: FaceSequence) -> np.ndarray:
+        """``(T, M + 35)`` float32: M morph weights, five quaternions (x, y, z, w), and five places (m, local to the parent)."""
+        seq.require_head(self.head.ref)
+        m, n = _motion(seq, self.head, True, self._basis), len(seq)
+        return np.concatenate([m.weights, m.rotations.reshape(n, 20), m.translations.reshape(n, 15)], 1).astype("<f4")

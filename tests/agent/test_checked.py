@@ -22,7 +22,7 @@ from facelm.face.facs.measured import MeasuredAction
 from facelm.face.facs.script import Script
 from facelm.face.facs.script_text import read_script
 from facelm.face.head.model import HeadModel
-from facelm.llm.windows import cut
+from facelm.llm.grammar.windows import cut
 from scripted_agent import ScriptedLM, needs_tokenizer, scripted_agent, what_windows_mean  # noqa: F401
 from tiny_agent import tiny_agent
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from facelm.face.facs.script import mark
 from facelm.llm.config import DataConfig, load_config, parse_config
+from facelm.llm.data import prepare_tokens, read_clips, read_pieces, read_readings, write_pieces, write_readings
 from facelm.llm.examples import (
     TASKS,
     Examples,
@@ -15,16 +16,10 @@ from facelm.llm.examples import (
     collate,
     legal_masks,
     perform_example,
-    prepare_tokens,
-    read_clips,
     read_example,
-    read_pieces,
-    read_readings,
     see_example,
     understand_example,
     validation_batches,
-    write_pieces,
-    write_readings,
 )
 from facelm.llm.prompts import DESCRIBE, MOTION, NONE, SCRIPT, TEXT, MotionAnswer, Template, Turn
 from facelm.llm.vocabulary import MotionVocabulary
@@ -181,7 +176,8 @@ def test_a_task_is_learned_by_its_weight_and_needs_its_data(template, task):
 
     def kind(example) -> str:
         if SCRIPT in example.kinds:
-            return "see" if vocabulary.begin in example.ids else "read"
+            scripts = sum(i == vocabulary.script_ids(["<script>"])[0] for i in example.ids)
+            return "see" if vocabulary.begin in example.ids else "plan" if scripts == 2 else "read"
         return "perform" if MOTION in example.kinds else "understand"
 
     made = [e for k in range(200) if (e := stream.example(k)) is not None]

@@ -16,15 +16,16 @@ from facelm.face.facs.script import mark
 from facelm.llm.attention import grouped_attention
 from facelm.llm.base import _converted, find_base, keep_layers, load_base
 from facelm.llm.config import OptimConfig
-from facelm.llm.examples import Examples, Stream, collate, perform_turn, prepare_tokens, write_pieces, write_readings
+from facelm.llm.data import prepare_tokens, write_pieces, write_readings
+from facelm.llm.examples import Examples, Stream, collate, perform_turn
 from facelm.llm.generate import MAX_SCRIPT, MotionLM, Sampling
+from facelm.llm.grammar.script_tokens import Quantities, ScriptTokens
+from facelm.llm.grammar.windows import read_window
 from facelm.llm.lora import LoraConfig, LoraLinear, PeftLayout
 from facelm.llm.model import ADAPTER, CARD, MotionModel, load_model, read_adapter
 from facelm.llm.prompts import Turn
-from facelm.llm.script_tokens import Quantities, ScriptTokens
 from facelm.llm.train import Sources, learning_rate_factor, main, setup, train
 from facelm.llm.vocabulary import MotionVocabulary
-from facelm.llm.windows import read_window
 from llm_tiny import (
     DATA,
     LAYOUT,

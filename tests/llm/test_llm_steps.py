@@ -12,9 +12,9 @@ from facelm.face.clip.normalise import Normalised
 from facelm.face.facs.schedule import Event, Schedule
 from facelm.llm.examples import perform_example
 from facelm.llm.generate import MotionLM
+from facelm.llm.grammar.windows import cut
 from facelm.llm.model import CARD, read_card
 from facelm.llm.vocabulary import MotionVocabulary
-from facelm.llm.windows import cut
 from facelm.tokenizer.codec import FaceTokenizer, find_kept
 from facelm.tokenizer.config import TokenizerConfig
 from facelm.tokenizer.features import to_features

@@ -11,7 +11,7 @@ from facelm.data_gen.text.quantities import find_quantities
 from facelm.face.facs.script import BRIEF, LONG, SLOTS, STRENGTHS, Cue, Never, Script, mark
 from facelm.face.facs.script_text import read_script
 from facelm.face.facs.vocabulary import DIRECTIONS, NAMES
-from facelm.llm.script_tokens import (
+from facelm.llm.grammar.script_tokens import (
     CLOSE,
     MAX_COUNT,
     MAX_CUES,

@@ -7,8 +7,8 @@ import pytest
 from facelm.data_gen.performer.mixture import sample_schedule
 from facelm.face.facs.schedule import Event, Schedule
 from facelm.face.facs.vocabulary import ACTION, EMOTION
-from facelm.llm.script_tokens import LEVELS, MAX_STEPS, ScriptTokens
-from facelm.llm.windows import LONGEST, SHORTEST, WHOLE, Window, WindowEvent, WindowGrammar, cut, read_window
+from facelm.llm.grammar.script_tokens import LEVELS, MAX_STEPS, ScriptTokens
+from facelm.llm.grammar.windows import LONGEST, SHORTEST, WHOLE, Window, WindowEvent, WindowGrammar, cut, read_window
 
 STEP = 0.16
 

@@ -7,12 +7,13 @@ import torch
 from facelm.face.facs.script import mark
 from facelm.llm.base import BaseModel
 from facelm.llm.config import DataConfig, parse_config
-from facelm.llm.examples import Clip, Examples, Piece, Reading
+from facelm.llm.data import Clip, Piece, PlanLine, Reading
+from facelm.llm.examples import Examples
+from facelm.llm.grammar.script_tokens import ScriptTokens
+from facelm.llm.grammar.windows import Window, WindowEvent
 from facelm.llm.lora import LoraConfig
 from facelm.llm.model import MotionModel
-from facelm.llm.script_tokens import ScriptTokens
 from facelm.llm.vocabulary import MotionVocabulary
-from facelm.llm.windows import Window, WindowEvent
 from facelm.tokenizer.changes import ChangeLayout
 
 LAYOUT = ChangeLayout((5, 4, 6), (0, 1, 2), 4)
@@ -108,6 +109,11 @@ def tiny_clips(count: int = 20, seed: int = 0) -> list[Clip]:
     return clips
 
 
+PLANS = (
+    PlanLine("smile slowly", ("@smile", "=strong", "@nod", "x2"), ("!weaker", "@smile", "~bit")),
+    PlanLine("what", (), ("!ask-first",)),
+    PlanLine(f"nod {mark('c', 0)}", ("@nod",), ("!count", "@nod", "c0", "!undo")),
+)
 READINGS = (
     Reading("smile , nod .", ("@smile", "@nod")),
     Reading(f"smile {mark('t', 0)} s", ("@smile", "for", "t0")),
@@ -138,7 +144,7 @@ def tiny_pieces(count: int = 20, seed: int = 0) -> list[Piece]:
 
 def tiny_examples(count: int = 20, seed: int = 0) -> Examples:
     """Some of every kind."""
-    return Examples(tiny_clips(count, seed), READINGS, tiny_pieces(count, seed))
+    return Examples(tiny_clips(count, seed), READINGS, tiny_pieces(count, seed), PLANS)
 
 
 def tiny_config(**run):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from facelm.agent.motion.reading import plain
+from facelm.agent.motion.reading import BEFORE, plain
 from facelm.agent.motion.windows import Performer
 from facelm.agent.pipeline import FaceLM
 from facelm.data_gen.reading.rules import read_rules
@@ -21,8 +21,9 @@ from facelm.face.facs.script import Script
 from facelm.face.facs.script_text import read_script
 from facelm.face.head.model import HeadModel
 from facelm.llm.generate import Reading, Sampling
-from facelm.llm.script_tokens import Quantities, ScriptTokens, write
-from facelm.llm.windows import Window
+from facelm.llm.grammar.plans import Step, parse_plan
+from facelm.llm.grammar.script_tokens import Quantities, ScriptTokens, write
+from facelm.llm.grammar.windows import Window
 from facelm.tokenizer.codec import FaceTokenizer
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights/tokenizer"
@@ -119,9 +120,10 @@ def still(frames: int = 10, fps: float = 25.0, seed: int = 0, **channels: float)
 
 
 class RuleLM:
-    """Reads as the rules do, and performs nothing."""
+    """Reads as the rules do, performs nothing, and knows the plans of a table alone."""
 
-    def __init__(self, tokenizer: FaceTokenizer) -> None:
+    def __init__(self, tokenizer: FaceTokenizer, plans: dict[str, str] | None = None) -> None:
+        self.plans = {find_quantities(k).text: v for k, v in (plans or {}).items()}
         self.vocabulary = SimpleNamespace(script=ScriptTokens.default(), layout=tokenizer.layout)
         self.batch_size = 4
         self.tasks = ("read",)
@@ -134,7 +136,12 @@ class RuleLM:
     def likelihoods(self, texts: Sequence[str], items: Sequence[object]) -> np.ndarray:
         return np.zeros(len(texts))
 
+    def plan(self, texts: Sequence[str], clips: Sequence[Sequence[str]],
+             quantities: Sequence[Quantities]) -> list[tuple[tuple[Step, ...], float]]:
+        """Plans of the table; a line that is not in it is left to the rules."""
+        return [(parse_plan(self.plans[t]) if t in self.plans else (), 0.0) for t in (x.split(BEFORE)[-1] for x in texts)]
 
-def rule_agent() -> FaceLM:
+
+def rule_agent(plans: dict[str, str] | None = None) -> FaceLM:
     tokenizer = FaceTokenizer.from_pretrained(WEIGHTS)
-    return FaceLM(tokenizer, RuleLM(tokenizer), HeadModel.default())  # type: ignore[arg-type]
+    return FaceLM(tokenizer, RuleLM(tokenizer, plans), HeadModel.default())  # type: ignore[arg-type]

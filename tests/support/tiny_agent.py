@@ -19,9 +19,9 @@ from facelm.face.facs.script import Script
 from facelm.face.facs.script_text import read_script
 from facelm.face.head.model import HeadModel
 from facelm.llm.generate import MotionLM
+from facelm.llm.grammar.script_tokens import ScriptTokens
 from facelm.llm.lora import LoraConfig
 from facelm.llm.model import MotionModel
-from facelm.llm.script_tokens import ScriptTokens
 from facelm.llm.vocabulary import MotionVocabulary
 from facelm.tokenizer.codec import FaceTokenizer, find_kept
 from facelm.tokenizer.config import TokenizerConfig

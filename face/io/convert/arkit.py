@@ -16,6 +16,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ...clip.channels import ARKIT_52, JOINT_SHAPES
+from ...clip.sequence import FaceSequence
 from ...head.model import HeadModel
 from .base import Channels, rows, stated_fps
 from .files import Table
@@ -103,6 +104,33 @@ def perform(scores: Mapping[str, np.ndarray], head: HeadModel) -> dict[str, np.n
             if side in scores:
                 expr[:, head.expr_names.index("jawForward")] += share * scores[side]
     return {"expr": expr, "jaw_pose": jaw, "eyes_pose": eyes}
+
+
+def weights(seq: FaceSequence, head: HeadModel) -> np.ndarray:
+    """The 52 shapes of a clip, ``(T, 52)`` in ARKit's alphabetical order; the inverse of :func:`perform`.
+
+    Raises:
+        ValueError: the head has no ARKit columns, or the clip is of another head.
+    """
+    seq.require_head(head.ref)
+    angles = head.meta.get("arkit_angles")
+    if known_names(head.expr_names) < LEAST_NAMES or not isinstance(angles, dict):
+        raise ValueError(f"the head {head.ref} has no ARKit columns; `facelm retarget` takes clips of it to the default head")
+    out = np.zeros((len(seq), len(ARKIT_52)), np.float64)
+    at = {n: k for k, n in enumerate(ARKIT_52)}
+    for k, name in enumerate(head.expr_names):
+        if name in at:
+            out[:, at[name]] = seq.expr[:, k]
+    for name in JOINT_SHAPES & angles.keys():
+        if name.startswith("jaw"):
+            turn = seq.jaw_pose[:, 0 if name == "jawOpen" else 1]
+        else:
+            axis = 0 if "Up" in name or "Down" in name else 1
+            turn = seq.eyes_pose[:, axis + (0 if name.endswith("Left") else 3)]
+        out[:, at[name]] = np.maximum(turn / float(angles[name]), 0.0)
+    share = float(head.meta.get("jaw_side_forward", 0.0))
+    out[:, at["jawForward"]] -= share * (out[:, at["jawLeft"]] + out[:, at["jawRight"]])
+    return np.clip(out, 0.0, 1.0)
 
 
 def head_pose(matrices: np.ndarray, head: HeadModel) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import yaml
 from facelm.data_gen.text.multiply import CHANGES, Pair, mirror, multiply, recount, rename, reshare, resubject, retime
 from facelm.data_gen.text.quantities import find_quantities
 from facelm.face.facs.script_text import read_script, write_script
-from facelm.llm.script_tokens import Quantities, write
+from facelm.llm.grammar.script_tokens import Quantities, write
 
 PROMPTS = Path(__file__).parents[3] / "data_gen" / "text" / "prompts"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

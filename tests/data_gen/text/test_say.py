@@ -12,7 +12,7 @@ from facelm.data_gen.wording.phrases import ASKED, felt, nouns, verbs
 from facelm.face.facs.script import SPEEDS, STRENGTHS, Cue, Never, Script
 from facelm.face.facs.script_text import read_script, write_script
 from facelm.face.facs.vocabulary import BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, NAMES, PAIRED
-from facelm.llm.script_tokens import Quantities, write
+from facelm.llm.grammar.script_tokens import Quantities, write
 
 COUNT = 2000
 

@@ -16,8 +16,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..face.facs.script import BRIEF, FIRST_MARK, LONG, MARKS, SLOTS, SPEEDS, STRENGTHS, Cue, Never, Script
-from ..face.facs.vocabulary import DIRECTIONS, GROUPS, NAMES, PAIRED
+from ...face.facs.script import BRIEF, FIRST_MARK, LONG, MARKS, SLOTS, SPEEDS, STRENGTHS, Cue, Never, Script
+from ...face.facs.vocabulary import DIRECTIONS, GROUPS, NAMES, PAIRED
 
 OPEN, CLOSE = "<script>", "</script>"
 MAX_COUNT = 12
@@ -34,6 +34,21 @@ _PLAIN = {
     "unknown": "unknown", "at": "at", "until": "until", "for": "for", "pause": "pause", "onset": "over", "hold": "hold",
     "offset": "fade", "held": "stays", "on": "already", "left": "left", "right": "right", "slow": "slowly", "fast": "quickly",
     "brief": "briefly", "long": "long", "zero": "start", **{f"={w}": w for w in STRENGTHS}}
+
+
+_PLAN_WORDS = ("all", "bit", "much", "full", "double", "half", "both", "other", "not", "more", "less", "same", "between", "start",
+               "end", "length", "strength", "count", "speed", "head", "eyes", "brows", "mouth")
+ORDINALS = {"#1": "first", "#2": "second", "#3": "third", "#4": "fourth", "#5": "fifth", "#last": "last"}
+"""Which occurrence of a name a plan means."""
+_COMMANDS = (
+    "stronger weaker strength faster slower longer shorter lasts earlier later starts hold side count more fewer remove "
+    "only never add-end add-start add-with add-after add-before replace move-first move-last move-before move-after swap "
+    "together pause blend reverse continue again length length-longer length-shorter transition ask-whether ask-count "
+    "ask-when ask-until ask-long ask-strong ask-fast ask-side ask-first ask-last ask-after ask-before ask-during ask-list "
+    "ask-always ask-order ask-together ask-either ask-compare ask-gap ask-emotion ask-length ask-unseen perform describe "
+    "undo redo clips changed goto name compare-clips join export talk refuse unclear")
+COMMANDS = frozenset(f"!{c}" for c in _COMMANDS.split())
+"""The tokens that begin a step of a plan (``plans.py``)."""
 
 
 def mark_pattern() -> re.Pattern[str]:
@@ -54,6 +69,7 @@ def default_tokens() -> dict[str, str]:
     out |= {f"s{k}": f"{5 * k} percent" for k in range(1, LEVELS + 1)}
     out |= {f"n{k}": str(k) for k in range(MAX_STEPS + 1)}
     out |= {f"@{name}": name.replace("_", " ") for name in (*NAMES, *(g for g in GROUPS if g not in NAMES))}
+    out |= {f"!{c}": c.replace("-", " ") for c in _COMMANDS.split()} | ORDINALS | {f"~{w}": w for w in _PLAN_WORDS}
     return out
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..face.facs.schedule import Event, Schedule
-from ..face.facs.vocabulary import ACTION, DIRECTIONS, EMOTION
+from ...face.facs.schedule import Event, Schedule
+from ...face.facs.vocabulary import ACTION, DIRECTIONS, EMOTION
 from .script_tokens import LEVELS, MAX_COUNT, MAX_STEPS
 
 SHORTEST, LONGEST, WHOLE = 12, 32, 40

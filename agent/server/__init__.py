@@ -1,0 +1,1 @@
+"""The app: the conversation over HTTP and sockets, with its page, for browsers and programs. May import all of agent."""

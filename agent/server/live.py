@@ -1,0 +1,240 @@
+"""A face that is driven while it is alive: wishes in, frames out at a fixed rate, without end.
+
+Between wishes it idles. A wish becomes a short clip of the procedural animator, which begins at once and lies over the idle face;
+a later one takes over from it smoothly, and everything returns to rest by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from fastapi import WebSocket, WebSocketDisconnect
+
+from ...data_gen.performer.layout import lay_out
+from ...data_gen.reading.rules import read_rules
+from ...data_gen.text.quantities import find_quantities
+from ...face.clip.channels import ARKIT_52
+from ...face.clip.sequence import FaceSequence
+from ...face.clip.spontaneous import add_idle
+from ...face.facs.script import Cue, Script
+from ...face.head.model import HeadModel
+from ...face.io.convert.arkit import weights
+from ..motion.windows import Performer
+
+Format = Literal["arkit52", "head"]
+FIELDS = ("expr", "rotation", "neck_pose", "jaw_pose", "eyes_pose", "translation")
+_BLOCK = 20.0
+"""Seconds of idle motion that are made at a time."""
+_FADE = 0.35
+"""Seconds in which a wish takes over from another, and one block of idle motion from the next."""
+_SURE = 0.9
+"""Share of a wish's words that the rules must explain for it to be performed without the model."""
+_SECONDS = 2.0
+HEAD = struct.Struct("<II")
+
+
+@dataclass
+class _Layer:
+    """Motion over the idle face: how far it is from rest, in frames, from when on, and since when it fades."""
+
+    frames: np.ndarray
+    first: int
+    fades: int | None = None
+
+
+class LiveFace:
+    """The frames of a face that is driven.
+
+    Attributes:
+        head: whose face.
+        fps: frames a second.
+        frame: index of the next frame.
+    """
+
+    def __init__(self, performer: Performer, fps: float = 30.0, format_: Format = "arkit52", seed: int = 0) -> None:
+        self.performer, self.head, self.fps, self.format, self.seed = performer, performer.head, fps, format_, seed
+        self.frame = 0
+        self._layers: list[_Layer] = []
+        self._blocks: dict[int, np.ndarray] = {}
+        rest = FaceSequence.rest(1, self.head.ref, n_expr=self.head.n_expr, n_shape=self.head.n_shape)
+        self._rest = _table(rest)[0]
+
+    @property
+    def names(self) -> list[str]:
+        """What the values of a frame are."""
+        if self.format == "arkit52":
+            return [*ARKIT_52, "headPitch", "headYaw", "headRoll"]
+        sizes = {"expr": list(self.head.expr_names), "eyes_pose": [f"eyes_pose_{k}" for k in range(6)]}
+        return [n for f in FIELDS for n in sizes.get(f, [f"{f}_{a}" for a in "xyz"])]
+
+    def wish(self, script: Script) -> None:
+        """Begin with something at once, in place of what is going on.
+
+        Raises:
+            ValueError: it cannot be done.
+        """
+        cues = tuple(c if k or c.start is not None else Cue(**{**vars(c), "start": 0.0}) for k, c in enumerate(script.cues))
+        schedule = lay_out(Script(cues, script.seconds, script.never, script.still), self.seed + self.frame)
+        made = self.performer.direct(schedule)
+        made = made if made.fps == self.fps else made.resample(self.fps)
+        self.rest()
+        self._layers.append(_Layer(_table(made) - self._rest, self.frame))
+
+    def rest(self) -> None:
+        """Let what is going on fade."""
+        for layer in self._layers:
+            layer.fades = self.frame if layer.fades is None else layer.fades
+
+    def prepare(self) -> None:
+        """Make the idle motion of the next seconds."""
+        size = round(_BLOCK * self.fps)
+        for block in (self.frame // size, (self.frame + size // 2) // size):
+            if block not in self._blocks:
+                rest = FaceSequence.rest(size + self._fade, self.head.ref, fps=self.fps, n_expr=self.head.n_expr,
+                                         n_shape=self.head.n_shape)
+                self._blocks[block] = _table(add_idle(rest, self.seed + 7919 * block))
+        for old in [b for b in self._blocks if b < self.frame // size - 1]:
+            del self._blocks[old]
+
+    @property
+    def _fade(self) -> int:
+        return max(1, round(_FADE * self.fps))
+
+    def next(self) -> np.ndarray:
+        """The next frame, ``(len(names),)`` float32."""
+        self.prepare()
+        size, n = round(_BLOCK * self.fps), self.frame
+        block, at = divmod(n, size)
+        value = self._blocks[block][at]
+        if at < self._fade and block - 1 in self._blocks:
+            share = _ease(at / self._fade)
+            value = share * value + (1 - share) * self._blocks[block - 1][size + at]
+        kept = []
+        for layer in self._layers:
+            k = n - layer.first
+            weight = 1.0 if layer.fades is None else 1.0 - _ease((n - layer.fades) / self._fade)
+            if k < len(layer.frames) and weight > 0:
+                value = value + weight * layer.frames[k]
+                kept.append(layer)
+        self._layers = kept
+        self.frame += 1
+        return self._out(value)
+
+    def _out(self, value: np.ndarray) -> np.ndarray:
+        value = value.copy()
+        value[:self.head.n_expr] = np.clip(value[:self.head.n_expr], 0.0, 1.0)
+        if self.format == "head":
+            return value.astype(np.float32)
+        seq = _sequence(value[None], self.head, self.fps)
+        turned = value[self.head.n_expr:self.head.n_expr + 3] + value[self.head.n_expr + 3:self.head.n_expr + 6]
+        return np.concatenate([weights(seq, self.head)[0], turned]).astype(np.float32)
+
+
+def _ease(share: float) -> float:
+    return float(0.5 - 0.5 * np.cos(np.pi * min(max(share, 0.0), 1.0)))
+
+
+def _table(seq: FaceSequence) -> np.ndarray:
+    return np.concatenate([np.asarray(getattr(seq, f), np.float64) for f in FIELDS], 1)
+
+
+def _sequence(values: np.ndarray, head: HeadModel, fps: float) -> FaceSequence:
+    out, at = {}, 0
+    for field in FIELDS:
+        width = head.n_expr if field == "expr" else 6 if field == "eyes_pose" else 3
+        out[field] = values[:, at:at + width].astype(np.float32)
+        at += width
+    rest = FaceSequence.rest(len(values), head.ref, fps=fps, n_expr=head.n_expr, n_shape=head.n_shape)
+    return rest.replace(**out)
+
+
+def wished(asked: dict[str, Any], read: Callable[[str], Script]) -> Script | None:
+    """What a message asks for: ``words``, or ``do`` (or ``emotion``) with ``strength``, ``seconds``, ``side``, ``count``.
+
+    Returns:
+        The script; None where the face should rest.
+
+    Raises:
+        ValueError: it asks for nothing that there is.
+    """
+    if asked.get("rest"):
+        return None
+    if isinstance(words := asked.get("words"), str) and words.strip():
+        if len(words) > 2000:
+            raise ValueError("words has at most 2000 characters")
+        ruled = read_rules(find_quantities(words))
+        return ruled.script if ruled is not None and ruled.script.cues and ruled.explained >= _SURE else read(words)
+    name = asked.get("do", asked.get("emotion"))
+    if not isinstance(name, str):
+        raise ValueError('say {"words": "..."}, {"do": NAME, "strength": 0.7, "seconds": 2} or {"rest": true}')
+    name = name.strip().lower().replace(" ", "_")
+    if name == "neutral":
+        return None
+    values = {k: asked[k] for k in ("strength", "side", "count") if asked.get(k) is not None}
+    seconds = asked.get("seconds", _SECONDS if values.get("count") is None else None)
+    try:
+        return Script((Cue(name, start=0.0, seconds=seconds, **values),))
+    except (TypeError, ValueError) as err:
+        raise ValueError(" ".join(str(err).split())[:300]) from None
+
+
+async def serve_live(websocket: WebSocket, performer: Callable[[], Performer], read: Callable[[str], Script]) -> None:
+    """Drive a face for one client: query ``fps`` (10 to 60), ``format`` (arkit52 or head), ``text`` (1: frames as JSON)."""
+    await websocket.accept()
+    query = websocket.query_params
+    try:
+        fps = float(query.get("fps", "30"))
+        form = query.get("format", "arkit52")
+        if not 10 <= fps <= 60 or form not in ("arkit52", "head"):
+            raise ValueError(f"fps is {query.get('fps')} and format {form[:20]!r}; allowed: 10 to 60, and arkit52 or head")
+    except ValueError as err:
+        await websocket.send_json({"type": "error", "error": str(err)})
+        await websocket.close(4400, "bad request")
+        return
+    face = LiveFace(await asyncio.to_thread(performer), fps, form)  # type: ignore[arg-type]
+    await asyncio.to_thread(face.prepare)
+    await websocket.send_json({"type": "live", "fps": fps, "format": form, "names": face.names})
+    frames = asyncio.create_task(_frames(websocket, face, query.get("text") == "1"))
+    try:
+        while True:
+            text = await websocket.receive_text()
+            began = face.frame
+            try:
+                asked = json.loads(text) if len(text) <= 8000 else None
+                if not isinstance(asked, dict):
+                    raise ValueError("a message is a JSON object of up to 8000 characters")
+                script = await asyncio.to_thread(wished, asked, read)
+                if script is None:
+                    face.rest()
+                else:
+                    await asyncio.to_thread(face.wish, script)
+                await websocket.send_json({"type": "began", "id": asked.get("id"), "asked_at": began, "frame": face.frame})
+            except (ValueError, LookupError) as err:
+                await websocket.send_json({"type": "error", "error": " ".join(str(err).split())[:300]})
+    except (WebSocketDisconnect, RuntimeError):
+        pass
+    finally:
+        frames.cancel()
+
+
+async def _frames(websocket: WebSocket, face: LiveFace, text: bool) -> None:
+    """Send frames at their times; a slow client misses none, but time does not run ahead of it."""
+    ahead = time.monotonic()
+    size = round(_BLOCK * face.fps)
+    while True:
+        if face.frame % size == size // 2:
+            await asyncio.to_thread(face.prepare)
+        n, value = face.frame, face.next()
+        if text:
+            await websocket.send_json({"type": "frame", "frame": n, "values": [round(float(v), 4) for v in value]})
+        else:
+            await websocket.send_bytes(HEAD.pack(n, len(value)) + value.tobytes())
+        ahead = max(ahead + 1 / face.fps, time.monotonic() - 1.0)
+        await asyncio.sleep(max(0.0, ahead - time.monotonic()))

@@ -1,0 +1,89 @@
+"""``facelm serve`` and ``facelm mcp``: the app in the browser, and the tools for other agents."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import webbrowser
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ...common.optional import require
+from ..options import MODEL, ModelOptions, Result
+from ..pipeline import FaceLM
+from ..talk.agent import Agent
+from ..talk.session import Session
+from .settings import PORT, Settings
+
+log = logging.getLogger(__name__)
+
+
+def serve(*, host: str = "127.0.0.1", port: int = PORT, folder: str = "facelm-sessions", token: str | None = None,
+          browser: Annotated[bool, Parameter(negative="--no-browser")] = True, upload_mb: int = 200, upload_seconds: int = 300,
+          model: ModelOptions = MODEL) -> Result:
+    """The app: a face to talk to, in the browser, with an API for programs. Ends with Ctrl-C.
+
+    Args:
+        host: Address to listen on; another one than this machine's own needs the token that is printed.
+        port: TCP port; 0 takes a free one.
+        folder: Where the conversations are kept, one folder each.
+        token: What clients have to show (default: none on this machine, else a new one).
+        browser: Open the page.
+        upload_mb: Largest file that is taken, MB.
+        upload_seconds: Longest video that is taken, s.
+    """
+    uvicorn = require("uvicorn", "app", "the app is served by uvicorn and FastAPI")
+    require("fastapi", "app", "the app is served by uvicorn and FastAPI")
+    from .app import make_app
+
+    settings = Settings(host, port, Path(folder), token or "", upload_mb, upload_seconds).checked()
+    app = make_app(settings, partial(FaceLM.from_pretrained, model.weights, model.base))
+    config = uvicorn.Config(app, settings.host, settings.port, log_level="warning", ws_max_size=1 << 20,
+                            timeout_graceful_shutdown=5, server_header=False)
+    server = uvicorn.Server(config)
+
+    def ready() -> None:
+        while not server.started:
+            if server.should_exit:
+                return
+            threading.Event().wait(0.05)
+        taken = server.servers[0].sockets[0].getsockname()[1]
+        name = f"[{settings.host}]" if ":" in settings.host else settings.host
+        address = f"http://{name}:{taken}/" + (f"?token={settings.token}" if settings.token else "")
+        print(f"facelm is at {address}   (Ctrl-C ends it)", file=sys.stderr, flush=True)
+        if browser:
+            webbrowser.open(address)
+
+    threading.Thread(target=ready, daemon=True).start()
+    server.run()
+    if not server.started:
+        raise ValueError(f"port {settings.port} of {settings.host} cannot be listened on; take another with --port, or 0 for a "
+                         "free one")
+    return Result({"folder": str(settings.folder)}, f"the conversations are in {settings.folder}")
+
+
+def serve_mcp(*, session: str | None = None, http: bool = False, host: str = "127.0.0.1", port: int = 8322,
+              model: ModelOptions = MODEL) -> None:
+    """The tools for other agents by the Model Context Protocol: over standard input and output, or HTTP.
+
+    Args:
+        session: Folder of the conversation, which is gone on with if there is one (default: one that nobody keeps).
+        http: Serve streamable HTTP at /mcp instead of standard input and output.
+        host: Address to listen on; with --http.
+        port: TCP port; with --http.
+    """
+    def begun() -> Agent:
+        return Agent(Session(session), FaceLM.from_pretrained(model.weights, model.base))
+
+    require("mcp", "app", "the tools are served by the package mcp")
+    from .mcp import make_server
+
+    server = make_server(begun)
+    if http:
+        server.run("streamable-http", host=host, port=port)
+    else:
+        server.run("stdio")

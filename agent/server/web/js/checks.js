@@ -1,0 +1,51 @@
+// What a reply says beside its words: checks as ticks and crosses, the calls, the value.
+import { el, icon } from "./dom.js";
+
+export function mark(ok) {
+  const known = ok !== null && ok !== undefined;
+  return el("span", { class: `mark-${known ? (ok ? "ok" : "bad") : "none"}` }, known ? icon(ok ? "check" : "cross") : "–",
+    el("span", { class: "hidden", text: known ? (ok ? "as asked: " : "not as asked: ") : "not checked: " }));
+}
+
+/** Checks, with those that failed first. */
+export function checkList(items) {
+  if (!items?.length) return null;
+  const good = items.filter((i) => i.ok).length;
+  const rows = [...items].sort((a, b) => Number(a.ok) - Number(b.ok)).map((i) => el("li", {}, mark(i.ok), el("span", { text: i.sentence })));
+  const list = el("ul", { class: "checks" }, rows);
+  const words = good === items.length ? `all ${good} checks hold` : `${good} of ${items.length} checks hold`;
+  return el("details", { class: "fold", open: good < items.length }, el("summary", {}, mark(good === items.length), el("span", { text: words })), list);
+}
+
+function argument(value) {
+  return typeof value === "string" ? `“${value}”` : JSON.stringify(value);
+}
+
+/** The calls, folded. */
+export function callList(calls) {
+  if (!calls?.length) return null;
+  const rows = calls.map((c) => el("li", {}, el("b", { text: c.tool }),
+    Object.entries(c.arguments ?? {}).map(([k, v]) => el("span", { class: "arg" }, ` ${k} `, el("code", { text: argument(v) })))));
+  const names = calls.map((c) => c.tool).join(", ");
+  return el("details", { class: "fold" }, el("summary", { text: names }), el("ul", { class: "calls" }, rows));
+}
+
+function valueText(value) {
+  if (value === true) return "yes";
+  if (value === false) return "no";
+  if (typeof value === "number") return String(Math.round(value * 100) / 100);
+  if (Array.isArray(value)) return value.map(valueText).join(", ");
+  if (typeof value === "object") return value.text ?? value.name ?? JSON.stringify(value);
+  return String(value).replaceAll("_", " ");
+}
+
+const TIMES = ["when", "until", "long", "gap", "length"];
+
+/** The value of an answer as a chip; nothing where there is none, or where it says more than fits. */
+export function valueChip(value, query) {
+  if (value === null || value === undefined) return null;
+  const text = valueText(value);
+  if (!text || text.length > 60) return null;
+  const unit = typeof value === "number" && TIMES.includes(query?.asked) ? " s" : "";
+  return el("span", { class: "value" }, el("span", { class: "hidden", text: "Value: " }), text + unit);
+}

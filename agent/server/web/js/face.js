@@ -1,0 +1,188 @@
+// The 3D view: camera, light, one head or two side by side.
+import { Color, DirectionalLight, HemisphereLight, NeutralToneMapping, PerspectiveCamera, Scene, Spherical, Vector3,
+  WebGLRenderer } from "../vendor/three.module.min.js";
+import { OrbitControls } from "../vendor/addons/controls/OrbitControls.js";
+import { GLTFLoader } from "../vendor/addons/loaders/GLTFLoader.js";
+import { Head } from "./head.js";
+import { calm } from "./dom.js";
+import { emit } from "./state.js";
+
+const VIEW_ANGLE = 22;
+/** Height and width in metres that have to fit, height of the centre over the eyes, and the camera's direction in degrees. */
+const FRAMES = {
+  face: { tall: 0.185, wide: 0.165, up: -0.028, turn: 0, tilt: 0 },
+  head: { tall: 0.28, wide: 0.25, up: -0.018, turn: 0, tilt: 2 },
+  quarter: { tall: 0.23, wide: 0.22, up: -0.024, turn: 38, tilt: 5 },
+  left: { tall: 0.25, wide: 0.26, up: -0.024, turn: 90, tilt: 0 },
+  right: { tall: 0.25, wide: 0.26, up: -0.024, turn: -90, tilt: 0 },
+};
+const LIGHTS = {
+  studio: { sky: 0.75, key: [2.3, 0.55, 0.65, 1], fill: [0.75, -0.9, 0.15, 0.7], rim: [1.6, -0.5, 0.7, -1] },
+  soft: { sky: 2.1, key: [0.9, 0.1, 0.5, 1], fill: [0.35, -0.6, 0, 0.8], rim: [0.3, 0, 0.6, -1] },
+  side: { sky: 0.16, key: [3.2, 1, 0.25, 0.28], fill: [0.06, -1, 0, 0.5], rim: [0.9, -1, 0.4, -0.8] },
+};
+
+export class Face {
+  constructor(place) {
+    Object.assign(this, { place, heads: [], frame: "face", split: false, mirrored: false, flight: null, eyes: new Vector3() });
+    this.renderer = new WebGLRenderer({ antialias: true, alpha: true, powerPreference: "high-performance" });
+    this.renderer.toneMapping = NeutralToneMapping;
+    this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
+    const canvas = this.renderer.domElement;
+    canvas.tabIndex = 0;
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", "3D face. Arrow keys turn the view, plus and minus zoom.");
+    place.prepend(canvas);
+    this.scene = new Scene();
+    this.camera = new PerspectiveCamera(VIEW_ANGLE, 1, 0.05, 10);
+    this.lamps = { sky: new HemisphereLight(0xffffff, 0xb8a99a, 1), key: new DirectionalLight(0xfff4e8), fill: new DirectionalLight(0xe4eeff),
+      rim: new DirectionalLight(0xffffff) };
+    this.scene.add(...Object.values(this.lamps));
+    this.controls = new OrbitControls(this.camera, canvas);
+    Object.assign(this.controls, { enablePan: false, enableDamping: !calm(), dampingFactor: 0.12, minDistance: 0.25, maxDistance: 2.5 });
+    this.controls.addEventListener("change", () => emit("wake"));
+    this.controls.addEventListener("start", () => { this.flight = null; this.freed(); });
+    canvas.addEventListener("keydown", (e) => this.key(e));
+    new ResizeObserver(() => this.resize()).observe(place);
+    this.light("studio");
+  }
+
+  async load(url) {
+    const { scene } = await new GLTFLoader().loadAsync(url);
+    const head = new Head(scene);
+    this.scene.add(scene);
+    this.heads = [head];
+    scene.updateMatrixWorld(true);
+    const [left, right] = head.bones.slice(3, 5).map((b) => b.getWorldPosition(new Vector3()));
+    if (left && right) this.eyes.addVectors(left, right).multiplyScalar(0.5);
+    this.framed(this.frame, true);
+    return head;
+  }
+
+  resize() {
+    const { clientWidth: w, clientHeight: h } = this.place;
+    if (!w || !h) return;
+    this.renderer.setSize(w, h, false);
+    this.camera.aspect = (this.split ? w / 2 : w) / h;
+    this.camera.updateProjectionMatrix();
+    if (this.frame) this.framed(this.frame, true);
+    emit("wake");
+  }
+
+  /** Moves the camera to a preset. */
+  framed(name, now = calm()) {
+    const f = FRAMES[name];
+    this.frame = name;
+    const half = Math.tan((VIEW_ANGLE * Math.PI) / 360);
+    const distance = Math.max(f.tall / (2 * half), f.wide / (2 * half * this.camera.aspect)) + 0.07;
+    const target = this.eyes.clone().add(new Vector3(0, f.up, 0));
+    // of a profile the middle of the head is centred, not the eyes
+    target.z -= 0.065 * Math.abs(Math.sin((f.turn * Math.PI) / 180));
+    const turn = (this.mirrored ? -f.turn : f.turn) * (Math.PI / 180);
+    const to = new Spherical(distance, Math.PI / 2 - (f.tilt * Math.PI) / 180, turn);
+    const from = new Spherical().setFromVector3(this.camera.position.clone().sub(this.controls.target));
+    if (to.theta - from.theta > Math.PI) from.theta += 2 * Math.PI;
+    if (from.theta - to.theta > Math.PI) from.theta -= 2 * Math.PI;
+    this.flight = { from, to, start: this.controls.target.clone(), target, since: performance.now(), last: now ? 1 : 420 };
+    if (now) this.fly(Infinity);
+    emit("frame", name);
+    emit("wake");
+  }
+
+  freed() {
+    if (!this.frame) return;
+    this.frame = null;
+    emit("frame", null);
+  }
+
+  /** One step of the camera's way; false when it has arrived. */
+  fly(time) {
+    if (!this.flight) return false;
+    const { from, to, start, target, since, last } = this.flight;
+    const share = Math.min((time - since) / last, 1), s = share < 0 ? 0 : 1 - (1 - share) ** 3;
+    const mix = (a, b) => a + (b - a) * s;
+    const at = new Spherical(mix(from.radius, to.radius), mix(from.phi, to.phi), mix(from.theta, to.theta));
+    this.controls.target.lerpVectors(start, target, s);
+    this.camera.position.setFromSpherical(at).add(this.controls.target);
+    this.camera.lookAt(this.controls.target);
+    if (share >= 1) this.flight = null;
+    return this.flight !== null;
+  }
+
+  key(event) {
+    const turn = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const zoom = { "+": 0.9, "=": 0.9, "-": 1.1 }[event.key];
+    if (!turn && !zoom || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.freed();
+    const at = new Spherical().setFromVector3(this.camera.position.clone().sub(this.controls.target));
+    at.theta += (turn?.[0] ?? 0) * 0.1;
+    at.phi = Math.min(Math.max(at.phi + (turn?.[1] ?? 0) * 0.1, 0.2), Math.PI - 0.2);
+    at.radius = Math.min(Math.max(at.radius * (zoom ?? 1), this.controls.minDistance), this.controls.maxDistance);
+    this.camera.position.setFromSpherical(at).add(this.controls.target);
+    emit("wake");
+  }
+
+  light(name) {
+    const rig = LIGHTS[name];
+    this.lamps.sky.intensity = rig.sky;
+    for (const lamp of ["key", "fill", "rim"]) {
+      const [power, x, y, z] = rig[lamp];
+      this.lamps[lamp].intensity = power;
+      this.lamps[lamp].position.set(x, y, z);
+    }
+    emit("wake");
+  }
+
+  each(run) {
+    this.heads.forEach(run);
+    emit("wake");
+  }
+
+  mirror(on) {
+    this.mirrored = on;
+    this.each((h) => { h.root.scale.x = on ? -1 : 1; });
+    if (this.frame) this.framed(this.frame, true);
+  }
+
+  /** Shows a second head beside the first one. */
+  compare(on) {
+    if (on && this.heads.length === 1) {
+      const head = this.heads[0].twin();
+      head.root.scale.copy(this.heads[0].root.scale);
+      this.heads.push(head);
+      this.scene.add(head.root);
+    }
+    this.split = on && this.heads.length > 1;
+    this.resize();
+  }
+
+  draw(time) {
+    const moving = this.fly(time) | this.controls.update();
+    const { clientWidth: w, clientHeight: h } = this.place;
+    if (!w || !h) return false;
+    const wide = this.split ? w / 2 : w;
+    this.renderer.setScissorTest(this.split);
+    for (let k = 0; k < (this.split ? 2 : 1); k++) {
+      this.heads.forEach((head, n) => { head.root.visible = n === k; });
+      this.renderer.setViewport(k * wide, 0, wide, h);
+      this.renderer.setScissor(k * wide, 0, wide, h);
+      this.renderer.render(this.scene, this.camera);
+    }
+    return Boolean(moving);
+  }
+
+  /** Where the subject's left and right are on screen, in pixels of the view, and how far in front they are. */
+  marks() {
+    const w = this.place.clientWidth / (this.split ? 2 : 1), h = this.place.clientHeight;
+    return [1, -1].map((side) => {
+      const at = this.eyes.clone().add(new Vector3((this.mirrored ? -side : side) * 0.115, -0.09, -0.07)).project(this.camera);
+      return { x: Math.min(Math.max(((at.x + 1) / 2) * w, 22), w - 22), y: Math.min(Math.max(((1 - at.y) / 2) * h, 22), h - 22), far: at.z };
+    });
+  }
+
+  tint(heat) {
+    for (const head of this.heads) head.heat.heatColor.value = new Color(heat);
+  }
+}

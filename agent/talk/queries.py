@@ -1,0 +1,59 @@
+"""Questions of plans (``llm/grammar/plans.py``) as queries of what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...data_gen.reading.questions import claimed, thing_of
+from ...face.facs.evidence.happenings import Thing
+from ...face.facs.evidence.query import Asked, Query
+from ...face.facs.vocabulary import Side
+from ...llm.grammar.plans import SLOTS, Step
+
+INSTANT = 0.1
+"""Seconds on both sides of a moment that is asked about."""
+_ASKED: dict[str, Asked] = {"long": "how_long", "strong": "how_strong", "fast": "how_fast", "either": "which"}
+
+
+def query_of(step: Step, text: str) -> Query:
+    """The query of a question's step.
+
+    Args:
+        step: one whose command begins with ``ask``.
+        text: the question, for whether a comparison is a claim.
+    """
+    kind = step.do.removeprefix("ask-")
+    asked: Asked = _ASKED.get(kind, kind)  # type: ignore[arg-type, assignment]
+    side: Side = "left" if "left" in step.words else "right" if "right" in step.words else "both"
+    things = tuple(t for name, which in step.things if (t := thing_of(name, side, which)) is not None)
+    when = step.said("when") if "when?" in SLOTS[step.do] else ""
+    times = [v for k, v in step.values if k == "t"]
+    limit_word = step.said("limit") if "limit?" in SLOTS[step.do] else ""
+    limit = None
+    if limit_word and step.values:
+        limit = limit_word, step.values[0][1]
+        times = times[step.values[0][0] == "t":]
+    between = None
+    if when == "at" and times:
+        between = max(times[0] - INSTANT, 0.0), times[0] + INSTANT
+    elif when == "between" and len(times) > 1:
+        between = min(times[:2]), max(times[:2])
+    part = when if when in ("start", "end") else ""
+    if asked == "whether" and "not" not in step.words and (degree := step.said("degree")):
+        return Query("how_strong", things, between, part=part, degree=degree)  # type: ignore[arg-type]
+    if asked in ("after", "before", "during") and not things:
+        asked = "list"
+    if asked == "compare":
+        by = step.said("by") or "strength"
+        claim, least = claimed(text)
+        pair = things if len(things) > 1 else _two(things)
+        return Query("compare", pair[:2], between, by, least=least, claim=claim)  # type: ignore[arg-type]
+    if asked == "order" and len(things) == 1:
+        asked = "when"
+    region = step.said("region") if "region?" in SLOTS[step.do] else ""
+    return Query(asked, things, between, part=part, limit=limit, negated="not" in step.words, region=region)  # type: ignore[arg-type]
+
+
+def _two(things: tuple[Thing, ...]) -> tuple[Thing, ...]:
+    """The first and the second of one thing, which "the two nods" are."""
+    return tuple(replace(t, which=k, whole=True) for t in things for k in (0, 1))

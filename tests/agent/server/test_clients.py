@@ -1,0 +1,189 @@
+"""The official clients, and programs that drive a face, against a live server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("openai")
+pytest.importorskip("mcp")
+import uvicorn
+from facelm.agent.server.app import make_app
+from facelm.agent.server.live import LiveFace, wished
+from facelm.agent.server.mcp import make_server
+from facelm.agent.server.settings import Settings
+from facelm.agent.talk.agent import Agent
+from facelm.face.clip.channels import ARKIT_52
+from facelm.face.facs.script_text import read_script
+from facelm.face.head.model import HeadModel
+from facelm.face.io.convert.arkit import perform, weights
+from scripted_agent import needs_tokenizer, rule_agent
+from websockets.sync.client import connect
+
+pytestmark = needs_tokenizer
+START = "She smiles, then nods twice."
+
+
+@pytest.fixture(scope="module")
+def model():
+    return rule_agent()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory, model) -> Iterator[str]:
+    app = make_app(Settings(folder=tmp_path_factory.mktemp("talks"), port=0), lambda: model)
+    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    for _ in range(600):
+        if server.started:
+            break
+        time.sleep(0.05)
+    yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(20)
+
+
+# -- OpenAI's client ----------------------------------------------------------------------------------
+@pytest.fixture
+def openai(address):
+    import openai
+
+    return openai.OpenAI(base_url=f"http://{address}/v1", api_key="none", max_retries=0)
+
+
+def test_openais_client_holds_a_conversation(openai):
+    assert [m.id for m in openai.models.list()] == ["facelm"]
+    said = [{"role": "user", "content": START}]
+    first = openai.chat.completions.create(model="facelm", messages=said, extra_body={"motion": "arkit52"})
+    message = first.choices[0].message
+    assert "nods twice" in message.content and first.choices[0].finish_reason == "stop"
+    motion = message.model_extra["motion"]
+    assert motion["schema"] == "facelm.motion/1" and motion["names"][:52] == list(ARKIT_52)
+    table = np.array(motion["frames"])
+    assert table[:, ARKIT_52.index("mouthSmileLeft")].max() > 0.4 and np.ptp(table[:, 52]) > 0.1
+    said += [{"role": "assistant", "content": message.content}, {"role": "user", "content": "how often does she nod?"}]
+    again = openai.chat.completions.create(model="facelm", messages=said)
+    assert again.choices[0].message.model_extra["facelm"]["value"] == 2
+    other = [said[0], {"role": "assistant", "content": "?"}, {"role": "user", "content": "remove the nod"},
+             {"role": "user", "content": "how often does she nod?"}]  # lines that no conversation has seen are said again
+    assert openai.chat.completions.create(model="facelm", messages=other).choices[0].message.model_extra["facelm"]["value"] == 0
+
+
+def test_openais_client_streams(openai):
+    stream = openai.chat.completions.create(model="facelm", messages=[{"role": "user", "content": START}], stream=True,
+                                            extra_body={"motion": "head"})
+    chunks = list(stream)
+    text = "".join(c.choices[0].delta.content or "" for c in chunks)
+    assert "nods twice" in text and sum(bool(c.choices[0].delta.content) for c in chunks) > 2
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert len(chunks[-1].choices[0].delta.model_extra["motion"]["frames"]) > 50
+
+
+def test_openais_client_is_refused_in_one_line(openai):
+    import openai as package
+
+    with pytest.raises(package.UnprocessableEntityError, match="the last message should be the user's"):
+        openai.chat.completions.create(model="facelm", messages=[{"role": "assistant", "content": "hi"}])
+
+
+# -- MCP's client --------------------------------------------------------------------------------------
+def test_mcps_client_calls_the_tools(model):
+    from mcp import Client
+
+    async def talk() -> None:
+        async with Client(make_server(lambda: Agent(None, model))) as client:
+            tools = {t.name for t in (await client.list_tools()).tools}
+            assert {"say", "perform", "edit", "ask", "describe", "compare", "undo", "redo", "list_clips", "go_to"} <= tools
+            made = await client.call_tool("perform", {"prompt": START})
+            assert made.structured_content["clip"]["number"] == 1 and not made.is_error
+            link = next(c for c in made.content if c.type == "resource_link")
+            data = (await client.read_resource(link.uri)).contents[0]
+            assert len(data.blob) > 1000
+            edited = await client.call_tool("edit", {"wish": "no, three times"})
+            assert edited.structured_content["edits"][0]["op"] == "count"
+            asked = await client.call_tool("ask", {"question": "How often does she nod?"})
+            assert asked.structured_content["value"] == 3
+            refused = await client.call_tool("edit", {"wish": "remove the yawn"})
+            assert refused.is_error and "there is no yawn" in refused.structured_content["text"]
+
+    asyncio.run(talk())
+
+
+# -- a face that is driven -------------------------------------------------------------------------------
+def frames_of(socket, seconds: float) -> tuple[list[int], np.ndarray, list[dict]]:
+    numbers, values, said = [], [], []
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        message = socket.recv(timeout=2)
+        if isinstance(message, str):
+            said.append(json.loads(message))
+            continue
+        n, count = struct.unpack("<II", message[:8])
+        numbers.append(n)
+        values.append(np.frombuffer(message[8:], "<f4", count))
+    return numbers, np.array(values), said
+
+
+def test_a_face_is_driven_by_words_and_by_names(address):
+    with connect(f"ws://{address}/api/live?fps=30") as socket:
+        about = json.loads(socket.recv())
+        at = {n: k for k, n in enumerate(about["names"])}
+        assert about["fps"] == 30 and about["names"][:52] == list(ARKIT_52)
+        numbers, idle, _ = frames_of(socket, 0.5)
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        assert idle[:, at["mouthSmileLeft"]].max() < 0.1
+        socket.send(json.dumps({"do": "smile", "strength": 0.9, "seconds": 1.0, "id": 7}))
+        _, values, said = frames_of(socket, 1.6)
+        assert said[0]["type"] == "began" and said[0]["id"] == 7
+        assert values[:, at["mouthSmileLeft"]].max() > 0.6 > 0.15 > values[-1, at["mouthSmileLeft"]]  # and it returns by itself
+        socket.send(json.dumps({"words": "She opens her mouth."}))
+        _, values, _ = frames_of(socket, 1.0)
+        assert values[:, at["jawOpen"]].max() > 0.25
+        for bad in ("x", "{}", '{"do": "wiggle"}', '{"do": "smile", "strength": 7}', '{"do": "smile", "seconds": "long"}'):
+            socket.send(bad)
+            _, _, said = frames_of(socket, 0.2)
+            assert [s["type"] for s in said] == ["error"] and "\n" not in said[0]["error"], bad
+    with connect(f"ws://{address}/api/live?fps=1000") as socket:
+        assert "allowed: 10 to 60" in json.loads(socket.recv())["error"]
+
+
+def test_a_driven_face_has_no_jumps_and_takes_over_smoothly(model):
+    face = LiveFace(model.performer, 30.0, "head")
+    values = []
+    for k in range(330):
+        if k == 60:
+            face.wish(wished({"emotion": "happiness", "strength": 1.0, "seconds": 4}, model.read))
+        if k == 100:
+            face.wish(wished({"emotion": "anger", "seconds": 2}, model.read))
+        if k == 140:
+            face.rest()
+        values.append(face.next())
+    table = np.array(values)
+    names = face.names
+    smile, frown = table[:, names.index("mouthSmileLeft")], table[:, names.index("browDownLeft")]
+    assert smile[90:100].max() > 0.5 and smile[125] < 0.1 and frown[120:140].max() > 0.3 and frown[165:].max() < 0.1
+    assert np.abs(np.diff(smile)).max() < 0.2 and np.abs(np.diff(table[:, len(model.head.expr_names):], axis=0)).max() < 0.15
+    first = next(k for k in range(60, 100) if smile[k] - smile[59] > 0.02)
+    assert first - 60 <= 5  # frames until it shows
+
+
+def test_arkits_shapes_of_a_clip_are_those_that_it_was_made_of(model):
+    head = HeadModel.default()
+    rng = np.random.default_rng(0)
+    table = rng.uniform(0, 0.6, (20, 52))
+    at = {n: k for k, n in enumerate(ARKIT_52)}
+    for name in ("jawRight", "eyeLookDownLeft", "eyeLookDownRight", "eyeLookOutLeft", "eyeLookOutRight"):
+        table[:, at[name]] = 0.0  # a joint turns one way
+    arrays = perform({n: table[:, k] for n, k in at.items()}, head)
+    made, = model.perform_many([read_script("smile; 0.8 s")], idle=False)
+    seq = made.clip.slice(0, 20).replace(**{k: v.astype(np.float32) for k, v in arrays.items()})
+    assert np.abs(weights(seq, head) - table).max() < 1e-5

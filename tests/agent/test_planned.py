@@ -1,0 +1,87 @@
+"""Plans carried out: as edits, as queries, and as the lines that they are learned from."""
+
+from itertools import islice
+
+import pytest
+from facelm.agent.editing.operations import edited
+from facelm.agent.editing.planned import _MAKE, edits_of, is_edit
+from facelm.agent.learning.plans import held_out_plans, make_plans, vary, written_lines
+from facelm.agent.talk.queries import query_of
+from facelm.data_gen.performer.layout import lay_out
+from facelm.data_gen.reading.questions import read_question
+from facelm.face.facs.script_text import read_script, write_script
+from facelm.llm.grammar.plans import SLOTS, Step, parse_plan
+
+START = "smile; nod x2; wink left"
+
+
+def changed(plan: str, start: str = START) -> str:
+    script = read_script(start)
+    return write_script(edited(script, edits_of(parse_plan(plan), script), lay_out(script)).script)
+
+
+@pytest.mark.parametrize(("plan", "after"), [
+    ("stronger smile double", "smile strong; nod x2; wink left"), ("weaker smile half", "smile 35%; nod x2; wink left"),
+    ("strength smile 40%", "smile 40%; nod x2; wink left"), ("stronger smile 20%", "smile 84%; nod x2; wink left"),
+    ("faster nod double", "smile; nod x2 speed 2; wink left"), ("side wink other", "smile; nod x2; wink right"),
+    ("count nod 3", "smile; nod x3; wink left"), ("more nod", "smile; nod x3; wink left"),
+    ("fewer nod", "smile; nod x1; wink left"),
+    ("remove nod", "smile; wink left"), ("only nod", "nod x2"), ("never blink", "smile; nod x2; wink left; never blink"),
+    ("never nod", "smile; wink left; never nod"), ("add-end: yawn", "smile; nod x2; wink left; yawn"),
+    ("add-start: yawn", "yawn; smile; nod x2; wink left"), ("add-with nod: yawn", "smile; nod x2; with yawn; wink left"),
+    ("add-after smile: yawn; sigh", "smile; yawn; sigh; nod x2; wink left"),
+    ("replace nod: shake x3", "smile; shake x3; wink left"),
+    ("move-first wink", "wink left; smile; nod x2"), ("move-after smile wink", "nod x2; wink left; smile"),
+    ("swap smile wink", "wink left; nod x2; smile"), ("reverse", "wink left; nod x2; smile"),
+    ("together smile nod", "smile; with nod x2; wink left"), ("length 5s", "smile; nod x2; wink left; 5 s"),
+    ("hold smile 3s", "smile for 3 s; nod x2; wink left"), ("pause wink 2s", "smile; nod x2; pause 2 s wink left"),
+    ("stronger smile full; remove wink", "smile strong; nod x2")])
+def test_a_step_changes_what_it_says(plan, after):
+    assert changed(plan) == write_script(read_script(after))
+
+
+def test_what_is_not_there_is_named():
+    with pytest.raises(ValueError, match="there is no yawn in what was performed: smile, nod, wink"):
+        changed("weaker yawn")
+    with pytest.raises(ValueError, match="only one"):
+        changed("remove nod#2", "nod; smile")
+
+
+def test_one_of_several_is_meant():
+    assert changed("weaker smile#last half", "smile; nod; smile") == "smile; nod; smile 35%"
+
+
+def test_every_command_that_changes_has_an_edit():
+    edits = {do for do in SLOTS if is_edit(Step(do))}
+    assert edits == set(_MAKE) and not {"undo", "ask-count", "perform"} & edits
+
+
+@pytest.mark.parametrize(("plan", "question"), [
+    ("ask-count nod", "How often does she nod?"), ("ask-when nod#2", "When is the second nod?"),
+    ("ask-until smile", "When does the smile end?"),
+    ("ask-long smile", "How long is the smile?"), ("ask-side wink", "Which eye winks?"), ("ask-whether nod", "Does she nod?"),
+    ("ask-count nod more 2", "Does she nod more than twice?"), ("ask-order nod smile", "Does she nod before she smiles?"),
+    ("ask-first", "What happens first?"), ("ask-after smile", "What comes after the smile?"),
+    ("ask-length", "How long is the clip?"),
+    ("ask-either smile nod", "Does she smile or nod?"), ("ask-list at 2s", "What happens at 2 s?"),
+    ("ask-emotion", "Which emotion is it?"),
+    ("ask-always smile", "Does she smile the whole time?")])
+def test_a_question_means_the_same_as_a_plan_and_by_the_rules(plan, question):
+    assert query_of(parse_plan(plan)[0], question.lower()) == read_question(question)
+
+
+def test_lines_for_training_are_whole_apart_and_the_same_each_time():
+    train, dev = written_lines("train"), written_lines("dev")
+    assert len(train) > 3900 and len(dev) > 150 and len(held_out_plans()) == len(dev)
+    assert not {(x.say.lower(), x.start) for x in train} & {(x.say.lower(), x.start) for x in dev}
+    assert {s.do for x in train for s in x.plan} == set(SLOTS)
+    assert list(make_plans(40, 1)) == list(make_plans(40, 1)) != list(make_plans(40, 2))
+
+
+def test_variants_say_other_things_and_their_plans_do():
+    import numpy as np
+
+    line = next(x for x in written_lines() if "40%" in x.say and "40%" in str(x.plan[0]))
+    made = {(v.say, str(v.plan[0])) for k in range(40) for v in [vary(line, np.random.default_rng(k))]}
+    assert len(made) > 5 and all(plan.split()[-1].rstrip("%") in say for say, plan in made)
+    assert all(isinstance(x, type(line)) for x in islice(written_lines(), 3))
