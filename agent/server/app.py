@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,6 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
-from ... import __version__
 from ...data_gen.wording.telling import STYLES
 from ...face.facs.script import Script
 from ..file_tools import draw
@@ -31,8 +31,8 @@ from ..talk.session import SessionError
 from ..talk.tools import TOOLS
 from . import intake, lanes, rooms, share
 from .guard import Guard
-from .live import serve_live
-from .openai import router
+from .protocols.live import serve_live
+from .protocols.openai import router
 from .rooms import Room, Rooms, Unknown
 from .settings import Settings
 from .socket import serve_socket
@@ -81,7 +81,7 @@ def make_app(settings: Settings | None = None, model: Callable[[], FaceLM] = Fac
         yield
         await hub.close()
 
-    app = FastAPI(title="facelm", version=__version__, lifespan=life, docs_url=None, redoc_url=None,
+    app = FastAPI(title="facelm", version=version("facelm"), lifespan=life, docs_url=None, redoc_url=None,
                   description="Facial motion from words, and words about facial motion.")
     app.state.hub, app.state.settings = hub, settings
     _refusals(app)
@@ -134,7 +134,7 @@ def _pages(app: FastAPI, hub: Rooms) -> None:
     @app.get("/health")
     def health() -> dict[str, Any]:
         """Whether the server works."""
-        return {"ok": True, "version": __version__}
+        return {"ok": True, "version": version("facelm")}
 
     @app.get("/metrics", response_class=PlainTextResponse)
     def metrics() -> str:
@@ -152,7 +152,8 @@ def _pages(app: FastAPI, hub: Rooms) -> None:
     def about() -> dict[str, Any]:
         """What there is: the head's channels, lanes, names, exports and limits."""
         head = lanes.rig(hub.model.head)
-        return {"version": __version__, "head": {"name": hub.model.head.name, "fps_default": 25}, "channels": list(head.names),
+        return {"version": version("facelm"), "head": {"name": hub.model.head.name, "fps_default": 25},
+                "channels": list(head.names),
                 "joints": ["root", "neck", "jaw", "eye_left", "eye_right"], "actions": lanes.about_names(),
                 "lanes": [{"name": n, "label": w} for n, w in lanes.LANES.items()], "exports": list(EXPORTS),
                 "styles": list(STYLES), "tools": list(TOOLS), "suggestions": list(SUGGESTIONS),

@@ -80,7 +80,7 @@ def serve_mcp(*, session: str | None = None, http: bool = False, host: str = "12
         return Agent(Session(session), FaceLM.from_pretrained(model.weights, model.base))
 
     require("mcp", "app", "the tools are served by the package mcp")
-    from .mcp import make_server
+    from .protocols.mcp import make_server
 
     server = make_server(begun)
     if http:

@@ -17,8 +17,8 @@ pytest.importorskip("openai")
 pytest.importorskip("mcp")
 import uvicorn
 from facelm.agent.server.app import make_app
-from facelm.agent.server.live import LiveFace, wished
-from facelm.agent.server.mcp import make_server
+from facelm.agent.server.protocols.live import LiveFace, wished
+from facelm.agent.server.protocols.mcp import make_server
 from facelm.agent.server.settings import Settings
 from facelm.agent.talk.agent import Agent
 from facelm.face.clip.channels import ARKIT_52

@@ -1,26 +1,23 @@
 // The 3D view: camera, light, one head or two side by side.
-import { Color, DirectionalLight, HemisphereLight, NeutralToneMapping, PerspectiveCamera, Scene, Spherical, Vector3,
-  WebGLRenderer } from "../vendor/three.module.min.js";
+import { NeutralToneMapping, PerspectiveCamera, Scene, Spherical, Vector3, WebGLRenderer } from "../vendor/three.module.min.js";
 import { OrbitControls } from "../vendor/addons/controls/OrbitControls.js";
 import { GLTFLoader } from "../vendor/addons/loaders/GLTFLoader.js";
 import { Head } from "./head.js";
 import { calm } from "./dom.js";
 import { emit } from "./state.js";
+import { Studio } from "./studio.js";
 
 const VIEW_ANGLE = 22;
 /** Height and width in metres that have to fit, height of the centre over the eyes, and the camera's direction in degrees. */
 const FRAMES = {
-  face: { tall: 0.185, wide: 0.165, up: -0.028, turn: 0, tilt: 0 },
-  head: { tall: 0.28, wide: 0.25, up: -0.018, turn: 0, tilt: 2 },
-  quarter: { tall: 0.23, wide: 0.22, up: -0.024, turn: 38, tilt: 5 },
-  left: { tall: 0.25, wide: 0.26, up: -0.024, turn: 90, tilt: 0 },
-  right: { tall: 0.25, wide: 0.26, up: -0.024, turn: -90, tilt: 0 },
+  face: { tall: 0.262, wide: 0.2, up: -0.004, turn: 0, tilt: 1 },
+  head: { tall: 0.36, wide: 0.27, up: -0.048, turn: 0, tilt: 3 },
+  quarter: { tall: 0.29, wide: 0.25, up: -0.012, turn: 36, tilt: 4 },
+  left: { tall: 0.29, wide: 0.27, up: -0.012, turn: 90, tilt: 0 },
+  right: { tall: 0.29, wide: 0.27, up: -0.012, turn: -90, tilt: 0 },
 };
-const LIGHTS = {
-  studio: { sky: 0.75, key: [2.3, 0.55, 0.65, 1], fill: [0.75, -0.9, 0.15, 0.7], rim: [1.6, -0.5, 0.7, -1] },
-  soft: { sky: 2.1, key: [0.9, 0.1, 0.5, 1], fill: [0.35, -0.6, 0, 0.8], rim: [0.3, 0, 0.6, -1] },
-  side: { sky: 0.16, key: [3.2, 1, 0.25, 0.28], fill: [0.06, -1, 0, 0.5], rim: [0.9, -1, 0.4, -0.8] },
-};
+/** Metres from the middle of the head to the marks of its sides. */
+const BESIDE = 0.13;
 
 export class Face {
   constructor(place) {
@@ -35,9 +32,7 @@ export class Face {
     place.prepend(canvas);
     this.scene = new Scene();
     this.camera = new PerspectiveCamera(VIEW_ANGLE, 1, 0.05, 10);
-    this.lamps = { sky: new HemisphereLight(0xffffff, 0xb8a99a, 1), key: new DirectionalLight(0xfff4e8), fill: new DirectionalLight(0xe4eeff),
-      rim: new DirectionalLight(0xffffff) };
-    this.scene.add(...Object.values(this.lamps));
+    this.studio = new Studio(this.renderer, this.scene);
     this.controls = new OrbitControls(this.camera, canvas);
     Object.assign(this.controls, { enablePan: false, enableDamping: !calm(), dampingFactor: 0.12, minDistance: 0.25, maxDistance: 2.5 });
     this.controls.addEventListener("change", () => emit("wake"));
@@ -76,8 +71,8 @@ export class Face {
     const half = Math.tan((VIEW_ANGLE * Math.PI) / 360);
     const distance = Math.max(f.tall / (2 * half), f.wide / (2 * half * this.camera.aspect)) + 0.07;
     const target = this.eyes.clone().add(new Vector3(0, f.up, 0));
-    // of a profile the middle of the head is centred, not the eyes
-    target.z -= 0.065 * Math.abs(Math.sin((f.turn * Math.PI) / 180));
+    // turned, the middle of the head is centred, not the eyes
+    target.z -= 0.07 * Math.abs(Math.sin((f.turn * Math.PI) / 180));
     const turn = (this.mirrored ? -f.turn : f.turn) * (Math.PI / 180);
     const to = new Spherical(distance, Math.PI / 2 - (f.tilt * Math.PI) / 180, turn);
     const from = new Spherical().setFromVector3(this.camera.position.clone().sub(this.controls.target));
@@ -125,13 +120,7 @@ export class Face {
   }
 
   light(name) {
-    const rig = LIGHTS[name];
-    this.lamps.sky.intensity = rig.sky;
-    for (const lamp of ["key", "fill", "rim"]) {
-      const [power, x, y, z] = rig[lamp];
-      this.lamps[lamp].intensity = power;
-      this.lamps[lamp].position.set(x, y, z);
-    }
+    this.studio.set(name);
     emit("wake");
   }
 
@@ -173,16 +162,17 @@ export class Face {
     return Boolean(moving);
   }
 
-  /** Where the subject's left and right are on screen, in pixels of the view, and how far in front they are. */
+  /** Where the marks of the subject's left and right go, in pixels of the view; null for a side that is turned away. */
   marks() {
     const w = this.place.clientWidth / (this.split ? 2 : 1), h = this.place.clientHeight;
+    const middle = this.eyes.clone().add(new Vector3(0, -0.075, -0.07));
+    const across = new Vector3(1, 0, 0).transformDirection(this.camera.matrixWorld), sideways = across.x * (this.mirrored ? -1 : 1);
+    const profile = Math.abs(sideways) < 0.4, nearer = Math.sign(this.camera.position.x - this.controls.target.x) * (this.mirrored ? -1 : 1);
     return [1, -1].map((side) => {
-      const at = this.eyes.clone().add(new Vector3((this.mirrored ? -side : side) * 0.115, -0.09, -0.07)).project(this.camera);
-      return { x: Math.min(Math.max(((at.x + 1) / 2) * w, 22), w - 22), y: Math.min(Math.max(((1 - at.y) / 2) * h, 22), h - 22), far: at.z };
+      if (profile && side !== nearer) return null;
+      const out = profile ? 0 : BESIDE * side * Math.sign(sideways);
+      const at = middle.clone().addScaledVector(across, out).project(this.camera);
+      return { x: Math.min(Math.max(((at.x + 1) / 2) * w, 22), w - 22), y: Math.min(Math.max(((1 - at.y) / 2) * h, 22), h - 22) };
     });
-  }
-
-  tint(heat) {
-    for (const head of this.heads) head.heat.heatColor.value = new Color(heat);
   }
 }

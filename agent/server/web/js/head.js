@@ -14,15 +14,15 @@ export const TONES = {
 };
 /** Metres between a joint and what it moves, for the heat map; the neck moves everything, so it counts little. */
 const REACH = [0, 0.006, 0.06, 0.012, 0.012];
-/** Speed that is fully coloured, m/s. */
-const FULL_SPEED = 0.035;
+/** Speed, m/s, and way from rest, m, that are fully coloured. */
+const FULL_SPEED = 0.04, FULL_WAY = 0.009;
 
 export class Head {
   constructor(root) {
     this.root = root;
     this.meshes = [];
     this.heat = { heatOn: { value: 0 }, heatRates: { value: null }, heatSpins: { value: new Float32Array(JOINTS) },
-      heatColor: { value: new Color(0xff5a1f) } };
+      heatLow: { value: new Color(0xffc233) }, heatHigh: { value: new Color(0xe02a12) } };
     root.traverse((node) => { if (node.isMesh) this.meshes.push(node); });
     this.bones = this.meshes.find((m) => m.skeleton)?.skeleton.bones ?? [];
     this.names = Object.keys(this.meshes[0]?.morphTargetDictionary ?? {});
@@ -39,6 +39,7 @@ export class Head {
 
   prepare(mesh) {
     mesh.frustumCulled = false; // its bounds are those of the rest pose
+    mesh.castShadow = mesh.receiveShadow = true;
     const base = mesh.material.userData.base ?? mesh.material.color.toArray();
     mesh.material = mesh.material.clone();
     mesh.material.userData = { base };
@@ -47,7 +48,7 @@ export class Head {
     mesh.material.customProgramCacheKey = () => "facelm-heat";
   }
 
-  /** Colours what moves: each vertex by the speed at which the morph targets and joints move it. */
+  /** Colours what moves: each vertex by how fast and how far morph targets and joints move it. */
   patch(shader) {
     Object.assign(shader.uniforms, this.heat);
     shader.vertexShader = shader.vertexShader.replace("#include <morphtarget_pars_vertex>", `#include <morphtarget_pars_vertex>
@@ -65,11 +66,11 @@ export class Head {
           vHeat += skinWeight.x * heatSpins[int(skinIndex.x)] + skinWeight.y * heatSpins[int(skinIndex.y)]
             + skinWeight.z * heatSpins[int(skinIndex.z)] + skinWeight.w * heatSpins[int(skinIndex.w)];
         #endif
-        vHeat = clamp(vHeat / ${FULL_SPEED}, 0.0, 1.0);
+        vHeat = clamp(vHeat, 0.0, 1.0);
       }`);
-    shader.fragmentShader = shader.fragmentShader.replace("void main() {", `uniform vec3 heatColor; varying float vHeat;
+    shader.fragmentShader = shader.fragmentShader.replace("void main() {", `uniform vec3 heatLow; uniform vec3 heatHigh; varying float vHeat;
       void main() {`).replace("#include <color_fragment>", `#include <color_fragment>
-      diffuseColor.rgb = mix(diffuseColor.rgb, heatColor, 0.9 * smoothstep(0.04, 1.0, vHeat));`);
+      diffuseColor.rgb = mix(diffuseColor.rgb, mix(heatLow, heatHigh, vHeat), 0.92 * smoothstep(0.03, 0.5, vHeat));`);
   }
 
   /** Shows a pose; null is the face at rest. */
@@ -93,8 +94,8 @@ export class Head {
 
   warm(pose) {
     const { heatRates, heatSpins } = this.heat;
-    for (let i = 0; i < heatRates.value.length; i++) heatRates.value[i] = pose?.speeds[i] ?? 0;
-    for (let j = 0; j < JOINTS; j++) heatSpins.value[j] = (pose?.spins[j] ?? 0) * REACH[j];
+    for (let i = 0; i < heatRates.value.length; i++) heatRates.value[i] = pose ? Math.max(pose.speeds[i] / FULL_SPEED, pose.weights[i] / FULL_WAY) : 0;
+    for (let j = 0; j < JOINTS; j++) heatSpins.value[j] = ((pose?.spins[j] ?? 0) * REACH[j]) / FULL_SPEED;
   }
 
   tone(name) {

@@ -98,11 +98,9 @@ function captions() {
 
 /** Puts L and R beside the head: the subject's own sides. */
 function marks() {
-  const there = set.marks && face.heads.length > 0;
-  const [left, right] = face.marks();
-  for (const [node, at] of [[$("mark-left"), left], [$("mark-right"), right]]) {
-    node.hidden = !there;
-    node.style.transform = `translate(${at.x}px, ${at.y}px) translate(-50%, -50%)`;
-  }
-  if (Math.abs(left.x - right.x) < 40) $(left.far > right.far ? "mark-left" : "mark-right").hidden = true;
+  const there = set.marks && face.heads.length > 0, places = face.marks();
+  [$("mark-left"), $("mark-right")].forEach((node, k) => {
+    node.hidden = !there || !places[k];
+    if (places[k]) node.style.transform = `translate(${places[k].x}px, ${places[k].y}px) translate(-50%, -50%)`;
+  });
 }

@@ -17,16 +17,16 @@ from typing import Any, Literal
 import numpy as np
 from fastapi import WebSocket, WebSocketDisconnect
 
-from ...data_gen.performer.layout import lay_out
-from ...data_gen.reading.rules import read_rules
-from ...data_gen.text.quantities import find_quantities
-from ...face.clip.channels import ARKIT_52
-from ...face.clip.sequence import FaceSequence
-from ...face.clip.spontaneous import add_idle
-from ...face.facs.script import Cue, Script
-from ...face.head.model import HeadModel
-from ...face.io.convert.arkit import weights
-from ..motion.windows import Performer
+from ....data_gen.performer.layout import lay_out
+from ....data_gen.reading.rules import read_rules
+from ....data_gen.text.quantities import find_quantities
+from ....face.clip.channels import ARKIT_52
+from ....face.clip.sequence import FaceSequence
+from ....face.clip.spontaneous import add_idle
+from ....face.facs.script import Cue, Script
+from ....face.head.model import HeadModel
+from ....face.io.convert.arkit import weights
+from ...motion.windows import Performer
 
 Format = Literal["arkit52", "head"]
 FIELDS = ("expr", "rotation", "neck_pose", "jaw_pose", "eyes_pose", "translation")

@@ -10,8 +10,8 @@ from mcp import types
 from mcp.server import MCPServer
 from pydantic import BaseModel, Field
 
-from ..talk.agent import Agent, Reply
-from ..talk.tools import Call
+from ...talk.agent import Agent, Reply
+from ...talk.tools import Call
 
 _INSTRUCTIONS = (
     "facelm performs facial motion from words, describes it, answers questions about it, compares it and changes it. `perform` "

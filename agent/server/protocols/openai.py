@@ -19,14 +19,14 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...common.files import digest
-from ...face.clip.channels import ARKIT_52
-from ...face.io.convert.arkit import weights
-from ..talk.agent import Agent
-from ..talk.session import Clip
-from . import rooms
+from ....common.files import digest
+from ....face.clip.channels import ARKIT_52
+from ....face.io.convert.arkit import weights
+from ...talk.agent import Agent
+from ...talk.session import Clip
+from .. import rooms
+from ..rooms import Room, Rooms, say, watched
 from .live import FIELDS
-from .rooms import Room, Rooms, say, watched
 
 MODEL = "facelm"
 SCHEMA = "facelm.motion/1"

@@ -1,0 +1,1 @@
+"""Ways in for other programs: the Model Context Protocol, OpenAI's chat protocol and live driving."""
