@@ -290,24 +290,27 @@ def read_for_model(paths: list[str], reading: ReadingOptions = READING, progress
 
 
 def converse(clip: str | None = None, *, out: str, session: str | None = None, seconds: float | None = None,
-             reading: ReadingOptions = READING, sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL,
-             progress: Watch = silent) -> Agent:
+             planner: tuple[str, str] | None = None, planner_key: str = "", reading: ReadingOptions = READING,
+             sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL, progress: Watch = silent) -> Agent:
     """A conversation about a clip, or without one; see :func:`chat`."""
     from .talk.agent import Agent
+    from .talk.native import NativePlanner
 
     if session is not None and not re.fullmatch(r"[\w][\w .-]{0,79}", session):
         raise ValueError(f"--session is {session!r}; allowed: a name of letters, digits, blanks, dots and dashes")
     folder, length = output_folder(out), parsed(Seconds, seconds) if seconds is not None else None
+    own = None if planner is None else NativePlanner(*planner, planner_key)
     loaded = read_for_model([clip], reading, progress)[0] if clip else None
     name = session or datetime.now().strftime("%Y-%m-%d-%H%M%S")
-    agent = Agent(folder / name, load_agent(model), sampling, length, progress=progress)
+    agent = Agent(folder / name, load_agent(model), sampling, length, own, progress)
     if clip is not None and loaded is not None:
         agent.open(clip, loaded)
     return agent
 
 
 def chat(clip: str | None = None, /, *, out: Out = "out/chat", session: str | None = None, seconds: float | None = None,
-         reading: ReadingOptions = READING, sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL,
+         planner: tuple[str, str] | None = None, planner_key: str = "", reading: ReadingOptions = READING,
+         sampling: SamplingOptions = SAMPLING, model: ModelOptions = MODEL,
          progress: Watch = silent, as_json: Annotated[bool, HIDDEN] = False) -> None:
     """Talk with the model about clips, in the terminal.
 
@@ -316,11 +319,13 @@ def chat(clip: str | None = None, /, *, out: Out = "out/chat", session: str | No
         out: Folder of conversations; each is a folder in it, with its clips.
         session: Name of the conversation; one that is there is gone on with (default: a new one, named by the time).
         seconds: Exact duration (default: the model chooses).
+        planner: URL and MODEL of an OpenAI-compatible endpoint that leads the conversation (default: the shipped model).
+        planner_key: Environment variable with its key.
     """
     from .talk.terminal import loop
 
-    agent = converse(clip, out=out, session=session, seconds=seconds, reading=reading, sampling=sampling, model=model,
-                     progress=progress)
+    agent = converse(clip, out=out, session=session, seconds=seconds, planner=planner, planner_key=planner_key, reading=reading,
+                     sampling=sampling, model=model, progress=progress)
     try:
         loop(agent, sys.stdin, sys.stdout, as_json)
     finally:

@@ -24,14 +24,13 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
 from ...data_gen.wording.telling import STYLES
-from ...face.facs.script import Script
 from ..file_tools import draw
 from ..pipeline import FaceLM
 from ..talk.session import SessionError
 from ..talk.tools import TOOLS
 from . import intake, lanes, rooms, share
 from .guard import Guard
-from .protocols.live import serve_live
+from .protocols.live import Faces
 from .protocols.openai import router
 from .rooms import Room, Rooms, Unknown
 from .settings import Settings
@@ -90,11 +89,8 @@ def make_app(settings: Settings | None = None, model: Callable[[], FaceLM] = Fac
     _clips(app, hub)
     app.include_router(router(hub))
 
-    @app.websocket("/api/live")
-    async def live(websocket: WebSocket) -> None:
-        def read(words: str) -> Script:
-            return hub.run(lambda: hub.model.read(words))
-        await serve_live(websocket, lambda: hub.model.performer, read)
+    faces = Faces(lambda: hub.model.performer, lambda words: hub.run(lambda: hub.model.read(words)))
+    app.add_api_websocket_route("/api/live", faces.serve)
 
     app.add_middleware(Guard, settings=settings)
     return app
@@ -250,8 +246,7 @@ def _clips(app: FastAPI, hub: Rooms) -> None:
         found = hub.room(name).clip(clip)
 
         def made() -> bytes:
-            parts = found.sequences()
-            return lanes.packed(lanes.rig(hub.model.head).frames(parts[0].concat(*parts[1:]) if len(parts) > 1 else parts[0]))
+            return lanes.packed(lanes.motion(found, hub.model.head))
         return Response(await asyncio.to_thread(made), media_type="application/octet-stream")
 
     @app.get(f"{base}/timeline")

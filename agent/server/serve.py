@@ -7,19 +7,22 @@ import sys
 import threading
 import webbrowser
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from pydantic import Field
 
 from ...common.optional import require
 from ..options import MODEL, ModelOptions, Result
 from ..pipeline import FaceLM
+from ..requests import output_folder, parsed, request
 from ..talk.agent import Agent
 from ..talk.session import Session
 from .settings import PORT, Settings
 
 log = logging.getLogger(__name__)
+MCP_PORT = 8322
+Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 def serve(*, host: str = "127.0.0.1", port: int = PORT, folder: str = "facelm-sessions", token: str | None = None,
@@ -40,7 +43,8 @@ def serve(*, host: str = "127.0.0.1", port: int = PORT, folder: str = "facelm-se
     require("fastapi", "app", "the app is served by uvicorn and FastAPI")
     from .app import make_app
 
-    settings = Settings(host, port, Path(folder), token or "", upload_mb, upload_seconds).checked()
+    settings = request(Settings, host=host, port=port, folder=output_folder(folder), token=token or "", upload_mb=upload_mb,
+                       upload_seconds=upload_seconds).checked()
     app = make_app(settings, partial(FaceLM.from_pretrained, model.weights, model.base))
     config = uvicorn.Config(app, settings.host, settings.port, log_level="warning", ws_max_size=1 << 20,
                             timeout_graceful_shutdown=5, server_header=False)
@@ -66,7 +70,7 @@ def serve(*, host: str = "127.0.0.1", port: int = PORT, folder: str = "facelm-se
     return Result({"folder": str(settings.folder)}, f"the conversations are in {settings.folder}")
 
 
-def serve_mcp(*, session: str | None = None, http: bool = False, host: str = "127.0.0.1", port: int = 8322,
+def serve_mcp(*, session: str | None = None, http: bool = False, host: str = "127.0.0.1", port: int = MCP_PORT,
               model: ModelOptions = MODEL) -> None:
     """The tools for other agents by the Model Context Protocol: over standard input and output, or HTTP.
 
@@ -76,6 +80,12 @@ def serve_mcp(*, session: str | None = None, http: bool = False, host: str = "12
         host: Address to listen on; with --http.
         port: TCP port; with --http.
     """
+    if not http and (host, port) != ("127.0.0.1", MCP_PORT):
+        raise ValueError("--host and --port are those of --http")
+    parsed(Port, port)
+    if session is not None:
+        output_folder(session)
+
     def begun() -> Agent:
         return Agent(Session(session), FaceLM.from_pretrained(model.weights, model.base))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from .planned import calls
 from .session import Clip, Session
 from .tools import Call, Said, Toolbox
 
-Planner = Callable[[str, Toolbox], "list[Call]"]
+Planner = Callable[[str, Toolbox], Iterable[Call]]
 """What turns a line into calls: the rules, or a language model with tool calling."""
 
 
@@ -69,7 +69,7 @@ class Agent:
     sampling: Sampling = Sampling()
     seconds: float | None = None
     planner: Planner | None = None
-    """None: the rules of ``dialogue.yaml``."""
+    """None: the shipped model, and the rules of ``dialogue.yaml`` for what it does not plan."""
     progress: Progress = silent
     tools: Toolbox = field(init=False)
 
@@ -125,13 +125,11 @@ class Agent:
 
     def _answered(self, text: str) -> Reply:
         done: list[tuple[Call, Said]] = []
+        self.tools.said.clear()
         try:
-            if self.planner is not None:
-                for call in self.planner(text, self.tools):
-                    done.append((call, call.run(self.tools)))
-            else:
-                for call in calls(text, self.tools):
-                    done.append((call, call.run(self.tools)))
+            for call in (self.planner or calls)(text, self.tools):
+                self.tools.said.append(call.run(self.tools))
+                done.append((call, self.tools.said[-1]))
         except (ValueError, OSError) as err:
             return self._reply(done, str(err))
         return self._reply(done)

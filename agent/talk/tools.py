@@ -79,6 +79,8 @@ class Toolbox:
     """Whether what is told names the clips' files."""
     asked: Query | None = field(default=None, init=False)
     """The last question, to which "and the second one?" refers."""
+    said: list[Said] = field(default_factory=list, init=False)
+    """What the calls of this turn have said so far."""
 
     # -- making --------------------------------------------------------------------------
     def perform(self, prompt: str) -> Said:

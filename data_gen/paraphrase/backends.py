@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -13,6 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
+from ...common.endpoint import chat_completion, check_endpoint
 from ...common.optional import require
 
 Message = dict[str, str]
@@ -61,11 +60,7 @@ class ChatEndpoint:
     max_tokens: Annotated[int, Field(ge=8, le=4000)] = 200
 
     def __post_init__(self) -> None:
-        parts = urllib.parse.urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError(f"url is {self.url!r}; needed: the base of a chat endpoint, e.g. http://localhost:8000/v1")
-        if self.key_env and not os.environ.get(self.key_env):
-            raise ValueError(f"the environment variable {self.key_env} is not set; put the endpoint's key into it")
+        check_endpoint(self.url, self.key_env)
 
     @property
     def name(self) -> str:
@@ -73,23 +68,16 @@ class ChatEndpoint:
         return f"chat:{self.model}:{self.temperature:g}:{self.max_tokens}"
 
     @cached_property
-    def _client(self) -> Any:
-        openai = require("openai", "rewrite", "an endpoint is asked through the client openai")
-        return openai.OpenAI(
-            base_url=self.url, api_key=os.environ[self.key_env] if self.key_env else "none", timeout=self.timeout,
-            max_retries=self.retries,
-            http_client=openai.DefaultHttpxClient(follow_redirects=False))  # a redirect would carry the key to another host
+    def _complete(self) -> Callable[..., Any]:
+        return chat_completion(self.url, self.key_env, self.timeout, self.retries)
 
     def complete(self, messages: Sequence[Message], seed: int) -> str:
         """See :meth:`Backend.complete`."""
-        client, openai, why = self._client, require("openai", "rewrite"), ""
-        # only the key that was named goes out, not what the client would take from the environment by itself
-        left_out = ["OpenAI-Organization", "OpenAI-Project", *([] if self.key_env else ["Authorization"])]
+        complete, openai, why = self._complete, require("openai", "rewrite"), ""
         for _ in range(self.retries + 1):  # for malformed replies; the client itself repeats what failed on the way
             try:
-                reply = client.chat.completions.create(model=self.model, messages=list(messages), temperature=self.temperature,
-                                                       max_tokens=self.max_tokens, seed=seed,
-                                                       extra_headers=dict.fromkeys(left_out, openai.Omit()))
+                reply = complete(model=self.model, messages=list(messages), temperature=self.temperature,
+                                 max_tokens=self.max_tokens, seed=seed)
                 content = reply.choices[0].message.content
             except openai.OpenAIError as err:
                 raise BackendError(f"{self.url} gives no usable reply ({' '.join(str(err).split())[:300]})") from err

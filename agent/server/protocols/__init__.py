@@ -1,1 +1,1 @@
-"""Ways in for other programs: the Model Context Protocol, OpenAI's chat protocol and live driving."""
+"""Ways in for other programs: Model Context Protocol, OpenAI's chat, live driving. Imports agent/server and agent/talk."""

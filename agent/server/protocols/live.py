@@ -11,8 +11,8 @@ import json
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
 
 import numpy as np
 from fastapi import WebSocket, WebSocketDisconnect
@@ -24,6 +24,7 @@ from ....face.clip.channels import ARKIT_52
 from ....face.clip.sequence import FaceSequence
 from ....face.clip.spontaneous import add_idle
 from ....face.facs.script import Cue, Script
+from ....face.facs.vocabulary import DIRECTIONS, NAMES
 from ....face.head.model import HeadModel
 from ....face.io.convert.arkit import weights
 from ...motion.windows import Performer
@@ -58,18 +59,17 @@ class LiveFace:
         frame: index of the next frame.
     """
 
-    def __init__(self, performer: Performer, fps: float = 30.0, format_: Format = "arkit52", seed: int = 0) -> None:
-        self.performer, self.head, self.fps, self.format, self.seed = performer, performer.head, fps, format_, seed
+    def __init__(self, performer: Performer, fps: float = 30.0, seed: int = 0) -> None:
+        self.performer, self.head, self.fps, self.seed = performer, performer.head, fps, seed
         self.frame = 0
         self._layers: list[_Layer] = []
         self._blocks: dict[int, np.ndarray] = {}
         rest = FaceSequence.rest(1, self.head.ref, n_expr=self.head.n_expr, n_shape=self.head.n_shape)
         self._rest = _table(rest)[0]
 
-    @property
-    def names(self) -> list[str]:
+    def names(self, format_: Format) -> list[str]:
         """What the values of a frame are."""
-        if self.format == "arkit52":
+        if format_ == "arkit52":
             return [*ARKIT_52, "headPitch", "headYaw", "headRoll"]
         sizes = {"expr": list(self.head.expr_names), "eyes_pose": [f"eyes_pose_{k}" for k in range(6)]}
         return [n for f in FIELDS for n in sizes.get(f, [f"{f}_{a}" for a in "xyz"])]
@@ -108,7 +108,7 @@ class LiveFace:
         return max(1, round(_FADE * self.fps))
 
     def next(self) -> np.ndarray:
-        """The next frame, ``(len(names),)`` float32."""
+        """The next frame: the head's parameters, ``(len(names("head")),)`` float32."""
         self.prepare()
         size, n = round(_BLOCK * self.fps), self.frame
         block, at = divmod(n, size)
@@ -125,13 +125,14 @@ class LiveFace:
                 kept.append(layer)
         self._layers = kept
         self.frame += 1
-        return self._out(value)
-
-    def _out(self, value: np.ndarray) -> np.ndarray:
-        value = value.copy()
+        value = value.astype(np.float32)
         value[:self.head.n_expr] = np.clip(value[:self.head.n_expr], 0.0, 1.0)
-        if self.format == "head":
-            return value.astype(np.float32)
+        return value
+
+    def as_(self, format_: Format, value: np.ndarray) -> np.ndarray:
+        """A frame in a client's format, ``(len(names(format_)),)`` float32."""
+        if format_ == "head":
+            return value
         seq = _sequence(value[None], self.head, self.fps)
         turned = value[self.head.n_expr:self.head.n_expr + 3] + value[self.head.n_expr + 3:self.head.n_expr + 6]
         return np.concatenate([weights(seq, self.head)[0], turned]).astype(np.float32)
@@ -169,72 +170,138 @@ def wished(asked: dict[str, Any], read: Callable[[str], Script]) -> Script | Non
     if isinstance(words := asked.get("words"), str) and words.strip():
         if len(words) > 2000:
             raise ValueError("words has at most 2000 characters")
-        ruled = read_rules(find_quantities(words))
-        return ruled.script if ruled is not None and ruled.script.cues and ruled.explained >= _SURE else read(words)
+        return _ruled(words) or read(words)
     name = asked.get("do", asked.get("emotion"))
     if not isinstance(name, str):
         raise ValueError('say {"words": "..."}, {"do": NAME, "strength": 0.7, "seconds": 2} or {"rest": true}')
-    name = name.strip().lower().replace(" ", "_")
-    if name == "neutral":
+    plain = name.strip().lower().replace("_", " ")
+    if plain == "neutral":
         return None
+    known = plain.replace(" ", "_")
     values = {k: asked[k] for k in ("strength", "side", "count") if asked.get(k) is not None}
-    seconds = asked.get("seconds", _SECONDS if values.get("count") is None else None)
+    ruled = _ruled(plain) if known not in NAMES or known in DIRECTIONS and "side" not in values else None
     try:
-        return Script((Cue(name, start=0.0, seconds=seconds, **values),))
+        cues = ruled.cues if ruled is not None else (Cue(known, **values),)
+        return Script(tuple(
+            replace(c, start=0.0, **values, seconds=asked.get("seconds", None if (values.get("count") or c.count) else _SECONDS))
+            for c in cues))
     except (TypeError, ValueError) as err:
         raise ValueError(" ".join(str(err).split())[:300]) from None
 
 
-async def serve_live(websocket: WebSocket, performer: Callable[[], Performer], read: Callable[[str], Script]) -> None:
-    """Drive a face for one client: query ``fps`` (10 to 60), ``format`` (arkit52 or head), ``text`` (1: frames as JSON)."""
-    await websocket.accept()
-    query = websocket.query_params
-    try:
-        fps = float(query.get("fps", "30"))
-        form = query.get("format", "arkit52")
-        if not 10 <= fps <= 60 or form not in ("arkit52", "head"):
-            raise ValueError(f"fps is {query.get('fps')} and format {form[:20]!r}; allowed: 10 to 60, and arkit52 or head")
-    except ValueError as err:
-        await websocket.send_json({"type": "error", "error": str(err)})
-        await websocket.close(4400, "bad request")
-        return
-    face = LiveFace(await asyncio.to_thread(performer), fps, form)  # type: ignore[arg-type]
-    await asyncio.to_thread(face.prepare)
-    await websocket.send_json({"type": "live", "fps": fps, "format": form, "names": face.names})
-    frames = asyncio.create_task(_frames(websocket, face, query.get("text") == "1"))
-    try:
+def _ruled(words: str) -> Script | None:
+    """What the rules read, where they explain nearly all of it."""
+    ruled = read_rules(find_quantities(words))
+    return ruled.script if ruled is not None and ruled.script.cues and ruled.explained >= _SURE else None
+
+
+class Faces:
+    """The faces that are driven: each makes frames as long as somebody sees it.
+
+    Args:
+        performer: gives what performs wishes.
+        read: words -> script, by the language model.
+    """
+
+    def __init__(self, performer: Callable[[], Performer], read: Callable[[str], Script]) -> None:
+        self.performer, self.read = performer, read
+        self._shared: dict[str, _Shown] = {}
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """Serve one client until it leaves.
+
+        Its query says ``fps`` (10 to 60), ``format`` (arkit52 or head), ``text`` (1: frames as JSON), ``frames`` (0: it only
+        drives) and ``face``: the name of a face that clients share; whoever comes first says its fps.
+        """
+        await websocket.accept()
+        query = websocket.query_params
+        name, form = query.get("face", ""), cast(Format, query.get("format", "arkit52"))
+        try:
+            fps = float(query.get("fps", "30"))
+            if not 10 <= fps <= 60 or form not in ("arkit52", "head") or len(name) > 40:
+                raise ValueError
+        except ValueError:
+            why = (f"fps is {query.get('fps')!r}, format {form[:20]!r}; allowed: 10 to 60, arkit52 or head, and up to 40 "
+                   "characters for a face's name")
+            await websocket.send_json({"type": "error", "error": why})
+            await websocket.close(4400, "bad request")
+            return
+        shown = self._shared.get(name) or _Shown(LiveFace(await asyncio.to_thread(self.performer), fps))
+        if name:
+            shown = self._shared.setdefault(name, shown)
+        drives = query.get("frames") == "0"
+        frames: asyncio.Queue[tuple[int, np.ndarray]] = asyncio.Queue(1 if drives else round(4 * shown.face.fps))
+        await websocket.send_json({"type": "live", "fps": shown.face.fps, "format": form, "names": shown.face.names(form)})
+        sender = None if drives else asyncio.create_task(_send(websocket, shown.face, frames, form, query.get("text") == "1"))
+        shown.join(frames)
+        try:
+            while True:
+                await self._take(websocket, shown.face, await websocket.receive_text())
+        except (WebSocketDisconnect, RuntimeError):
+            pass
+        finally:
+            if sender is not None:
+                sender.cancel()
+            if shown.leave(frames):
+                self._shared.pop(name, None)
+
+    async def _take(self, websocket: WebSocket, face: LiveFace, text: str) -> None:
+        began = face.frame
+        try:
+            asked = json.loads(text) if len(text) <= 8000 else None
+            if not isinstance(asked, dict):
+                raise ValueError("a message is a JSON object of up to 8000 characters")
+            script = await asyncio.to_thread(wished, asked, self.read)
+            if script is None:
+                face.rest()
+            else:
+                await asyncio.to_thread(face.wish, script)
+            await websocket.send_json({"type": "began", "id": asked.get("id"), "asked_at": began, "frame": face.frame})
+        except (ValueError, LookupError) as err:
+            await websocket.send_json({"type": "error", "error": " ".join(str(err).split())[:300]})
+
+
+class _Shown:
+    """A face, who sees it, and what makes its frames at their times."""
+
+    def __init__(self, face: LiveFace) -> None:
+        self.face = face
+        self._seen_by: set[asyncio.Queue[tuple[int, np.ndarray]]] = set()
+        self._maker: asyncio.Task[None] | None = None
+
+    def join(self, frames: asyncio.Queue[tuple[int, np.ndarray]]) -> None:
+        """Let a client see it."""
+        self._seen_by.add(frames)
+        self._maker = self._maker or asyncio.create_task(self._make())
+
+    def leave(self, frames: asyncio.Queue[tuple[int, np.ndarray]]) -> bool:
+        """A client leaves; whether it was the last."""
+        self._seen_by.discard(frames)
+        if not self._seen_by and self._maker is not None:
+            self._maker.cancel()
+        return not self._seen_by
+
+    async def _make(self) -> None:
+        ahead, size = time.monotonic(), round(_BLOCK * self.face.fps)
+        await asyncio.to_thread(self.face.prepare)
         while True:
-            text = await websocket.receive_text()
-            began = face.frame
-            try:
-                asked = json.loads(text) if len(text) <= 8000 else None
-                if not isinstance(asked, dict):
-                    raise ValueError("a message is a JSON object of up to 8000 characters")
-                script = await asyncio.to_thread(wished, asked, read)
-                if script is None:
-                    face.rest()
-                else:
-                    await asyncio.to_thread(face.wish, script)
-                await websocket.send_json({"type": "began", "id": asked.get("id"), "asked_at": began, "frame": face.frame})
-            except (ValueError, LookupError) as err:
-                await websocket.send_json({"type": "error", "error": " ".join(str(err).split())[:300]})
-    except (WebSocketDisconnect, RuntimeError):
-        pass
-    finally:
-        frames.cancel()
+            if self.face.frame % size == size // 2:
+                await asyncio.to_thread(self.face.prepare)
+            made = self.face.frame, self.face.next()
+            for queue in self._seen_by:
+                if queue.full():
+                    queue.get_nowait()  # a slow client misses the oldest
+                queue.put_nowait(made)
+            ahead = max(ahead + 1 / self.face.fps, time.monotonic() - 1.0)
+            await asyncio.sleep(max(0.0, ahead - time.monotonic()))
 
 
-async def _frames(websocket: WebSocket, face: LiveFace, text: bool) -> None:
-    """Send frames at their times; a slow client misses none, but time does not run ahead of it."""
-    ahead = time.monotonic()
-    size = round(_BLOCK * face.fps)
+async def _send(websocket: WebSocket, face: LiveFace, frames: asyncio.Queue[tuple[int, np.ndarray]], form: Format,
+                text: bool) -> None:
     while True:
-        if face.frame % size == size // 2:
-            await asyncio.to_thread(face.prepare)
-        n, value = face.frame, face.next()
+        n, value = await frames.get()
+        value = face.as_(form, value)
         if text:
             await websocket.send_json({"type": "frame", "frame": n, "values": [round(float(v), 4) for v in value]})
         else:
             await websocket.send_bytes(HEAD.pack(n, len(value)) + value.tobytes())
-        ahead = max(ahead + 1 / face.fps, time.monotonic() - 1.0)
-        await asyncio.sleep(max(0.0, ahead - time.monotonic()))

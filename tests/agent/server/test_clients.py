@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import shlex
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +21,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("openai")
 pytest.importorskip("mcp")
 import uvicorn
+from chat_server import serving, streamed
 from facelm.agent.server.app import make_app
 from facelm.agent.server.protocols.live import LiveFace, wished
 from facelm.agent.server.protocols.mcp import make_server
@@ -29,6 +35,7 @@ from scripted_agent import needs_tokenizer, rule_agent
 from websockets.sync.client import connect
 
 pytestmark = needs_tokenizer
+ROOT = Path(__file__).resolve().parents[3]
 START = "She smiles, then nods twice."
 
 
@@ -157,7 +164,7 @@ def test_a_face_is_driven_by_words_and_by_names(address):
 
 
 def test_a_driven_face_has_no_jumps_and_takes_over_smoothly(model):
-    face = LiveFace(model.performer, 30.0, "head")
+    face = LiveFace(model.performer, 30.0)
     values = []
     for k in range(330):
         if k == 60:
@@ -168,7 +175,7 @@ def test_a_driven_face_has_no_jumps_and_takes_over_smoothly(model):
             face.rest()
         values.append(face.next())
     table = np.array(values)
-    names = face.names
+    names = face.names("head")
     smile, frown = table[:, names.index("mouthSmileLeft")], table[:, names.index("browDownLeft")]
     assert smile[90:100].max() > 0.5 and smile[125] < 0.1 and frown[120:140].max() > 0.3 and frown[165:].max() < 0.1
     assert np.abs(np.diff(smile)).max() < 0.2 and np.abs(np.diff(table[:, len(model.head.expr_names):], axis=0)).max() < 0.15
@@ -187,3 +194,48 @@ def test_arkits_shapes_of_a_clip_are_those_that_it_was_made_of(model):
     made, = model.perform_many([read_script("smile; 0.8 s")], idle=False)
     seq = made.clip.slice(0, 20).replace(**{k: v.astype(np.float32) for k, v in arrays.items()})
     assert np.abs(weights(seq, head) - table).max() < 1e-5
+
+
+def test_clients_share_a_face(address):
+    with connect(f"ws://{address}/api/live?fps=30&face=both") as driving, \
+            connect(f"ws://{address}/api/live?fps=15&format=head&face=both") as watching:
+        about = json.loads(watching.recv())
+        assert about["fps"] == 30, "whoever comes first says how fast it is"
+        driving.send(json.dumps({"do": "smile", "strength": 0.8, "seconds": 2}))
+        numbers, values, _ = frames_of(watching, 1.5)
+        smile = values[:, about["names"].index("mouthSmileLeft")]
+        assert np.diff(numbers).tolist() == [1] * (len(numbers) - 1) and smile[-1] > 0.4 > 0.1 > smile[0]
+
+
+def test_a_chat_model_drives_a_face(address, monkeypatch, capsys):
+    """The example of docs/app.md, with a chat model that answers by a script."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    import live_chat
+
+    lines = iter(["hello", ""])
+    monkeypatch.setattr("builtins.input", lambda _: next(lines))
+    with serving(lambda _: streamed("[happi", "ness 0.9] Hello", "! [head_shake] No [", "wink] [dance] bye")) as model, \
+            connect(f"ws://{address}/api/live?fps=30&face=chat") as face:
+        about = json.loads(face.recv())
+        frames_of(face, 0.3)
+        monkeypatch.setattr(sys, "argv", ["live_chat.py", "--url", model.url, "--model", "tiny", "--server", address])
+        live_chat.main()
+        _, values, _ = frames_of(face, 2.5)
+    assert "Hello! " in (said := capsys.readouterr().out) and "[" not in said and "0.9" not in said
+    at = about["names"].index
+    assert values[:, at("eyeBlinkLeft")].max() > 0.6 and np.ptp(values[:, at("headYaw")]) > 0.02
+
+
+def test_the_curl_lines_of_the_docs_work(address, tmp_path):
+    """They go on from each other; the upload is left to a test that has a video."""
+    block = next(b for b in re.findall(r"```bash\n(.*?)```", (ROOT / "docs/app.md").read_text(encoding="utf-8"), re.DOTALL))
+    more = re.findall(r"```bash\n(.*?)```", (ROOT / "docs/app.md").read_text(encoding="utf-8"), re.DOTALL)[1]
+    lines = [line.replace("localhost:8321", address) for line in (block + more).splitlines() if "upload" not in line]
+    out = [subprocess.run(shlex.split(line), capture_output=True, text=True, cwd=tmp_path, check=True, timeout=120).stdout
+           for line in lines]
+    begun, said, edited, timeline, file, chatted = out
+    assert json.loads(begun)["name"] == "monday" and "nods twice" in json.loads(said)["answer"]
+    assert [e["op"] for e in json.loads(edited)["edits"]] == ["start", "count"]
+    assert {e["name"] for e in json.loads(timeline)["events"]} >= {"smile", "nod"}
+    assert not file and (tmp_path / "clip.glb").read_bytes()[:4] == b"glTF"
+    assert json.loads(chatted)["choices"][0]["message"]["motion"]["format"] == "arkit52"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chat_server import ChatServer, chat
 from facelm.data_gen.paraphrase.backends import BackendError, ChatEndpoint, LocalModel
 from facelm.data_gen.paraphrase.check import CheckConfig, clean, problems, residue
 from facelm.data_gen.paraphrase.rewrite import ReplyCache, RewriteConfig, Rewriter, read_rows, rewrite_file
@@ -120,54 +119,12 @@ def test_wrapping_is_taken_off(reply: str, sentence: str) -> None:
 
 
 # -- an endpoint ------------------------------------------------------------------------------
-class Server:
-    """A chat endpoint that answers by a script: a function from the request to (status, body)."""
-
-    def __init__(self, answer: Callable[[dict], tuple[int, bytes]]) -> None:
-        self.requests: list[dict] = []
-        self.headers: list[dict[str, str]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.requests.append(body)
-                outer.headers.append({"path": self.path, **{k.lower(): v for k, v in self.headers.items()}})
-                status, reply = answer(body)
-                try:
-                    self.send_response(status)
-                    if 300 <= status < 400:
-                        self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-                    self.send_header("Content-Type", "application/json")
-                    self.send_header("Content-Length", str(len(reply)))
-                    self.end_headers()
-                    self.wfile.write(reply)
-                except OSError:  # the client has left
-                    pass
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.thread.start()
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-
-    def close(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
-
-
-def chat(text: object) -> tuple[int, bytes]:
-    return 200, json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
-
-
 @pytest.fixture
-def serve() -> Iterator[Callable[[Callable[[dict], tuple[int, bytes]]], Server]]:
-    servers: list[Server] = []
+def serve() -> Iterator[Callable[[Callable[[dict], tuple[int, bytes]]], ChatServer]]:
+    servers: list[ChatServer] = []
 
-    def start(answer: Callable[[dict], tuple[int, bytes]]) -> Server:
-        servers.append(Server(answer))
+    def start(answer: Callable[[dict], tuple[int, bytes]]) -> ChatServer:
+        servers.append(ChatServer(answer))
         return servers[-1]
 
     yield start
@@ -175,7 +132,7 @@ def serve() -> Iterator[Callable[[Callable[[dict], tuple[int, bytes]]], Server]]
         s.close()
 
 
-def endpoint(server: Server, **more: object) -> ChatEndpoint:
+def endpoint(server: ChatServer, **more: object) -> ChatEndpoint:
     pytest.importorskip("openai")
     return ChatEndpoint(server.url, "tiny", **{"timeout": 5.0, **more})  # type: ignore[arg-type]
 

@@ -7,7 +7,7 @@ const EDGE = 7; // px at an end that stretch
 const STEP = 0.1, LARGE = 0.5, LEAST = 0.12; // s
 const BY = { model: "performed by the model", repaired: "repaired", animator: "performed by the animator" };
 
-export const SHORT_BY = { model: "model", repaired: "repaired", animator: "animator" };
+const SHORT_BY = { model: "model", repaired: "repaired", animator: "animator" };
 export const byWords = (by) => BY[by] ?? "";
 
 /** An event as it is going to be. */
@@ -15,12 +15,15 @@ export function drafted(item) {
   return { ...item, ...drafts.get(item.key) };
 }
 
+/** Its side, where the label does not tell it. */
+const sideOf = ({ side: own, label }) => (own && own !== "both" && !label.includes(own) ? own : "");
+
 function said(item) {
-  const parts = [item.label + (item.side && item.side !== "both" && !item.label.includes(item.side) ? `, ${item.side} side` : ""),
+  const parts = [item.label + (sideOf(item) ? `, ${sideOf(item)} side` : ""),
     `${item.start.toFixed(1)} to ${item.end.toFixed(1)} s`];
   if (item.strength !== null && item.strength !== undefined) parts.push(`strength ${percent(item.strength)}`);
   if (item.count > 1) parts.push(`${item.count} times`);
-  parts.push(item.kind);
+  parts.push(item.kind === "felt" ? "measured emotion" : item.kind);
   if (item.kind === "asked") {
     if (item.by) parts.push(byWords(item.by));
     parts.push(item.ok === null ? "not checked" : item.ok ? "there" : "not as asked");
@@ -42,7 +45,7 @@ export function bar(given, { left, width, top, selected }) {
   if (item.kind !== "asked") node.append(envelope(item));
   if (width > 30) {
     // count, side and performer are drawn by the style sheet: the label says them already
-    const text = el("span", { text: item.label, data: { count: item.count > 1 ? `×${item.count}` : "", side: item.side && item.side !== "both" ? item.side[0].toUpperCase() : "" } });
+    const text = el("span", { text: item.label.replace(/^an? /, ""), data: { count: item.count > 1 ? `×${item.count}` : "", side: sideOf(item)[0]?.toUpperCase() ?? "" } });
     node.append(el("span", { class: "bar-text", data: { by: item.by && width > 130 ? SHORT_BY[item.by] : "" } },
       item.kind === "asked" && item.ok !== null ? icon(item.ok ? "check" : "cross") : null, text));
   }
@@ -107,7 +110,8 @@ export function strengthen(item, by) {
   change(item, { strength: Math.min(Math.max(Math.round(((was.strength ?? 0.6) + by) * 100) / 100, 0.05), 1) }, "strength by hand", true);
 }
 
-export const otherSide = (item) => side(item, item.side === "both" ? "left" : "other");
+const OTHER = { both: "left", left: "right", right: "left" };
+const otherSide = (item) => side(item, OTHER[drafted(item).side] ?? "left");
 
 /** Keys on a selected event; true when it took the key. */
 export function keyed(event, item) {

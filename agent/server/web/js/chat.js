@@ -1,13 +1,18 @@
 // The conversation: what was said, what was answered, what is being done.
 import { $, announce, button, calm, el } from "./dom.js";
-import { callList, checkList, valueChip } from "./checks.js";
+import { callList, checkList, checksOf, valueChip } from "./checks.js";
+import { callWords } from "./plans.js";
 import { call, cancel, requests, say, select } from "./session.js";
-import { clipLabel, clipOf, emit, on, percent, state } from "./state.js";
+import { clipLabel, clipOf, on, percent, state } from "./state.js";
 
 const rows = new Map(); // request id -> {item, request}
 let known = 0; // turns of the session that are shown
 const WAITS = ["sent", "queued", "running"];
-const DOING = { reading: "Reading the words", performing: "Performing", checking: "Checking the result", fitting: "Fitting the face to the video" };
+/** Tools whose answer says it all. */
+const STEPS = new Set(["undo", "redo", "go_to"]);
+const MAKERS = new Set(["perform", "edit", "again", "transition", "join", "open"]);
+const DOING = { reading: "Reading the words", performing: "Performing", checking: "Checking the result", fitting: "Fitting the face",
+  detect: "Finding the face", fit: "Fitting the face" };
 
 export function startChat() {
   const text = $("say");
@@ -20,7 +25,7 @@ export function startChat() {
   on("reset", clear);
   on("session", turns);
   on("request", update);
-  on("timeline", hints);
+  on("timeline", (timeline) => { hints(); checked(timeline); });
   on("about", hints);
   on("clip", hints);
 }
@@ -54,16 +59,15 @@ function clear() {
 /** Brings the list up to the session's turns: those of this page are there already. */
 function turns(session) {
   if (session.turns.length < known) clear();
-  for (const turn of session.turns.slice(known)) {
+  session.turns.slice(known).forEach((turn, k) => {
     const own = [...rows.values()].find((r) => !r.turn && !["error", "cancelled"].includes(r.request.state) && matches(r.request, turn));
-    if (own) own.turn = turn;
-    else $("log").append(row({ kind: turn.said.startsWith("/open ") ? "job" : byHand(turn) ? "call" : "say", said: turn.said, state: "done",
-      reply: { answer: turn.reply, calls: turn.calls, clip: turn.clip ? { id: turn.clip } : null } }));
-    if (own && own.request.state === "lost") {
-      Object.assign(own.request, { state: "done", reply: { answer: turn.reply, calls: turn.calls, clip: turn.clip ? { id: turn.clip } : null } });
+    if (!own) tell(turn, `turn ${known + k}`);
+    else own.turn = turn;
+    if (own?.request.state === "lost") {
+      Object.assign(own.request, { state: "done", reply: replyOf(turn) });
       paint(own);
     }
-  }
+  });
   const first = known === 0 && session.turns.length > 0;
   known = session.turns.length;
   for (const r of rows.values()) if (r.request.state === "lost") paint(r);
@@ -71,7 +75,15 @@ function turns(session) {
   if (first) toEnd(true);
 }
 
-const byHand = (turn) => turn.calls?.length === 1 && (turn.said === turn.calls[0].tool || / by hand$/.test(turn.said));
+const replyOf = (turn) => ({ answer: turn.reply, calls: turn.calls, clip: turn.clip ? { id: turn.clip } : null });
+
+/** Adds a turn that this page has not asked for. */
+function tell(turn, id) {
+  const [first] = turn.calls ?? [], byHand = turn.calls?.length === 1 && turn.said === first.tool;
+  const request = { id, kind: turn.said.startsWith("/open ") ? "job" : byHand ? "call" : "say", said: turn.said, state: "done", reply: replyOf(turn),
+    tool: first?.tool, arguments: first?.arguments };
+  rows.set(id, { request, turn, item: $("log").appendChild(row(request)) });
+}
 
 function matches(request, turn) {
   if (request.kind === "say") return request.said === turn.said;
@@ -96,9 +108,7 @@ function toEnd(now = false) {
 function update(request) {
   let own = rows.get(request.id);
   if (!own) {
-    if (request.kind === "other" && !request.reply && !request.error) {
-      if (request.state === "sent") return;
-    }
+    if (request.kind === "other" || request.state === "done") return; // its turn is told
     own = { request, item: row(request) };
     rows.set(request.id, own);
     $("log").querySelector(".welcome")?.remove();
@@ -106,13 +116,11 @@ function update(request) {
     toEnd();
     return;
   }
-  const box = $("log-scroll"), near = box.scrollHeight - box.scrollTop - box.clientHeight < 120;
-  paint(own);
-  if (near) toEnd(true);
+  keepingPlace(() => paint(own));
+  if (request.state === "done") checked(state.timeline);
   if (request.told || !["done", "error"].includes(request.state)) return;
   request.told = true;
   announce(request.reply?.answer ?? request.error);
-  emit("answered", request);
 }
 
 /** Draws a row anew; while it waits only what changes, so that its button keeps the focus. */
@@ -134,16 +142,21 @@ function paint(own) {
 }
 
 function row(request) {
-  const small = request.kind === "call";
+  const brief = request.kind === "call";
   return el("li", { class: `turn ${request.kind} ${request.state}` },
     request.said ? el("p", { class: "said", text: saidText(request) }) : null,
-    el("div", { class: small ? "reply brief" : "reply" }, body(request)));
+    el("div", { class: "reply" }, brief && request.state === "done" && !request.reply.refused ? briefly(request) : body(request)));
 }
 
-function saidText({ kind, said, tool, arguments: given }) {
-  if (kind === "call" && tool === "edit") return `${given.wish}: ${given.plan}`;
-  if (kind === "call" && tool === "again") return "another take";
+function saidText({ kind, said, tool, arguments: given, state: at, reply }) {
+  if (kind === "call") return at === "done" && STEPS.has(tool) ? reply.answer : callWords(tool, given);
   return said.startsWith("/open ") ? said.slice(6).split(/[\\/]/).at(-1) : said;
+}
+
+/** Of what was done by hand the version and what does not hold; the rest is folded. */
+function briefly({ tool, reply, checks }) {
+  if (STEPS.has(tool)) return null;
+  return [clipChip(reply), checkList(checks?.filter((c) => !c.ok)), callList(reply.calls, reply.answer)];
 }
 
 function body(request) {
@@ -154,12 +167,12 @@ function body(request) {
     return [el("p", { class: "trouble", text: "The connection broke before an answer came." }),
       request.kind === "say" ? button("Send again", () => { requests.delete(request.id); say(request.said); }, { kind: "small" }) : null];
   }
-  return answer(request.reply);
+  return answer(request.reply, request.checks);
 }
 
 function doing(request) {
   const share = request.state === "running" ? request.part ?? null : null;
-  const words = request.state === "running" ? DOING[request.what] ?? (request.words ? "" : "Working")
+  const words = request.state === "running" ? DOING[request.what] ?? (request.words ? "" : request.kind === "say" ? DOING.reading : "Working")
     : request.state === "queued" ? (request.ahead ? `${request.ahead} ahead` : "Next")
     : state.connected ? "Sent" : "Waiting for the connection";
   return [share ? `${words}, ${percent(share)}` : words, share];
@@ -172,14 +185,32 @@ function waiting(request) {
     button(request.cancelling ? "Stopping" : "Cancel", () => cancel(request), { kind: "small" }));
 }
 
-function answer(reply) {
+function clipChip(reply) {
+  const clip = makes(reply) ? clipOf(reply.clip.id) ?? reply.clip : null;
+  return clip?.number ? button(clipLabel(clip), () => select(clip.id).catch(() => {}), { kind: "chip", title: "Show this version" }) : null;
+}
+
+const makes = (reply) => Boolean(reply?.clip?.id && reply.calls?.some((c) => MAKERS.has(c.tool)));
+
+function answer(reply, checks) {
   if (!reply) return null;
-  const made = reply.clip?.id && reply.calls?.some((c) => ["perform", "edit", "again", "transition", "join", "open"].includes(c.tool));
-  const clip = made ? clipOf(reply.clip.id) ?? reply.clip : null;
   return [el("p", { class: reply.refused ? "answer refused" : "answer", text: withoutPaths(reply.answer) }),
-    el("div", { class: "extras" }, valueChip(reply.value, reply.query),
-      clip?.number ? button(clipLabel(clip), () => select(clip.id).catch(() => {}), { kind: "chip", title: "Show this version" }) : null),
-    checkList(reply.check), callList(reply.calls)];
+    el("div", { class: "extras" }, valueChip(reply.value, reply.query), clipChip(reply)), checkList(checks ?? reply.check), callList(reply.calls)];
+}
+
+/** Puts the checks of a clip under the reply that made it. */
+function checked(timeline) {
+  if (!timeline?.asked.length || timeline.clip !== state.clip?.id) return;
+  const own = [...rows.values()].findLast(({ request }) => makes(request.reply) && request.reply.clip.id === timeline.clip);
+  if (!own || own.request.checks) return;
+  own.request.checks = checksOf(timeline.asked);
+  keepingPlace(() => paint(own));
+}
+
+function keepingPlace(run) {
+  const box = $("log-scroll"), near = box.scrollHeight - box.scrollTop - box.clientHeight < 120;
+  run();
+  if (near) toEnd(true);
 }
 
 /** Folders of the server mean nothing to a reader of the page. */
@@ -191,14 +222,14 @@ function withoutPaths(text) {
 function hints() {
   const chips = [];
   const add = (words, run, name = "") => chips.push(button(words, run, { kind: "chip", name }));
-  if (state.clip?.script) add("Another take", () => call("again", {}, { said: "another take" }), "again");
+  if (state.clip?.script) add("Another take", () => call("again", {}), "again");
   for (const words of state.clip ? about(state.timeline) : state.about?.suggestions?.slice(0, 4) ?? []) add(words, () => say(words));
   $("hints").replaceChildren(...chips);
 }
 
 /** Things to say about what the clip shows. */
 function about(timeline) {
-  const names = [...new Set((timeline?.asked.length ? timeline.asked : timeline?.events ?? []).map((c) => c.name.replace(/_(left|right)$/, "").replaceAll("_", " ")))];
+  const names = [...new Set((timeline?.asked.length ? timeline.asked : timeline?.events.filter((e) => e.lane !== "emotion") ?? []).map((c) => c.name.replace(/_(left|right)$/, "").replaceAll("_", " ")))];
   if (!names.length) return [];
   const last = names.at(-1);
   return [`make the ${names[0]} stronger`, names.length > 1 ? `without the ${last}` : "and a nod at the end", `when does the ${last} start?`];

@@ -13,7 +13,7 @@ export function el(tag, props = {}, ...children) {
     else if (key === "data") Object.assign(node.dataset, value);
     else node.setAttribute(key, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
+  node.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false));
   return node;
 }
 

@@ -25,7 +25,7 @@ function forget() {
 }
 
 /** The name that plans call an event by. */
-export function planName(name) {
+function planName(name) {
   const stem = name.replace(/_(left|right)$/, "");
   return stem !== name && SIDED.has(stem) ? stem : name;
 }
@@ -56,18 +56,19 @@ export function change(item, becomes, words, soon = false) {
   later(words, soon);
 }
 
-/** Any other plan about an event. */
-export function command(item, plan, words) {
-  drafts.set(item.key, { ...drafts.get(item.key), busy: true, gone: plan.startsWith("remove") });
+/** Any other plan about an event; `becomes` is what can be shown of it at once. */
+function command(item, plan, words, becomes = {}) {
+  drafts.set(item.key, { ...drafts.get(item.key), ...becomes });
   step(item, "other", plan);
   later(words, false);
 }
 
-export const remove = (item) => command(item, `remove ${item.plan}`, "removed by hand");
+export const remove = (item) => command(item, `remove ${item.plan}`, "removed by hand", { gone: true });
 export const once = (item, more) => command(item, `${more ? "more" : "fewer"} ${item.plan}`, more ? "once more by hand" : "once less by hand");
-export const side = (item, to) => command(item, `side ${item.plan} ${to}`, "other side by hand");
+export const side = (item, to) => command(item, `side ${item.plan} ${to}`, "other side by hand", { side: to });
 
-export function duplicate(item) {
+export function duplicate(given) {
+  const item = { ...given, ...drafts.get(given.key) };
   const line = [planName(item.name), item.side !== "both" ? item.side : "", item.strength ? `${number(item.strength * 100, 0)}%` : "",
     item.count > 1 ? `x${item.count}` : "", `for ${number(item.end - item.start)} s`].filter(Boolean).join(" ");
   command(item, `add-after ${item.plan}: ${line}`, "doubled by hand");
@@ -94,11 +95,11 @@ async function send() {
   const plan = [...steps.values()].join("; ");
   steps.clear();
   running = true;
-  const from = state.clip.id;
+  const from = state.clip.id, before = state.timeline;
   try {
     const reply = await call("edit", { wish, plan }, { from: "timeline", said: wish }).done;
     if (reply.refused) notice(reply.answer, { error: true });
-    if (!reply.refused && state.clip?.id === from && reply.clip?.id !== from) await settled(from);
+    if (!reply.refused && reply.clip?.id !== from) await settled(before);
   } catch (error) {
     if (error.message !== "cancelled") notice(error.message, { error: true });
     steps.clear();
@@ -107,17 +108,17 @@ async function send() {
   // what was changed meanwhile stays as it is going to be
   for (const [key, draft] of drafts) {
     if (![...steps.keys()].some((k) => k.startsWith(`${key} `))) drafts.delete(key);
-    else drafts.set(key, { ...draft, busy: false, gone: false });
+    else drafts.set(key, { ...draft, gone: false });
   }
   if (steps.size) timer = setTimeout(send, 0);
   emit("draft");
 }
 
-/** Until the session names another clip; at most 5 s. */
-function settled(from) {
+/** Until the new version's timeline is there; at most 5 s. */
+function settled(before) {
   return new Promise((resolve) => {
     const began = Date.now();
-    const look = () => (state.clip?.id !== from && state.timeline || Date.now() - began > 5000 ? resolve() : setTimeout(look, 40));
+    const look = () => (state.timeline !== before || Date.now() - began > 5000 ? resolve() : setTimeout(look, 40));
     look();
   });
 }

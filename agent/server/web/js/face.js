@@ -4,27 +4,27 @@ import { OrbitControls } from "../vendor/addons/controls/OrbitControls.js";
 import { GLTFLoader } from "../vendor/addons/loaders/GLTFLoader.js";
 import { Head } from "./head.js";
 import { calm } from "./dom.js";
+import { Quality } from "./quality.js";
 import { emit } from "./state.js";
 import { Studio } from "./studio.js";
 
 const VIEW_ANGLE = 22;
 /** Height and width in metres that have to fit, height of the centre over the eyes, and the camera's direction in degrees. */
 const FRAMES = {
-  face: { tall: 0.262, wide: 0.2, up: -0.004, turn: 0, tilt: 1 },
-  head: { tall: 0.36, wide: 0.27, up: -0.048, turn: 0, tilt: 3 },
-  quarter: { tall: 0.29, wide: 0.25, up: -0.012, turn: 36, tilt: 4 },
-  left: { tall: 0.29, wide: 0.27, up: -0.012, turn: 90, tilt: 0 },
-  right: { tall: 0.29, wide: 0.27, up: -0.012, turn: -90, tilt: 0 },
+  face: { tall: 0.238, wide: 0.19, up: -0.008, turn: 0, tilt: 1 },
+  head: { tall: 0.305, wide: 0.26, up: -0.04, turn: 0, tilt: 3 },
+  quarter: { tall: 0.262, wide: 0.25, up: -0.012, turn: 36, tilt: 4 },
+  left: { tall: 0.262, wide: 0.27, up: -0.012, turn: 90, tilt: 0 },
+  right: { tall: 0.262, wide: 0.27, up: -0.012, turn: -90, tilt: 0 },
 };
 /** Metres from the middle of the head to the marks of its sides. */
 const BESIDE = 0.13;
 
 export class Face {
   constructor(place) {
-    Object.assign(this, { place, heads: [], frame: "face", split: false, mirrored: false, flight: null, eyes: new Vector3() });
+    Object.assign(this, { place, heads: [], frame: "face", split: false, mirrored: false, flight: null, eyes: new Vector3(), quality: new Quality() });
     this.renderer = new WebGLRenderer({ antialias: true, alpha: true, powerPreference: "high-performance" });
     this.renderer.toneMapping = NeutralToneMapping;
-    this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
     const canvas = this.renderer.domElement;
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
@@ -48,10 +48,25 @@ export class Face {
     this.scene.add(scene);
     this.heads = [head];
     scene.updateMatrixWorld(true);
-    const [left, right] = head.bones.slice(3, 5).map((b) => b.getWorldPosition(new Vector3()));
-    if (left && right) this.eyes.addVectors(left, right).multiplyScalar(0.5);
+    this.eyes.copy(head.eyes());
     this.framed(this.frame, true);
     return head;
+  }
+
+  /** Turns the camera to where a clip begins: a filmed face may be anywhere. A second head stands at the same place. */
+  centre(pose, second) {
+    const [head, other] = this.heads;
+    head.pose(pose);
+    const eyes = head.eyes(), moved = eyes.distanceTo(this.eyes) > 0.004;
+    this.eyes.copy(eyes);
+    this.studio.aim(this.eyes);
+    if (other) {
+      other.pose(second);
+      other.root.position.set(0, 0, 0);
+      other.root.position.copy(eyes).sub(other.eyes());
+    }
+    if (moved && this.frame) this.framed(this.frame);
+    emit("wake");
   }
 
   resize() {
@@ -130,6 +145,7 @@ export class Face {
   }
 
   mirror(on) {
+    if (on !== this.mirrored) this.eyes.x *= -1;
     this.mirrored = on;
     this.each((h) => { h.root.scale.x = on ? -1 : 1; });
     if (this.frame) this.framed(this.frame, true);
@@ -147,10 +163,11 @@ export class Face {
     this.resize();
   }
 
-  draw(time) {
+  draw(time, playing) {
     const moving = this.fly(time) | this.controls.update();
     const { clientWidth: w, clientHeight: h } = this.place;
     if (!w || !h) return false;
+    this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2) * this.quality.share(time, playing || moving));
     const wide = this.split ? w / 2 : w;
     this.renderer.setScissorTest(this.split);
     for (let k = 0; k < (this.split ? 2 : 1); k++) {

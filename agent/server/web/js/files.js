@@ -59,7 +59,7 @@ export async function upload(file, name) {
   }
 }
 
-export function saveBlob(blob, name) {
+function saveBlob(blob, name) {
   const url = URL.createObjectURL(blob);
   const link = el("a", { href: url, download: name });
   document.body.append(link);

@@ -1,5 +1,5 @@
 // One head: the GLB's meshes, joints and materials, posed by weights and quaternions.
-import { Color } from "../vendor/three.module.min.js";
+import { Color, Vector3 } from "../vendor/three.module.min.js";
 import { clone } from "../vendor/addons/utils/SkeletonUtils.js";
 import { JOINTS } from "./motion.js";
 
@@ -96,6 +96,13 @@ export class Head {
     const { heatRates, heatSpins } = this.heat;
     for (let i = 0; i < heatRates.value.length; i++) heatRates.value[i] = pose ? Math.max(pose.speeds[i] / FULL_SPEED, pose.weights[i] / FULL_WAY) : 0;
     for (let j = 0; j < JOINTS; j++) heatSpins.value[j] = ((pose?.spins[j] ?? 0) * REACH[j]) / FULL_SPEED;
+  }
+
+  /** The middle between the eyes, as it is posed. */
+  eyes() {
+    this.root.updateMatrixWorld(true);
+    const [left, right] = this.bones.slice(3, 5).map((b) => b.getWorldPosition(new Vector3()));
+    return left && right ? left.add(right).multiplyScalar(0.5) : new Vector3();
   }
 
   tone(name) {

@@ -28,7 +28,7 @@ function draw() {
   panel.hidden = !item;
   if (!item) { shown = ""; return; }
   // the buttons stay, and with them the focus, while the same event is being changed
-  if (shown !== item.key) panel.replaceChildren(heading(item), el("div", { class: "facts" }), item.editable ? controls() : "", play());
+  if (shown !== item.key) panel.replaceChildren(heading(), el("div", { class: "facts" }), item.editable ? controls() : play());
   shown = item.key;
   panel.querySelector("h3").textContent = title(item);
   panel.querySelector(".sides")?.replaceChildren(...sides(item));
@@ -80,7 +80,7 @@ function controls() {
     pair("Count", (i) => once(i, false), (i) => once(i, true), "Once less", "Once more", "counted"),
     el("div", { class: "pair sides", role: "group", "aria-label": "Side" }),
     el("div", { class: "pair" }, button("Duplicate", doing(duplicate), { kind: "small", title: "D" }),
-      button("Remove", doing(remove), { kind: "small", title: "Delete" })));
+      button("Remove", doing(remove), { kind: "small", title: "Delete" }), play()));
 }
 
 function sides(item) {
@@ -93,6 +93,5 @@ function sides(item) {
 }
 
 function play() {
-  return el("div", { class: "pair" }, button("Play this part", doing((i) => player.part(i.start - 0.1, i.end + 0.1)), { name: "play", kind: "small" }));
+  return button("Play", doing((i) => player.part(i.start - 0.1, i.end + 0.1)), { name: "play", kind: "small", title: "Play this part" });
 }
-

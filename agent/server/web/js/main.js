@@ -1,5 +1,5 @@
 // Begins everything, and draws when there is something to draw.
-import { $, notice, setIcon } from "./dom.js";
+import { $, notice, press, recall, setIcon } from "./dom.js";
 import { api } from "./api.js";
 import { startChat } from "./chat.js";
 import { startEdits } from "./edits.js";
@@ -10,7 +10,7 @@ import { startInspector } from "./inspector.js";
 import { Player } from "./player.js";
 import { hashName, openSession, useSession } from "./session.js";
 import { startSessions } from "./sessions.js";
-import { applyLook, startStage } from "./stage.js";
+import { showFace, startStage } from "./stage.js";
 import { emit, on, state } from "./state.js";
 import { startTimeline } from "./timeline.js";
 import { startTransport } from "./transport.js";
@@ -35,10 +35,21 @@ function frame(now) {
   if (face?.heads.length) {
     face.heads[0].pose(player.now());
     face.heads[1]?.pose(player.now(true));
-    moving = face.draw(now);
+    moving = face.draw(now, playing);
     emit("drawn");
   }
   if (playing || moving) wake();
+}
+
+/** On a narrow screen the conversation and the timeline take turns below the face. */
+function startPanes() {
+  const buttons = [...document.querySelectorAll("[data-pane].pane")];
+  for (const b of buttons) {
+    b.addEventListener("click", () => {
+      $("work").dataset.pane = b.dataset.pane;
+      for (const other of buttons) press(other, other === b);
+    });
+  }
 }
 
 /** What tests read. */
@@ -69,14 +80,14 @@ async function startFace() {
   try {
     face = new Face($("view"));
   } catch {
+    document.querySelector(".framing").hidden = document.querySelector(".view-tools").hidden = true;
     $("view-note").textContent = "This browser shows no 3D (WebGL 2 is missing). Everything else works.";
     return;
   }
-  startStage(face, player);
   try {
     await face.load("/api/head.glb");
     $("view-note").hidden = true;
-    applyLook();
+    showFace(face);
   } catch {
     $("view-note").textContent = "The head could not be loaded.";
   }
@@ -95,7 +106,7 @@ async function patiently(run) {
 }
 
 async function firstSession() {
-  const wanted = hashName();
+  const wanted = hashName() || recall("session", "");
   if (wanted) {
     try { return await openSession(wanted); } catch (error) { notice(error.message, { error: true }); }
   }
@@ -111,7 +122,9 @@ on("session", (session) => {
 });
 window.facelm = { probe };
 startTheme();
+startPanes();
 useSession(player);
+startStage(player);
 startTransport(player);
 startTimeline(player);
 startInspector(player);
@@ -122,7 +135,6 @@ startFiles();
 startWebcam();
 startSessions();
 startHelp(player);
-startFace();
 patiently(api.about).then(async (about) => {
   state.about = about;
   emit("about", about);
@@ -130,3 +142,4 @@ patiently(api.about).then(async (about) => {
   $("link").hidden = true;
   if (matchMedia("(min-width: 900px)").matches) $("say").focus({ preventScroll: true });
 });
+requestAnimationFrame(() => setTimeout(startFace)); // the page is painted first

@@ -2,6 +2,8 @@
 import { emit } from "./state.js";
 import { Pose } from "./motion.js";
 
+const LONGEST = 0.6; // s that a slow frame may skip
+
 export class Player {
   constructor() {
     Object.assign(this, {
@@ -61,14 +63,14 @@ export class Player {
   get end() { return this.motion ? Math.max(this.seconds - 1 / this.motion.fps, 0) : 0; }
 
   changed() {
-    this.last = 0;
+    this.last = performance.now();
     emit("player", this);
     emit("wake");
   }
 
   /** Moves on to `now`, ms; true while it has to be called again. */
   tick(now) {
-    const passed = this.last ? Math.min((now - this.last) / 1000, 0.25) : 0;
+    const passed = Math.min(Math.max((now - this.last) / 1000, 0), LONGEST);
     this.last = now;
     if (!this.playing || !this.motion) return false;
     const next = this.time + passed * this.speed;
@@ -89,6 +91,12 @@ export class Player {
   stop(time) {
     Object.assign(this, { time: Math.min(time, this.end), playing: false, range: null });
     this.changed();
+  }
+
+  /** The pose with which the first clip (or the second one) begins. */
+  first(second = false) {
+    const motion = second ? this.second : this.motion;
+    return motion?.frames ? motion.sample(0, new Pose()) : null;
   }
 
   /** The pose of the first clip (or the second one) now; null where there is none yet. */

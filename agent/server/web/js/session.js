@@ -1,6 +1,6 @@
 // One session at a time: its socket, what was asked of it, the motion that streams in, and the clip at hand.
 import { api, Socket } from "./api.js";
-import { notice } from "./dom.js";
+import { notice, remember } from "./dom.js";
 import { Motion } from "./motion.js";
 import { clipOf, emit, state } from "./state.js";
 
@@ -44,6 +44,7 @@ export function adopt(session) {
   player.compare(null);
   player.set(null);
   emit("reset");
+  remember("session", session.name);
   history.replaceState(null, "", `#${encodeURIComponent(session.name)}`);
   onSession(session);
   socket = new Socket(session.name, { message, binary, status });
@@ -256,7 +257,7 @@ export async function motionOf(clip) {
 
 async function timelineOf(clip) {
   const had = timelines.get(clip.id);
-  return had ?? keep(timelines, clip.id, await api.timeline(state.session.name, clip.id));
+  return had ?? keep(timelines, clip.id, { ...await api.timeline(state.session.name, clip.id), clip: clip.id });
 }
 
 export async function select(id) {

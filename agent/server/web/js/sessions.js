@@ -17,7 +17,7 @@ export function startSessions() {
 
 async function fill() {
   const menu = $("session-menu");
-  const name = el("input", { id: "new-session", type: "text", maxlength: "40", pattern: "[\\w][\\w \\-]*", placeholder: "name, or none", autocomplete: "off" });
+  const name = el("input", { id: "new-session", type: "text", maxlength: "40", pattern: "[\\w][\\w \\-]*", placeholder: "Name (optional)", autocomplete: "off" });
   const form = el("form", { class: "new-session", on: { submit: (e) => { e.preventDefault(); go(name.value.trim() || null); } } },
     el("label", { class: "hidden", for: "new-session", text: "Name of a new session" }), name, el("button", { class: "button primary", type: "submit", text: "Begin" }));
   const list = el("ul", { class: "menu-list" });
@@ -31,10 +31,10 @@ async function fill() {
   } catch (error) { list.replaceChildren(el("li", { text: error.message })); }
 }
 
-function counted(s) {
+/** How much is in a session; the server tells it only of those that are open. */
+function counted({ turns, clips }) {
   const many = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
-  const number = (v) => (Array.isArray(v) ? v.length : v ?? 0);
-  return `${many(number(s.turns), "line")}, ${many(number(s.clips), "clip")}`;
+  return turns === null ? "" : `${many(turns, "line")}, ${many(clips, "clip")}`;
 }
 
 async function go(name) {

@@ -10,30 +10,49 @@ const set = { ...USUAL, ...recall("view", {}) };
 let face = null;
 let player = null;
 let other = null; // id of the second clip
+let centred = []; // the motions that the view is centred on
 
-export function startStage(theFace, thePlayer) {
-  [face, player] = [theFace, thePlayer];
-  for (const b of document.querySelectorAll(".framing [data-frame]")) b.addEventListener("click", () => face.framed(b.dataset.frame));
+export function startStage(thePlayer) {
+  player = thePlayer;
+  for (const b of document.querySelectorAll(".framing [data-frame]")) b.addEventListener("click", () => face?.framed(b.dataset.frame));
   on("frame", (name) => { for (const b of document.querySelectorAll(".framing [data-frame]")) press(b, b.dataset.frame === name); });
   placeMenu($("look-button"), $("look-menu"), menu);
+  placeMenu($("compare-button"), $("compare-menu"), others);
   on("reset", () => compare(null));
-  on("session", () => { if (other && !clipOf(other)) compare(null); });
+  on("session", ({ clips }) => {
+    $("compare-button").hidden = clips.length < 2;
+    if (other !== null && !clipOf(other)) compare(null);
+  });
   on("clip", captions);
+  on("player", centre);
   on("drawn", marks);
 }
 
-/** Brings the view to what is set, when the head is there. */
-export function applyLook() {
+function centre() {
+  const { motion, second } = player;
+  if (!face?.heads.length || motion === centred[0] && second === centred[1]) return;
+  centred = [motion, second];
+  face.centre(player.first(), player.first(true));
+}
+
+/** Takes up the view, when its head is there. */
+export function showFace(theFace) {
+  face = theFace;
+  applyLook();
+}
+
+function applyLook() {
   face.light(set.light);
   face.each((h) => { h.tone(set.tone); h.wire(set.wire); h.heated(set.heat); });
   face.mirror(set.mirror);
+  centre();
   emit("wake");
 }
 
 function choose(name, value) {
   set[name] = value;
   remember("view", set);
-  applyLook();
+  if (face) applyLook();
 }
 
 function choice(title, name, options, swatch) {
@@ -57,32 +76,35 @@ function skin(tone) {
 }
 
 function menu() {
-  const clips = state.session?.clips ?? [];
-  const pick = el("select", { id: "compare", on: { change: (e) => compare(e.target.value || null) } }, el("option", { value: "", text: "Nothing" }),
-    clips.filter((c) => c.id !== state.clip?.id || c.id === other).map((c) => el("option", { value: c.id, text: clipLabel(c), selected: c.id === other })));
   $("look-menu").replaceChildren(choice("Light", "light", LIGHTS),
     choice("Skin", "tone", Object.fromEntries(Object.entries(TONES).map(([k, t]) => [k, t.label])), skin),
-    el("div", { class: "checks-box" }, toggle("Colour what moves", "heat"), toggle("Wireframe", "wire"), toggle("Mirrored", "mirror"), toggle("Mark left and right", "marks")),
-    el("label", { class: "row", for: "compare" }, el("span", { text: "Side by side with" }), pick));
+    el("div", { class: "checks-box" }, toggle("Colour what moves", "heat"), toggle("Wireframe", "wire"), toggle("Mirrored", "mirror"), toggle("Mark left and right", "marks")));
+}
+
+/** The clips and versions that can be shown beside the one at hand. */
+function others() {
+  const item = (id, label, said) => el("li", {}, el("button", { type: "button", class: "menu-item", "aria-current": id === other ? "true" : null,
+    on: { click: () => { $("compare-menu").hidePopover(); compare(id); } } }, el("b", { text: label }), el("span", { class: "said-of", text: said })));
+  const clips = (state.session?.clips ?? []).filter((c) => c.id !== state.clip?.id || c.id === other);
+  $("compare-menu").replaceChildren(el("p", { class: "menu-title", text: "Side by side with" }),
+    el("ul", { class: "menu-list" }, item(null, "Nothing", ""), clips.map((c) => item(c.id, clipLabel(c), c.said))));
 }
 
 async function compare(id) {
-  other = id;
-  const clip = id === null ? null : state.session?.clips.find((c) => String(c.id) === String(id)) ?? null;
+  const clip = id === null ? null : clipOf(id);
+  other = clip?.id ?? null;
   if (!clip) {
-    other = null;
     player.compare(null);
     face?.compare(false);
     captions();
     return;
   }
-  other = clip.id;
   try {
     const motion = await motionOf(clip);
     if (other !== clip.id) return;
+    face?.compare(true);
     player.compare(motion);
-    face.compare(true);
-    applyLook();
+    if (face) applyLook();
   } catch (error) { notice(error.message, { error: true }); other = null; }
   captions();
 }
@@ -90,6 +112,7 @@ async function compare(id) {
 function captions() {
   const second = other === null ? null : clipOf(other);
   $("view").classList.toggle("split", Boolean(second));
+  press($("compare-button"), Boolean(second));
   $("name-a").hidden = $("name-b").hidden = !second;
   if (!second) return;
   $("name-a").textContent = state.clip ? clipLabel(state.clip) : "";
@@ -98,6 +121,7 @@ function captions() {
 
 /** Puts L and R beside the head: the subject's own sides. */
 function marks() {
+  if (!face) return;
   const there = set.marks && face.heads.length > 0, places = face.marks();
   [$("mark-left"), $("mark-right")].forEach((node, k) => {
     node.hidden = !there || !places[k];

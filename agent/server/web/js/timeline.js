@@ -5,7 +5,7 @@ import { addressed } from "./edits.js";
 import { drawCurves, startCurves } from "./curves.js";
 import { emit, on, state } from "./state.js";
 
-const ROW = { asked: 24, measured: 20 }, GAP = 3, EMPTY = 18, RULER = 22, MOST = 400;
+const ROW = { asked: 27, measured: 26 }, GAP = 4, EMPTY = 19, RULER = 22, MOST = 400;
 let player = null;
 let zoom = 1;
 let scale = 100; // px a second
@@ -14,7 +14,7 @@ let parts = {}; // the fixed elements
 let dragging = false; // nothing is drawn anew meanwhile
 let dirty = 0;
 
-export const labels = () => (innerWidth < 700 ? 76 : 128);
+const labels = () => (innerWidth < 700 ? 76 : 128);
 
 export function startTimeline(thePlayer) {
   player = thePlayer;
@@ -72,7 +72,8 @@ function collect() {
   const asked = addressed(t.asked).map((a) => ({ ...a, kind: "asked", editable: true, key: `asked ${a.key}` }));
   const measured = (scripted ? t.events.map((e) => ({ ...e, key: e.id })) : addressed(t.events))
     .map((e) => ({ ...e, kind: "measured", editable: !scripted, key: `measured ${e.key}` }));
-  const felt = t.emotion.map((e, k) => ({ ...e, label: e.name.replaceAll("_", " "), lane: "emotion", side: "both", kind: "felt", editable: false, key: `felt ${k}` }));
+  const told = (e) => t.events.some((m) => m.name === e.name && Math.abs(m.start - e.start) < 0.3);
+  const felt = t.emotion.filter((e) => !told(e)).map((e, k) => ({ ...e, label: e.name.replaceAll("_", " "), lane: "emotion", side: "both", kind: "felt", editable: false, key: `felt ${k}` }));
   return [...asked, ...measured, ...felt];
 }
 
@@ -127,7 +128,7 @@ function laneRow(lane, own) {
     top += ROW[kind] * (rows.length ? Math.max(...rows.map((r) => r.row)) + 1 : 0);
   }
   track.style.height = `${own.length ? top + GAP : EMPTY}px`;
-  return el("div", { class: own.length ? "lane" : "lane still", role: own.length ? "group" : "presentation", "aria-label": own.length ? lane.label : null },
+  return el("div", { class: own.length ? "lane" : "lane still", role: own.length ? "group" : "presentation", "aria-label": own.length ? lane.label : null, data: { lane: lane.name } },
     el("div", { class: "lane-name", "aria-hidden": "true", text: lane.label }), track);
 }
 

@@ -1,7 +1,7 @@
 // The clips of a session with their versions, as a small tree.
 import { $, button, el, notice } from "./dom.js";
 import { select } from "./session.js";
-import { clipLabel, on } from "./state.js";
+import { on } from "./state.js";
 
 const HOW = { performed: "performed", edited: "changed", opened: "opened", transition: "transition", joined: "joined" };
 
@@ -20,7 +20,7 @@ function draw(session) {
     return el("li", {}, el("span", { class: "clip-name", text: name, title: own[0].said }), el("div", { class: "chains" }, chains(own, session.current)));
   })));
   const here = box.querySelector("[aria-pressed=true]");
-  if (here) box.scrollTop = Math.max(0, here.offsetTop - box.offsetTop - 40);
+  if (here) box.scrollTop = here.offsetTop - 40;
 }
 
 /** Lines of versions: each follows the first child, other children begin a line of their own. */
@@ -44,7 +44,7 @@ function chains(clips, current) {
 }
 
 function chip(clip, here) {
-  const label = `${clipLabel(clip)}, ${HOW[clip.how] ?? clip.how}: ${clip.said}`;
+  const label = `v${clip.version} of ${clip.name || `clip ${clip.number}`}, ${HOW[clip.how] ?? clip.how}: ${clip.said}`;
   const made = button(`v${clip.version}`, () => select(clip.id).catch((e) => notice(e.message, { error: true })), { kind: "chip version", label, title: label });
   made.setAttribute("aria-pressed", String(here));
   return made;

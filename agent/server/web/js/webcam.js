@@ -36,7 +36,7 @@ async function begin() {
 }
 
 function offer(box, buttons) {
-  box.buttons.replaceChildren(...buttons, button("Close", () => box.dialog.close(), { kind: "quiet" }));
+  box.buttons.replaceChildren(button("Close", () => box.dialog.close(), { kind: "quiet" }), ...buttons);
 }
 
 function ready(box) {
@@ -101,7 +101,7 @@ function recorded(box) {
     upload(box.blob, `recording.${ending}`);
     box.dialog.close();
   }, { kind: "primary" });
-  offer(box, [use, button("Record again", () => ready(box))]);
+  offer(box, [button("Record again", () => ready(box)), use]);
   use.focus();
 }
 
