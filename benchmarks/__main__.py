@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "retarget": ("retarget:retarget", "Clips to another head and back."),
     "tokenizers": ("lm:tokenizers", "Motion tokenizers compared."),
     "seeing": ("seeing:seeing", "What is measured on real footage against what was seen in it by eye."),
+    "server-load": ("server:server_load", "Many clients, kills in mid-answer and hostile uploads against the server."),
+    "server-speed": ("server:server_speed", "First frame, edit, question, page and live driving of the server."),
     "transition-dynamics": ("transitions:transition_dynamics", "Curves against the dynamics of performed transitions."),
     "transition-speed": ("speed:transition_speed", "Time of one transition."),
 }

@@ -127,6 +127,10 @@ def _pages(app: FastAPI, hub: Rooms) -> None:
     def page() -> FileResponse:
         return FileResponse(str(web / "index.html"), headers={"cache-control": "no-cache"})
 
+    @app.get("/live", include_in_schema=False)
+    def live() -> FileResponse:
+        return FileResponse(str(web / "live.html"), headers={"cache-control": "no-cache"})
+
     @app.get("/health")
     def health() -> dict[str, Any]:
         """Whether the server works."""
@@ -150,7 +154,7 @@ def _pages(app: FastAPI, hub: Rooms) -> None:
         head = lanes.rig(hub.model.head)
         return {"version": version("facelm"), "head": {"name": hub.model.head.name, "fps_default": 25},
                 "channels": list(head.names),
-                "joints": ["root", "neck", "jaw", "eye_left", "eye_right"], "actions": lanes.about_names(),
+                "joints": list(lanes.JOINTS), "actions": lanes.about_names(),
                 "lanes": [{"name": n, "label": w} for n, w in lanes.LANES.items()], "exports": list(EXPORTS),
                 "styles": list(STYLES), "tools": list(TOOLS), "suggestions": list(SUGGESTIONS),
                 "limits": {"upload_mb": hub.settings.upload_mb, "upload_seconds": hub.settings.upload_seconds}}

@@ -25,6 +25,7 @@ LANES = {"mouth": "Mouth", "brows": "Brows", "lids": "Lids", "cheeks": "Cheeks a
          "gaze": "Gaze", "emotion": "Emotion", "speech": "Speech", "whole": "Behaviour"}
 _CHEEKS = ("cheek_puff", "cheek_raise", "dimple", "nose_wrinkle")
 SHOWN_CURVES = 8
+JOINTS = ("root", "neck", "jaw", "eye_left", "eye_right")
 HEADER = struct.Struct("<IIII")
 
 

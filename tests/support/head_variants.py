@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from facelm.face.clip.channels import EXPR_NAMES, JOINT_SHAPES
 from facelm.face.head.model import HeadModel
+from shared_data import shared
 
 SPLIT = ("browInnerUp", "cheekPuff")
 """Shapes that ICT-FaceKit has by side and ARKit does not."""
@@ -16,9 +16,7 @@ SPLIT = ("browInnerUp", "cheekPuff")
 
 def real_ict() -> Path | None:
     """The ICT-FaceKit file to test with, where there is one."""
-    roots = [os.environ.get("FACELM_TEST_DATA"), str(Path(__file__).resolve().parents[3] / "shared" / "data")]
-    found = [p for r in roots if r and (p := Path(r, "heads", "ict_facekit_light.npz")).is_file()]
-    return found[0] if found else None
+    return shared("heads/ict_facekit_light.npz")
 
 
 def renumbered(head: HeadModel, keep: np.ndarray, order: np.ndarray | None = None) -> tuple[HeadModel, np.ndarray]:

@@ -12,7 +12,7 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from fastapi import WebSocket, WebSocketDisconnect
@@ -28,8 +28,9 @@ from ....face.facs.vocabulary import DIRECTIONS, NAMES
 from ....face.head.model import HeadModel
 from ....face.io.convert.arkit import weights
 from ...motion.windows import Performer
+from ..lanes import JOINTS, rig
 
-Format = Literal["arkit52", "head"]
+Format = Literal["arkit52", "head", "rig"]
 FIELDS = ("expr", "rotation", "neck_pose", "jaw_pose", "eyes_pose", "translation")
 _BLOCK = 20.0
 """Seconds of idle motion that are made at a time."""
@@ -69,6 +70,9 @@ class LiveFace:
 
     def names(self, format_: Format) -> list[str]:
         """What the values of a frame are."""
+        if format_ == "rig":
+            parts = [(j, w, a) for w, axes in (("turn", "xyzw"), ("place", "xyz")) for j in JOINTS for a in axes]
+            return [*rig(self.head).names, *(f"{j}_{w}_{a}" for j, w, a in parts)]
         if format_ == "arkit52":
             return [*ARKIT_52, "headPitch", "headYaw", "headRoll"]
         sizes = {"expr": list(self.head.expr_names), "eyes_pose": [f"eyes_pose_{k}" for k in range(6)]}
@@ -134,6 +138,8 @@ class LiveFace:
         if format_ == "head":
             return value
         seq = _sequence(value[None], self.head, self.fps)
+        if format_ == "rig":
+            return rig(self.head).frames(seq)[0]
         turned = value[self.head.n_expr:self.head.n_expr + 3] + value[self.head.n_expr + 3:self.head.n_expr + 6]
         return np.concatenate([weights(seq, self.head)[0], turned]).astype(np.float32)
 
@@ -210,7 +216,7 @@ class Faces:
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one client until it leaves.
 
-        Its query says ``fps`` (10 to 60), ``format`` (arkit52 or head), ``text`` (1: frames as JSON), ``frames`` (0: it only
+        Its query says ``fps`` (10 to 60), ``format`` (arkit52, head or rig), ``text`` (1: frames as JSON), ``frames`` (0: it only
         drives) and ``face``: the name of a face that clients share; whoever comes first says its fps.
         """
         await websocket.accept()
@@ -218,11 +224,11 @@ class Faces:
         name, form = query.get("face", ""), cast(Format, query.get("format", "arkit52"))
         try:
             fps = float(query.get("fps", "30"))
-            if not 10 <= fps <= 60 or form not in ("arkit52", "head") or len(name) > 40:
+            if not 10 <= fps <= 60 or form not in get_args(Format) or len(name) > 40:
                 raise ValueError
         except ValueError:
-            why = (f"fps is {query.get('fps')!r}, format {form[:20]!r}; allowed: 10 to 60, arkit52 or head, and up to 40 "
-                   "characters for a face's name")
+            why = (f"fps is {query.get('fps')!r}, format {form[:20]!r}; allowed: 10 to 60, arkit52, head or rig, and up to "
+                   "40 characters for a face's name")
             await websocket.send_json({"type": "error", "error": why})
             await websocket.close(4400, "bad request")
             return

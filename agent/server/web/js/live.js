@@ -1,0 +1,49 @@
+// A face that is driven while it lives: shows what /api/live sends, and sends it words. The address says ?face=NAME.
+import { Face } from "./face.js";
+import { JOINTS } from "./motion.js";
+
+const view = document.getElementById("view"), note = document.getElementById("note"), input = document.getElementById("say");
+const face = new Face(view);
+const name = new URLSearchParams(location.search).get("face") ?? "live";
+let socket = null;
+
+/** A frame as it comes: its number, how many values, morph weights, quaternions and places of the joints. */
+function show(buffer) {
+  const values = new Float32Array(buffer, 8), weights = values.length - 7 * JOINTS;
+  face.heads[0].pose({
+    weights: values.subarray(0, weights),
+    turns: values.subarray(weights, weights + 4 * JOINTS),
+    places: values.subarray(weights + 4 * JOINTS),
+  });
+  document.body.dataset.frame = new DataView(buffer).getUint32(0, true);
+}
+
+function connect() {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  socket = new WebSocket(`${scheme}://${location.host}/api/live?format=rig&face=${encodeURIComponent(name)}`);
+  socket.binaryType = "arraybuffer";
+  socket.onmessage = ({ data }) => {
+    if (typeof data !== "string") return show(data);
+    const said = JSON.parse(data);
+    note.textContent = said.type === "error" ? said.error : "";
+  };
+  socket.onclose = () => {
+    note.textContent = "The server is not there; it is tried again.";
+    setTimeout(connect, 2000);
+  };
+}
+
+document.getElementById("wish").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const words = input.value.trim();
+  if (!words || socket?.readyState !== WebSocket.OPEN) return;
+  socket.send(JSON.stringify({ words }));
+  input.value = "";
+});
+
+await face.load("/api/head.glb");
+connect();
+(function draw(time) {
+  face.draw(time ?? 0, true);
+  requestAnimationFrame(draw);
+})();

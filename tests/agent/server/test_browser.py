@@ -1,0 +1,229 @@
+"""The app as its user meets it: in a browser, by mouse, keyboard and camera."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("playwright")
+from browser import CHROMIUM, NODE, browsing, serving_app
+from scripted_agent import needs_tokenizer, rule_agent
+from shared_data import shared
+
+pytestmark = [pytest.mark.slow, needs_tokenizer, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
+START = "She smiles, winks with her left eye, then nods twice."
+LAYOUTS = [((1440, 900), False), ((1440, 900), True), ((390, 844), False), ((390, 844), True)]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with serving_app(tmp_path_factory.mktemp("talks"), rule_agent) as found:
+        yield found
+
+
+@pytest.fixture
+def page(address):
+    with browsing(address) as shown:
+        yield shown
+        assert shown.complaints == []
+
+
+def motion(page, clip: int) -> np.ndarray:
+    """Weights of a clip's frames, ``(T, M)``."""
+    name = page.page.evaluate("location.hash.slice(1)")
+    values = page.page.evaluate(f"fetch('/api/sessions/{name}/clips/{clip}/motion').then(r => r.arrayBuffer()).then(b => "
+                                "Array.from(new Float32Array(b, 16)))")
+    channels = len(page.get("/api/about")["channels"])
+    return np.array(values).reshape(-1, channels + 35)
+
+
+def test_the_face_moves_before_the_reply_is_there(page) -> None:
+    page.open("first")
+    page.page.fill("#say", START)
+    page.page.press("#say", "Enter")
+    moved = False
+    while not page.page.locator("#log > li .calls").count():
+        moved = moved or max([0.0, *page.probe()["weights"].values()]) > 0.1
+        page.page.wait_for_timeout(30)
+        if moved:
+            break
+    assert moved, "the motion is shown while it is made"
+    page.until("document.querySelector('#log .checks')")
+    text = page.page.locator("#log").inner_text()
+    assert "nods twice" in text and "All as asked" in text and "perform" in text
+
+
+def test_an_action_is_dragged_later_and_the_rest_stays(page) -> None:
+    page.open("dragged")
+    page.say(START)
+    before = page.session()["clips"][-1]
+    old = motion(page, before["id"])
+    bar = page.page.locator(".bar.asked[data-key*=nod]").first
+    box = bar.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.page.mouse.move(x, y)
+    page.page.mouse.down()
+    page.page.mouse.move(x + 40, y + 3)
+    page.page.mouse.move(x + 80, y + 3)
+    page.page.mouse.up()
+    page.page.wait_for_timeout(300)
+    page.settled()
+    state = page.session()
+    after = state["clips"][-1]
+    assert after["parent"] == before["id"] and state["turns"][-1]["calls"][0]["arguments"]["plan"].startswith("starts nod")
+    line = {e["name"]: e for e in page.get(f"/api/sessions/dragged/clips/{before['id']}/timeline")["events"]}
+    moved = {e["name"]: e for e in page.get(f"/api/sessions/dragged/clips/{after['id']}/timeline")["events"]}
+    assert moved["nod"]["start"] > line["nod"]["start"] + 0.3
+    assert moved["smile"]["start"] == line["smile"]["start"]
+    new, kept = motion(page, after["id"]), int(25 * (line["nod"]["start"] - 0.4))
+    assert kept > 20 and np.array_equal(old[:kept], new[:kept]), "what lies before is the same, bit for bit"
+    page.page.click("#undo")
+    page.page.wait_for_timeout(300)
+    page.settled()
+    assert page.session()["current"] == before["id"]
+
+
+def test_it_answers_compares_and_is_found_again(page) -> None:
+    page.open("asked")
+    page.say(START)
+    assert "twice" in page.say("how often does she nod?").lower() or "2" in page.page.locator("#log > li").last.inner_text()
+    page.say("make the smile weaker")
+    page.page.click("#compare-button")
+    page.page.locator("#compare-menu .menu-item").nth(1).click()
+    page.page.wait_for_timeout(1500)
+    assert len(page.page.locator(".stage").screenshot()) > 10_000
+    text = page.page.locator("#log").inner_text()
+    page.page.reload()
+    page.ready()
+    page.settled()
+    assert page.page.locator("#log").inner_text() == text
+
+
+def test_everything_is_done_by_keyboard(page) -> None:
+    page.open("keys")
+    page.say(START)
+    for keys, plan in ((["ArrowRight"], "starts smile"), (["Alt+ArrowRight"], "lasts smile"), (["+"], "strength smile"),
+                       (["Delete"], "remove smile")):
+        page.page.locator(".bar.asked").first.focus()
+        for key in keys:
+            page.page.keyboard.press(key)
+        page.page.wait_for_timeout(700)
+        page.settled()
+        assert page.session()["turns"][-1]["calls"][0]["arguments"]["plan"].startswith(plan)
+    wink = page.page.locator(".bar.asked[data-key*=wink]").first
+    wink.focus()
+    page.page.keyboard.press("s")
+    page.page.wait_for_timeout(700)
+    page.settled()
+    assert "wink right" in page.session()["clips"][-1]["script"]
+    page.page.focus(".skip")
+    for _ in range(80):
+        page.page.keyboard.press("Tab")
+        ring = page.page.evaluate("""(() => { const e = document.activeElement; if (e === document.body) return null;
+            const s = getComputedStyle(e);
+            return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) > 0
+                || getComputedStyle(e.closest('.form') || e).boxShadow !== 'none' || e.outerHTML.slice(0, 80); })()""")
+        if ring is None:
+            break
+        assert ring is True, "what has the focus shows it"
+    page.page.keyboard.press("?")
+    assert page.page.locator("dialog").count() == 1
+    page.page.keyboard.press("Escape")
+    assert page.page.locator("dialog").count() == 0
+
+
+def test_a_recording_of_the_camera_is_sent_when_its_person_says_so(page) -> None:
+    page.open("camera")
+    sent: list[str] = []
+    page.page.on("request", lambda r: sent.append(r.url) if "/upload" in r.url else None)
+    page.page.click("#camera-button")
+    page.page.get_by_role("button", name="Start").click()
+    page.page.wait_for_timeout(2500)
+    page.page.get_by_role("button", name="Stop").click()
+    page.page.get_by_role("button", name="Use this recording").wait_for()
+    assert sent == []
+    page.page.get_by_role("button", name="Use this recording").click()
+    page.page.wait_for_timeout(1500)
+    page.settled()
+    assert len(sent) == 1 and "no face" in page.page.locator("#log").inner_text()  # the browser's camera shows a test picture
+
+
+@pytest.mark.skipif(shared("t2v/blink.mp4") is None, reason="needs the shared videos")
+def test_a_video_is_dropped_and_asked_about(page) -> None:
+    page.open("video")
+    page.page.set_input_files("#file", str(shared("t2v/blink.mp4")))
+    page.page.wait_for_timeout(500)
+    page.until("document.querySelector('#log > li.done')", 240)
+    page.settled()
+    assert page.page.locator("#video").is_visible()
+    page.say("how often does the person blink?")
+    measured = page.get("/api/sessions/video/clips/1/timeline")["events"]
+    blinks = sum(e["count"] or 1 for e in measured if e["name"] == "blink")
+    words = {1: "once", 2: "twice"}.get(blinks, str(blinks))
+    assert blinks >= 1 and words in page.page.locator("#log > li").last.inner_text().lower()
+
+
+@pytest.mark.skipif(not (NODE / "gltf-validator").is_dir(), reason="needs `make browser-tools`")
+def test_the_validator_passes_what_is_downloaded(page, tmp_path) -> None:
+    page.open("saved")
+    page.say(START)
+    page.page.click("#save-button")
+    with page.page.expect_download() as download:
+        page.page.locator("#save-menu .menu-item", has_text="glb").click()
+    file = tmp_path / "clip.glb"
+    download.value.save_as(file)
+    script = ("const v = require('gltf-validator'), fs = require('fs');"
+              "v.validateBytes(new Uint8Array(fs.readFileSync(process.argv[1])))"
+              ".then(r => console.log(JSON.stringify(r.issues)))")
+    said = subprocess.run(["node", "-e", script, str(file)], capture_output=True, text=True, check=True,
+                          env={**os.environ, "NODE_PATH": str(NODE)})
+    issues = json.loads(said.stdout)
+    assert issues["numErrors"] == 0 and issues["numWarnings"] == 0, issues["messages"][:5]
+
+
+@pytest.mark.skipif(not (NODE / "axe-core").is_dir(), reason="needs `make browser-tools`")
+@pytest.mark.parametrize(("size", "dark"), LAYOUTS)
+def test_the_page_fits_and_is_accessible(address, size, dark) -> None:
+    with browsing(address, size, dark, bypass=True) as page:
+        page.open("layout")
+        if not page.session()["clips"]:
+            page.say(START)
+        sizes = "(d => [d.scrollWidth - innerWidth, d.scrollHeight - innerHeight])(document.documentElement)"
+        wide, high = page.page.evaluate(sizes)
+        assert wide <= 0 and high <= 0, "nothing scrolls but the panes"
+        page.page.evaluate((NODE / "axe-core/axe.min.js").read_text(encoding="utf-8"))
+        for opened in ("", "#look-button", "#session-button", "#save-button", "#help-button"):
+            if opened:
+                page.page.click(opened)
+                page.page.wait_for_timeout(300)
+            found = page.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+            assert [(v["id"], v["nodes"][0]["html"][:100]) for v in found if v["impact"] in ("serious", "critical")] == [], opened
+            page.page.keyboard.press("Escape")
+        assert page.complaints == []
+
+
+def test_the_page_is_light(address) -> None:
+    with browsing(address) as page:
+        began = time.monotonic()
+        page.open("light")
+        assert time.monotonic() - began < 60
+        sizes = page.page.evaluate("performance.getEntriesByType('resource').map(r => [r.name, r.transferSize])")
+    assert len(sizes) > 20 and sum(n for name, n in sizes if "head.glb" not in name) < 3_000_000
+    assert all(name.startswith(f"http://{address}/") for name, _ in sizes), "nothing comes from elsewhere"
+
+
+def test_a_live_face_is_shown_and_driven(address) -> None:
+    with browsing(address) as page:
+        page.page.goto(f"http://{address}/live?face=shown")
+        page.until("Number(document.body.dataset.frame) > 20")
+        before = page.page.locator("#view canvas").screenshot()
+        page.page.fill("#say", "looks very surprised")
+        page.page.press("#say", "Enter")
+        page.page.wait_for_timeout(1500)
+        assert page.page.locator("#view canvas").screenshot() != before and page.complaints == []
