@@ -42,15 +42,22 @@ def carry(source: HeadModel, target: HeadModel) -> Callable[[FaceSequence], Face
     return Retargeting.between(source, target).apply
 
 
+def written_as() -> tuple[str, ...]:
+    """The endings of all files that a clip can be written as: pictures and those of `facelm export`."""
+    from ..face.io.export import suffixes
+
+    return *PICTURES, ".glb", *(s for s in suffixes() if s != ".glb")
+
+
 # -- clips --------------------------------------------------------------------------------
 def draw(clip: FaceSequence, path: Path, size: int | None = None, title: str | None = None, head: HeadModel | None = None,
          progress: Progress = silent) -> Result:
-    """Render a clip as video, GIF or contact sheet, or export it as GLB, as the suffix says."""
-    if ready(path).suffix.lower() == ".glb":
-        from ..face.io.gltf import write_glb
+    """Render a clip as video, GIF or contact sheet, or export it, as the suffix says."""
+    if ready(path).suffix.lower() not in PICTURES:
+        from ..face.io.export import export
 
-        write_glb(clip, head, path, title=title)
-        return Result({"out": str(path)}, str(path))
+        done = export(clip, head or HeadModel.default(), path, title=title)
+        return Result({"out": str(path), "format": done.format.name, "notes": list(done.notes)}, str(path))
     from ..face.io.rendering import render as render_clip
 
     sheet = path.suffix.lower() == ".png"
@@ -65,10 +72,10 @@ def render(clip: str, /, *, out: Out, size: int = 512, reading: ReadingOptions =
 
     Args:
         clip: CLIP.npz, or a video or picture, which is fitted first.
-        out: FILE.mp4, .gif, .png or .glb.
+        out: FILE.mp4, .gif, .png or .glb, or another file that `facelm export` writes.
         size: Height in pixels, 64 to 2048.
     """
-    target = not_over_its_input(output_file(out, *PICTURES, ".glb"), clip)
+    target = not_over_its_input(output_file(out, *written_as()), clip)
     if not 64 <= size <= 2048:
         raise ValueError(f"--size is {size}; allowed: 64 to 2048")
     from .media import whole
@@ -178,9 +185,8 @@ def retarget(clips: list[str], /, *, out: Out, to: str, source: Annotated[str, P
         done = there.apply(clip, identity)
         report = there.report(clip, done)
         done.save(ready(one))
-        off = ", ".join(f"{name} {e.mean:.2f}" for name, e in report.regions.items())
         yield Result({"input": path, "clip": str(one), "from": str(begin.ref), "to": str(end.ref), "frames": len(done),
-                      **report.to_dict()}, f"{one}: {len(done)} frames on {end.ref}; off by {off} mm", done)
+                      **report.to_dict()}, f"{one}: {len(done)} frames on {end.ref}; {report}", done)
 
 
 # -- heads --------------------------------------------------------------------------------

@@ -53,6 +53,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fit": ("agent.file_tools:fit", "video or pictures to clips: a 3D fit of every frame"),
     "convert": ("agent.file_tools:convert",
                 "parameters of other tools to a clip: VHAP, DECA, EMOCA, SMIRK, TDMM-LM, blend shapes, Live Link Face"),
+    "export": ("agent.exchange:export", "a clip as another tool's file: Live Link, ARKit, FLAME, GLB, USD, VRM, BVH, ELAN ..."),
+    "stream": ("agent.exchange:stream", "a clip, live, to Unreal (Live Link Face) or to an avatar program (VMC)"),
     "retarget": ("agent.file_tools:retarget", "clips of one head to clips of another"),
     "head import": ("agent.file_tools:head_import",
                     "a FLAME file (2020, 2023, 2023 Open) or an ICT-FaceKit head, made a facelm head"),

@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import Any
 
 
+def cache_dir() -> Path:
+    """Where what was computed once is kept: ``FACELM_CACHE``, else ``~/.cache/facelm``."""
+    return Path(os.environ.get("FACELM_CACHE") or Path.home() / ".cache" / "facelm")
+
+
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a name beside ``path`` to write to; it becomes ``path`` if the block ends well, else it is removed.

@@ -106,8 +106,13 @@ def perform(scores: Mapping[str, np.ndarray], head: HeadModel) -> dict[str, np.n
     return {"expr": expr, "jaw_pose": jaw, "eyes_pose": eyes}
 
 
-def weights(seq: FaceSequence, head: HeadModel) -> np.ndarray:
+def weights(seq: FaceSequence, head: HeadModel, limit: bool = True) -> np.ndarray:
     """The 52 shapes of a clip, ``(T, 52)`` in ARKit's alphabetical order; the inverse of :func:`perform`.
+
+    Args:
+        seq: the clip.
+        head: its head.
+        limit: cut to 0 to 1; otherwise shapes may be negative, and above 1, as the clip has them.
 
     Raises:
         ValueError: the head has no ARKit columns, or the clip is of another head.
@@ -127,10 +132,11 @@ def weights(seq: FaceSequence, head: HeadModel) -> np.ndarray:
         else:
             axis = 0 if "Up" in name or "Down" in name else 1
             turn = seq.eyes_pose[:, axis + (0 if name.endswith("Left") else 3)]
-        out[:, at[name]] = np.maximum(turn / float(angles[name]), 0.0)
+        # without a shape that does the opposite, a turn the other way is a negative weight
+        out[:, at[name]] = turn / float(angles[name]) if name == "jawOpen" else np.maximum(turn / float(angles[name]), 0.0)
     share = float(head.meta.get("jaw_side_forward", 0.0))
     out[:, at["jawForward"]] -= share * (out[:, at["jawLeft"]] + out[:, at["jawRight"]])
-    return np.clip(out, 0.0, 1.0)
+    return np.clip(out, 0.0, 1.0) if limit else out
 
 
 def head_pose(matrices: np.ndarray, head: HeadModel) -> dict[str, np.ndarray]:
