@@ -26,6 +26,8 @@ _FULL = 5.0
 """OpenFace's intensity of a unit at full scale."""
 _THERE = 0.2
 """Share of full scale from which a unit counts as present (intensity A of FACS)."""
+_SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _CAMERA = np.array([1.0, -1.0, -1.0])
 """OpenFace's camera has y downwards and z away from it."""
 
@@ -82,8 +84,8 @@ def elan(path: Path, found: Measurement, media: Path | None = None) -> None:
         media: the video that it belongs to.
     """
     tag = ElementTree.SubElement
-    root = ElementTree.Element("ANNOTATION_DOCUMENT", AUTHOR="facelm", DATE="1970-01-01T00:00:00+00:00", FORMAT="3.0",
-                               VERSION="3.0")
+    root = ElementTree.Element("ANNOTATION_DOCUMENT", {f"{{{_XSI}}}noNamespaceSchemaLocation": _SCHEMA, "AUTHOR": "facelm",
+                                                       "DATE": "1970-01-01T00:00:00+00:00", "FORMAT": "3.0", "VERSION": "3.0"})
     header = tag(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     if media is not None:
         tag(header, "MEDIA_DESCRIPTOR", MEDIA_URL=media.resolve().as_uri(), MIME_TYPE="video/mp4",
@@ -125,7 +127,7 @@ def textgrid(path: Path, found: Measurement) -> None:
             at = end
         tiers.append((name, row + [(at, total, "")] * (total - at > 1e-4)))
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {total:.6f}",
-             *(["tiers? <exists>", f"size = {len(tiers)}", "item []:"] if tiers else ["tiers? <absent>"])]
+             "tiers? <exists>", f"size = {len(tiers)}", "item []:"]
     for k, (name, row) in enumerate(tiers, 1):
         lines += [f"    item [{k}]:", '        class = "IntervalTier"', f'        name = "{name}"', "        xmin = 0",
                   f"        xmax = {total:.6f}", f"        intervals: size = {len(row)}"]

@@ -8,11 +8,11 @@ from functools import cache
 from importlib import resources
 
 import numpy as np
+from scipy.optimize import nnls
 
 from ....common.config import load_yaml
 from ...clip.channels import ARKIT_52
 from ...clip.sequence import FaceSequence
-from ...head.bounded import box_least_squares
 from ...head.model import HeadModel
 from ..convert.arkit import weights
 
@@ -20,7 +20,7 @@ TARGETS = ("head", "arkit52", "flame", "vrm", "viseme", "actions")
 """The head's own channels; ARKit's shapes; FLAME's parameters; VRM's expressions; visemes; measured actions."""
 _SEEN = 1e-4
 """A weight this far outside 0 to 1 is said."""
-_PRIOR = 1e-3
+_PRIOR = 1e-2
 """Pull towards 0 where expressions overlap."""
 
 
@@ -70,12 +70,10 @@ def recipes(target: str) -> tuple[tuple[str, ...], np.ndarray]:
 def expression_curves(arkit: Curves, target: str, notes: list[str]) -> Curves:
     """The weights, 0 to 1, of VRM's expressions or of visemes that come nearest to ARKit's shapes, frame by frame."""
     names, rows = recipes(target)
-    used = rows.any(0)
-    goal = arkit.values.clip(0.0, 1.0)[:, used] @ rows[:, used].T
-    gram = rows @ rows.T + _PRIOR * np.eye(len(rows))
-    found = box_least_squares(gram, np.ascontiguousarray(goal.T), np.ascontiguousarray(np.linalg.solve(gram, goal.T).clip(0, 1)),
-                              0.0, 1.0).T
-    left = np.abs(arkit.values - found @ rows).max(0)
+    system = np.concatenate([rows.T, _PRIOR * np.eye(len(rows))])
+    goal = np.pad(arkit.values.clip(0.0, 1.0) * rows.any(0), ((0, 0), (0, len(rows))))
+    found = np.stack([nnls(system, row)[0] for row in goal]).clip(0.0, 1.0)
+    left = (np.abs(arkit.values - found @ rows) * rows.any(0)).max(0)
     worst = sorted(range(len(ARKIT_52)), key=lambda k: -left[k])[:3]
     notes.append(f"{len(names)} {'expressions' if target == 'vrm' else 'visemes'} stand for 52 shapes; the clip differs in "
                  + ", ".join(f"{ARKIT_52[k]} by up to {left[k]:.2f}" for k in worst))
