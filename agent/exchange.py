@@ -85,7 +85,8 @@ def stream(clip: str, /, *, livelink: str | None = None, vmc: str | None = None,
     place = (address(livelink, unreal.PORT, "--livelink") if livelink is not None
              else address(vmc or "", avatar.PORT, "--vmc"))
     head = load_head(reading.head)
-    job, report = prepared(whole(clip, head, reading.face, progress), head, target if vmc is not None else "arkit52", fps=fps)
+    job, report = prepared(whole(clip, head, reading.face, progress), head, target if vmc is not None else "arkit52",
+                           fps=fps, clamp=vmc is not None)
     names, arkit, rate, count = job.curves.names, target == "arkit52", job.seq.fps, len(job.seq)
     if livelink is not None:
         rows, now = unreal.rows(job), datetime.now()

@@ -19,8 +19,7 @@ _BUNDLED = 20
 
 def rows(job: Job) -> np.ndarray:
     """``(T, N + 4)``: weights within 0 to 1, then the head's turn as Unity's quaternion x, y, z, w."""
-    job.clamp = True
-    return np.c_[job.curves.values, job.turns.as_quat() * [1.0, -1.0, -1.0, 1.0]]
+    return np.c_[job.curves.cut().values, job.turns.as_quat() * [1.0, -1.0, -1.0, 1.0]]
 
 
 def packets(names: tuple[str, ...], row: np.ndarray, seconds: float, arkit: bool) -> list[bytes]:
