@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[4]
 VENDOR = ROOT / "agent" / "server" / "web" / "vendor"
-NODE_MODULES = (os.environ.get("NODE_PATH", ""), str(ROOT / "node_modules"))
+NODE_MODULES = (os.environ.get("NODE_PATH", ""), str(ROOT / ".venv" / "node" / "node_modules"))
 
 THREE = """
 import { readFileSync, writeFileSync } from "node:fs";
