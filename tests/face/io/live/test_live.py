@@ -79,7 +79,7 @@ def test_live_link_packets_are_read_by_another_library(tmp_path, capsys):
                 assert face.get_blendshape(shape) == pytest.approx(job.curves.values[k, at[name]], abs=1e-6), name
         angles = [face.get_blendshape(getattr(library.FaceBlendShape, f"Head{a}")) for a in ("Yaw", "Pitch", "Roll")]
         assert angles == pytest.approx(job.turns.as_euler("YXZ")[k], abs=1e-6)
-        assert face.get_blendshape(library.FaceBlendShape.LeftEyeYaw) == pytest.approx(seq.eyes_pose[k, 1], abs=1e-6)
+        assert face.get_blendshape(library.FaceBlendShape.LeftEyeYaw) == pytest.approx(-seq.eyes_pose[k, 1], abs=1e-6)
         assert face.get_blendshape(library.FaceBlendShape.RightEyePitch) == pytest.approx(seq.eyes_pose[k, 3], abs=1e-6)
     assert np.diff(numbers).tolist() == [1] * 11
 
@@ -90,6 +90,8 @@ def test_the_packet_byte_by_byte():
     assert data[:1] == b"\x06" and data[1:7] == b"\0\0\0\x02id" and data[7:12] == b"\0\0\0\x01A"
     assert data[12:28] == struct.pack(">ifii", 7, 0.0, 30000, 1001) and data[28] == 61
     assert struct.unpack(">61f", data[29:]) == tuple(np.arange(61) / 64)
+    # a packet of a real iPhone has 312 bytes: an id of 36 characters and the subject "iPhone"
+    assert len(livelink.packet(np.zeros(61), 671705, 60.0, "iPhone")) == 312
     assert livelink.NAMES[14:23] == ("JawForward", "JawLeft", "JawRight", "JawOpen", "MouthClose", "MouthFunnel", "MouthPucker",
                                      "MouthLeft", "MouthRight")
 
