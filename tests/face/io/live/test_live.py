@@ -34,7 +34,7 @@ class Listener:
 
     def _listen(self) -> None:
         quiet = 0
-        while quiet < 6 and not (quiet > 1 and self.packets):
+        while quiet < (3 if self.packets else 120):  # a first run imports and compiles
             try:
                 self.packets.append((time.perf_counter(), self.socket.recv(65536)))
                 quiet = 0
