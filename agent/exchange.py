@@ -8,13 +8,35 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..common.progress import silent
+from ..common.progress import Progress, silent
+from ..face.clip.sequence import FaceSequence
+from ..face.head.model import HeadModel
 from ..face.io.export import FORMATS
 from ..face.io.export import export as write
 from ..face.io.export.formats import chosen, prepared, table
 from .file_tools import load_head
 from .options import READING, ReadingOptions, Result, Watch
 from .requests import not_over_its_input, output_file, output_folder, ready
+
+_PARAMETERS = (".csv", ".json", ".npy", ".mat", ".pkl", ".pt", ".txt", ".frame")
+"""Endings of files that only other tools write."""
+
+
+def opened(path: str, reading: ReadingOptions, progress: Progress) -> tuple[FaceSequence, HeadModel, list[str]]:
+    """A clip, a video, a picture or another tool's parameters as a clip with its head, and what was assumed."""
+    from ..face.io.convert import read_parameters
+    from .media import whole
+
+    head = load_head(reading.head)
+    foreign = Path(path).suffix.lower() in _PARAMETERS
+    if not foreign:
+        try:
+            return whole(path, head, reading.face, progress), head, []
+        except ValueError as err:
+            if f"{path} is not a clip: " not in str(err):
+                raise
+    found = read_parameters(path, head if reading.head else None)
+    return found.seq, head, [f"read as {found.format}", *found.notes]
 
 
 def export(clip: str | None = None, /, *, out: Annotated[str | None, Parameter(name=("--out", "-o"))] = None,
@@ -25,7 +47,7 @@ def export(clip: str | None = None, /, *, out: Annotated[str | None, Parameter(n
     """A clip as another tool's file; what is changed or lost on the way is said.
 
     Args:
-        clip: CLIP.npz, or a video or picture, which is fitted first.
+        clip: CLIP.npz, or a video or picture, which is fitted first, or a file that `facelm convert` reads.
         out: FILE; its ending says the format where --format does not. OBJ goes to a folder.
         format: One of those that --list shows.
         target: What the file holds: head (the head's own channels), arkit52, flame, vrm, viseme, or actions (measured).
@@ -45,15 +67,14 @@ def export(clip: str | None = None, /, *, out: Annotated[str | None, Parameter(n
     path = not_over_its_input(output_file(out, kind.suffix) if kind.suffix else output_folder(out), clip)
     if fps is not None and not 1 <= fps <= 1000:
         raise ValueError(f"--fps is {fps:g}; allowed: 1 to 1000")
-    from .media import whole
-
-    head, goal = load_head(reading.head), load_head(to) if to else None
-    seq = whole(clip, head, reading.face, progress)
+    goal = load_head(to) if to else None
+    seq, head, read = opened(clip, reading, progress)
     done = write(seq, head, ready(path), format=kind.name, target=target, to=goal, fps=fps, clamp=clamp, title=Path(clip).stem)
+    notes = [*read, *done.notes]
     text = [f"{path}: {kind.label}, {len(done.seq)} frames at {done.seq.fps:g} fps ({done.target})",
-            *([f"on {done.seq.head}: {done.report}"] if done.report else []), *(f"note: {n}" for n in done.notes)]
+            *([f"on {done.seq.head}: {done.report}"] if done.report else []), *(f"note: {n}" for n in notes)]
     return Result({"out": str(path), "format": kind.name, "target": done.target, "frames": len(done.seq), "fps": done.seq.fps,
-                   "head": str(done.seq.head), "notes": list(done.notes), **(done.report.to_dict() if done.report else {})},
+                   "head": str(done.seq.head), "notes": notes, **(done.report.to_dict() if done.report else {})},
                   "\n".join(text))
 
 
@@ -63,7 +84,7 @@ def stream(clip: str, /, *, livelink: str | None = None, vmc: str | None = None,
     """A clip, live: to Unreal as the Live Link Face app sends it, or to an avatar program by the VMC protocol.
 
     Args:
-        clip: CLIP.npz, or a video or picture, which is fitted first.
+        clip: CLIP.npz, or a video or picture, which is fitted first, or a file that `facelm convert` reads.
         livelink: Where Unreal listens, HOST:PORT; "11111" is this computer.
         vmc: Where the avatar program listens, HOST:PORT; "39539" is this computer.
         loop: Begin again at the end, until Ctrl-C.
@@ -74,7 +95,6 @@ def stream(clip: str, /, *, livelink: str | None = None, vmc: str | None = None,
     from ..face.io.live import livelink as unreal
     from ..face.io.live import vmc as avatar
     from ..face.io.live.play import address, play
-    from .media import whole
 
     if (livelink is None) == (vmc is None):
         raise ValueError("give either --livelink HOST:PORT or --vmc HOST:PORT")
@@ -84,9 +104,9 @@ def stream(clip: str, /, *, livelink: str | None = None, vmc: str | None = None,
         raise ValueError(f"--fps is {fps:g}; allowed: 1 to 1000")
     place = (address(livelink, unreal.PORT, "--livelink") if livelink is not None
              else address(vmc or "", avatar.PORT, "--vmc"))
-    head = load_head(reading.head)
-    job, report = prepared(whole(clip, head, reading.face, progress), head, target if vmc is not None else "arkit52",
-                           fps=fps, clamp=vmc is not None)
+    seq, head, read = opened(clip, reading, progress)
+    job, report = prepared(seq, head, target if vmc is not None else "arkit52", fps=fps, clamp=vmc is not None)
+    job.notes += read
     names, arkit, rate, count = job.curves.names, target == "arkit52", job.seq.fps, len(job.seq)
     if livelink is not None:
         rows, now = unreal.rows(job), datetime.now()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cli_fixtures import files, in_a_folder_of_its_own  # noqa: F401
 from facelm.cli.main import main
+from facelm.face.clip.channels import EXPR_NAMES
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.io.export import FORMATS, table
 
@@ -47,3 +48,14 @@ def test_render_writes_the_same_files(files: Path, capsys: pytest.CaptureFixture
     assert main(["render", str(files / "clip.npz"), "-o", "a.csv"]) == 0
     assert main(["export", str(files / "clip.npz"), "-o", "b.csv"]) == 0
     assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
+
+
+def test_files_of_other_tools_go_straight_out(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(files / "clip.npz"), "-o", "take.csv", "--fps", "30"]) == 0
+    assert main(["export", "take.csv", "-o", "a.json", "--format", "audio2face"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    seq = FaceSequence.load(files / "clip.npz").resample(30)
+    assert f"a.json: Audio2Face JSON, {len(seq)} frames at 30 fps (arkit52)" in out and "note: read as Live Link Face CSV" in out
+    weights = json.loads(Path("a.json").read_text())
+    smile = [row[weights["facsNames"].index("mouthSmileLeft")] for row in weights["weightMat"]]
+    assert smile == pytest.approx(seq.expr[:, EXPR_NAMES.index("mouthSmileLeft")].tolist(), abs=1e-5)

@@ -1,7 +1,7 @@
 """Epic's Live Link Face: the app's CSV with time codes, and the 61 values of a frame, which its UDP packets hold as well.
 
 Column order of the CSV as the app writes it. Angles are radians; those of the head as ``face/io/convert/livelink.py`` reads
-them. The eyes' yaw is positive to the subject's right, their pitch downwards: so they go with the ``eyeLook`` shapes in real takes
+them. The eyes' yaw is positive to the subject's right, their pitch downwards: so they go with a real take's ``eyeLook`` shapes
 (correlation beyond 0.98). Time codes count frames as SMPTE 12M does; 29.97 and 59.94 fps are counted with dropped numbers,
 marked by ``;``.
 """
