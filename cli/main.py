@@ -26,6 +26,7 @@ from cyclopts.exceptions import (
 )
 
 from .. import __version__
+from ..common.text import printable
 from .output import bars, baseline, emit
 from .spellings import present
 
@@ -156,7 +157,7 @@ def complain(name: str, text: str, code: int, argv: Sequence[str]) -> int:
         import traceback
 
         traceback.print_exc()
-    text = " ".join(text.split())
+    text = printable(" ".join(text.split()))
     print(f"{name}: {text if len(text) <= LONGEST else text[:LONGEST] + ' ...'}", file=sys.stderr)
     return code
 
@@ -198,7 +199,7 @@ def logged(level: int) -> Iterator[None]:
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"facelm: {'warning: ' if record.levelno >= logging.WARNING else ''}{super().format(record)}"
+        return printable(f"facelm: {'warning: ' if record.levelno >= logging.WARNING else ''}{super().format(record)}")
 
 
 def entry() -> None:

@@ -127,7 +127,10 @@ def _bare(values: np.ndarray, options: Options, peek: bool) -> Shapes | None:
     if peek:
         return Shapes((), values) if values.shape[1] in (51, 52) else None
     got = named(values, options)
-    return None if got is None else Shapes(got[0], values, warnings=[got[1]])
+    if got is None:
+        return None
+    asked = bool(options.names or options.order)
+    return Shapes(got[0], values, notes=[got[1]] if asked else [], warnings=[] if asked else [got[1]])
 
 
 # -- frames ---------------------------------------------------------------------------------

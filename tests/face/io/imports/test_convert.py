@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from facelm.face.clip.channels import ARKIT_52
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.head.model import HeadModel
 from facelm.face.io.convert import FORMATS, read
-from facelm.face.io.heads.flame import EYELIDS, import_head
-from flame_files import export_flame_layout
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inputs import command, save
@@ -25,20 +22,6 @@ from scipy.spatial.transform import Rotation
 
 T = 7
 RNG = np.random.default_rng(0)
-
-
-@pytest.fixture(scope="module")
-def flame(tmp_path_factory: pytest.TempPathFactory) -> HeadModel:
-    """The default head in FLAME's layout: 300 identity and 100 expression columns."""
-    files = export_flame_layout(HeadModel.default(), tmp_path_factory.mktemp("flame") / "m.pkl")
-    return import_head(files.model, files.landmarks)
-
-
-@pytest.fixture(scope="module")
-def lidded(flame: HeadModel) -> HeadModel:
-    """The same with eyelid columns."""
-    lids = RNG.normal(0, 1e-3, (flame.n_vertices, 3, 2)).astype(np.float32)
-    return replace(flame, shapedirs=np.concatenate([flame.shapedirs, lids], 2), expr_names=(*flame.expr_names, *EYELIDS))
 
 
 def some(*shape: int, size: float = 0.2) -> np.ndarray:
