@@ -124,15 +124,20 @@ def _json(path: Path) -> Any:
     except ValueError:
         raise ValueError(f"{path} is not valid JSON: it is not UTF-8") from None
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_whole)
     except (ValueError, RecursionError) as err:
         said = " ".join(str(err).split())[:120]
     if said.startswith("Extra data") and text.count("\n") > 0:
         try:
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            return [json.loads(line, parse_int=_whole) for line in text.splitlines() if line.strip()]
         except (ValueError, RecursionError):
             pass
     raise ValueError(f"{path} is not valid JSON: {said}")
+
+
+def _whole(digits: str) -> int | float:
+    """A whole number; one that no float can hold is infinite, like 1e999."""
+    return int(digits) if len(digits) < 19 else float(digits)
 
 
 def _folder(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ....common.files import naming
 from ...clip.sequence import FORMAT, FaceSequence
 from ...head.model import HeadModel
 from .base import Format, Imported, Options, finish, listed
@@ -94,11 +95,8 @@ def read(path: str | os.PathLike[str], head: HeadModel | None = None, fps: float
         raise ValueError(f"order is {order!r}; allowed: {', '.join(ORDERS)}")
     options = Options(fps, tuple(names), order, fill)
     try:
-        return _read(where, open_content(where), head, options)
-    except FileNotFoundError:
-        raise
-    except ValueError as err:
-        raise err if str(where) in str(err) else ValueError(f"{where}: {err}") from None
+        with naming(where), np.errstate(all="ignore"):
+            return _read(where, open_content(where), head, options)
     except MemoryError:
         raise ValueError(f"{where} needs more memory than there is") from None
 
