@@ -27,15 +27,16 @@ if TYPE_CHECKING:
     from .face.facs.script import Cue, Never, Script
     from .face.facs.script_text import read_script, write_script
     from .face.head.model import HeadModel
-    from .face.io.convert import Imported, read
+    from .face.io.convert.base import Imported
+    from .face.io.convert.recognise import read
     from .tokenizer.codec import FaceTokenizer
 
 _WHERE = {"Agent": ".agent.talk.agent", "Check": ".face.facs.check", "CheckList": ".face.facs.check",
           "Cue": ".face.facs.script", "FaceLM": ".agent.pipeline", "FaceSequence": ".face.clip.sequence",
-          "FaceTokenizer": ".tokenizer.codec", "HeadModel": ".face.head.model", "Imported": ".face.io.convert",
+          "FaceTokenizer": ".tokenizer.codec", "HeadModel": ".face.head.model", "Imported": ".face.io.convert.base",
           "Never": ".face.facs.script",
           "Performance": ".agent.motion.checked", "Reply": ".agent.talk.agent", "Script": ".face.facs.script",
-          "check": ".face.facs.check", "measure": ".face.facs.measure", "read": ".face.io.convert",
+          "check": ".face.facs.check", "measure": ".face.facs.measure", "read": ".face.io.convert.recognise",
           "read_script": ".face.facs.script_text",
           "write_script": ".face.facs.script_text"}
 

@@ -15,6 +15,8 @@ from ...head.model import HeadModel
 from .timing import Timing
 
 DEFAULT_FPS = 25.0
+MAX_NUMBERS = 30_000_000
+"""Of one array: an hour at 60 fps with 130 columns. Keeps a reading under 2 GB of memory."""
 MAX_ANGLE = 4 * np.pi
 
 
@@ -111,6 +113,8 @@ def rows(value: Any, name: str, widths: tuple[int, ...] | range, frames: int | N
         raise ValueError(f"{name} has {array.shape[1]} values a frame (shape {shape}); allowed: {allowed}")
     if not 1 <= len(array) <= MAX_FRAMES:
         raise ValueError(f"{name} has {len(array)} frames; from 1 to {MAX_FRAMES} are read: cut it into parts")
+    if array.size > MAX_NUMBERS:
+        raise ValueError(f"{name} has {array.size} numbers; at most {MAX_NUMBERS} are read: cut it into parts")
     if frames is not None and len(array) == 1:
         array = np.repeat(array, frames, 0)
     if frames is not None and len(array) != frames:

@@ -19,6 +19,10 @@ from .tables import Table, read_table
 
 MAX_BYTES = 1 << 28
 """Of a JSON, CSV or MATLAB file."""
+MAX_UNPACKED = 1 << 29
+"""Of an archive."""
+MAX_VALUES = 20_000_000
+"""Of a JSON file."""
 MAX_FOLDER = 100_000
 _FRAME_FILES = {".npz", ".npy", ".pkl", ".pickle", ".mat", ".pt", ".pth", ".frame"}
 _LARGEST = 40_000
@@ -75,10 +79,10 @@ def _zip(path: Path) -> Any:
         with zipfile.ZipFile(path) as box:
             names, size = box.namelist(), sum(e.file_size for e in box.infolist())
             program = next((n for n in names if n.endswith("/data.pkl") or n == "data.pkl"), None)
+            if size > MAX_UNPACKED:
+                raise ValueError(f"{path} unpacks to more than {MAX_UNPACKED >> 20} MiB; cut it into parts")
             if program is None:
                 return _plain(path, read_data(path), 0)
-            if size > 4 * MAX_BYTES:
-                raise ValueError(f"{path} unpacks to more than {4 * MAX_BYTES >> 20} MiB")
             pickled = box.read(program)
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError, zlib.error) as err:
         raise ValueError(f"{path} is damaged and cannot be read ({type(err).__name__}: {err})") from None
@@ -123,6 +127,8 @@ def _json(path: Path) -> Any:
         text = path.read_text(encoding="utf-8-sig")
     except ValueError:
         raise ValueError(f"{path} is not valid JSON: it is not UTF-8") from None
+    if text.count(",") > MAX_VALUES:
+        raise ValueError(f"{path} holds more than {MAX_VALUES} values; cut it into parts")
     try:
         return json.loads(text, parse_int=_whole)
     except (ValueError, RecursionError) as err:

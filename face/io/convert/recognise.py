@@ -105,12 +105,9 @@ def _read(where: Path, content: Any, head: HeadModel | None, options: Options) -
     if isinstance(content, dict) and "format" in content and np.ravel(np.asarray(content["format"]))[:1].tolist() == [FORMAT]:
         raise ValueError(f"{where} is a facelm clip already ({FaceSequence.load(where).head}); `facelm retarget` moves it "
                          "to another head")
-    for inner in _layers(content):
-        form = next((f for f in FORMATS if f.matches(inner)), None)
-        if form is None and (options.names or options.order):
-            form = SHAPES
-        if form is None:
-            continue
+    layers = _layers(content)
+    asked = [(SHAPES, layers[-1])] if options.names or options.order else []
+    for form, inner in [(f, layer) for layer in layers for f in FORMATS if f.matches(layer)][:1] or asked:
         if form.flame and head is None:
             raise ValueError(f"{form.name} parameters drive a FLAME head, which cannot be shipped: import yours once with "
                              "`facelm head import generic_model.pkl -o flame.npz` and give --head flame.npz")

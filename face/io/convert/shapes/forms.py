@@ -86,6 +86,8 @@ def _parts(content: Any, options: Options, peek: bool = False) -> Shapes | None:
 
 
 def _table(table: Table, options: Options, peek: bool) -> Shapes | None:
+    if table.header and not peek and options.names and known_names(table.header) < LEAST_NAMES:
+        return _bare(table.values(), options, peek)
     if table.header:
         if known_names(table.header) < LEAST_NAMES:
             return None

@@ -114,6 +114,11 @@ def test_an_order_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("0.5,0.25,0.1\n0.5,0.25,0.2\n")  # a table of three columns, named by hand
     got = read(tmp_path / "b.csv", names=("jawOpen", "mouthSmileLeft", "eyeBlinkLeft"), fps=30)
     assert got.sequence.expr[1, EXPR_NAMES.index("eyeBlinkLeft")] == pytest.approx(0.2)
+    (tmp_path / "c.csv").write_text("a,b,c\n0.5,0.25,0.1\n0.5,0.25,0.2\n")  # names that mean nothing are replaced
+    with pytest.raises(ValueError, match="columns a, b, c.*--names"):
+        read(tmp_path / "c.csv")
+    again = read(tmp_path / "c.csv", names=("jawOpen", "mouthSmileLeft", "eyeBlinkLeft"), fps=30)
+    assert np.array_equal(again.sequence.expr, got.sequence.expr)
 
 
 def test_head_pose_of_mediapipe(tmp_path: Path) -> None:

@@ -146,3 +146,24 @@ def test_the_command_writes_nothing_of_a_file_that_it_refuses(tmp_path: Path, co
         else:
             FaceSequence.load("out/clip.npz")
             Path("out/clip.npz").unlink()
+
+
+def test_archives_that_unpack_to_gigabytes_are_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "bomb.npz", **{f"a{k}": np.zeros(1 << 27, np.uint8) for k in range(5)})
+    (tmp_path / "bomb.csv").write_text("0," * 16_000_000)
+    (tmp_path / "bomb.json").write_text("[" + "{}," * 21_000_000 + "{}]")
+    for name, word in (("bomb.npz", "unpacks to more than 512 MiB"), ("bomb.csv", "16000000 cells"), ("bomb.json", "values")):
+        with pytest.raises(ValueError, match=word):
+            read(tmp_path / name)
+
+
+def test_records_in_clips_and_heads_are_one_line(tmp_path: Path, flame: HeadModel) -> None:
+    FaceSequence.rest(3, HeadModel.default().ref).save(tmp_path / "clip.npz")
+    flame.save(tmp_path / "head.npz")
+    for name, key, load in (("clip.npz", "expr", FaceSequence.load), ("head.npz", "faces", HeadModel.load),
+                            ("head.npz", "faces", import_head)):
+        with np.load(tmp_path / name) as data:
+            arrays = dict(data)
+        np.savez(tmp_path / "odd.npz", **{**arrays, key: np.zeros(arrays[key].shape[:1], [("a", "<f4"), ("b", "<i4")])})
+        with pytest.raises(ValueError, match=r"odd\.npz.*(store plain numbers|numbers)"):
+            load(tmp_path / "odd.npz")
