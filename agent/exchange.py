@@ -24,7 +24,7 @@ _PARAMETERS = (".csv", ".json", ".npy", ".mat", ".pkl", ".pt", ".txt", ".frame")
 
 def opened(path: str, reading: ReadingOptions, progress: Progress) -> tuple[FaceSequence, HeadModel, list[str]]:
     """A clip, a video, a picture or another tool's parameters as a clip with its head, and what was assumed."""
-    from ..face.io.convert import read_parameters
+    from ..face.io.convert import read
     from .media import whole
 
     head = load_head(reading.head)
@@ -35,8 +35,8 @@ def opened(path: str, reading: ReadingOptions, progress: Progress) -> tuple[Face
         except ValueError as err:
             if f"{path} is not a clip: " not in str(err):
                 raise
-    found = read_parameters(path, head if reading.head else None)
-    return found.seq, head, [f"read as {found.format}", *found.notes]
+    found = read(path, head if reading.head else None)
+    return found.sequence, head, [f"read as {found.format}", *found.warnings, *found.notes]
 
 
 def export(clip: str | None = None, /, *, out: Annotated[str | None, Parameter(name=("--out", "-o"))] = None,

@@ -136,26 +136,58 @@ def fit(inputs: list[str], /, *, out: Out, overlay: str | None = None, head: str
         yield Result({"input": source, "clip": str(path), **done.report()}, f"{path}: {done.seq.seconds:.2f} s, {said}", done.seq)
 
 
-def convert(path: str, /, *, out: Out, head: str | None = None, fps: float | None = None) -> Result:
-    """Parameters of other tools to a clip: VHAP, DECA, EMOCA, SMIRK, TDMM-LM, blend shapes, Live Link Face.
+def convert(path: str | None = None, /, *, out: Annotated[str | None, Parameter(name=("--out", "-o"))] = None,
+            head: str | None = None, fps: float | None = None, names: str | None = None, order: str | None = None,
+            fill: bool = False, known: Annotated[bool, Parameter(name="--list")] = False) -> Iterator[Result]:
+    """Facial motion of other tools to a clip; every row or frame is one of the clip's. --list prints the formats.
 
     Args:
         path: A file or a folder of frames; the format is recognised by content.
         out: The clip, CLIP.npz.
         head: The head that the parameters drive, HEAD.npz; FLAME parameters need one.
-        fps: Frames per second (default: as the file says, else 25).
+        fps: Frames per second, whatever the file says (default: by its times or what it states, else 25 with a warning).
+        names: Names of the columns of a matrix or table without any: a list with commas, or a file of them.
+        order: A known order of such columns: arkit, mediapipe, livelink or azure.
+        fill: Put interpolated frames, marked invalid, where times or time codes leave some out.
+        known: Print the formats that are recognised, and do nothing else.
     """
-    from ..face.io.convert import read_parameters
+    from ..face.io.convert import format_list, read
 
+    if known:
+        for form in format_list():
+            yield Result(form, f"{form['format']:<32s} {form['file']}; by {form['recognised_by']}; head: {form['head']}; rate: "
+                         f"{form['frame_rate']}; left out: {form['left_out']}")
+        return
+    if path is None or out is None:
+        raise ValueError("convert needs a file and -o CLIP.npz; `facelm convert --list` prints the formats")
     target = not_over_its_input(output_file(out, ".npz"), path)
-    found = read_parameters(path, load_head(head) if head else None, fps)
-    clip, valid = found.seq, int(found.seq.valid.sum())
+    found = read(path, load_head(head) if head else None, fps, names=_names(names), order=order, fill=fill)
+    clip, valid = found.sequence, int(found.sequence.valid.sum())
+    for warning in found.warnings:
+        log.warning("%s: %s", path, warning)
     clip.save(ready(target))
     text = [f"recognised: {found.format}",
             f"{len(clip)} frames ({valid} valid), {clip.seconds:.2f} s at {clip.fps:g} fps, head {clip.head}",
             *(f"note: {note}" for note in found.notes), f"written: {target}"]
-    return Result({"out": str(target), "format": found.format, "frames": len(clip), "fps": clip.fps, "valid": valid,
-                   "head": str(clip.head), "notes": list(found.notes)}, "\n".join(text), clip)
+    yield Result({"out": str(target), "format": found.format, "frames": len(clip), "fps": clip.fps, "valid": valid,
+                  "head": str(clip.head), "notes": list(found.notes), "warnings": list(found.warnings)}, "\n".join(text), clip)
+
+
+def _names(given: str | None) -> tuple[str, ...]:
+    """Column names in a text, or in the file that it names."""
+    if given is None:
+        return ()
+    if "," not in given and "\n" not in given and Path(given).is_file():
+        if Path(given).stat().st_size > 1 << 20:
+            raise ValueError(f"--names is {given}, a file of more than 1 MiB; needed: column names")
+        try:
+            given = Path(given).read_text(encoding="utf-8-sig")
+        except ValueError:
+            raise ValueError(f"--names is {given}, which is not UTF-8; needed: column names") from None
+    names = tuple(n.strip().strip("\"'") for n in given.replace("\n", ",").split(",") if n.strip())
+    if len(names) < 2:
+        raise ValueError(f"--names is {given.strip()[:60]!r}; needed: column names with commas between them, or a file of them")
+    return names
 
 
 def retarget(clips: list[str], /, *, out: Out, to: str, source: Annotated[str, Parameter(name="--from")] = DEFAULT,

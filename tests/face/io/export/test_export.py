@@ -12,7 +12,7 @@ import pytest
 from facelm.face.clip.channels import ARKIT_52
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.head.model import HeadModel
-from facelm.face.io.convert import read_parameters
+from facelm.face.io.convert import read
 from facelm.face.io.convert.arkit import perform
 from facelm.face.io.export import FORMATS, export, table
 from facelm.face.io.export.livelink import counting, timecode
@@ -56,17 +56,14 @@ KEEPS = {"livelink": ("expr", "jaw_pose", "eyes_pose", "rotation"), "arkit-csv":
          "names-json": ("expr", "jaw_pose", "eyes_pose"), "audio2face": ("expr", "jaw_pose", "eyes_pose")}
 
 
-UNREAD = pytest.mark.xfail(reason="`facelm convert` does not read names and weights yet", raises=ValueError, strict=False)
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=UNREAD) if n == "names-json" else n for n in KEEPS])
+@pytest.mark.parametrize("name", KEEPS)
 @settings(max_examples=15, deadline=None)
 @given(seq=clips())
 def test_what_a_format_keeps_comes_back(name, seq, tmp_path_factory):
     kind = next(f for f in FORMATS if f.name == name)
     path = tmp_path_factory.mktemp("back") / f"clip{kind.suffix}"
     done = export(seq, HEAD, path, format=name)
-    again = read_parameters(path, fps=seq.fps).seq
+    again = read(path, fps=seq.fps).sequence
     assert len(again) == len(seq) and again.fps == seq.fps
     for field in KEEPS[name]:
         assert np.abs(getattr(again, field) - getattr(seq, field)).max() < (1e-5 if name == "arkit-json" else 1e-6), field
@@ -81,7 +78,7 @@ def test_the_neck_is_part_of_the_turn(tmp_path):
         **{k: rng.normal(0, 0.2, (4, 3)).astype("f4") for k in ("rotation", "neck_pose", "translation")})
     whole = (Rotation.from_rotvec(seq.rotation) * Rotation.from_rotvec(seq.neck_pose)).as_rotvec()
     for name in ("a.csv", "a.json"):
-        again = read_parameters(export(seq, HEAD, tmp_path / name).path, fps=25).seq
+        again = read(export(seq, HEAD, tmp_path / name).path, fps=25).sequence
         assert np.abs(again.rotation - whole).max() < 1e-5 and not again.neck_pose.any()
     # with the matrices the eyes are where they were, in spite of the neck
     skull = HEAD.masks["eyeball_left"]
@@ -98,8 +95,8 @@ def recordings() -> list[Path]:
 @pytest.mark.skipif(not recordings(), reason="no recordings here")
 @pytest.mark.parametrize("path", recordings(), ids=lambda p: p.stem)
 def test_real_takes_go_in_out_and_in_again(path, tmp_path):
-    first = read_parameters(path).seq
-    again = read_parameters(export(first, HEAD, tmp_path / "take.csv").path).seq
+    first = read(path).sequence
+    again = read(export(first, HEAD, tmp_path / "take.csv").path).sequence
     assert again.fps == first.fps == float(path.stem.split("_")[-1].removesuffix("fps")) and len(again) == len(first)
     for field in ("expr", "rotation", "neck_pose", "jaw_pose", "eyes_pose", "translation"):
         assert np.abs(getattr(again, field) - getattr(first, field)).max() < 1e-7, field
@@ -113,13 +110,10 @@ def test_real_takes_go_in_out_and_in_again(path, tmp_path):
             assert np.corrcoef(a, b)[0, 1] > 0.95, name
 
 
-LATER = pytest.mark.xfail(reason="`facelm convert` reads such rates with --fps only", strict=False)
-
-
-@pytest.mark.parametrize("fps", [15.0, 24.0, 25.0, 30.0, 50.0, 60.0, *(pytest.param(f, marks=LATER) for f in (29.97, 59.94))])
+@pytest.mark.parametrize("fps", [15.0, 24.0, 25.0, 29.97, 30.0, 50.0, 59.94, 60.0])
 def test_the_rate_of_a_take_comes_back_from_its_time_codes(fps, tmp_path):
     seq = scored({"jawOpen": np.linspace(0, 1, 160)}, fps)
-    again = read_parameters(export(seq, HEAD, tmp_path / "a.csv").path).seq
+    again = read(export(seq, HEAD, tmp_path / "a.csv").path).sequence
     assert len(again) == 160 and again.fps == pytest.approx(fps, abs=5e-3)
     assert np.abs(again.jaw_pose - seq.jaw_pose).max() < 1e-6
 
@@ -210,10 +204,10 @@ def test_flame_parameters_come_back_exactly(name, flame, tmp_path):
             changes[k][:] = 0
     seq = seq.replace(**changes)
     done = export(seq, flame, tmp_path / "a.npz", format=name)
-    found = read_parameters(tmp_path / "a.npz", flame)
-    assert found.format.lower().startswith(name) and found.seq.fps == 30 and not done.notes
+    found = read(tmp_path / "a.npz", flame)
+    assert found.format.lower().startswith(name) and found.sequence.fps == 30 and not done.notes
     for k in changes:
-        assert np.abs(getattr(found.seq, k) - getattr(seq, k)).max() < (2e-7 if k in ("rotation", "shape") else 1e-12), k
+        assert np.abs(getattr(found.sequence, k) - getattr(seq, k)).max() < (2e-7 if k in ("rotation", "shape") else 1e-12), k
 
 
 def test_what_deca_cannot_hold_is_said(flame, tmp_path):
@@ -238,7 +232,7 @@ def test_between_heads_with_errors_by_region_and_shape(flame, tmp_path):
     assert max(e.mean for e in done.report.regions.values()) < 0.2 and set(done.report.shapes) == {"mouthSmileLeft", "jaw"}
     back = export(done.seq, flame, tmp_path / "a.csv")
     assert back.report is not None and back.seq.head == HEAD.ref and "by shape expr_" in str(back.report)
-    again = read_parameters(tmp_path / "a.csv").seq
+    again = read(tmp_path / "a.csv").sequence
     column = HEAD.expr_names.index("mouthSmileLeft")
     assert again.expr[-1, column] == pytest.approx(0.8, abs=0.15)
     assert again.jaw_pose[-1, 0] == pytest.approx(seq.jaw_pose[-1, 0], abs=0.01)
@@ -248,7 +242,7 @@ def test_between_heads_with_errors_by_region_and_shape(flame, tmp_path):
 def test_tracked_flame_parameters_become_arkit_weights(flame, tmp_path):
     """DECA parameters whose first 41 columns are ARKit weights: blink 1.0, smile 0.8 and jaw 0.57 at their strongest."""
     deca = recordings()[0].parents[1] / "cases" / "10-flame-to-arkit" / "deca.npz"
-    seq = read_parameters(deca, flame).seq
+    seq = read(deca, flame).sequence
     done = export(seq, flame, tmp_path / "a.json")
     assert done.report is not None and done.report.regions["lips_lower"].mean < 0.5 and list(done.report.shapes)[0] == "expr_009"
     frames = [f["blendshapes"] for f in json.loads(done.path.read_text())["frames"]]
