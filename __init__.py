@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Agent", "Check", "CheckList", "Cue", "FaceLM", "FaceSequence", "FaceTokenizer", "HeadModel", "Never", "Performance",
-           "Reply", "Script", "__version__", "check", "measure", "read_script", "write_script"]
+__all__ = ["Agent", "Check", "CheckList", "Cue", "FaceLM", "FaceSequence", "FaceTokenizer", "HeadModel", "Imported", "Never",
+           "Performance", "Reply", "Script", "__version__", "check", "measure", "read", "read_script", "write_script"]
 
 if TYPE_CHECKING:
     from .agent.motion.checked import Performance
@@ -27,13 +27,17 @@ if TYPE_CHECKING:
     from .face.facs.script import Cue, Never, Script
     from .face.facs.script_text import read_script, write_script
     from .face.head.model import HeadModel
+    from .face.io.convert.base import Imported
+    from .face.io.convert.recognise import read
     from .tokenizer.codec import FaceTokenizer
 
 _WHERE = {"Agent": ".agent.talk.agent", "Check": ".face.facs.check", "CheckList": ".face.facs.check",
           "Cue": ".face.facs.script", "FaceLM": ".agent.pipeline", "FaceSequence": ".face.clip.sequence",
-          "FaceTokenizer": ".tokenizer.codec", "HeadModel": ".face.head.model", "Never": ".face.facs.script",
+          "FaceTokenizer": ".tokenizer.codec", "HeadModel": ".face.head.model", "Imported": ".face.io.convert.base",
+          "Never": ".face.facs.script",
           "Performance": ".agent.motion.checked", "Reply": ".agent.talk.agent", "Script": ".face.facs.script",
-          "check": ".face.facs.check", "measure": ".face.facs.measure", "read_script": ".face.facs.script_text",
+          "check": ".face.facs.check", "measure": ".face.facs.measure", "read": ".face.io.convert.recognise",
+          "read_script": ".face.facs.script_text",
           "write_script": ".face.facs.script_text"}
 
 

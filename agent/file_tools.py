@@ -42,15 +42,22 @@ def carry(source: HeadModel, target: HeadModel) -> Callable[[FaceSequence], Face
     return Retargeting.between(source, target).apply
 
 
+def written_as() -> tuple[str, ...]:
+    """The endings of all files that a clip can be written as: pictures and those of `facelm export`."""
+    from ..face.io.export import suffixes
+
+    return *PICTURES, ".glb", *(s for s in suffixes() if s != ".glb")
+
+
 # -- clips --------------------------------------------------------------------------------
 def draw(clip: FaceSequence, path: Path, size: int | None = None, title: str | None = None, head: HeadModel | None = None,
          progress: Progress = silent) -> Result:
-    """Render a clip as video, GIF or contact sheet, or export it as GLB, as the suffix says."""
-    if ready(path).suffix.lower() == ".glb":
-        from ..face.io.gltf import write_glb
+    """Render a clip as video, GIF or contact sheet, or export it, as the suffix says."""
+    if ready(path).suffix.lower() not in PICTURES:
+        from ..face.io.export import export
 
-        write_glb(clip, head, path, title=title)
-        return Result({"out": str(path)}, str(path))
+        done = export(clip, head or HeadModel.default(), path, title=title)
+        return Result({"out": str(path), "format": done.format.name, "notes": list(done.notes)}, str(path))
     from ..face.io.rendering import render as render_clip
 
     sheet = path.suffix.lower() == ".png"
@@ -65,10 +72,10 @@ def render(clip: str, /, *, out: Out, size: int = 512, reading: ReadingOptions =
 
     Args:
         clip: CLIP.npz, or a video or picture, which is fitted first.
-        out: FILE.mp4, .gif, .png or .glb.
+        out: FILE.mp4, .gif, .png or .glb, or another file that `facelm export` writes.
         size: Height in pixels, 64 to 2048.
     """
-    target = not_over_its_input(output_file(out, *PICTURES, ".glb"), clip)
+    target = not_over_its_input(output_file(out, *written_as()), clip)
     if not 64 <= size <= 2048:
         raise ValueError(f"--size is {size}; allowed: 64 to 2048")
     from .media import whole
@@ -129,26 +136,58 @@ def fit(inputs: list[str], /, *, out: Out, overlay: str | None = None, head: str
         yield Result({"input": source, "clip": str(path), **done.report()}, f"{path}: {done.seq.seconds:.2f} s, {said}", done.seq)
 
 
-def convert(path: str, /, *, out: Out, head: str | None = None, fps: float | None = None) -> Result:
-    """Parameters of other tools to a clip: VHAP, DECA, EMOCA, SMIRK, TDMM-LM, blend shapes, Live Link Face.
+def convert(path: str | None = None, /, *, out: Annotated[str | None, Parameter(name=("--out", "-o"))] = None,
+            head: str | None = None, fps: float | None = None, names: str | None = None, order: str | None = None,
+            fill: bool = False, known: Annotated[bool, Parameter(name="--list")] = False) -> Iterator[Result]:
+    """Facial motion of other tools to a clip; every row or frame is one of the clip's. --list prints the formats.
 
     Args:
         path: A file or a folder of frames; the format is recognised by content.
         out: The clip, CLIP.npz.
         head: The head that the parameters drive, HEAD.npz; FLAME parameters need one.
-        fps: Frames per second (default: as the file says, else 25).
+        fps: Frames per second, whatever the file says (default: by its times or what it states, else 25 with a warning).
+        names: Names of the columns of a matrix or table without any: a list with commas, or a file of them.
+        order: A known order of such columns: arkit, mediapipe, livelink or azure.
+        fill: Put interpolated frames, marked invalid, where times or time codes leave some out.
+        known: Print the formats that are recognised, and do nothing else.
     """
-    from ..face.io.convert import read_parameters
+    from ..face.io.convert import format_list, read
 
+    if known:
+        for form in format_list():
+            yield Result(form, f"{form['format']:<32s} {form['file']}; by {form['recognised_by']}; head: {form['head']}; rate: "
+                         f"{form['frame_rate']}; left out: {form['left_out']}")
+        return
+    if path is None or out is None:
+        raise ValueError("convert needs a file and -o CLIP.npz; `facelm convert --list` prints the formats")
     target = not_over_its_input(output_file(out, ".npz"), path)
-    found = read_parameters(path, load_head(head) if head else None, fps)
-    clip, valid = found.seq, int(found.seq.valid.sum())
+    found = read(path, load_head(head) if head else None, fps, names=_names(names), order=order, fill=fill)
+    clip, valid = found.sequence, int(found.sequence.valid.sum())
+    for warning in found.warnings:
+        log.warning("%s: %s", path, warning)
     clip.save(ready(target))
     text = [f"recognised: {found.format}",
             f"{len(clip)} frames ({valid} valid), {clip.seconds:.2f} s at {clip.fps:g} fps, head {clip.head}",
             *(f"note: {note}" for note in found.notes), f"written: {target}"]
-    return Result({"out": str(target), "format": found.format, "frames": len(clip), "fps": clip.fps, "valid": valid,
-                   "head": str(clip.head), "notes": list(found.notes)}, "\n".join(text), clip)
+    yield Result({"out": str(target), "format": found.format, "frames": len(clip), "fps": clip.fps, "valid": valid,
+                  "head": str(clip.head), "notes": list(found.notes), "warnings": list(found.warnings)}, "\n".join(text), clip)
+
+
+def _names(given: str | None) -> tuple[str, ...]:
+    """Column names in a text, or in the file that it names."""
+    if given is None:
+        return ()
+    if "," not in given and "\n" not in given and Path(given).is_file():
+        if Path(given).stat().st_size > 1 << 20:
+            raise ValueError(f"--names is {given}, a file of more than 1 MiB; needed: column names")
+        try:
+            given = Path(given).read_text(encoding="utf-8-sig")
+        except ValueError:
+            raise ValueError(f"--names is {given}, which is not UTF-8; needed: column names") from None
+    names = tuple(n.strip().strip("\"'") for n in given.replace("\n", ",").split(",") if n.strip())
+    if len(names) < 2:
+        raise ValueError(f"--names is {given.strip()[:60]!r}; needed: column names with commas between them, or a file of them")
+    return names
 
 
 def retarget(clips: list[str], /, *, out: Out, to: str, source: Annotated[str, Parameter(name="--from")] = DEFAULT,
@@ -178,9 +217,8 @@ def retarget(clips: list[str], /, *, out: Out, to: str, source: Annotated[str, P
         done = there.apply(clip, identity)
         report = there.report(clip, done)
         done.save(ready(one))
-        off = ", ".join(f"{name} {e.mean:.2f}" for name, e in report.regions.items())
         yield Result({"input": path, "clip": str(one), "from": str(begin.ref), "to": str(end.ref), "frames": len(done),
-                      **report.to_dict()}, f"{one}: {len(done)} frames on {end.ref}; off by {off} mm", done)
+                      **report.to_dict()}, f"{one}: {len(done)} frames on {end.ref}; {report}", done)
 
 
 # -- heads --------------------------------------------------------------------------------

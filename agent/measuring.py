@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from csv import writer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.files import atomic_file
 from ..common.progress import Progress, silent
 from ..face.clip.normalise import is_real
 from ..face.clip.sequence import FaceSequence
@@ -21,6 +18,8 @@ from ..face.facs.measure import measure as measure_clip
 from ..face.facs.measured import MeasuredAction, Measurement
 from ..face.facs.signals import signals_of
 from ..face.head.model import HeadModel
+from ..face.io.export.actions import EVENT_COLUMNS, event_rows, write_csv
+from ..face.io.export.actions import elan as write_elan
 from .file_tools import draw, load_head
 from .media import Loaded, is_clip, load_faces, read
 from .options import READING, ReadingOptions, Result, Watch
@@ -72,7 +71,7 @@ def measure(clips: list[str], /, *, rest: str | None = None, table: bool = False
         for loaded, found in zip(faces, seen, strict=True):
             number = loaded.face if len(faces) > 1 else None
             name = f"{path} face {number}" if number else path
-            events += [[path, number or "", *row] for row in _rows(found)]
+            events += [[path, number or "", *row] for row in event_rows(found)]
             text = _line(name, loaded, found) if table else "\n".join(
                 [_title(name, loaded, found), *fact_lines(found, minor=is_real(loaded.seq) or bool(loaded.shots)), *_more(found)])
             yield Result({**found.to_dict(path), **({"face": number} if number else {}),
@@ -80,14 +79,14 @@ def measure(clips: list[str], /, *, rest: str | None = None, table: bool = False
                           **({"found": round(loaded.found, 4)} if loaded.shots else {})}, text)
             to = {k: out.with_stem(f"{out.stem}-face{number}") if number else out for k, out in outs.items() if k != "csv"}
             if "frames" in to:
-                _write_csv(ready(to["frames"]), *_frames(loaded, head, known))
+                write_csv(ready(to["frames"]), *_frames(loaded, head, known))
             if "elan" in to:
-                _write_elan(ready(to["elan"]), path, found)
+                write_elan(ready(to["elan"]), found, None if is_clip(path) else Path(path))
             if "picture" in to:
                 _draw(ready(to["picture"]), path, loaded, found, head)
             files += to.values()
     if "csv" in outs:
-        _write_csv(ready(outs["csv"]), ["file", "face", *_COLUMNS], events)
+        write_csv(ready(outs["csv"]), ["file", "face", *EVENT_COLUMNS], events)
         files.insert(0, outs["csv"])
     if files:
         yield Result({"files": [str(p) for p in files]}, "written: " + ", ".join(map(str, files)))
@@ -172,7 +171,6 @@ def _quiet(clip: FaceSequence, start: float, rest: tuple[float, float]) -> NDArr
 # -- words and rows -----------------------------------------------------------------------
 _LEAST = 2.0
 """Seconds from which on a rate a minute means anything."""
-_COLUMNS = ("name", "side", "start", "apex", "end", "strength", "value", "unit", "count", "confidence", "sure")
 
 
 def named(a: MeasuredAction) -> str:
@@ -245,20 +243,7 @@ def _line(path: str, loaded: Loaded, found: Measurement) -> str:
     return said + (f"; a minute: {', '.join(_often(found))}" if found.seconds >= _LEAST else f"; {', '.join(found.names)}")
 
 
-def _rows(found: Measurement) -> list[list[Any]]:
-    rows = sorted((*found.everything, *found.unsure), key=lambda a: a.onset)
-    return [[a.name, a.side, f"{a.onset:.3f}", f"{a.apex:.3f}", f"{a.offset:.3f}", f"{a.intensity:.3f}", f"{a.value:.2f}", a.unit,
-             "" if a.cycles is None else a.cycles, f"{a.confidence:.3f}", "no" if a in found.unsure else "yes"] for a in rows]
-
-
 # -- files --------------------------------------------------------------------------------
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    with atomic_file(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
-        out = writer(file)
-        out.writerow(columns)
-        out.writerows(rows)
-
-
 def _frames(loaded: Loaded, head: HeadModel, rest: Rest) -> tuple[list[str], list[list[Any]]]:
     """Every frame's signals: angles of the head in degrees, actions as shares of full scale (above rest in a film)."""
     shots = [(start, clip, clip, None) for start, clip in _clips(loaded)] if rest is None else _with_rest(loaded, "it", rest)
@@ -276,34 +261,6 @@ def _frames(loaded: Loaded, head: HeadModel, rest: Rest) -> tuple[list[str], lis
         ok, values = tables.get(k, (0, ()))
         rows.append([f"{k / fps:.4f}", ok, *([f"{v:.4f}" for v in values] or [""] * (len(names) + 3))])
     return ["time", "valid", "pitch_down_deg", "yaw_left_deg", "roll_right_deg", *names], rows
-
-
-def _write_elan(path: Path, media: str, found: Measurement) -> None:
-    """Events as an ELAN document, a tier an action (https://www.mpi.nl/tools/elan/EAF_Annotation_Format_3.0_and_ELAN.pdf)."""
-    tag = ElementTree.SubElement
-    root = ElementTree.Element("ANNOTATION_DOCUMENT", AUTHOR="facelm", DATE="1970-01-01T00:00:00+00:00", FORMAT="3.0",
-                               VERSION="3.0")
-    header = tag(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
-    if not is_clip(media):
-        tag(header, "MEDIA_DESCRIPTOR", MEDIA_URL=Path(media).resolve().as_uri(), MIME_TYPE="video/mp4",
-            RELATIVE_MEDIA_URL=f"./{Path(media).name}")
-    order = tag(root, "TIME_ORDER")
-    rows = sorted((*found.everything, *found.unsure), key=lambda a: a.onset)
-    times = [(time, f"ts{k}{end}") for k, a in enumerate(rows)
-             for end, time in (("a", a.onset), ("b", max(a.offset, a.onset + 1 / found.fps)))]
-    for time, slot in sorted(times):
-        tag(order, "TIME_SLOT", TIME_SLOT_ID=slot, TIME_VALUE=str(round(1000 * time)))
-    for name in dict.fromkeys(a.name for a in rows):
-        tier = tag(root, "TIER", LINGUISTIC_TYPE_REF="action", TIER_ID=name)
-        for k, a in enumerate(rows):
-            if a.name == name:
-                one = tag(tag(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION", ANNOTATION_ID=f"a{k}", TIME_SLOT_REF1=f"ts{k}a",
-                          TIME_SLOT_REF2=f"ts{k}b")
-                tag(one, "ANNOTATION_VALUE").text = f"{a.intensity:.2f} {a.beside}".rstrip() + "?" * (a in found.unsure)
-    tag(root, "LINGUISTIC_TYPE", LINGUISTIC_TYPE_ID="action", TIME_ALIGNABLE="true", GRAPHIC_REFERENCES="false")
-    ElementTree.indent(root)
-    with atomic_file(path) as part:
-        ElementTree.ElementTree(root).write(part, encoding="utf-8", xml_declaration=True)
 
 
 def _draw(path: Path, media: str, loaded: Loaded, found: Measurement, head: HeadModel) -> None:

@@ -239,7 +239,7 @@ def output_file(path: str | os.PathLike[str], *suffixes: str) -> Path:
         ValueError: another suffix, a folder of that name, or a file where a folder is needed.
     """
     target = Path(path)
-    if target.suffix.lower() not in suffixes:
+    if target.suffix.lower() not in map(str.lower, suffixes):
         raise ValueError(f"{os.fspath(path)!r} must end in {' or '.join(suffixes)}")
     if target.is_dir():
         raise ValueError(f"{path} is a folder; a file is needed")

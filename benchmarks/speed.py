@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,31 @@ def render_speed(cold: bool = False) -> Tables:
             spent = seconds(lambda p=path: write_glb(seq, head, p) if p.suffix == ".glb" else render(seq, p, head))
             rows.append({"what": f"{name} of {seq.seconds:g} s", "s": spent, "kB": path.stat().st_size / 1e3})
     return {f"drawing, {head.n_vertices} vertices, {len(head.faces)} faces, {os.cpu_count()} cores": rows}
+
+
+def export_speed(length: float = 60.0) -> Tables:
+    """How long a clip takes to write in every format and target that the packaged head has.
+
+    Parameters
+    ----------
+    length
+        Seconds of motion, at 25 frames a second.
+    """
+    from ..face.io.export import FORMATS, export
+
+    head = HeadModel.default()
+    seq = _performance(head, length)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in FORMATS:
+            for target in kind.targets:
+                if target == "flame" or kind.suffix.startswith(".usd") and not find_spec("pxr"):
+                    continue
+                path = Path(folder) / f"clip{kind.suffix}"
+                spent = seconds(lambda k=kind, t=target, p=path: export(seq, head, p, format=k.name, target=t))
+                files = list(path.iterdir()) if path.is_dir() else [path]
+                rows.append({"format": kind.name, "target": target, "s": spent, "MB": sum(f.stat().st_size for f in files) / 1e6})
+    return {f"exporting {length:g} s, {len(seq)} frames, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}": rows}
 
 
 # -- measuring and animating ------------------------------------------------------------

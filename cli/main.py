@@ -26,6 +26,7 @@ from cyclopts.exceptions import (
 )
 
 from .. import __version__
+from ..common.text import printable
 from .output import bars, baseline, emit
 from .spellings import present
 
@@ -52,7 +53,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "render": ("agent.file_tools:render", "a clip as video, GIF or contact sheet"),
     "fit": ("agent.file_tools:fit", "video or pictures to clips: a 3D fit of every frame"),
     "convert": ("agent.file_tools:convert",
-                "parameters of other tools to a clip: VHAP, DECA, EMOCA, SMIRK, TDMM-LM, blend shapes, Live Link Face"),
+                "facial motion of other tools to a clip (facelm convert --list: the formats)"),
+    "concat": ("agent.clip_tools:concat", "clips one after another, as one"),
+    "slice": ("agent.clip_tools:cut", "a part of clips, by seconds or frames"),
+    "resample": ("agent.clip_tools:resample", "clips at another frame rate"),
+    "mirror": ("agent.clip_tools:mirror", "clips with left and right exchanged"),
+    "export": ("agent.exchange:export", "a clip as another tool's file: Live Link, ARKit, FLAME, GLB, USD, VRM, BVH, ELAN ..."),
+    "stream": ("agent.exchange:stream", "a clip, live, to Unreal (Live Link Face) or to an avatar program (VMC)"),
     "retarget": ("agent.file_tools:retarget", "clips of one head to clips of another"),
     "head import": ("agent.file_tools:head_import",
                     "a FLAME file (2020, 2023, 2023 Open) or an ICT-FaceKit head, made a facelm head"),
@@ -152,7 +159,7 @@ def complain(name: str, text: str, code: int, argv: Sequence[str]) -> int:
         import traceback
 
         traceback.print_exc()
-    text = " ".join(text.split())
+    text = printable(" ".join(text.split()))
     print(f"{name}: {text if len(text) <= LONGEST else text[:LONGEST] + ' ...'}", file=sys.stderr)
     return code
 
@@ -194,7 +201,7 @@ def logged(level: int) -> Iterator[None]:
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"facelm: {'warning: ' if record.levelno >= logging.WARNING else ''}{super().format(record)}"
+        return printable(f"facelm: {'warning: ' if record.levelno >= logging.WARNING else ''}{super().format(record)}")
 
 
 def entry() -> None:

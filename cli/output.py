@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..common.progress import Progress
+from ..common.text import printable
 
 if TYPE_CHECKING:
     from ..agent.options import Result
@@ -21,10 +22,10 @@ def emit(results: Any, as_json: bool) -> int:
     several: Iterable[Result] = () if results is None else results if isinstance(results, Iterable) else (results,)
     code = 0
     for result in several:
-        if said := json.dumps(result.facts) if as_json else result.text:
+        if said := json.dumps(result.facts) if as_json else printable(result.text):
             print(said)
         if result.error:
-            print(f"facelm: {result.error}", file=sys.stderr)
+            print(f"facelm: {printable(result.error)}", file=sys.stderr)
             code = 1
     return code
 

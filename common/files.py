@@ -11,6 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .text import printable
+
+
+def cache_dir() -> Path:
+    """Where what was computed once is kept: ``FACELM_CACHE``, else ``~/.cache/facelm``."""
+    return Path(os.environ.get("FACELM_CACHE") or Path.home() / ".cache" / "facelm")
+
 
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -90,6 +97,16 @@ def file_digest(path: str | os.PathLike[str]) -> str:
     """sha256 of a file."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Make every ValueError of the block one printable line that names the file."""
+    try:
+        yield
+    except ValueError as err:
+        said = str(err) if str(path) in str(err) else f"{path}: {err}"
+        raise ValueError(printable(" ".join(said.split()))) from err
 
 
 @contextmanager

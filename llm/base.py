@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common.files import atomic_folder
+from ..common.files import atomic_folder, cache_dir
 
 if TYPE_CHECKING:
     import torch
@@ -43,11 +43,6 @@ class BaseModel:
     tokenizer: PreTrainedTokenizerFast
     name: str
     layers: tuple[int, ...]
-
-
-def cache_dir() -> Path:
-    """Where converted models are kept: ``FACELM_CACHE``, else ``~/.cache/facelm``."""
-    return Path(os.environ.get("FACELM_CACHE") or Path.home() / ".cache" / "facelm")
 
 
 def find_base(base: str | os.PathLike[str] | None = None) -> str:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import resources
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +25,9 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
 from ...data_gen.wording.telling import STYLES
-from ..file_tools import draw
+from ...face.io import export as formats
+from ..file_tools import draw, written_as
+from ..options import PICTURES
 from ..pipeline import FaceLM
 from ..talk.session import SessionError
 from ..talk.tools import TOOLS
@@ -37,7 +40,6 @@ from .settings import Settings
 from .socket import serve_socket
 
 log = logging.getLogger(__name__)
-EXPORTS = (".npz", ".glb", ".mp4", ".gif", ".png")
 SUGGESTIONS = ("She smiles, then nods twice.", "A tired man yawns, then looks up.", "She winks with her left eye and smirks.",
                "He looks angry, then calms down.")
 _WAIT = 600.0
@@ -106,7 +108,7 @@ def _refusals(app: FastAPI) -> None:
     def said(status: int) -> Callable[[Request, Exception], JSONResponse]:
         return lambda request, err: line(request, str(err), status)
 
-    for kind, status in ((Unknown, 404), (rooms.Busy, 429), (ValueError, 422), (SessionError, 409)):
+    for kind, status in ((Unknown, 404), (rooms.Busy, 429), (ValueError, 422), (SessionError, 409), (ImportError, 501)):
         app.add_exception_handler(kind, said(status))
 
     @app.exception_handler(RequestValidationError)
@@ -155,7 +157,7 @@ def _pages(app: FastAPI, hub: Rooms) -> None:
         return {"version": version("facelm"), "head": {"name": hub.model.head.name, "fps_default": 25},
                 "channels": list(head.names),
                 "joints": list(lanes.JOINTS), "actions": lanes.about_names(),
-                "lanes": [{"name": n, "label": w} for n, w in lanes.LANES.items()], "exports": list(EXPORTS),
+                "lanes": [{"name": n, "label": w} for n, w in lanes.LANES.items()], "exports": list(exports()),
                 "styles": list(STYLES), "tools": list(TOOLS), "suggestions": list(SUGGESTIONS),
                 "limits": {"upload_mb": hub.settings.upload_mb, "upload_seconds": hub.settings.upload_seconds}}
 
@@ -273,22 +275,26 @@ def _clips(app: FastAPI, hub: Rooms) -> None:
         return room.to_dict()
 
     @app.get(f"{base}/export/{{file}}", response_class=Response)
-    async def export(name: Name, clip: int, file: Annotated[str, fastapi.Path(max_length=120)]) -> Response:
-        """A clip as a file, by its suffix."""
+    async def export(name: Name, clip: int, file: Annotated[str, fastapi.Path(max_length=120)],
+                     format: Annotated[str | None, Query(max_length=40)] = None,
+                     target: Annotated[str | None, Query(max_length=40)] = None,
+                     fps: Annotated[float | None, Query(ge=1, le=1000)] = None) -> Response:
+        """A clip as a file, by its suffix, or as `facelm export` writes it with the same options."""
         found = hub.room(name).clip(clip)
-        suffix = Path(file).suffix.lower()
-        if suffix not in EXPORTS:
-            raise ValueError(f"clips are exported as {', '.join(EXPORTS)}, not as {suffix or file!r}")
+        suffix = Path(file).suffix
+        if suffix.lower() not in map(str.lower, exports()):
+            raise ValueError(f"clips are exported as {', '.join(exports())}, not as {suffix or file!r}")
+        title = "".join(c for c in Path(file).stem if c.isalnum() or c in "-_")[:60] or "clip"
 
         def made() -> bytes:
             with tempfile.TemporaryDirectory(prefix="facelm-export-") as place:
-                path = Path(place) / f"clip{suffix}"
-                if suffix == ".npz":
-                    found.sequence().save(path)
-                else:
+                path = Path(place) / f"{title}{suffix}"
+                if suffix.lower() in PICTURES:
                     draw(found.sequence(), path, title=found.said[:80], head=hub.model.head)
+                else:
+                    formats.export(found.sequence(), hub.model.head, path, format=format, target=target, fps=fps,
+                                   title=found.said[:80])
                 return path.read_bytes()
-        title = "".join(c for c in Path(file).stem if c.isalnum() or c in "-_")[:60] or "clip"
         return Response(await asyncio.to_thread(made), media_type="application/octet-stream",
                         headers={"content-disposition": f'attachment; filename="{title}{suffix}"'})
 
@@ -354,6 +360,11 @@ def _taken(hub: Rooms, room: Room, place: Path, title: str) -> rooms.Work:
         finally:
             shutil.rmtree(place, ignore_errors=True)
     return work
+
+
+def exports() -> tuple[str, ...]:
+    """The endings of the files that a clip can be had as; USD where its library is installed."""
+    return tuple(s for s in written_as() if not s.startswith(".usd") or find_spec("pxr"))
 
 
 def openapi_json(app: FastAPI) -> str:

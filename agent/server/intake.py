@@ -6,15 +6,14 @@ The child writes what it read as clips and a JSON file into a folder of its own;
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
 import sys
-import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...common import limited
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.measure import measure
 from ..media import Loaded, Part, Shot, from_shots, is_clip, load_motion
@@ -61,26 +60,19 @@ def take(source: Path, name: str, folder: Path, seconds: float, progress: Callab
         Refused: the file cannot be read, in one line.
     """
     kind_of(name)
-    command = [sys.executable, "-m", "facelm.agent.server.intake", str(source), str(folder), str(seconds)]
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, stdin=quiet, text=True) as child:
-        assert child.stdout is not None
-        ends = time.monotonic() + _BASE + _EACH * seconds
-        try:
-            for line in child.stdout:
-                if time.monotonic() > ends:
-                    raise Refused(f"{name} took too long to read; use a shorter or smaller recording")
+    command = ["-m", "facelm.agent.server.intake", str(source), str(folder), str(seconds)]
+    try:
+        with closing(limited.lines(command, _BASE + _EACH * seconds)) as said_lines:
+            for line in said_lines:
                 try:
                     done, of, stage = json.loads(line)
                 except ValueError:
                     continue
                 progress(int(done), int(of), str(stage)[:40])
-            child.wait(max(ends - time.monotonic(), 1.0))
-        except subprocess.TimeoutExpired:
-            raise Refused(f"{name} took too long to read; use a shorter or smaller recording") from None
-        finally:
-            if child.poll() is None:
-                child.kill()
+    except TimeoutError:
+        raise Refused(f"{name} took too long to read; use a shorter or smaller recording") from None
+    except ChildProcessError:
+        pass  # it left no report, which is said below
     report = folder / _REPORT
     if not report.is_file():
         raise Refused(f"{name} cannot be read: it is damaged, too large, or needs more than this server gives to one file")
@@ -109,11 +101,11 @@ def _read(source: Path, folder: Path, seconds: float) -> dict[str, Any]:
                 raise Refused(f"the video lasts {info.frames / info.fps:.0f} s; this server takes up to {seconds:.0f} s")
         loaded = load_motion(source, progress=report)
     else:
-        from ...face.io.convert import read_parameters
+        from ...face.io.convert import read
 
-        found = read_parameters(str(source), None, None)
-        note = "; ".join((f"read as {found.format}", *found.notes))
-        loaded = Loaded((Part(0.0, found.seq.seconds, found.seq),), note=note)
+        found = read(str(source))
+        note = "; ".join((f"read as {found.format}", *found.warnings, *found.notes))
+        loaded = Loaded((Part(0.0, found.sequence.seconds, found.sequence),), note=note)
     files = []
     for k, clip in enumerate([s.clip for s in loaded.shots] or [loaded.seq]):
         files.append(f"part-{k}.npz")
@@ -125,10 +117,7 @@ def _read(source: Path, folder: Path, seconds: float) -> dict[str, Any]:
 
 def main(source: str, folder: str, seconds: str) -> None:
     """Read one file, in the child."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    processor = int(2 * (_BASE + _EACH * float(seconds)))
-    resource.setrlimit(resource.RLIMIT_CPU, (processor, processor))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limited.limit(_MEMORY, 2 * (_BASE + _EACH * float(seconds)))
     try:
         said = _read(Path(source), Path(folder), float(seconds))
     except (ValueError, OSError, ImportError, MemoryError, EOFError, KeyError) as err:

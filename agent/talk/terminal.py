@@ -25,7 +25,7 @@ stronger", "no, three times", "without the wink", "add a yawn at the end"), or g
   /open FILE         talk about a clip, video or picture   /clips            all clips
   /describe [STYLE]  plain, timed, clinical, director ...  /measure          the measured actions
   /compare [A B]     what differs between two clips        /script           what was performed, as a line
-  /undo [N] /redo    go back, and forth                    /export FILE      .npz, .glb, .mp4, .gif or .png
+  /undo [N] /redo    go back, and forth                    /export FILE      .npz, .glb, .mp4, .csv, .json ...
   /plot FILE.png     a contact sheet with the timeline     /seconds S        exact duration of performances (0: free)
   /help              this text                             /quit             leave (or end of input)"""
 _COMMANDS = ("open", "clips", "describe", "measure", "compare", "script", "undo", "redo", "export", "plot", "seconds", "help",

@@ -31,7 +31,7 @@ from ..motion.answering import answered
 from ..motion.checked import Performance
 from ..motion.reading import with_length
 from ..pipeline import FaceLM
-from ..requests import GenerateRequest, Sampling, output_file, ready, transition_request
+from ..requests import GenerateRequest, Sampling, output_file, transition_request
 from .queries import query_of
 from .references import resolve
 from .session import Clip, Session
@@ -312,17 +312,13 @@ class Toolbox:
         return Said("(it was not performed from a script)" if one.script is None else write_script(one.script))
 
     def export(self, path: str, clip: str = "") -> Said:
-        """Write a clip as a file: .npz, .glb, .mp4, .gif or .png."""
-        from ..file_tools import draw
+        """Write a clip as a file, by its ending: .npz, .glb, .mp4, .gif, .png, or another one that `facelm export` knows."""
+        from ..file_tools import draw, written_as
 
         one = resolve(clip, self.session)
-        target = output_file(path, ".npz", ".glb", ".mp4", ".gif", ".png")
-        seq = one.sequence()
-        if target.suffix.lower() == ".npz":
-            seq.save(ready(target))
-        else:
-            draw(seq, target, title=one.said, head=self.agent.head, progress=self.progress)
-        return Said(f"{one.label[:1].upper()}{one.label[1:]} is written: {target}")
+        target = output_file(path, *written_as())
+        notes = draw(one.sequence(), target, title=one.said, head=self.agent.head, progress=self.progress).facts.get("notes", [])
+        return Said(". ".join([f"{one.label[:1].upper()}{one.label[1:]} is written: {target}", *notes]))
 
     def say(self, text: str) -> Said:
         """Only say something: an answer to thanks, greetings and comments."""

@@ -17,7 +17,7 @@ from ...common.store import Store
 from ...data_gen.fit.config import FitConfig
 from ...face.clip.sequence import FaceSequence
 from ...face.head.model import HeadModel
-from ...face.io.convert import read_parameters
+from ...face.io.convert import read
 
 TRUTH = "truth"
 """Folder of a surrogate's own parameters, beside its pictures."""
@@ -205,5 +205,5 @@ class FileSource:
                 own = "format" in npz.files and "neck_pose" in npz.files
             if own:
                 return FaceSequence.load(path)
-        imported = read_parameters(path, None if self._model.ref == HeadModel.default().ref else self._model)
-        return imported.seq
+        imported = read(path, None if self._model.ref == HeadModel.default().ref else self._model)
+        return imported.sequence

@@ -28,7 +28,7 @@ def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, np.ndarray]:
     if not path.exists():
         raise FileNotFoundError(f"no such {what}: {path}")
     if not path.is_file():
-        raise ValueError(f"{path} is a folder, not a {what} (.npz)")
+        raise ValueError(f"{path} is a {'folder' if path.is_dir() else 'device or pipe'}, not a {what} (.npz)")
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty; a {what} is an .npz file written by facelm")
     if not zipfile.is_zipfile(path):
@@ -45,11 +45,14 @@ def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, np.ndarray]:
 
 def _read(data: np.lib.npyio.NpzFile, key: str) -> np.ndarray:
     try:
-        return np.asarray(data[key])
+        array = np.asarray(data[key])
     except ValueError as err:
         if "allow_pickle" in str(err) or "Object arrays" in str(err):
             raise ValueError(f"{key} holds pickled Python objects, which are never read; store plain numbers") from err
         raise ValueError(f"{key} cannot be read ({err})") from err
+    if array.dtype.kind in "VmM":
+        raise ValueError(f"{key} is of type {str(array.dtype)[:60]}; store plain numbers")
+    return array
 
 
 def _refuse_absurd_sizes(path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
+from ...common.files import naming
 from ..clip.channels import EXPR_NAMES, MOTION_FIELDS
 from ..clip.sequence import FaceSequence, HeadRef
 from .file import check_head, content_hash, read_head_fields, write_head
@@ -145,7 +146,8 @@ class HeadModel:
             FileNotFoundError: nothing there.
             ValueError: not a head file, damaged, or its arrays do not fit each other.
         """
-        return cls(**read_head_fields(path))
+        with naming(path), np.errstate(all="ignore"):
+            return cls(**read_head_fields(path))
 
     def save(self, path: str | os.PathLike[str], step: float | None = None) -> None:
         """Write a head file; exact, or with offsets rounded to multiples of ``step`` metres."""

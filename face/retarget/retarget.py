@@ -20,6 +20,7 @@ from ...common.config import SETTINGS
 from ..clip.rotation import rotation_matrices
 from ..clip.sequence import FaceSequence
 from ..head.model import HeadModel
+from . import calibration
 from .fit import (
     REGIONS,
     JawMap,
@@ -37,6 +38,10 @@ Floats = NDArray[np.float64]
 IDENTITIES = ("fit", "average")
 _SHOWN = 48
 """Frames of a clip that a report looks at."""
+_WORST = 6
+"""Shapes whose errors are told."""
+_USED = 1e-2
+"""Coefficient, or angle in radians, from which a shape counts as used."""
 
 
 Trust = Annotated[float, Field(ge=0, le=1e6)]
@@ -73,18 +78,24 @@ class RegionError:
 
 @dataclass(frozen=True)
 class Report:
-    """Errors by region."""
+    """Errors by region, and of each of the source's shapes that the clip uses."""
 
     regions: dict[str, RegionError]
     frames: int
+    shapes: dict[str, float]
+    """mm: of a shape alone, as strong as the clip has it, on average over the points that it moves; the largest first."""
 
     def to_dict(self) -> dict[str, object]:
         """JSON-like."""
         return {"frames_compared": self.frames, "regions_mm": {
-            name: {"mean": round(e.mean, 3), "p95": round(e.p95, 3)} for name, e in self.regions.items()}}
+            name: {"mean": round(e.mean, 3), "p95": round(e.p95, 3)} for name, e in self.regions.items()},
+                "shapes_mm": {name: round(e, 3) for name, e in self.shapes.items()}}
 
     def __str__(self) -> str:
-        return "\n".join(f"{name:<12s} {e.mean:6.2f} mm  (95 % below {e.p95:.2f})" for name, e in self.regions.items())
+        text = "off by " + ", ".join(f"{name} {e.mean:.2f}" for name, e in self.regions.items()) + " mm"
+        worst = [f"{name} {e:.2f}" for name, e in list(self.shapes.items())[:_WORST]]
+        more = f" and {len(self.shapes) - _WORST} more below" if len(self.shapes) > _WORST else ""
+        return text + (f"; by shape {', '.join(worst)}{more}" if worst else "")
 
 
 def by_region(error: Floats, region: NDArray[np.str_]) -> dict[str, RegionError]:
@@ -110,15 +121,20 @@ class Retargeting:
 
     @classmethod
     def between(cls, a: HeadModel, b: HeadModel, config: RetargetConfig | None = None) -> Retargeting:
-        """Calibrate; a few seconds.
+        """Calibrate; a few seconds, and none where the same two heads were calibrated before (``FACELM_CACHE``).
 
         Raises:
             ValueError: a head lacks the 68 iBUG landmarks, or the two have no jaw in common.
         """
         cfg = config or RetargetConfig()
-        pair = pair_of(a, b)
-        jaws = jaw_map(pair, cfg.jaw_trust)
-        return cls(a, b, cfg, pair, jaws, solver_of(pair, joint_offsets(pair, jaws), cfg.trust, cfg.ridge, cfg.limit))
+        path = calibration.place(a, b, cfg)
+        made = calibration.load(path, a, b)
+        if made is None:
+            pair = pair_of(a, b)
+            jaws = jaw_map(pair, cfg.jaw_trust)
+            made = pair, jaws, solver_of(pair, joint_offsets(pair, jaws), cfg.trust, cfg.ridge, cfg.limit)
+            calibration.keep(path, made)
+        return cls(a, b, cfg, *made)
 
     def apply(self, seq: FaceSequence, identity: str | np.ndarray = "fit") -> FaceSequence:
         """The clip on head ``b``.
@@ -190,4 +206,28 @@ class Retargeting:
         done = self.apply(seq, "average") if done is None else done
         frames = np.unique(np.linspace(0, len(seq) - 1, min(len(seq), _SHOWN)).round().astype(np.int64))
         error = np.linalg.norm(self.pair.carried(self._moves(seq, frames, True)) - self._moves(done, frames, False), axis=-1)
-        return Report(by_region(error, self.pair.region), len(frames))
+        return Report(by_region(error, self.pair.region), len(frames), self._by_shape(seq))
+
+    def _by_shape(self, seq: FaceSequence) -> dict[str, float]:
+        """mm: the error of each shape that a clip uses, alone and as strong as the clip has it."""
+        strongest = np.take_along_axis(seq.expr, np.abs(seq.expr).argmax(0)[None], 0)[0]
+        used = np.flatnonzero(np.abs(strongest) > _USED)
+        joints = {name: getattr(seq, field)[np.abs(getattr(seq, field)[:, at]).max(1).argmax()]
+                  for name, field, at in (("jaw", "jaw_pose", slice(3)), ("eyes", "eyes_pose", slice(6)))}
+        joints = {name: pose for name, pose in joints.items() if np.abs(pose).max() > _USED}
+        names = [*(self.a.expr_names[k] for k in used), *joints]
+        if not names:
+            return {}
+        alone = FaceSequence.rest(len(names), self.a.ref, n_expr=self.a.n_expr, n_shape=self.a.n_shape)
+        expr, jaw, eyes = alone.expr.copy(), alone.jaw_pose.copy(), alone.eyes_pose.copy()
+        expr[np.arange(len(used)), used] = strongest[used]
+        for k, (name, pose) in enumerate(joints.items(), len(used)):
+            (jaw if name == "jaw" else eyes)[k] = pose
+        alone = alone.replace(expr=expr, jaw_pose=jaw, eyes_pose=eyes)
+        every = np.arange(len(names))
+        goal = self.pair.carried(self._moves(alone, every, True))
+        gap = np.linalg.norm(goal - self._moves(self.apply(alone, "average"), every, False), axis=-1)
+        size = np.linalg.norm(goal, axis=-1)
+        moved = size > 0.2 * size.max(1, keepdims=True)
+        errors = {name: 1e3 * float(row[there].mean()) for name, row, there in zip(names, gap, moved, strict=True) if there.any()}
+        return dict(sorted(errors.items(), key=lambda e: -e[1]))

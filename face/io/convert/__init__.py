@@ -1,6 +1,6 @@
-"""Facial parameters of other tools as clips: :func:`read_parameters` recognises the format by content. Imports face/io/heads."""
+"""Other tools' facial motion as clips: :func:`read` recognises the format by content. Imports face/io/heads."""
 
-from .base import Imported
-from .recognise import FORMATS, read_parameters
+from .base import Format, Imported
+from .recognise import FORMATS, format_list, format_table, read
 
-__all__ = ["FORMATS", "Imported", "read_parameters"]
+__all__ = ["FORMATS", "Format", "Imported", "format_list", "format_table", "read"]

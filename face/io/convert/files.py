@@ -1,13 +1,12 @@
-"""Opens parameter files of any kind by content: pickle, npy, npz, torch, MATLAB, JSON, CSV, or a folder of frames."""
+"""Opens parameter files of any kind by content: pickle, npy, npz, torch, MATLAB, JSON, CSV, glTF, or a folder of frames."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 import zipfile
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,41 +14,36 @@ import numpy as np
 
 from ..heads.safe_pickle import read_data
 from ..media import natural_key
+from .matlab import read_matlab
+from .tables import Table, read_table
 
 MAX_BYTES = 1 << 28
 """Of a JSON, CSV or MATLAB file."""
+MAX_UNPACKED = 1 << 29
+"""Of an archive."""
+MAX_VALUES = 20_000_000
+"""Of a JSON file."""
 MAX_FOLDER = 100_000
-_FRAME_FILES = {".npz", ".npy", ".pkl", ".pickle", ".mat", ".pt", ".pth"}
-
-
-@dataclass(frozen=True)
-class Table:
-    """A CSV file: its header (empty without one) and its cells."""
-
-    header: tuple[str, ...]
-    cells: list[list[str]]
-
-    def values(self) -> np.ndarray:
-        """(T, W) float64, as wide as the header or the longest row; cells that hold no number are not a number."""
-        if not self.cells:
-            raise ValueError("the table has 0 frames; at least 1 is needed")
-        width = len(self.header) or max(map(len, self.cells))
-        return np.array([[_number(c) for c in line[:width]] + [np.nan] * (width - len(line)) for line in self.cells])
-
-
-def _number(cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        return float("nan")
+_FRAME_FILES = {".npz", ".npy", ".pkl", ".pickle", ".mat", ".pt", ".pth", ".frame"}
+_LARGEST = 40_000
+"""Numbers of one frame's array that is joined: pictures and vertices are no parameters."""
+FRAMES = "__frames__"
+"""Key under which a folder's content holds the numbers in its files' names."""
 
 
 def open_content(path: Path) -> Any:
-    """What a file or folder holds: usually a dict of arrays; a :class:`Table` for CSV."""
+    """What a file or folder holds: usually a dict of arrays; a :class:`Table` for CSV, a list or dict for JSON.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: empty, damaged, hostile, or no regular file; the message names it.
+    """
     if not path.exists():
         raise FileNotFoundError(f"no such file: {path}")
     if path.is_dir():
         return _folder(path)
+    if not path.is_file():
+        raise ValueError(f"{path} is a device or a pipe, not a file")
     with open(path, "rb") as handle:
         start = handle.read(512)
     if not start:
@@ -57,21 +51,26 @@ def open_content(path: Path) -> Any:
     if start.startswith(b"PK"):
         return _zip(path)
     if start.startswith(b"MATLAB 5.0"):
-        return _matlab(path)
+        return read_matlab([_limit(path)])[0]
     if start.startswith((b"MATLAB 7.3", b"\x89HDF")):
         raise ValueError(f"{path} is an HDF5 file (MATLAB 7.3); save it with -v7, or as .npz")
+    if start.startswith(b"glTF"):
+        from .shapes.expressions import read_vrma
+
+        return read_vrma(_limit(path))
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text[:1] in (b"{", b"["):  # no pickle starts with these; those of protocol 0 are text as well
-        return _json(path)
+        return _json(_limit(path))
     first = text.split(b"\n", 1)[0]
     table = first.count(b",") + first.count(b";") + first.count(b"\t") >= 10 or path.suffix.lower() in (".csv", ".tsv", ".txt")
     printable = not any(b < 9 or 13 < b < 32 for b in start)
-    return _csv(path) if table and printable else read_data(path)
+    return read_table(_limit(path)) if table and printable else _plain(path, read_data(path), 0)
 
 
-def _limit(path: Path) -> None:
+def _limit(path: Path) -> Path:
     if (size := path.stat().st_size) > MAX_BYTES:
         raise ValueError(f"{path} holds {size >> 20} MiB; at most {MAX_BYTES >> 20} MiB are read of this kind of file")
+    return path
 
 
 def _zip(path: Path) -> Any:
@@ -79,89 +78,97 @@ def _zip(path: Path) -> Any:
     try:
         with zipfile.ZipFile(path) as box:
             names, size = box.namelist(), sum(e.file_size for e in box.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as err:
+            program = next((n for n in names if n.endswith("/data.pkl") or n == "data.pkl"), None)
+            if size > MAX_UNPACKED:
+                raise ValueError(f"{path} unpacks to more than {MAX_UNPACKED >> 20} MiB; cut it into parts")
+            if program is None:
+                return _plain(path, read_data(path), 0)
+            pickled = box.read(program)
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError, zlib.error) as err:
         raise ValueError(f"{path} is damaged and cannot be read ({type(err).__name__}: {err})") from None
-    if not any(n.endswith("/data.pkl") or n == "data.pkl" for n in names):
-        return read_data(path)
-    if size > 4 * MAX_BYTES:
-        raise ValueError(f"{path} unpacks to more than {4 * MAX_BYTES >> 20} MiB")
+    try:
+        return _plain(path, read_data(pickled), 0)  # plain values and NumPy arrays
+    except ValueError as err:
+        if "persistent id" not in str(err):
+            raise ValueError(f"{path}: {str(err).removeprefix('the data: ')}; save plain tensors, or a .npz with numpy.savez"
+                             ) from None
     import torch
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as err:  # torch raises pickle's, zipfile's and its own errors here
-        text = " ".join(str(err).split())[:160]
+        text = "".join(c if c.isprintable() else "?" for c in re.sub(r"\x1b\[[0-9;]*m", "", " ".join(str(err).split()))[:160])
         raise ValueError(f"{path}: torch refuses to read it without running code in it ({text}); save plain tensors, or a "
                          ".npz with numpy.savez") from None
-    return _plain(content, 0)
+    return _plain(path, content, 0)
 
 
-def _plain(value: Any, depth: int) -> Any:
-    """Tensors to arrays."""
+def _plain(path: Path, value: Any, depth: int) -> Any:
+    """Tensors to arrays, keys to text.
+
+    Raises:
+        ValueError: nested too deeply, or an array of records or dates.
+    """
     if depth > 20:
-        raise ValueError("more than 20 containers within each other")
+        raise ValueError(f"{path}: more than 20 containers within each other")
     if hasattr(value, "detach"):
         value = value.detach().cpu()
-        return (value.float() if value.dtype.is_floating_point else value).numpy()
+        value = (value.float() if value.dtype.is_floating_point else value).numpy()
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "VmM":
+        raise ValueError(f"{path} holds an array of type {str(value.dtype)[:60]}; plain numbers are read")
     if isinstance(value, dict):
-        return {str(k): _plain(v, depth + 1) for k, v in value.items()}
-    return [_plain(v, depth + 1) for v in value] if isinstance(value, (list, tuple)) else value
-
-
-def _matlab(path: Path) -> dict[str, Any]:
-    _limit(path)
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(path)
-    except Exception as err:  # scipy raises zlib's, struct's and its own errors here
-        raise ValueError(f"{path} is damaged and cannot be read ({type(err).__name__}: {err})") from None
-    return {k: v for k, v in content.items() if not k.startswith("__")}
+        return {str(k): _plain(path, v, depth + 1) for k, v in value.items()}
+    return [_plain(path, v, depth + 1) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def _json(path: Path) -> Any:
-    _limit(path)
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as err:
-        raise ValueError(f"{path} is not valid JSON: {' '.join(str(err).split())[:120]}") from None
-
-
-def _csv(path: Path) -> Table:
-    _limit(path)
+    """A JSON document, or one a line."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        mark = max(",;\t", key=text.split("\n", 1)[0].count)
-        lines = [[c.strip() for c in line] for line in csv.reader(io.StringIO(text), delimiter=mark)]
-    except (UnicodeDecodeError, csv.Error) as err:
-        raise ValueError(f"{path} is not a readable CSV file in UTF-8: {err}") from None
-    lines = [line for line in lines if any(line)]
-    if not lines:
-        raise ValueError(f"{path} holds no rows")
-    named = any(re.fullmatch(r"[A-Za-z_]\w*", c) for c in lines[0])
-    return Table(tuple(lines[0]) if named else (), lines[1:] if named else lines)
+    except ValueError:
+        raise ValueError(f"{path} is not valid JSON: it is not UTF-8") from None
+    if text.count(",") > MAX_VALUES:
+        raise ValueError(f"{path} holds more than {MAX_VALUES} values; cut it into parts")
+    try:
+        return json.loads(text, parse_int=_whole)
+    except (ValueError, RecursionError) as err:
+        said = " ".join(str(err).split())[:120]
+    if said.startswith("Extra data") and text.count("\n") > 0:
+        try:
+            return [json.loads(line, parse_int=_whole) for line in text.splitlines() if line.strip()]
+        except (ValueError, RecursionError):
+            pass
+    raise ValueError(f"{path} is not valid JSON: {said}")
+
+
+def _whole(digits: str) -> int | float:
+    """A whole number; one that no float can hold is infinite, like 1e999."""
+    return int(digits) if len(digits) < 19 else float(digits)
 
 
 def _folder(path: Path) -> dict[str, Any]:
     """Frames of a folder joined: a file each, or (EMOCA) a folder each with ``exp.npy``, ``pose.npy``, ``shape.npy``."""
-    if (path / "flame_param").is_dir():  # a GaussianAvatars data set
-        path = path / "flame_param"
+    for inner in ("flame_param", "checkpoint"):  # a GaussianAvatars data set, an output of metrical-tracker
+        if (path / inner).is_dir():
+            path = path / inner
+            break
     entries = sorted(path.iterdir(), key=natural_key)
     if len(entries) > MAX_FOLDER:
         raise ValueError(f"{path} holds {len(entries)} files; at most {MAX_FOLDER} are read")
     if (path / "exp.npy").is_file():
         return _emoca(path)
-    frames = [_emoca(p) for p in entries if p.is_dir() and (p / "exp.npy").is_file()]
-    if not frames:
-        files = [p for p in entries if p.is_file() and p.suffix.lower() in _FRAME_FILES]
-        kinds = {p.suffix.lower() for p in files}
-        if not files or len(kinds) > 1:
-            raise ValueError(f"{path} is a folder without parameter files of one kind; known: a file a frame "
-                             f"({', '.join(sorted(_FRAME_FILES))}), or EMOCA's folders with exp.npy, pose.npy and shape.npy")
-        frames = [open_content(file) for file in files]
-        if odd := next((file for file, frame in zip(files, frames, strict=True) if not isinstance(frame, dict)), None):
-            raise ValueError(f"{odd} holds no named arrays")
-    return _joined(path, frames)
+    places = [p for p in entries if p.is_dir() and (p / "exp.npy").is_file()]
+    if places:
+        return _joined(places, _emoca)
+    files = [p for p in entries if p.is_file() and p.suffix.lower() in _FRAME_FILES]
+    kinds = {p.suffix.lower() for p in files}
+    if not files or len(kinds) > 1:
+        raise ValueError(f"{path} is a folder without parameter files of one kind; known: a file a frame "
+                         f"({', '.join(sorted(_FRAME_FILES))}), or EMOCA's folders with exp.npy, pose.npy and shape.npy")
+    if kinds == {".mat"}:
+        contents = dict(zip(files, read_matlab([_limit(f) for f in files]), strict=True))
+        return _joined(files, contents.__getitem__)
+    return _joined(files, open_content)
 
 
 def _emoca(path: Path) -> dict[str, Any]:
@@ -171,18 +178,43 @@ def _emoca(path: Path) -> dict[str, Any]:
     return {f"{n}code": np.atleast_2d(np.asarray(read_data(path / f"{n}.npy"))) for n in names}
 
 
-def _joined(path: Path, frames: list[dict[str, Any]]) -> dict[str, Any]:
-    keys = set(frames[0])
-    odd = next((k for k, f in enumerate(frames) if set(f) != keys), None)
-    if odd is not None:
-        differ = ", ".join(sorted(str(k) for k in set(frames[odd]) ^ keys)[:5])
-        raise ValueError(f"{path}: frame {odd} has other arrays than the first ({differ})")
+def _joined(files: list[Path], read: Callable[[Path], Any]) -> dict[str, Any]:
+    """The small arrays of all frames, each (T, values), under their names; nested dicts stay nested."""
+    parts: dict[tuple[str, ...], list[np.ndarray]] = {}
+    for k, file in enumerate(files):
+        frame = read(file)
+        if not isinstance(frame, dict):
+            raise ValueError(f"{file} holds no named arrays")
+        flat = {key: v for key, v in _flat(frame, ()).items() if v.size <= _LARGEST}
+        if k and set(flat) != set(parts):
+            differ = ", ".join(sorted(".".join(key) for key in set(flat) ^ set(parts))[:5])
+            raise ValueError(f"{file} has other arrays than the first frame ({differ})")
+        for key, value in flat.items():
+            if k and value.size != parts[key][0].size:
+                raise ValueError(f"{file}: {'.'.join(key)} has {value.size} values, the first frame {parts[key][0].size}")
+            parts.setdefault(key, []).append(value.reshape(-1))
     out: dict[str, Any] = {}
-    for key in frames[0]:
-        values = [np.asarray(f[key]) for f in frames]
-        if any(v.dtype.kind not in "fiu" for v in values):
-            continue
-        if any(v.shape != values[0].shape for v in values):
-            raise ValueError(f"{path}: {key} changes its shape from frame to frame")
-        out[key] = np.stack([v.reshape(-1) for v in values])
+    for key, values in parts.items():
+        holder = out
+        for name in key[:-1]:
+            holder = holder.setdefault(name, {})
+        holder[key[-1]] = np.stack(values)
+    numbers = [re.findall(r"\d+", f.stem)[:1] for f in files]
+    if all(numbers) and len(files) > 1:
+        out[FRAMES] = np.array([int(n[0][:15]) for n in numbers])
     return out
+
+
+def _flat(value: dict[str, Any], above: tuple[str, ...]) -> dict[tuple[str, ...], np.ndarray]:
+    out: dict[tuple[str, ...], np.ndarray] = {}
+    for name, v in value.items():
+        if isinstance(v, dict):
+            out |= _flat(v, (*above, name))
+        elif isinstance(v, (np.ndarray, np.generic, int, float)) and np.asarray(v).dtype.kind in "fiu":
+            out[*above, name] = np.asarray(v)
+        elif isinstance(v, list) and len(v) and all(isinstance(x, (int, float)) for x in v):
+            out[*above, name] = np.asarray(v, float)
+    return out
+
+
+__all__ = ["FRAMES", "Table", "open_content"]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ....common.files import file_digest
+from ....common.files import file_digest, naming
 from ...clip.channels import PARENTS
 from ...head.file import FORMAT, MAX_VERTICES
 from ...head.model import IBUG, PART_NAMES, HeadModel
@@ -66,7 +66,12 @@ def import_head(path: Source, landmarks: Source | None = None, masks: Source | N
         FileNotFoundError: no such file.
         ValueError: no head that is known, damaged, or hostile; nothing in it is run.
     """
-    where = Path(path)
+    with naming(path), np.errstate(all="ignore"):
+        return _import(Path(path), landmarks, masks, eyelids, edition)
+
+
+def _import(where: Path, landmarks: Source | None, masks: Source | None, eyelids: tuple[Source, Source] | None,
+            edition: str | None) -> HeadModel:
     content = read_data(where)
     if not isinstance(content, dict):
         raise ValueError(f"{where}: no head but a {type(content).__name__}; known: FLAME files (.pkl), ICT-FaceKit (.npz)")

@@ -61,7 +61,7 @@ def read_data(source: str | os.PathLike[str] | bytes) -> Any:
         if not Path(source).exists():
             raise FileNotFoundError(f"no such file: {source}")
         if not Path(source).is_file():
-            raise ValueError(f"{source} is not a file")
+            raise ValueError(f"{source} is {'a folder' if Path(source).is_dir() else 'a device or a pipe'}, not a file")
         if (size := Path(source).stat().st_size) > MAX_FILE:
             raise ValueError(f"{where} holds {size} bytes; at most {MAX_FILE} are read")
         data = Path(source).read_bytes()

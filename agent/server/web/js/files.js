@@ -6,7 +6,8 @@ import { on, state } from "./state.js";
 
 const TAKES = "video/*,image/*,.npz,.npy,.csv,.json,.glb,.gltf,.bvh,.mp4,.mov,.webm,.mkv,.avi,.txt";
 const WORDS = { ".npz": "facelm clip", ".glb": "3D scene (Blender, Unity, web)", ".gltf": "3D scene", ".mp4": "video", ".gif": "moving picture", ".png": "contact sheet",
-  ".csv": "table", ".bvh": "motion capture", ".json": "data", ".usda": "USD scene", ".eaf": "ELAN tiers", ".srt": "subtitles", ".vmd": "MMD motion" };
+  ".csv": "Live Link Face take", ".bvh": "joints", ".json": "ARKit weights", ".usda": "USD scene", ".usdc": "USD scene, binary",
+  ".eaf": "ELAN tiers", ".TextGrid": "Praat tiers", ".vrma": "VRM avatar animation" };
 
 export function startFiles() {
   $("file").accept = TAKES;

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from facelm.face.clip.channels import ARKIT_52, EXPR_NAMES
 from facelm.face.head.model import HeadModel
-from facelm.face.io.convert import read_parameters
+from facelm.face.io.convert import read
 from facelm.face.io.convert.arkit import MEDIAPIPE_52, perform
-from facelm.face.io.convert.livelink import timing
+from facelm.face.io.convert.shapes.orders import LIVELINK_52
 from inputs import save
 from scipy.spatial.transform import Rotation
 
@@ -56,12 +56,12 @@ def test_forms_of_named_shapes(tmp_path: Path, form: str) -> None:
                     "results": [{"faceBlendshapes": [{"categories": c}]} for c in as_categories(s)],
                     "columns": {n: v.tolist() for n, v in s.items()},
                     "audio2face": {"exportFps": 50, "facsNames": list(ARKIT_52), "weightMat": matrix.tolist()}}[form])
-    got = read_parameters(path)
+    got = read(path)
     want = expected(s)
-    assert got.format == "ARKit / MediaPipe blend shapes" and got.seq.head == HeadModel.default().ref
+    assert got.format == "ARKit / MediaPipe blend shapes" and got.sequence.head == HeadModel.default().ref
     for name, value in want.items():
-        assert np.allclose(getattr(got.seq, name), value, atol=1e-6), name
-    assert got.seq.fps == (25 if form in ("list of dicts", "categories", "results", "columns") else 50)
+        assert np.allclose(getattr(got.sequence, name), value, atol=1e-6), name
+    assert got.sequence.fps == (25 if form in ("list of dicts", "categories", "results", "columns") else 50)
 
 
 def test_shapes_that_are_joints() -> None:
@@ -76,15 +76,49 @@ def test_shapes_that_are_joints() -> None:
     assert side["jaw_pose"][0, 1] > 0 and side["expr"][0, EXPR_NAMES.index("jawForward")] == pytest.approx(0.505, abs=1e-3)
 
 
-def test_matrices_without_names(tmp_path: Path) -> None:
+def faces(frames: int = 120) -> dict[str, np.ndarray]:
+    """Scores of which left and right sides move together, as on a face."""
+    rng = np.random.default_rng(4)
+    common = {n: rng.uniform(0, 0.8, frames) for n in {m.removesuffix("Left").removesuffix("Right") for m in ARKIT_52}}
+    return {n: (common[n.removesuffix("Left").removesuffix("Right")] if not n.startswith(("jaw", "mouthLeft", "mouthRight"))
+                else rng.uniform(0, 0.1, frames)) + rng.uniform(0, 0.1, frames) for n in ARKIT_52}
+
+
+@pytest.mark.parametrize(("order", "names"), [
+    ("mediapipe", MEDIAPIPE_52), ("arkit", ARKIT_52), ("livelink", LIVELINK_52), ("mediapipe", MEDIAPIPE_52[1:]),
+    ("livelink", LIVELINK_52[:-1]), ("arkit", tuple(n for n in ARKIT_52 if n != "tongueOut"))])
+def test_matrices_without_names_are_read_where_left_and_right_agree(tmp_path: Path, order: str, names: tuple[str, ...]) -> None:
+    s = faces()
+    s = s if "tongueOut" in names else s | {"tongueOut": np.zeros(120)}
+    np.save(tmp_path / "a.npy", np.stack([np.full(120, 1e-6) if n == "_neutral" else s[n] for n in names], 1))
+    got = read(tmp_path / "a.npy")
+    for name, value in expected(s).items():
+        assert np.allclose(getattr(got.sequence, name), value, atol=1e-6), name
+    assert any("without names" in w and "--order" in w for w in got.warnings)
+
+
+def test_an_order_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     s = scores()
-    mediapipe = np.stack([np.full(T, 1e-6) if n == "_neutral" else s[n] for n in MEDIAPIPE_52], 1)
-    alphabetical = np.stack([s[n] for n in ARKIT_52], 1)
-    for matrix, word in ((mediapipe, "MediaPipe's order"), (alphabetical, "alphabetical"), (mediapipe[:, 1:], "51 columns")):
-        np.save(tmp_path / "a.npy", matrix)
-        got = read_parameters(tmp_path / "a.npy")
-        assert any(word in n for n in got.notes)
-        assert np.allclose(got.seq.expr[:, : EXPR_NAMES.index("tongueOut")], expected(s)["expr"][:, :-1], atol=1e-6)
+    np.save(tmp_path / "a.npy", np.stack([s[n] for n in LIVELINK_52], 1))
+    with pytest.raises(ValueError, match="cannot be told.*--order.*--names"):
+        read(tmp_path / "a.npy")
+    for told in ({"order": "livelink"}, {"names": LIVELINK_52}):
+        got = read(tmp_path / "a.npy", **told)
+        assert np.allclose(got.sequence.expr, expected(s)["expr"], atol=1e-6)
+    with pytest.raises(ValueError, match="azure has 55 columns, the file 52"):
+        read(tmp_path / "a.npy", order="azure")
+    with pytest.raises(ValueError, match="3 names for 52 columns"):
+        read(tmp_path / "a.npy", names=("a", "b", "c"))
+    with pytest.raises(ValueError, match="allowed: arkit, mediapipe"):
+        read(tmp_path / "a.npy", order="alphabet")
+    (tmp_path / "b.csv").write_text("0.5,0.25,0.1\n0.5,0.25,0.2\n")  # a table of three columns, named by hand
+    got = read(tmp_path / "b.csv", names=("jawOpen", "mouthSmileLeft", "eyeBlinkLeft"), fps=30)
+    assert got.sequence.expr[1, EXPR_NAMES.index("eyeBlinkLeft")] == pytest.approx(0.2)
+    (tmp_path / "c.csv").write_text("a,b,c\n0.5,0.25,0.1\n0.5,0.25,0.2\n")  # names that mean nothing are replaced
+    with pytest.raises(ValueError, match="columns a, b, c.*--names"):
+        read(tmp_path / "c.csv")
+    again = read(tmp_path / "c.csv", names=("jawOpen", "mouthSmileLeft", "eyeBlinkLeft"), fps=30)
+    assert np.array_equal(again.sequence.expr, got.sequence.expr)
 
 
 def test_head_pose_of_mediapipe(tmp_path: Path) -> None:
@@ -95,7 +129,7 @@ def test_head_pose_of_mediapipe(tmp_path: Path) -> None:
     pose = np.tile(np.eye(4), (2, 1, 1))
     pose[:, :3, :3], pose[:, :3, 3] = turn.as_matrix(), [[0, 0, -50], [3, 4, -60]]
     frames = [{**{n: 0.0 for n in s}, "facial_transformation_matrix": p.tolist()} for p in pose]
-    seq = read_parameters(save(tmp_path / "a.json", frames)).seq
+    seq = read(save(tmp_path / "a.json", frames)).sequence
     assert np.allclose(seq.rotation, turn.as_rotvec(), atol=1e-5)
     order = [head.landmark_index(f"ibug_{k}") for k in (36, 39, 42, 45)]
     eyes = head.sequence_landmarks(seq)[:, order].mean(1)
@@ -106,7 +140,7 @@ def test_head_pose_of_mediapipe(tmp_path: Path) -> None:
 def test_frames_without_a_face(tmp_path: Path) -> None:
     rows: list[dict[str, float]] = [{n: 0.5 for n in ARKIT_52} for _ in range(4)]
     rows[2] = {}
-    got = read_parameters(save(tmp_path / "a.json", rows)).seq
+    got = read(save(tmp_path / "a.json", rows)).sequence
     assert got.valid.tolist() == [True, True, False, True] and np.array_equal(got.expr[2], got.expr[1])
 
 
@@ -117,7 +151,7 @@ def test_our_own_detections(tmp_path: Path) -> None:
     matrix = np.stack([s[n] for n in ARKIT_52], 1).astype(np.float32)
     np.savez(tmp_path / "d.npz", format=np.array(FORMAT), blendshapes=matrix, points=np.zeros((T, 478, 2)), fps=np.array(30.0),
              pose=np.tile(np.eye(4, dtype=np.float32), (T, 1, 1)), valid=np.arange(T) != 1)
-    got = read_parameters(tmp_path / "d.npz").seq
+    got = read(tmp_path / "d.npz").sequence
     assert got.fps == 30 and got.valid.sum() == T - 1 and np.allclose(got.expr, expected(s)["expr"], atol=1e-6)
 
 
@@ -148,14 +182,15 @@ def test_livelink(tmp_path: Path, fps: int, shuffle: bool) -> None:
     s = scores(frames)
     yaw = np.linspace(-0.5, 0.5, frames)
     angles = {"HeadYaw": yaw, "HeadPitch": np.full(frames, 0.1), "HeadRoll": np.zeros(frames), "LeftEyeYaw": yaw}
-    got = read_parameters(livelink(tmp_path / "a.csv", s, codes(frames, fps, start=17), angles, shuffle))
-    assert got.format == "Live Link Face CSV" and got.seq.fps == fps and len(got.seq) == frames and got.seq.valid.all()
+    got = read(livelink(tmp_path / "a.csv", s, codes(frames, fps, start=17), angles, shuffle))
+    assert got.format == "Live Link Face" and got.sequence.fps == fps and len(got.sequence) == frames and got.sequence.valid.all()
     # the time codes carry fractions of a frame, which are rounded away: every line keeps its frame
     for name, value in expected(s).items():
-        assert np.allclose(getattr(got.seq, name), value, atol=1e-6), name
-    assert np.allclose(got.seq.rotation, Rotation.from_euler("YXZ", np.stack([yaw, angles["HeadPitch"], 0 * yaw], 1)).as_rotvec(),
+        assert np.allclose(getattr(got.sequence, name), value, atol=1e-6), name
+    assert np.allclose(got.sequence.rotation, Rotation.from_euler("YXZ",
+                                                                  np.stack([yaw, angles["HeadPitch"], 0 * yaw], 1)).as_rotvec(),
                        atol=1e-5)
-    nose = HeadModel.default().sequence_landmarks(got.seq)[:, 30, 0]
+    nose = HeadModel.default().sequence_landmarks(got.sequence)[:, 30, 0]
     assert nose[0] < -0.02 < 0.02 < nose[-1], "positive yaw turns to the subject's left"
 
 
@@ -164,38 +199,35 @@ def test_livelink_gaps_doubles_and_jumps(tmp_path: Path) -> None:
     full = codes(180, 60)
     keep = [k for k in range(180) if k not in (50, 51)] + [179]
     part = {n: v[keep] for n, v in s.items()}
-    got = read_parameters(livelink(tmp_path / "a.csv", part, [full[k] for k in keep]))
-    assert len(got.seq) == 180 and got.seq.fps == 60 and np.flatnonzero(~got.seq.valid).tolist() == [50, 51]
-    assert any("2 frames are missing" in n for n in got.notes) and any("1 frames come twice" in n for n in got.notes)
-    assert np.allclose(got.seq.expr[52], expected(s)["expr"][52], atol=1e-6)
+    path = livelink(tmp_path / "a.csv", part, [full[k] for k in keep])
+    got = read(path)
+    assert len(got.sequence) == 179 and got.sequence.fps == 60 and got.sequence.valid.all()
+    assert any("leave out 2 frames in 1 place (first after row 50)" in w and "--fill" in w for w in got.warnings)
+    assert any("repeat" in n for n in got.notes)
+    assert np.allclose(got.sequence.expr, expected(part)["expr"], atol=1e-6), "every row is a frame"
+    filled = read(path, fill=True).sequence
+    assert len(filled) == 181 and np.flatnonzero(~filled.valid).tolist() == [50, 51]
+    assert np.allclose(filled.expr[52], expected(s)["expr"][52], atol=1e-6)
     jump = full[:3] + codes(3, 60, start=30_000)
-    got = read_parameters(livelink(tmp_path / "b.csv", {n: v[:6] for n, v in s.items()}, jump))
-    assert len(got.seq) == 6 and any("jump" in n for n in got.notes)
-    notes: list[str] = []
-    assert timing(["23:59:59:58.0", "23:59:59:59.0", "00:00:00:00.0", "00:00:00:01.0"], notes)[1].tolist() == [0, 1, 2, 3]
-    assert notes and timing(["00:00:00:40.0"], [])[0] == 60
-    # a take at half the rate of its time codes, of which one frame was dropped
-    takes = [f"10:00:{k // 30:02d}:{2 * (k % 30) + 1:02d}.652" for k in range(90) if k != 40]
-    half: list[str] = []
-    rate, at = timing(takes, half)
-    assert rate == 30 and at.tolist() == [k for k in range(90) if k != 40] and not half
+    got = read(livelink(tmp_path / "b.csv", {n: v[:6] for n, v in s.items()}, jump))
+    assert len(got.sequence) == 6 and any("jump" in w for w in got.warnings)
 
 
 def test_livelink_eyes_when_the_shapes_are_silent(tmp_path: Path) -> None:
     s = {n: np.zeros(60) if n.startswith("eyeLook") else v for n, v in scores(60).items()}
     angles = {f"{side}Eye{a}": np.full(60, x) for side in ("Left", "Right") for a, x in (("Yaw", 0.2), ("Pitch", 0.1))}
-    got = read_parameters(livelink(tmp_path / "a.csv", s, codes(60, 60), angles))
-    assert np.allclose(got.seq.eyes_pose, [0.1, 0.2, 0, 0.1, 0.2, 0]) and any("gaze" in n for n in got.notes)
+    got = read(livelink(tmp_path / "a.csv", s, codes(60, 60), angles))
+    assert np.allclose(got.sequence.eyes_pose, [0.1, 0.2, 0, 0.1, 0.2, 0]) and any("gaze" in n for n in got.notes)
 
 
 def test_livelink_damage(tmp_path: Path) -> None:
     path = livelink(tmp_path / "a.csv", scores(3), ["00:00:00:01.0", "soon", "00:00:00:03.0"])
     with pytest.raises(ValueError, match="time code 'soon'"):
-        read_parameters(path)
+        read(path)
     livelink(path, scores(3), codes(3, 60))
     text = path.read_text().splitlines()
     path.write_text("\n".join([text[0], text[1], text[2][:200], text[3]]))  # a line cut short
-    assert read_parameters(path).seq.valid.tolist() == [True, False, True]
+    assert read(path).sequence.valid.tolist() == [True, False, True]
     path.write_text(text[0] + "\n")
     with pytest.raises(ValueError, match="0 frames"):
-        read_parameters(path)
+        read(path)
