@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ....common.files import naming
+from ....common.text import printable
 from ...clip.sequence import FORMAT, FaceSequence
 from ...head.model import HeadModel
 from .base import Format, Imported, Options, finish, listed
@@ -65,6 +66,8 @@ SHAPES = Format(
 FORMATS: tuple[Format, ...] = (OTHER_FORMATS[0], *DICT_FORMATS, *OTHER_FORMATS[1:], LIVELINK, EXPRESS, FACECAP, AZURE, OPENFACE,
                                PYFEAT,
                                METAHUMAN, SHAPES, VISEMES, VRM)
+UNFORESEEN = "is damaged, or laid out in a way that is not known"
+_ODD = (TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 _WRAPPERS = ("flame", "flame_params", "flame_param", "params", "codedict", "outputs", "results", "arr_0", "data")
 
 
@@ -99,6 +102,8 @@ def read(path: str | os.PathLike[str], head: HeadModel | None = None, fps: float
             return _read(where, open_content(where), head, options)
     except MemoryError:
         raise ValueError(f"{where} needs more memory than there is") from None
+    except _ODD as err:  # the last net: what a reader did not foresee is the file's fault for its user all the same
+        raise ValueError(f"{where} {UNFORESEEN} ({type(err).__name__}: {printable(' '.join(str(err).split()))[:120]})") from err
 
 
 def _read(where: Path, content: Any, head: HeadModel | None, options: Options) -> Imported:

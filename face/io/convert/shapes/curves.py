@@ -45,7 +45,11 @@ def _columns(content: Any, wanted: Callable[[str], bool]) -> dict[str, np.ndarra
         values = content.values()
         return {n: values[:, k] for k, n in enumerate(content.header) if n}
     if isinstance(content, dict) and isinstance(content.get("frames"), list):
+        names = content.get("names")
         content = content["frames"]
+        if isinstance(names, list) and all(isinstance(n, str) for n in names):  # weights in the order of the names
+            content = [{**f, **dict(zip(names, f["weights"], strict=False))} if isinstance(f, dict) and isinstance(
+                f.get("weights"), list) else f for f in content]
     if isinstance(content, list) and any(isinstance(f, dict) for f in content):
         flat = [_flat(f) if isinstance(f, dict) else None for f in content]
         names = list(dict.fromkeys(n for f in flat if f for n in f))

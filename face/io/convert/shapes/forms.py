@@ -178,7 +178,7 @@ def _scores(frame: Any, listed: Sequence[str], several: list[int]) -> dict[str, 
         elif listed and frame and not isinstance(first, dict):
             raise ValueError(f"a frame has {len(frame)} weights for {len(listed)} names")
         else:
-            frame = dict((c.get("categoryName", c.get("category_name", c.get("name"))), c.get("score", c.get("value")))
+            frame = dict((str(c.get("categoryName", c.get("category_name", c.get("name")))), c.get("score", c.get("value")))
                          for c in frame if isinstance(c, dict))
     return {name: float(score) for name, score in (frame.items() if isinstance(frame, dict) else ())
             if isinstance(name, str) and isinstance(score, (int, float)) and not isinstance(score, bool)

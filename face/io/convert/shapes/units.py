@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ....clip.channels import ARKIT_52
 from ....head.model import HeadModel
 from ..arkit import shape_channels
 from ..base import Channels, Options, turned
@@ -24,14 +25,12 @@ UNITS: dict[int, dict[str, float]] = {
     1: {"browInnerUp": 1}, 2: {"browOuterUp": 1}, 4: {"browDown": 1}, 5: {"eyeWide": 1}, 6: {"cheekSquint": 1},
     7: {"eyeSquint": 1},
     9: {"noseSneer": 1}, 10: {"mouthUpperUp": 1}, 12: {"mouthSmile": 1}, 14: {"mouthDimple": 1}, 15: {"mouthFrown": 1},
+    16: {"mouthLowerDown": 1}, 19: {"tongueOut": 1}, 29: {"jawForward": 1}, 34: {"cheekPuff": 1},
     17: {"mouthShrugLower": 1, "mouthShrugUpper": 0.5}, 18: {"mouthPucker": 1}, 20: {"mouthStretch": 1}, 22: {"mouthFunnel": 1},
     23: {"mouthPress": 0.5}, 24: {"mouthPress": 1}, 25: {"mouthLowerDown": 0.4, "mouthUpperUp": 0.2}, 26: {"jawOpen": 0.6},
     27: {"jawOpen": 1}, 28: {"mouthRollLower": 1, "mouthRollUpper": 1}, 43: {"eyeBlink": 1}, 45: {"eyeBlink": 1}}
 """Shares of ARKit's shapes (both sides where they have sides) of each action unit at full intensity, by the FACS manual's and
 Apple's descriptions."""
-_BOTH = ("Left", "Right")
-_CENTRAL = {"browInnerUp", "mouthShrugLower", "mouthShrugUpper", "mouthPucker", "mouthFunnel", "jawOpen", "mouthRollLower",
-            "mouthRollUpper"}
 _NAME = re.compile(r"AU(\d{1,2})(_r|_c)?", re.IGNORECASE)
 _LEAST = 5
 _FULL = 5.0
@@ -106,7 +105,7 @@ def scores(values: np.ndarray, units: dict[int, int], full: float) -> dict[str, 
     out: dict[str, np.ndarray] = {}
     for unit, column in units.items():
         for shape, share in UNITS.get(unit, {}).items():
-            for name in (shape,) if shape in _CENTRAL else (shape + s for s in _BOTH):
+            for name in (shape,) if shape in ARKIT_52 else (shape + "Left", shape + "Right"):
                 value = share * values[:, column] / full
                 out[name] = np.maximum(out[name], value) if name in out else value
     return out

@@ -19,6 +19,7 @@ from facelm.cli.main import main
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.head.model import HeadModel
 from facelm.face.io.convert import read
+from facelm.face.io.convert.recognise import UNFORESEEN
 from facelm.face.io.heads.flame import import_head
 from flame_files import export_flame_layout
 from foreign_files import EXAMPLES, EXP, POSE, WEIGHTS, T
@@ -67,6 +68,7 @@ def checked(path: Path, head: HeadModel) -> str:
         said = str(err)
         assert str(path) in said, said
         assert said.isprintable() and len(said) < 2000, said
+        assert UNFORESEEN not in said, f"a reader ends by a traceback's error: {said}"
         out = "refused"
     else:
         assert isinstance(got.sequence, FaceSequence) and len(got.sequence) >= 1
@@ -167,3 +169,13 @@ def test_records_in_clips_and_heads_are_one_line(tmp_path: Path, flame: HeadMode
         np.savez(tmp_path / "odd.npz", **{**arrays, key: np.zeros(arrays[key].shape[:1], [("a", "<f4"), ("b", "<i4")])})
         with pytest.raises(ValueError, match=r"odd\.npz.*(store plain numbers|numbers)"):
             load(tmp_path / "odd.npz")
+
+
+def test_an_error_that_no_reader_foresaw_is_one_line_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("\x1b[31m\nx")
+
+    monkeypatch.setattr("facelm.face.io.convert.recognise.finish", broken)
+    with pytest.raises(ValueError, match="laid out in a way that is not known") as caught:
+        read(save(tmp_path / "a.json", FRAMES))
+    assert str(caught.value).isprintable() and str(tmp_path) in str(caught.value)
