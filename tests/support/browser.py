@@ -17,7 +17,7 @@ from facelm.agent.server.settings import Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NODE = Path(__file__).resolve().parents[2] / ".venv/node/node_modules"
-"""Where `make browser-tools` puts axe-core and the Khronos validator."""
+"""Where `make dev` puts axe-core and the Khronos validator."""
 _FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
           "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 

@@ -169,7 +169,7 @@ def test_a_video_is_dropped_and_asked_about(page) -> None:
     assert blinks >= 1 and words in page.page.locator("#log > li").last.inner_text().lower()
 
 
-@pytest.mark.skipif(not (NODE / "gltf-validator").is_dir(), reason="needs `make browser-tools`")
+@pytest.mark.skipif(not (NODE / "gltf-validator").is_dir(), reason="needs packages of npm")
 def test_the_validator_passes_what_is_downloaded(page, tmp_path) -> None:
     page.open("saved")
     page.say(START)
@@ -187,7 +187,7 @@ def test_the_validator_passes_what_is_downloaded(page, tmp_path) -> None:
     assert issues["numErrors"] == 0 and issues["numWarnings"] == 0, issues["messages"][:5]
 
 
-@pytest.mark.skipif(not (NODE / "axe-core").is_dir(), reason="needs `make browser-tools`")
+@pytest.mark.skipif(not (NODE / "axe-core").is_dir(), reason="needs packages of npm")
 @pytest.mark.parametrize(("size", "dark"), LAYOUTS)
 def test_the_page_fits_and_is_accessible(address, size, dark) -> None:
     with browsing(address, size, dark, bypass=True) as page:
