@@ -16,7 +16,7 @@ from facelm.face.facs.poses import EMOTION_POSES
 from facelm.face.facs.vocabulary import EMOTIONS
 from facelm.face.head.model import HeadModel
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "i2fet"
+CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "i2fet"
 
 
 class WordText:

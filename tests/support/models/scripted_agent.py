@@ -26,7 +26,7 @@ from facelm.llm.grammar.script_tokens import Quantities, ScriptTokens, write
 from facelm.llm.grammar.windows import Window
 from facelm.tokenizer.codec import FaceTokenizer
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "weights/tokenizer"
+WEIGHTS = Path(__file__).resolve().parents[3] / "weights/tokenizer"
 needs_tokenizer = pytest.mark.skipif(not (WEIGHTS / "config.json").is_file(), reason="needs the released tokenizer")
 
 LINES = {"smile": "mouth_open", "a nod": "nod x2", "a smile": "mouth_open", "frown": "brow_lower", "turn right": "turn right",
