@@ -116,17 +116,18 @@ class MotionLM:
 
         return self._in_batches(lines, work)
 
-    def plan(self, texts: Sequence[str], clips: Sequence[Sequence[str]],
-             quantities: Sequence[Quantities]) -> list[tuple[tuple[Step, ...], float]]:
+    def plan(self, texts: Sequence[str], clips: Sequence[Sequence[str]], quantities: Sequence[Quantities],
+             sampling: Sampling = Sampling(0.0)) -> list[tuple[tuple[Step, ...], float]]:
         """What each line of a conversation asks for.
 
         Args:
             texts: lines whose quantities are marks.
             clips: the script of the clip at hand of each, as tokens (``grammar/plans.context``).
             quantities: the values of the marks of each line.
+            sampling: the likeliest plan by default; a line that is given several times is drawn as often.
 
         Returns:
-            The likeliest plans that the grammar allows, with their log-probabilities.
+            Plans that the grammar allows, with their log-probabilities.
 
         Raises:
             ValueError: the model was made before there were plans.
@@ -136,7 +137,7 @@ class MotionLM:
         self.vocabulary.script_ids(sorted(COMMANDS))
 
         def work(part: list[list[int]], at: list[int]) -> list[tuple[tuple[Step, ...], float]]:
-            found = self._scripts(part, [PlanGrammar(frozenset(quantities[i].marks())) for i in at], Sampling(0.0), at)
+            found = self._scripts(part, [PlanGrammar(frozenset(quantities[i].marks())) for i in at], sampling, at)
             return [(read_plan(items, quantities[i]), nats) for (items, nats), i in zip(found, at, strict=True)]
 
         return self._in_batches(lines, work)

@@ -10,18 +10,28 @@ import re
 from collections.abc import Sequence
 
 from ...data_gen.reading.questions import about_clips, read_question, spelled
+from ...llm.generate import Sampling
 from ...llm.grammar.plans import Step, context, plan_text
-from ..editing.operations import edited
+from ..editing.operations import Edit, edited
 from ..editing.planned import edits_of, is_edit
+from ..editing.wishes import read_edits
 from ..motion.reading import plan_request
 from .dialogue import ABLE, UNREAD, clip_of, phrase, plan, question_call, said_plainly, segments, talk
+from .doubts import doubts
 from .references import mentions
+from .session import Clip
 from .tools import Call, Toolbox
 
 _TOOLS = {"undo": "undo", "redo": "redo", "clips": "list_clips", "changed": "changed", "describe": "describe", "again": "again"}
 _RULED = frozenset(("goto", "name", "compare-clips", "join", "export", "perform"))
 """Steps whose clips, names and prompts the rules find."""
 _THAN_BEFORE = re.compile(r"\bthan (?:before|it was)\b")
+
+
+_NEVER = 99
+"""Doubts in what cannot be done."""
+_LIKELIEST, _DRAWN, _DRAWS = Sampling(0.0), Sampling(0.7), 4
+"""How plans are drawn where the likeliest leaves something out."""
 
 
 class _Unplanned(Exception):
@@ -39,21 +49,29 @@ def calls(text: str, tools: Toolbox) -> list[Call]:
     if len(pieces) == 1 and (call := phrase(said, plain, tools.session)):
         return [call]
     try:
-        return _Line(text, tools).calls(read_plan(text, tools))
+        line = _Line(text, tools)
+        steps, *_ = read_plans(text, tools) or [()]
+        if not line.doubts(steps):
+            return line.calls(steps)
+        ruled = [plan(p, tools) for p in pieces]
+        plans = [steps, *read_plans(text, tools, _DRAWN, _DRAWS)]
+        best = min(plans, key=line.doubts)
+        rules_doubts = line.doubts_of(ruled)
+        return ruled if rules_doubts < line.doubts(steps) and rules_doubts <= line.doubts(best) else line.calls(best)
     except _Unplanned:
         return [plan(p, tools) for p in pieces]
 
 
-def read_plan(text: str, tools: Toolbox) -> tuple[Step, ...]:
-    """The plan that the model reads in a line; empty where it knows none."""
+def read_plans(text: str, tools: Toolbox, sampling: Sampling = _LIKELIEST, draws: int = 1) -> list[tuple[Step, ...]]:
+    """The plans that the model reads in a line; none where it knows none."""
     here, turns = tools.session.current, tools.session.turns
-    script = tools.shown(here)[0] if here is not None else None
+    shown = context(tools.shown(here)[0]) if here is not None else ()
     words, quantities = plan_request(spelled(text), turns[-1].said if turns else "")
     try:
-        (steps, _), = tools.agent.lm.plan([words], [context(script) if script is not None else ()], [quantities])
+        found = tools.agent.lm.plan([words] * draws, [shown] * draws, [quantities] * draws, sampling)
     except ValueError:
-        return ()
-    return steps
+        return []
+    return [steps for steps, _ in found]
 
 
 class _Line:
@@ -63,6 +81,25 @@ class _Line:
         self.text, self.tools = text, tools
         self.said, self.plain = said_plainly(text)
         self.found = mentions(self.plain, tools.session) if tools.session.clips else []
+
+    def doubts(self, steps: Sequence[Step]) -> int:
+        """How much of the line a plan of changes leaves out or turns round; none where it is no such plan."""
+        if not steps or self.target is None or not all(is_edit(s) and s.do != "again" for s in steps):
+            return 0
+        try:
+            return doubts(self.text, self._edits(steps))
+        except ValueError:
+            return _NEVER
+
+    def doubts_of(self, ruled: Sequence[Call]) -> int:
+        """The same of what the rules found."""
+        if self.target is None or any(c.tool != "edit" for c in ruled):
+            return _NEVER
+        script, _ = self.tools.shown(self.target)
+        try:
+            return doubts(self.text, [e for c in ruled for e in read_edits(c.arguments["wish"], script, self.tools.agent.read)])
+        except ValueError:
+            return _NEVER
 
     def calls(self, steps: Sequence[Step]) -> list[Call]:
         """The calls of a plan.
@@ -106,15 +143,23 @@ class _Line:
                 return ruled
         return Call("ask", {"question": self.text, "plan": str(step), **clip_of(self.found)})
 
-    def _edit(self, steps: Sequence[Step]) -> Call:
-        session = self.tools.session
-        target = self.found[0][2] if self.found else session.current
+    @property
+    def target(self) -> Clip | None:
+        """The clip that a change is made to."""
+        return self.found[0][2] if self.found else self.tools.session.current
+
+    def _edits(self, steps: Sequence[Step]) -> Sequence[Edit]:
+        target = self.target
         assert target is not None
         script, _ = self.tools.shown(target)
+        edits = edits_of(steps, script)
+        if target.schedule is not None:
+            edited(script, edits, target.schedule)
+        return edits
+
+    def _edit(self, steps: Sequence[Step]) -> Call:
         try:
-            edits = edits_of(steps, script)
-            if target.schedule is not None:
-                edited(script, edits, target.schedule)
+            self._edits(steps)
         except ValueError:
             ruled = plan(self.text, self.tools)
             if ruled.tool == "edit":

@@ -6,6 +6,7 @@ import pytest
 from facelm.agent.editing.operations import edited
 from facelm.agent.editing.planned import _MAKE, edits_of, is_edit
 from facelm.agent.learning.plans import held_out_plans, make_plans, vary, written_lines
+from facelm.agent.talk.doubts import doubts
 from facelm.agent.talk.queries import query_of
 from facelm.data_gen.performer.layout import lay_out
 from facelm.data_gen.reading.questions import read_question
@@ -85,3 +86,17 @@ def test_variants_say_other_things_and_their_plans_do():
     made = {(v.say, str(v.plan[0])) for k in range(40) for v in [vary(line, np.random.default_rng(k))]}
     assert len(made) > 5 and all(plan.split()[-1].rstrip("%") in say for say, plan in made)
     assert all(isinstance(x, type(line)) for x in islice(written_lines(), 3))
+
+
+@pytest.mark.parametrize(("line", "clip", "right", "wrong"), [
+    ("angrier, 4 shakes, no sigh. go", "anger; shake; sigh", "stronger anger; count shake 4; remove sigh",
+     "stronger anger; count shake 4"),
+    ("do the shaking more slow but the nodding stay same", "nod; shake", "slower shake", "faster shake"),
+    ("smile starting from 2 secs, nod from 6", "smile; nod", "starts smile 2s; starts nod 6s", "starts smile 6s; starts nod 5s"),
+    ("head shake half a sec earlier pls", "shake", "earlier shake 0.5s", "earlier shake 1s"),
+    ("just the wink, on the left", "smile; wink right", "only wink; side wink left", "only wink; side wink right"),
+    ("flip which side the head tilts to, don't touch the wink", "tilt left; wink left", "side tilt other", "side wink other"),
+    ("make the smile 20% stronger", "smile", "stronger smile 20%", "weaker smile 20%")])
+def test_what_a_plan_leaves_out_or_turns_round_is_seen(line, clip, right, wrong):
+    script = read_script(clip)
+    assert doubts(line, edits_of(parse_plan(right), script)) == 0 < doubts(line, edits_of(parse_plan(wrong), script))
