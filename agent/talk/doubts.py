@@ -9,7 +9,8 @@ from ...data_gen.reading.questions import read_things, spelled
 from ...data_gen.text.quantities import find_quantities
 from ..editing.operations import Edit
 
-_KEPT = re.compile(r"\b(?:don'?t|do not|leave|keep|without touching|but not|not)\b[^,.;]*|\b\w+ (?:should )?(?:stays?|remains?)\b")
+_KEPT = re.compile(r"\b(?:don'?t|do not|leave|keep|without touching|but not|not)\b[^,.;]*"
+                   r"|\b\w+ (?:should )?(?:stays?|remains?)\b")
 """What should stay as it is."""
 _WAYS: tuple[tuple[str, str, Callable[[Edit], float]], ...] = (
     (r"\b(?:fast\w*|quick\w*|brisk\w*|snapp\w+|speed (?:it |\w+ )?up)\b", r"\bslow\w*\b",

@@ -137,7 +137,7 @@ class RuleLM:
         return np.zeros(len(texts))
 
     def plan(self, texts: Sequence[str], clips: Sequence[Sequence[str]],
-             quantities: Sequence[Quantities]) -> list[tuple[tuple[Step, ...], float]]:
+             quantities: Sequence[Quantities], sampling: Sampling = LIKELIEST) -> list[tuple[tuple[Step, ...], float]]:
         """Plans of the table; a line that is not in it is left to the rules."""
         return [(parse_plan(self.plans[t]) if t in self.plans else (), 0.0) for t in (x.split(BEFORE)[-1] for x in texts)]
 
