@@ -44,6 +44,7 @@ class _Rules:
     polite: str
     tell: str
     next: str
+    lead: str
 
 
 _TABLE = read_table(__package__, "dialogue.yaml", _Rules)
@@ -68,7 +69,9 @@ _STYLED = (("timed", r"\btimes?(?:tamps?|line)?\b|\bseconds\b"), ("director", r"
 
 def segments(text: str) -> list[str]:
     """A line as the wishes of different kinds that it holds, in order; what is performed or changed stays in one piece."""
-    pieces = [p.strip() for p in _RULES["next"].split(text.strip()) if p and p.strip(" .,!")]
+    led = _RULES["lead"].match(text.strip())
+    rest = text.strip()[led.end():] if led else text.strip()
+    pieces = ([led[1]] if led else []) + [p.strip() for p in _RULES["next"].split(rest) if p and p.strip(" .,!")]
     return pieces or [text.strip()]
 
 
@@ -151,10 +154,11 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
     if _RULES["redo"].match(bare):
         return Call("redo")
     if _RULES["undo"].match(bare):
-        times = re.search(r"\b(twice|two|three|thrice|\d+) (?:times|steps|changes|edits)?|\b(?:last|both) (two|three|\d+)", bare)
+        times = re.search(r"\b(twice|two|three|thrice|\d+)(?: (?:times|steps|changes|edits)|$)"
+                          r"|\b(?:last|both) (two|three|\d+)", bare)
         word = next((g for g in times.groups() if g), "") if times else ""
         return Call("undo", {"times": _TWICE.get(word) or int(word)} if word else {})
-    if _RULES["changed"].match(bare):
+    if _RULES["changed"].match(bare) and not (_RULES["compare"].search(bare) and mentions(bare, session)):
         return Call("changed")
     if _RULES["list"].match(bare):
         return Call("list_clips")
@@ -179,6 +183,8 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         what = m["what"] or m["what2"]
         edits = re.search(r"\b(?:smil|nod|wink|blink|stronger|longer|shorter|faster|slower|bigger|weaker|earlier|later)", what)
         known = any(c.name and c.name.lower() == re.sub(r"^the ", "", what.strip()) for c in session.clips)
+        if plain.endswith("?") and re.search(r"\bone\W*$", what):
+            return None  # "and the second one?" goes on with a question
         of_clip = known or re.search(rf"\b(?:{CLIP_WORD}|one|version) (?:with|where)\b", what)
         if (of_clip or not edits) and _names_clip(what, session) and not _is_this(what):
             return Call("go_to", {"clip": what})
