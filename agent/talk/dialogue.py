@@ -32,6 +32,8 @@ class _Rules:
     goto: str
     export: str
     join: str
+    between: str
+    two: str
     compare: str
     mark: str
     talk: str
@@ -174,6 +176,8 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         if what and _names_clip(what, session):
             word = re.search(re.escape(name), said, re.IGNORECASE)
             return Call("name", {"name": word[0] if word else name, "clip": "" if _is_this(what) else what})
+    if session.clips and (call := _in_between(bare, session)):
+        return call
     if session.clips and _RULES["compare"].search(bare) and not read_comparison(bare):
         pair = [_word(f[2]) for f in mentions(bare, session)[:2]]
         return Call("compare", {"first": pair[0], "second": pair[1]} if len(pair) == 2 else {"first": pair[0]} if pair else {})
@@ -189,6 +193,28 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         if (of_clip or not edits) and _names_clip(what, session) and not _is_this(what):
             return Call("go_to", {"clip": what})
     return None
+
+
+_NO_MEAN = re.compile(r"\b(?:differ|compar|switch|toggle|go(?:ing)? back|add|insert|gap|pause|longer|shorter|more|less)")
+_SHARES = {"quarter": 0.25, "third": 1 / 3, "half": 0.5, "two thirds": 2 / 3, "three quarters": 0.75, "tenth": 0.1}
+
+
+def _in_between(bare: str, session: Session) -> Call | None:
+    """The call for what would be between two clips."""
+    if not _RULES["between"].search(bare) or _NO_MEAN.search(bare):
+        return None
+    found = mentions(bare, session)
+    if len(found) < 2 and not _RULES["two"].search(bare):
+        return None
+    if len(found) > 1 and re.search(r"\b(?:nearer|closer)\b", bare):  # "between 1 and 2 but closer to 2"
+        near = found[2] if len(found) > 2 else found[1]
+        share: float | None = 0.75 if near[2].id != found[0][2].id else 0.25
+    else:
+        percent = find_quantities(bare).p
+        share = percent[0] if percent else next((v for w, v in sorted(_SHARES.items(), key=lambda r: -len(r[0]))
+                                                 if re.search(rf"\b{w}\b of the way", bare)), None)
+    pair = dict(zip(("first", "second"), (_word(f[2]) for f in found), strict=False)) if len(found) > 1 else {}
+    return Call("between", {**pair, **({} if share is None else {"share": round(min(share, 1.0), 3)})})
 
 
 def _is_this(words: str) -> bool:
