@@ -308,12 +308,9 @@ def _made(said: str, plain: str, tools: Toolbox) -> Call:
     found = mentions(plain, session) if session.clips else []
     target, wish = (found[0][2], _without(plain, found[:1])) if found else (here, said)
     if target is not None and wish:
-        script = target.script
+        script, _ = tools.shown(target)
         wish_plain = without_fillers(wish)
-        if script is None:
-            if wants_change(wish) or found:
-                return Call("edit", {"wish": wish, **clip_of(found)})
-        elif script.cues and (found or _may_edit(wish_plain)) and read_edits(wish, script, tools.agent.read):
+        if script.cues and (found or _may_edit(wish_plain)) and read_edits(wish, script, tools.agent.read):
             return Call("edit", {"wish": wish, **clip_of(found)})
         if wants_change(wish) or found:
             return Call("edit", {"wish": wish, **clip_of(found)})

@@ -21,6 +21,7 @@ from ...face.facs.measured import Measurement
 from ...face.facs.script import Script
 from ...face.facs.script_text import write_script
 from ...llm.grammar.plans import parse_plan
+from ..editing.films import edit_film
 from ..editing.perform import edit_clip, perform_edits
 from ..editing.planned import edits_of
 from ..editing.recorded import shown_script
@@ -124,16 +125,16 @@ class Toolbox:
                 self.asked = Query("whether", things[:1])
             new = self.session.add([made.clip], "edited", wish, parent=old, made=made)
             return replace(self._made(new, made, f"Changed to: {write_script(made.script)}. "), edits=ops)
-        if len(old.files) > 1:
-            raise Refused("a film with cuts is not edited as a whole; open one of its shots")
-        done = edit_clip(self.agent.performer, old.sequence(), edits, measured)
-        film = old.loaded()
+        film, done = old.loaded(), old.sequence()
         if film is not None:
-            film = replace(film, shots=(replace(film.shots[0], clip=done),), frames=len(done))
-        new = self.session.add([done], "edited", wish, parent=old, film=film)
+            film = edit_film(self.agent.performer, film, edits)
+        else:
+            done = edit_clip(self.agent.performer, done, edits, measured)
+        new = self.session.add([s.clip for s in film.shots] if film else [done], "edited", wish, parent=old, film=film)
         changes = [d.text for d in differences(measured, new.measured())] if measured else []
         told = "; ".join(changes) or "nothing that is measured changed"
-        return Said(f"{new.label} ({done.seconds:.1f} s{self._file(new)}): {told}.", edits=ops)
+        frames, fps = new.extent
+        return Said(f"{new.label} ({frames / fps:.1f} s{self._file(new)}): {told}.", edits=ops)
 
     def transition(self, instruction: str) -> Said:
         """Go from how the clip at hand ends (or a face at rest) to an expression, or through several."""
