@@ -62,11 +62,11 @@ class Told:
 
 
 def score_text(text: str, measured: Measurement) -> Told:
-    """A description against what was measured."""
+    """A description against what was measured; blinks are told at its end, counted over the whole clip, whenever they are."""
     reading = read_rules(find_quantities(text), 0.0)
     script = reading.script if reading is not None else Script()
-    checks = [c for c in check(script, measured).failed
-              if c.kind != "order" or c.cue is None or script.cues[c.cue].name != "blink"]  # blinks are counted apart at the end
+    checks = [c for c in check(script, measured).failed if c.cue is None or script.cues[c.cue].name != "blink" or not (
+        c.kind == "order" or c.kind == "count" and script.cues[c.cue].count == len(measured.of("blink")))]
     untrue = tuple(f"{_UNTRUE[c.kind]}: {c.sentence}" for c in checks if c.kind in _UNTRUE)
     missing = tuple(c.sentence for c in checks if c.kind == "foreign")
     whole = reading is not None and reading.explained >= 0.99
