@@ -171,8 +171,9 @@ def of_prompts(out: str | None, count: int | None, options: Language, asked: Pro
 
 
 def of_dialogues(out: str | None, count: int | None, asked: Prompts, model: Model) -> Result:
-    """Conversations, and how many of their turns and of them are right."""
+    """Conversations and how many of their turns and of them are right, and whether descriptions are complete and true."""
     from ..agent.talk.agent import Agent
+    from ..eval.dialogue.descriptions import COUNT, evaluate_descriptions
     from ..eval.dialogue.score import evaluate_dialogues
     from ..eval.dialogue.suite import SETS, load_dialogues
 
@@ -184,11 +185,15 @@ def of_dialogues(out: str | None, count: int | None, asked: Prompts, model: Mode
     agent, watch = tools.load_agent(model), bars()
     reports = [evaluate_dialogues(name, some, lambda: Agent(None, agent),
                                   lambda done, of, name=name: watch(done, of, name)) for name, some in sets.items()]  # type: ignore[misc]
+    told = [] if asked.prompts else [evaluate_descriptions(
+        agent.describe, count or COUNT, progress=lambda done, of, stage="": watch(done, of, "descriptions"))]  # type: ignore[misc]
+    facts = [*(r.to_dict() for r in reports), *(t.to_dict() for t in told)]
     if "out" in targets:
-        write_json(ready(targets["out"]), [r.to_dict() for r in reports], indent=1)
+        write_json(ready(targets["out"]), facts, indent=1)
     if "failures" in targets:
-        write_json(ready(targets["failures"]), [asdict(r) for report in reports for r in report.rows if not r.right], indent=1)
-    return Result({"dialogue": [r.to_dict() for r in reports]}, "\n\n".join(r.table() for r in reports))
+        wrong = [asdict(r) for report in reports for r in report.rows if not r.right]
+        write_json(ready(targets["failures"]), [*wrong, *(f for t in told for f in t.failures())], indent=1)
+    return Result({"dialogue": facts}, "\n\n".join([*(r.table() for r in reports), *(t.table() for t in told)]))
 
 
 def _only_prompts(options: Language, others: Transitions) -> None:

@@ -95,6 +95,16 @@ def edit_recorded(clip: FaceSequence, measured: Measurement, edits: Sequence[Edi
     return clip
 
 
+def times_shown(clip: FaceSequence, measured: Measurement, names: tuple[str, ...]) -> int:
+    """How many separate occurrences of some names an edit of a recording would find."""
+    events = _Canvas(clip, measured, lambda schedule: clip).events()
+    return sum(_means(e.name, names) for e in events)
+
+
+def _means(name: str, names: tuple[str, ...]) -> bool:
+    return any(name == n or n in (*DIRECTIONS, "wink") and name.startswith(f"{n}_") for n in names)
+
+
 class _Canvas:
     """A recording while it is edited."""
 
@@ -118,7 +128,8 @@ class _Canvas:
         return self.clip.replace(**self.fields, valid=self.valid)
 
     # -- what is there ------------------------------------------------------------------
-    def _events(self) -> list[_Event]:
+    def events(self) -> list[_Event]:
+        """All that an edit can be about."""
         fps, frames = self.clip.fps, len(self.clip)
 
         def event(name: str, side: str, start: float, apex: float, end: float, channels: frozenset[str]) -> _Event:
@@ -134,8 +145,7 @@ class _Canvas:
         return [event(a.name, a.side, a.onset, a.apex, a.offset, own(a)) for a in self.measured.everything] + felt
 
     def _chosen(self, edit: Edit) -> list[_Event]:
-        found = [e for e in self._events() if not edit.names or any(
-            e.name == n or n in (*DIRECTIONS, "wink") and e.name.startswith(f"{n}_") for n in edit.names)]
+        found = [e for e in self.events() if not edit.names or _means(e.name, edit.names)]
         if not edit.names:
             found = [e for e in found if e.name in ACTION and e.name != "blink"]
         if not found:
@@ -256,7 +266,7 @@ class _Canvas:
         own = [a for a in self.measured.everything if a.name == event.name]
         now = sum(a.cycles or 1 for a in own)
         wanted = int(edit.value) if edit.value and edit.value > 0 else now + (1 if edit.value == 0.0 else -1)
-        events = [e for e in self._events() if e.name == event.name]
+        events = [e for e in self.events() if e.name == event.name]
         if event != events[-1] and edit.which is None:
             return  # the last one stands for all
         if wanted < now and len(events) >= now:
@@ -304,7 +314,7 @@ class _Canvas:
 
     def _only(self, edit: Edit) -> None:
         kept = self._chosen(edit)
-        for event in self._events():
+        for event in self.events():
             own = event.channels - frozenset().union(*(k.channels for k in kept if k.low < event.high and event.low < k.high))
             if event not in kept and own:
                 self._put(self._lift(event.low, event.high, own), event.low, -1.0)

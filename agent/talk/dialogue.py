@@ -32,6 +32,8 @@ class _Rules:
     goto: str
     export: str
     join: str
+    between: str
+    two: str
     compare: str
     mark: str
     talk: str
@@ -44,6 +46,7 @@ class _Rules:
     polite: str
     tell: str
     next: str
+    lead: str
 
 
 _TABLE = read_table(__package__, "dialogue.yaml", _Rules)
@@ -68,7 +71,9 @@ _STYLED = (("timed", r"\btimes?(?:tamps?|line)?\b|\bseconds\b"), ("director", r"
 
 def segments(text: str) -> list[str]:
     """A line as the wishes of different kinds that it holds, in order; what is performed or changed stays in one piece."""
-    pieces = [p.strip() for p in _RULES["next"].split(text.strip()) if p and p.strip(" .,!")]
+    led = _RULES["lead"].match(text.strip())
+    rest = text.strip()[led.end():] if led else text.strip()
+    pieces = ([led[1]] if led else []) + [p.strip() for p in _RULES["next"].split(rest) if p and p.strip(" .,!")]
     return pieces or [text.strip()]
 
 
@@ -151,10 +156,11 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
     if _RULES["redo"].match(bare):
         return Call("redo")
     if _RULES["undo"].match(bare):
-        times = re.search(r"\b(twice|two|three|thrice|\d+) (?:times|steps|changes|edits)?|\b(?:last|both) (two|three|\d+)", bare)
+        times = re.search(r"\b(twice|two|three|thrice|\d+)(?: (?:times|steps|changes|edits)|$)"
+                          r"|\b(?:last|both) (two|three|\d+)", bare)
         word = next((g for g in times.groups() if g), "") if times else ""
         return Call("undo", {"times": _TWICE.get(word) or int(word)} if word else {})
-    if _RULES["changed"].match(bare):
+    if _RULES["changed"].match(bare) and not (_RULES["compare"].search(bare) and mentions(bare, session)):
         return Call("changed")
     if _RULES["list"].match(bare):
         return Call("list_clips")
@@ -170,6 +176,8 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         if what and _names_clip(what, session):
             word = re.search(re.escape(name), said, re.IGNORECASE)
             return Call("name", {"name": word[0] if word else name, "clip": "" if _is_this(what) else what})
+    if session.clips and (call := _in_between(bare, session)):
+        return call
     if session.clips and _RULES["compare"].search(bare) and not read_comparison(bare):
         pair = [_word(f[2]) for f in mentions(bare, session)[:2]]
         return Call("compare", {"first": pair[0], "second": pair[1]} if len(pair) == 2 else {"first": pair[0]} if pair else {})
@@ -179,10 +187,34 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         what = m["what"] or m["what2"]
         edits = re.search(r"\b(?:smil|nod|wink|blink|stronger|longer|shorter|faster|slower|bigger|weaker|earlier|later)", what)
         known = any(c.name and c.name.lower() == re.sub(r"^the ", "", what.strip()) for c in session.clips)
+        if plain.endswith("?") and re.search(r"\bone\W*$", what):
+            return None  # "and the second one?" goes on with a question
         of_clip = known or re.search(rf"\b(?:{CLIP_WORD}|one|version) (?:with|where)\b", what)
         if (of_clip or not edits) and _names_clip(what, session) and not _is_this(what):
             return Call("go_to", {"clip": what})
     return None
+
+
+_NO_MEAN = re.compile(r"\b(?:differ|compar|switch|toggle|go(?:ing)? back|add|insert|gap|pause|longer|shorter|more|less)")
+_SHARES = {"quarter": 0.25, "third": 1 / 3, "half": 0.5, "two thirds": 2 / 3, "three quarters": 0.75, "tenth": 0.1}
+
+
+def _in_between(bare: str, session: Session) -> Call | None:
+    """The call for what would be between two clips."""
+    if not _RULES["between"].search(bare) or _NO_MEAN.search(bare):
+        return None
+    found = mentions(bare, session)
+    if len(found) < 2 and not _RULES["two"].search(bare):
+        return None
+    if len(found) > 1 and re.search(r"\b(?:nearer|closer)\b", bare):  # "between 1 and 2 but closer to 2"
+        near = found[2] if len(found) > 2 else found[1]
+        share: float | None = 0.75 if near[2].id != found[0][2].id else 0.25
+    else:
+        percent = find_quantities(bare).p
+        share = percent[0] if percent else next((v for w, v in sorted(_SHARES.items(), key=lambda r: -len(r[0]))
+                                                 if re.search(rf"\b{w}\b of the way", bare)), None)
+    pair = dict(zip(("first", "second"), (_word(f[2]) for f in found), strict=False)) if len(found) > 1 else {}
+    return Call("between", {**pair, **({} if share is None else {"share": round(min(share, 1.0), 3)})})
 
 
 def _is_this(words: str) -> bool:
@@ -276,12 +308,9 @@ def _made(said: str, plain: str, tools: Toolbox) -> Call:
     found = mentions(plain, session) if session.clips else []
     target, wish = (found[0][2], _without(plain, found[:1])) if found else (here, said)
     if target is not None and wish:
-        script = target.script
+        script, _ = tools.shown(target)
         wish_plain = without_fillers(wish)
-        if script is None:
-            if wants_change(wish) or found:
-                return Call("edit", {"wish": wish, **clip_of(found)})
-        elif script.cues and (found or _may_edit(wish_plain)) and read_edits(wish, script, tools.agent.read):
+        if script.cues and (found or _may_edit(wish_plain)) and read_edits(wish, script, tools.agent.read):
             return Call("edit", {"wish": wish, **clip_of(found)})
         if wants_change(wish) or found:
             return Call("edit", {"wish": wish, **clip_of(found)})

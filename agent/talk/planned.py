@@ -7,9 +7,10 @@ left to the rules of ``dialogue.py``, and so is every line where the model knows
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ...data_gen.reading.questions import about_clips, read_question, spelled
+from ...face.facs.script import Script
 from ...llm.generate import Sampling
 from ...llm.grammar.plans import Step, context, plan_text
 from ..editing.operations import Edit, edited
@@ -25,21 +26,23 @@ from .tools import Call, Toolbox
 _TOOLS = {"undo": "undo", "redo": "redo", "clips": "list_clips", "changed": "changed", "describe": "describe", "again": "again"}
 _RULED = frozenset(("goto", "name", "compare-clips", "join", "export", "perform"))
 """Steps whose clips, names and prompts the rules find."""
+_OF_CLIPS = frozenset(f"ask-{a}" for a in ("compare", "count", "long", "strong", "fast", "length", "whether", "when", "until"))
+"""Questions that may be about which clip has more of something."""
 _THAN_BEFORE = re.compile(r"\bthan (?:before|it was)\b")
 
 
 _NEVER = 99
 """Doubts in what cannot be done."""
 _LIKELIEST, _DRAWN, _DRAWS = Sampling(0.0), Sampling(0.7), 4
-"""How plans are drawn where the likeliest leaves something out."""
+"""How plans are read, and drawn where the likeliest leaves something out."""
 
 
 class _Unplanned(Exception):
     """The rules should read the line."""
 
 
-def calls(text: str, tools: Toolbox) -> list[Call]:
-    """The calls that a line asks for, in order.
+def calls(text: str, tools: Toolbox) -> Iterator[Call]:
+    """The calls that a line asks for, in order; each is thought of when those before it have been made.
 
     Raises:
         ValueError: it names a clip that is not there, or changes what is not known.
@@ -47,19 +50,27 @@ def calls(text: str, tools: Toolbox) -> list[Call]:
     pieces = segments(text)
     said, plain = said_plainly(pieces[0])
     if len(pieces) == 1 and (call := phrase(said, plain, tools.session)):
-        return [call]
+        yield call
+        return
     try:
-        line = _Line(text, tools)
-        steps, *_ = read_plans(text, tools) or [()]
-        if not line.doubts(steps):
-            return line.calls(steps)
-        ruled = [plan(p, tools) for p in pieces]
-        plans = [steps, *read_plans(text, tools, _DRAWN, _DRAWS)]
-        best = min(plans, key=line.doubts)
-        rules_doubts = line.doubts_of(ruled)
-        return ruled if rules_doubts < line.doubts(steps) and rules_doubts <= line.doubts(best) else line.calls(best)
-    except _Unplanned:
-        return [plan(p, tools) for p in pieces]
+        yield from _chosen(text, pieces, tools)
+    except _Unplanned:  # before anything is called
+        for piece in pieces:
+            yield plan(piece, tools)
+
+
+def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
+    """The calls of the likeliest plan; where it leaves something of the line out, of a drawn one or of the rules that do not."""
+    line = _Line(text, tools)
+    steps, *_ = read_plans(text, tools) or [()]
+    doubted = line.doubts(steps)
+    if not doubted:
+        yield from line.calls(steps)
+        return
+    best = min([steps, *read_plans(text, tools, _DRAWN, _DRAWS)], key=line.doubts)
+    ruled = [plan(p, tools) for p in pieces]
+    by_rules = line.doubts_of(ruled)
+    yield from ruled if by_rules < doubted and by_rules <= line.doubts(best) else line.calls(best)
 
 
 def read_plans(text: str, tools: Toolbox, sampling: Sampling = _LIKELIEST, draws: int = 1) -> list[tuple[Step, ...]]:
@@ -82,18 +93,29 @@ class _Line:
         self.said, self.plain = said_plainly(text)
         self.found = mentions(self.plain, tools.session) if tools.session.clips else []
 
+    @property
+    def target(self) -> Clip:
+        """The clip that a change is made to."""
+        target = self.found[0][2] if self.found else self.tools.session.current
+        assert target is not None
+        return target
+
     def doubts(self, steps: Sequence[Step]) -> int:
         """How much of the line a plan of changes leaves out or turns round; none where it is no such plan."""
-        if not steps or self.target is None or not all(is_edit(s) and s.do != "again" for s in steps):
+        if not steps or self.tools.session.current is None or not all(is_edit(s) and s.do != "again" for s in steps):
             return 0
+        script, _ = self.tools.shown(self.target)
         try:
-            return doubts(self.text, self._edits(steps))
+            edits = edits_of(steps, script)
+            if self.target.schedule is not None:
+                edited(script, edits, self.target.schedule)
+            return doubts(self.text, edits)
         except ValueError:
             return _NEVER
 
     def doubts_of(self, ruled: Sequence[Call]) -> int:
         """The same of what the rules found."""
-        if self.target is None or any(c.tool != "edit" for c in ruled):
+        if any(c.tool != "edit" for c in ruled):
             return _NEVER
         script, _ = self.tools.shown(self.target)
         try:
@@ -101,68 +123,76 @@ class _Line:
         except ValueError:
             return _NEVER
 
-    def calls(self, steps: Sequence[Step]) -> list[Call]:
+    def calls(self, steps: Sequence[Step]) -> Iterator[Call]:
         """The calls of a plan.
 
         Raises:
             ValueError: a change that cannot be done.
         """
         kinds = [s.do for s in steps]
+        if kinds == ["goto"] and len(self.found) == 1:
+            yield Call("go_to", clip_of(self.found))
+            return
         if not kinds or _RULED & set(kinds) or self.tools.session.current is None and kinds[0] not in ("talk", "refuse", "undo"):
             raise _Unplanned
         if kinds == ["talk"]:
-            return [talk(self.text)]
+            yield talk(self.text)
         if kinds in (["refuse"], ["unclear"]):
-            return [Call("refuse", {"reason": ABLE if kinds == ["refuse"] else UNREAD})]
-        out: list[Call] = []
+            yield Call("refuse", {"reason": ABLE if kinds == ["refuse"] else UNREAD})
+            return
         edits: list[Step] = []
         for step in (*steps, None):
             if step is not None and is_edit(step) and step.do != "again":
                 edits.append(step)
                 continue
             if edits:
-                out, edits = [*out, self._edit(edits)], []
+                yield self._edit(edits)
+                edits = []
             if step is None:
                 continue
             if step.do.startswith("ask-"):
-                out.append(self._ask(step))
+                yield self._ask(step)
             elif step.do == "transition":
-                out.append(Call("transition", {"instruction": f"to {step.script.cues[0].name.replace('_', ' ')}"}))
+                yield Call("transition", {"instruction": f"to {step.script.cues[0].name.replace('_', ' ')}"})
             elif step.do in _TOOLS:
-                out.append(Call(_TOOLS[step.do], clip_of(self.found) if step.do == "describe" else {}))
-        return out
+                yield Call(_TOOLS[step.do], clip_of(self.found) if step.do == "describe" else {})
+        if len(kinds) > 1 and "refuse" in kinds:  # what is possible is done, and the rest named
+            yield Call("say", {"text": ABLE})
 
     def _ask(self, step: Step) -> Call:
         if step.do == "ask-unseen":
             known = read_question(self.plain)
             if known is not None and known.asked == "unseen":
                 return Call("ask", {"question": self.said})  # the rules know what it is
-        if about_clips(self.plain) or len(self.found) > 1 or _THAN_BEFORE.search(self.plain):
+        if step.do in _OF_CLIPS and about_clips(self.plain) or len(self.found) > 1 or _THAN_BEFORE.search(self.plain):
             ruled = question_call(self.said, self.plain, self.tools)
             if ruled.tool == "compare":
                 return ruled
         return Call("ask", {"question": self.text, "plan": str(step), **clip_of(self.found)})
 
-    @property
-    def target(self) -> Clip | None:
-        """The clip that a change is made to."""
-        return self.found[0][2] if self.found else self.tools.session.current
-
-    def _edits(self, steps: Sequence[Step]) -> Sequence[Edit]:
-        target = self.target
-        assert target is not None
-        script, _ = self.tools.shown(target)
-        edits = edits_of(steps, script)
-        if target.schedule is not None:
-            edited(script, edits, target.schedule)
-        return edits
-
     def _edit(self, steps: Sequence[Step]) -> Call:
+        target = self.target
+        script, _ = self.tools.shown(target)
+        edits: tuple[Edit, ...] = ()
         try:
-            self._edits(steps)
+            edits = edits_of(steps, script)
+            if target.schedule is not None:
+                edited(script, edits, target.schedule)
         except ValueError:
+            if not edits and any(_possible(s, script) for s in steps):
+                raise  # one of several wishes is about what is not there
             ruled = plan(self.text, self.tools)
             if ruled.tool == "edit":
-                return ruled
+                read = {e.op for e in read_edits(ruled.arguments["wish"], script, self.tools.agent.read)}
+                if read and (not edits or read & {e.op for e in edits}):
+                    return ruled
             raise
         return Call("edit", {"wish": self.text, "plan": plan_text(steps), **clip_of(self.found)})
+
+
+def _possible(step: Step, script: Script) -> bool:
+    try:
+        edits_of((step,), script)
+    except ValueError:
+        return False
+    return True

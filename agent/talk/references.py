@@ -26,6 +26,9 @@ _SAID = (
     ("other", re.compile(rf"\b(?:other|previous|earlier|prior) (?:{CLIP_WORD}|one)\b|\b{CLIP_WORD} before\b|\bthe one before\b")),
     ("with", re.compile(rf"\b(?:{CLIP_WORD}|one) (?:with|where|that has|in which) (?P<what>.+)")),
 )
+_AND_N = re.compile(rf",? ?(?:and|with|to|or|&|,) ?#?(?P<n>{_N})\b(?! ?s\b| ?sec| ?times)")
+_OF_CLIP = re.compile(r"(?:^|[^\w\s]|\b(?:clip|take|video|in|of|to|and|with|use|on|for|than|or|from)) *$")
+"""What stands before the number of a clip."""
 THIS = re.compile(rf"^(?:it|this|that|the clip|this (?:{CLIP_WORD}|one)|that (?:{CLIP_WORD}|one)|here|current(?: one| clip)?"
                   r"|the current (?:one|clip)|the (?:new|edited|changed) (?:one|version|clip)|now)?$")
 
@@ -80,8 +83,12 @@ def mentions(text: str, session: Session) -> list[tuple[int, int, Clip]]:
                 continue
             if m[0].endswith("one") and len(session.numbers) < 2:
                 continue  # "the other one" is an eye or a wink
+            if m[0].startswith(("n", "#")) and not _OF_CLIP.search(plain[:m.start()]):
+                continue  # "smile number 2"
             if (found := _meant(kind, m, session)) is not None:
                 out.append((m.start(), m.end(), found))
+                if m[0].startswith("clips") and (more := _AND_N.match(plain, m.end())):  # "clips 1 and 2"
+                    out.append((*more.span(), _numbered(session, number_of(more["n"]))))
     return sorted(out, key=lambda row: row[0])
 
 

@@ -53,7 +53,7 @@ class Clip:
         version: of the clip, from 1.
         parent: the version that it was made from, None for a clip of its own.
         name: given by the user, or empty.
-        how: performed, edited, transition, opened or joined.
+        how: performed, edited, transition, opened, joined or between.
         said: the words that it was made for, or the file that was opened.
         files: its npz files; several of a film with cuts.
         script, schedule: what it performs and when; None of what was opened or changed in place.

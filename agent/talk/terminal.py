@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from typing import TextIO
 
@@ -13,6 +12,7 @@ from ...data_gen.wording.telling import STYLES
 from ...face.facs.measured import Measurement
 from ..requests import Seconds, parsed
 from .agent import Agent, Reply
+from .console import Console, Words, typed, typing
 from .references import mentions
 from .tools import Call
 
@@ -30,6 +30,8 @@ stronger", "no, three times", "without the wink", "add a yawn at the end"), or g
   /help              this text                             /quit             leave (or end of input)"""
 _COMMANDS = ("open", "clips", "describe", "measure", "compare", "script", "undo", "redo", "export", "plot", "seconds", "help",
              "quit")
+_MAKERS = frozenset(("perform", "edit", "again", "transition", "join", "between", "open"))
+"""Tools after which the clip at hand is shown."""
 _BARS = " ▁▂▃▄▅▆▇█"
 _WIDTH = 48
 
@@ -96,22 +98,23 @@ def loop(agent: Agent, source: TextIO, sink: TextIO, as_json: bool = False) -> N
         source, sink: where lines come from and answers go.
         as_json: answer each line with one JSON object, and nothing else.
     """
+    console = Console(sink, plain=as_json)
+
     def say(reply: Reply | str, error: str = "") -> None:
         if as_json:
             facts = reply.to_dict() if isinstance(reply, Reply) else {"answer": reply}
             print(json.dumps({"error": error} if error else facts), file=sink, flush=True)
             return
-        text = reply.text if isinstance(reply, Reply) else reply
-        made = isinstance(reply, Reply) and any(c.tool in ("perform", "edit", "again", "transition", "open") for c in reply.calls)
+        refused = isinstance(reply, Reply) and reply.refused
+        console.write(error or (reply.text if isinstance(reply, Reply) else reply), "red" if error or refused else "")
         here = agent.memory.current
-        if made and here is not None and not error:
+        if isinstance(reply, Reply) and here is not None and any(c.tool in _MAKERS for c in reply.calls):
             facts_ = here.measured()
-            text += f"\n  0 s |{sparkline(facts_)}| {facts_.seconds:.1f} s"
-        print(error or text, file=sink, flush=True)
+            print(console.paint(f"  0 s |{sparkline(facts_)}| {facts_.seconds:.1f} s", "cyan"), file=sink, flush=True)
 
-    read = _reader(source, sink, as_json)
+    read = _reader(agent, source, sink, as_json)
     if not as_json:
-        print(HELP, file=sink)
+        print(console.paint(HELP, "dim"), file=sink)
         if agent.memory.turns:
             print(f"(going on with the conversation in {agent.memory.folder}: {len(agent.memory.turns)} turns, "
                   f"{len(agent.memory.numbers)} clips)", file=sink)
@@ -123,28 +126,20 @@ def loop(agent: Agent, source: TextIO, sink: TextIO, as_json: bool = False) -> N
         if not line.strip():
             continue
         try:
-            say(command(agent, line.strip()) if line.strip().startswith("/") else agent.say(line))
+            with console.working():
+                reply = command(agent, line.strip()) if line.strip().startswith("/") else agent.say(line)
+            say(reply)
         except (ValueError, OSError) as err:
             say("", str(err))
 
 
-def _reader(source: TextIO, sink: TextIO, as_json: bool) -> Callable[[], str | None]:
+def _reader(agent: Agent, source: TextIO, sink: TextIO, as_json: bool) -> Callable[[], str | None]:
     """Reads the next line, None at the end; with history and completion where somebody types."""
-    if source is sys.stdin and sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
-        from prompt_toolkit import PromptSession
-        from prompt_toolkit.completion import WordCompleter
-        from prompt_toolkit.history import InMemoryHistory
+    if typing(source) and not as_json:
+        def names() -> list[str]:
+            return [n for k in agent.memory.numbers for n in (agent.memory.latest(k).name, f"clip {k}") if n]
 
-        typed: PromptSession[str] = PromptSession(history=InMemoryHistory(), completer=WordCompleter(
-            [f"/{c}" for c in _COMMANDS], sentence=True))
-
-        def prompt() -> str | None:
-            try:
-                return str(typed.prompt("> "))
-            except (EOFError, KeyboardInterrupt):
-                return None
-
-        return prompt
+        return typed(agent.memory.folder, Words((f"/{c}" for c in _COMMANDS), names))
 
     def plain() -> str | None:
         print("" if as_json else "> ", end="", file=sink, flush=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, get_type_hints
 
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from ...common.progress import Progress, silent
@@ -22,6 +21,7 @@ from ...face.facs.measured import Measurement
 from ...face.facs.script import Script
 from ...face.facs.script_text import write_script
 from ...llm.grammar.plans import parse_plan
+from ..editing.films import edit_film
 from ..editing.perform import edit_clip, perform_edits
 from ..editing.planned import edits_of
 from ..editing.recorded import shown_script
@@ -29,6 +29,7 @@ from ..editing.wishes import read_edits
 from ..media import Loaded, check_clip, describe_parts, lines, load_motion
 from ..motion.answering import answered
 from ..motion.checked import Performance
+from ..motion.combining import between_scripts, blended, joined
 from ..motion.reading import with_length
 from ..pipeline import FaceLM
 from ..requests import GenerateRequest, Sampling, output_file, transition_request
@@ -124,16 +125,16 @@ class Toolbox:
                 self.asked = Query("whether", things[:1])
             new = self.session.add([made.clip], "edited", wish, parent=old, made=made)
             return replace(self._made(new, made, f"Changed to: {write_script(made.script)}. "), edits=ops)
-        if len(old.files) > 1:
-            raise Refused("a film with cuts is not edited as a whole; open one of its shots")
-        done = edit_clip(self.agent.performer, old.sequence(), edits, measured)
-        film = old.loaded()
+        film, done = old.loaded(), old.sequence()
         if film is not None:
-            film = replace(film, shots=(replace(film.shots[0], clip=done),), frames=len(done))
-        new = self.session.add([done], "edited", wish, parent=old, film=film)
+            film = edit_film(self.agent.performer, film, edits)
+        else:
+            done = edit_clip(self.agent.performer, done, edits, measured)
+        new = self.session.add([s.clip for s in film.shots] if film else [done], "edited", wish, parent=old, film=film)
         changes = [d.text for d in differences(measured, new.measured())] if measured else []
         told = "; ".join(changes) or "nothing that is measured changed"
-        return Said(f"{new.label} ({done.seconds:.1f} s{self._file(new)}): {told}.", edits=ops)
+        frames, fps = new.extent
+        return Said(f"{new.label} ({frames / fps:.1f} s{self._file(new)}): {told}.", edits=ops)
 
     def transition(self, instruction: str) -> Said:
         """Go from how the clip at hand ends (or a face at rest) to an expression, or through several."""
@@ -157,10 +158,30 @@ class Toolbox:
     def join(self, first: str, second: str) -> Said:
         """Put two clips one after the other into a new clip."""
         a, b = resolve(first, self.session), resolve(second, self.session)
-        x, y = a.sequence(), b.sequence()
-        y = y.replace(shape=x.shape) if y.fps == x.fps else y.resample(x.fps).replace(shape=x.shape)
-        clip = self.session.add([x.concat(_blended(x, y))], "joined", f"{a.label} and {b.label}")
+        clip = self.session.add([joined(a.sequence(), b.sequence())], "joined", f"{a.label} and {b.label}")
         return Said(f"{a.label}, then {b.label} ({clip.sequence().seconds:.1f} s{self._file(clip)}).")
+
+    def between(self, first: str = "", second: str = "", share: float = 0.5) -> Said:
+        """What would be between two clips, as a new one: their scripts' mean where these have the same cues, else a blend.
+
+        ``share`` is how far from the first (0) to the second (1); without names, the last two clips or versions are meant.
+        """
+        if not 0.0 <= share <= 1.0:
+            raise Refused(f"share is {share:g}; allowed: 0 (the first clip) to 1 (the second)")
+        numbers = self.session.numbers
+        a, b = ((self.session.latest(n) for n in numbers[-2:]) if not first and not second and len(numbers) > 1
+                else self._two(first, second))
+        if a.id == b.id:
+            raise Refused(f"both are {a.label}; name two clips, e.g. \"half way between clip 1 and clip 2\"")
+        said = f"{100 * share:.0f} % of the way from {a.label} to {b.label}"
+        x, y = a.performance(), b.performance()
+        script = between_scripts(x.script, y.script, (x.schedule, y.schedule), share) if x and y else None
+        if script is None:
+            clip = self.session.add([blended(a.sequence(), b.sequence(), share)], "between", said)
+            return Said(f"{said}: {self._short(clip)} ({clip.sequence().seconds:.1f} s{self._file(clip)})")
+        made, = self.agent.perform_many([script], None, x.seed if x else 0, self.sampling.idle, self.sampling.temperature,
+                                        candidates=self.sampling.candidates)
+        return self._made(self.session.add([made.clip], "between", said, made=made), made, f"{said}: ")
 
     def open(self, path: str) -> Said:
         """Open a clip, a video or a picture; it is at hand then."""
@@ -345,8 +366,8 @@ class Toolbox:
         return Said(" ".join([text, *(f"Note: {n}." for n in notes)]), check=failed)
 
 
-TOOLS: tuple[str, ...] = ("perform", "edit", "transition", "again", "join", "open", "describe", "ask", "compare", "undo", "redo",
-                          "go_to", "name", "list_clips", "changed", "script", "export", "say", "refuse")
+TOOLS: tuple[str, ...] = ("perform", "edit", "transition", "again", "join", "between", "open", "describe", "ask", "compare",
+                          "undo", "redo", "go_to", "name", "list_clips", "changed", "script", "export", "say", "refuse")
 
 
 @dataclass(frozen=True)
@@ -422,17 +443,3 @@ def _unit(size: float | None, query: Query) -> str:
     if query.by == "strength" and query.things:
         return f"{100 * size:.0f} %"
     return f"{abs(size):.1f} s"
-
-
-def _blended(first: FaceSequence, second: FaceSequence, seconds: float = 0.24) -> FaceSequence:
-    """The second clip, beginning where the first one ends."""
-    n = min(max(2, round(seconds * second.fps)), len(second))
-    weight = (0.5 + 0.5 * np.cos(np.pi * (np.arange(n) + 1) / (n + 1))).astype(np.float32)[:, None]
-    out = {}
-    for name in ("expr", "rotation", "neck_pose", "jaw_pose", "eyes_pose", "translation"):
-        rows = np.array(getattr(second, name))
-        rows[:n] += weight * (getattr(first, name)[-1] - rows[0])
-        out[name] = rows
-    return second.replace(**out)
-
-

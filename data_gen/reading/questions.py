@@ -229,7 +229,8 @@ def claimed(plain: str) -> tuple[bool, bool]:
     """Whether a question in lower case states a comparison, rather than asks which; and whether it is after the lesser one."""
     least = bool(re.search(r"\b(?:shorter|shortest|weaker|weakest|smaller|smallest|slower|slowest|less|least|fewer|lower"
                            r"|later|slow(?:s|ed)? down|narrower)\b", plain))
-    claim = not re.search(r"\b(?:which|what|who)\b", plain) and not re.search(
+    claim = not re.search(r"\b(?:which|what|who|how many|how much|of the two)\b"
+                          r"|\b(?:1st|first) or (?:the )?(?:2nd|second)\b", plain) and not re.search(
         r"\b(?:stronger|longer|bigger|wider|weaker|shorter|smaller|faster|slower|higher)\b.*,? "
         r"(?:the )?(?:first|1st|\w+) or (?:the )?(?:second|2nd|\w+)\W*$", plain)
     return claim, least

@@ -122,7 +122,7 @@ def parse_plan(text: str) -> tuple[Step, ...]:
     """
     text = re.sub(r"\b(ask|add|move|length) (?!\d)(?=[a-z])", r"\1-", text)
     text = re.sub(r"\bmove-([\w#]+) (first|last|before|after)\b", r"move-\2 \1", text)
-    text = re.sub(r"\bcompare\b(?<!-compare)", "compare-clips", text)
+    text = re.sub(r"(?<!-)\bcompare\b(?!-clips)", "compare-clips", text)
     pieces: list[str] = []
     for piece in (p.strip() for p in text.split(";")):
         first = _FIRST.match(piece)

@@ -73,6 +73,11 @@ class ScriptedLM:
         return [self.wanted[w] if self.right(w, s) else np.repeat(rest, w.steps, axis=0)
                 for w, s in zip(windows, seeds, strict=True)]
 
+    def plan(self, texts: Sequence[str], clips: Sequence[Sequence[str]],
+             quantities: Sequence[Quantities]) -> list[tuple[tuple[Step, ...], float]]:
+        """No plan: the rules read every line."""
+        return [((), 0.0)] * len(texts)
+
     def describe(self, motions: Sequence[np.ndarray]) -> list[str]:
         return ["A face."] * len(motions)
 

@@ -10,7 +10,7 @@ let known = 0; // turns of the session that are shown
 const WAITS = ["sent", "queued", "running"];
 /** Tools whose answer says it all. */
 const STEPS = new Set(["undo", "redo", "go_to"]);
-const MAKERS = new Set(["perform", "edit", "again", "transition", "join", "open"]);
+const MAKERS = new Set(["perform", "edit", "again", "transition", "join", "between", "open"]);
 const DOING = { reading: "Reading the words", performing: "Performing", checking: "Checking the result", fitting: "Fitting the face",
   detect: "Finding the face", fit: "Fitting the face" };
 
