@@ -68,9 +68,12 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
         yield from line.calls(steps)
         return
     best = min([steps, *read_plans(text, tools, _DRAWN, _DRAWS)], key=line.doubts)
-    ruled = [plan(p, tools) for p in pieces]
-    by_rules = line.doubts_of(ruled)
-    yield from ruled if by_rules < doubted and by_rules <= line.doubts(best) else line.calls(best)
+    if doubted < _NEVER:  # of what is not there the plan says so
+        ruled = [plan(p, tools) for p in pieces]
+        if line.doubts_of(ruled, steps) < min(doubted, line.doubts(best) + 1):
+            yield from ruled
+            return
+    yield from line.calls(best)
 
 
 def read_plans(text: str, tools: Toolbox, sampling: Sampling = _LIKELIEST, draws: int = 1) -> list[tuple[Step, ...]]:
@@ -113,15 +116,16 @@ class _Line:
         except ValueError:
             return _NEVER
 
-    def doubts_of(self, ruled: Sequence[Call]) -> int:
-        """The same of what the rules found."""
+    def doubts_of(self, ruled: Sequence[Call], steps: Sequence[Step]) -> int:
+        """The same of what the rules found, where it is a change of the plan's kind."""
         if any(c.tool != "edit" for c in ruled):
             return _NEVER
         script, _ = self.tools.shown(self.target)
         try:
-            return doubts(self.text, [e for c in ruled for e in read_edits(c.arguments["wish"], script, self.tools.agent.read)])
+            read = [e for c in ruled for e in read_edits(c.arguments["wish"], script, self.tools.agent.read)]
         except ValueError:
             return _NEVER
+        return doubts(self.text, read) if {e.op for e in read} & {e.op for e in edits_of(steps, script)} else _NEVER
 
     def calls(self, steps: Sequence[Step]) -> Iterator[Call]:
         """The calls of a plan.

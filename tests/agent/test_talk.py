@@ -207,7 +207,7 @@ while True:
 @pytest.mark.slow
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "support")}
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "support/models")}
     for number in range(20):
         folder = tmp_path / str(number)
         with subprocess.Popen([sys.executable, "-c", _TALKER, str(folder)], stdout=subprocess.PIPE, text=True, env=env) as talker:

@@ -35,7 +35,7 @@ print("ready", flush=True)
 loop(agent, sys.stdin, sys.stdout)
 """
 _ENV = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {
-    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2] / "support"), os.environ.get("PYTHONPATH", "")]),
+    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2] / "support/models"), os.environ.get("PYTHONPATH", "")]),
     "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm-256color"}
 
 

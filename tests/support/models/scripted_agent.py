@@ -74,7 +74,7 @@ class ScriptedLM:
                 for w, s in zip(windows, seeds, strict=True)]
 
     def plan(self, texts: Sequence[str], clips: Sequence[Sequence[str]],
-             quantities: Sequence[Quantities]) -> list[tuple[tuple[Step, ...], float]]:
+             quantities: Sequence[Quantities], sampling: Sampling = LIKELIEST) -> list[tuple[tuple[Step, ...], float]]:
         """No plan: the rules read every line."""
         return [((), 0.0)] * len(texts)
 
