@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from test_notebooks import ROOT, needs_models
 
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = sorted(p for p in (ROOT / "examples").glob("*.py") if p.name != "live_chat.py")
+"""What needs no server; the live chat runs in tests/agent/server."""
 
 
 @pytest.mark.slow

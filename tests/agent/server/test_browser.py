@@ -133,9 +133,9 @@ def test_everything_is_done_by_keyboard(page) -> None:
             break
         assert ring is True, "what has the focus shows it"
     page.page.keyboard.press("?")
-    assert page.page.locator("dialog").count() == 1
+    page.until("document.querySelector('dialog')", 10)
     page.page.keyboard.press("Escape")
-    assert page.page.locator("dialog").count() == 0
+    page.until("!document.querySelector('dialog')", 10)
 
 
 def test_a_recording_of_the_camera_is_sent_when_its_person_says_so(page) -> None:

@@ -1,8 +1,8 @@
 // The conversation: what was said, what was answered, what is being done.
 import { $, announce, button, calm, el } from "./dom.js";
-import { callList, checkList, checksOf, valueChip } from "./checks.js";
+import { callList, checkList, checksOf } from "./checks.js";
 import { callWords } from "./plans.js";
-import { call, cancel, requests, say, select } from "./session.js";
+import { call, cancel, requests, say, select, timelineOf } from "./session.js";
 import { clipLabel, clipOf, on, percent, state } from "./state.js";
 
 const rows = new Map(); // request id -> {item, request}
@@ -25,7 +25,7 @@ export function startChat() {
   on("reset", clear);
   on("session", turns);
   on("request", update);
-  on("timeline", (timeline) => { hints(); checked(timeline); });
+  on("timeline", (timeline) => { hints(); if (timeline?.clip === state.clip?.id) checked(timeline); });
   on("about", hints);
   on("clip", hints);
 }
@@ -72,7 +72,15 @@ function turns(session) {
   known = session.turns.length;
   for (const r of rows.values()) if (r.request.state === "lost") paint(r);
   empty();
-  if (first) toEnd(true);
+  if (first) { toEnd(true); recheck(); }
+}
+
+/** Brings back the checks under earlier replies, the latest first. */
+async function recheck() {
+  for (const { request } of [...rows.values()].reverse()) {
+    const clip = makes(request.reply) && !request.checks ? clipOf(request.reply.clip.id) : null;
+    if (clip) checked(await timelineOf(clip).catch(() => null), clip.id);
+  }
 }
 
 const replyOf = (turn) => ({ answer: turn.reply, calls: turn.calls, clip: turn.clip ? { id: turn.clip } : null });
@@ -195,13 +203,13 @@ const makes = (reply) => Boolean(reply?.clip?.id && reply.calls?.some((c) => MAK
 function answer(reply, checks) {
   if (!reply) return null;
   return [el("p", { class: reply.refused ? "answer refused" : "answer", text: withoutPaths(reply.answer) }),
-    el("div", { class: "extras" }, valueChip(reply.value, reply.query), clipChip(reply)), checkList(checks ?? reply.check), callList(reply.calls)];
+    el("div", { class: "extras" }, clipChip(reply)), checkList(checks ?? reply.check), callList(reply.calls)];
 }
 
 /** Puts the checks of a clip under the reply that made it. */
-function checked(timeline) {
-  if (!timeline?.asked.length || timeline.clip !== state.clip?.id) return;
-  const own = [...rows.values()].findLast(({ request }) => makes(request.reply) && request.reply.clip.id === timeline.clip);
+function checked(timeline, id = timeline?.clip) {
+  if (!timeline?.asked.length) return;
+  const own = [...rows.values()].findLast(({ request }) => makes(request.reply) && request.reply.clip.id === id);
   if (!own || own.request.checks) return;
   own.request.checks = checksOf(timeline.asked);
   keepingPlace(() => paint(own));

@@ -1,4 +1,4 @@
-// What a reply says beside its words: checks as ticks and crosses, the calls, the value.
+// What a reply says beside its words: checks as ticks and crosses, and the calls.
 import { el, icon } from "./dom.js";
 
 export function mark(ok, said = true) {
@@ -36,24 +36,4 @@ export function callList(calls, answer = null) {
     Object.entries(c.arguments ?? {}).map(([k, v]) => el("span", { class: "arg" }, ` ${k} `, el("code", { text: argument(v) })))));
   const names = calls.map((c) => c.tool).join(", ");
   return el("details", { class: "fold" }, el("summary", { text: names }), answer ? el("p", { class: "calls", text: answer }) : null, el("ul", { class: "calls" }, rows));
-}
-
-function valueText(value) {
-  if (value === true) return "yes";
-  if (value === false) return "no";
-  if (typeof value === "number") return String(Math.round(value * 100) / 100);
-  if (Array.isArray(value)) return value.map(valueText).join(", ");
-  if (typeof value === "object") return value.text ?? value.name ?? JSON.stringify(value);
-  return String(value).replaceAll("_", " ");
-}
-
-const TIMES = ["when", "until", "long", "gap", "length"];
-
-/** The value of an answer as a chip; nothing where there is none, or where it says more than fits. */
-export function valueChip(value, query) {
-  if (value === null || value === undefined) return null;
-  const text = valueText(value);
-  if (!text || text.length > 60) return null;
-  const unit = typeof value === "number" && TIMES.includes(query?.asked) ? " s" : "";
-  return el("span", { class: "value" }, el("span", { class: "hidden", text: "Value: " }), text + unit);
 }

@@ -255,7 +255,7 @@ export async function motionOf(clip) {
   return keep(motions, clip.id, Motion.read(await api.motion(state.session.name, clip.id), clip.fps));
 }
 
-async function timelineOf(clip) {
+export async function timelineOf(clip) {
   const had = timelines.get(clip.id);
   return had ?? keep(timelines, clip.id, { ...await api.timeline(state.session.name, clip.id), clip: clip.id });
 }
