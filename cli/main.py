@@ -26,7 +26,7 @@ from cyclopts.exceptions import (
 )
 
 from .. import __version__
-from ..common.text import printable
+from ..common.text import one_line, printable
 from .output import bars, baseline, emit
 from .spellings import present
 
@@ -167,7 +167,7 @@ def complain(name: str, text: str, code: int, argv: Sequence[str]) -> int:
 def explained(err: CycloptsError) -> str:
     """What is wrong with a command line, in one sentence."""
     err.verbose = False
-    text = " ".join(str(err).split()).rstrip(".")
+    text = one_line(err).rstrip(".")
     name = err.argument.name if err.argument else ""
     chain = " ".join(["facelm", *(err.command_chain or ())])
     if isinstance(err, ValidationError):

@@ -24,6 +24,7 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
+from ...common.text import one_line
 from ...data_gen.wording.telling import STYLES
 from ...face.io import export as formats
 from ..file_tools import draw, written_as
@@ -101,7 +102,7 @@ def make_app(settings: Settings | None = None, model: Callable[[], FaceLM] = Fac
 def _refusals(app: FastAPI) -> None:
     """Every error is one line."""
     def line(request: Request, why: str, status: int) -> JSONResponse:
-        why = " ".join(why.split())[:500]
+        why = one_line(why, 500)
         openai = request.url.path.startswith("/v1/")
         return JSONResponse({"error": {"message": why, "type": "invalid_request_error"} if openai else why}, status)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...common import limited
+from ...common.text import one_line
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.measure import measure
 from ..media import Loaded, Part, Shot, from_shots, is_clip, load_motion
@@ -121,7 +122,7 @@ def main(source: str, folder: str, seconds: str) -> None:
     try:
         said = _read(Path(source), Path(folder), float(seconds))
     except (ValueError, OSError, ImportError, MemoryError, EOFError, KeyError) as err:
-        said = {"error": " ".join(str(err).split())[:400] or type(err).__name__}
+        said = {"error": one_line(err, 400) or type(err).__name__}
     (Path(folder) / _REPORT).write_text(json.dumps(said), encoding="utf-8")
 
 

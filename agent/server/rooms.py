@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ...common.text import one_line
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.script_text import write_script
 from ..pipeline import FaceLM
@@ -291,7 +292,7 @@ class Rooms:
                 self.counts["cancelled"] += 1
                 request.emit({"type": "cancelled", "id": request.id})
             except (ValueError, LookupError, OSError) as err:
-                self._failed(request, " ".join(str(err).split()) or type(err).__name__)
+                self._failed(request, one_line(err) or type(err).__name__)
             except Exception:  # a client sees no traceback
                 log.exception("a request failed")
                 self._failed(request, "something went wrong in the server; its log says what")

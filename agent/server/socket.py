@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import WebSocket, WebSocketDisconnect
 
+from ...common.text import one_line
 from . import rooms
 from .rooms import Rooms
 
@@ -27,7 +28,7 @@ async def serve_socket(websocket: WebSocket, name: str, hub: Rooms, call: CallWo
     try:
         room = hub.room(name)
     except (LookupError, ValueError, RuntimeError) as err:
-        await websocket.send_json({"type": "error", "id": None, "error": " ".join(str(err).split())})
+        await websocket.send_json({"type": "error", "id": None, "error": one_line(err)})
         await websocket.close(4404, "no such session")
         return
     loop, waiting = asyncio.get_running_loop(), asyncio.Queue[rooms.Event]()
@@ -46,7 +47,7 @@ async def serve_socket(websocket: WebSocket, name: str, hub: Rooms, call: CallWo
             except (ValueError, RuntimeError, TypeError) as err:
                 asked = _loaded(text)
                 emit({"type": "error", "id": asked.get("id") if isinstance(asked, dict) else None,
-                      "error": " ".join(str(err).split())[:300]})
+                      "error": one_line(err, 300)})
     except (WebSocketDisconnect, RuntimeError):
         pass
     finally:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...common.endpoint import chat_completion, check_endpoint
 from ...common.optional import require
+from ...common.text import one_line
 from ...face.facs.script_text import write_script
 from .dialogue import ABLE
 from .tools import Call, Toolbox, schemas
@@ -87,7 +88,7 @@ class NativePlanner:
         try:
             return self._complete(model=self.model, messages=messages, tools=offered).choices[0].message
         except openai.OpenAIError as err:
-            raise PlannerError(f"the planner at {self.url} gives no answer ({' '.join(str(err).split())[:200]})") from None
+            raise PlannerError(f"the planner at {self.url} gives no answer ({one_line(err, 200)})") from None
         except (ValueError, AttributeError, LookupError, TypeError) as err:
             raise PlannerError(f"the planner's answer is no chat completion ({type(err).__name__})") from None
 

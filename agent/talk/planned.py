@@ -67,10 +67,10 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
     if not doubted:
         yield from line.calls(steps)
         return
-    best = min([steps, *read_plans(text, tools, _DRAWN, _DRAWS)], key=line.doubts)
+    fewest, _, best = min((line.doubts(s), k, s) for k, s in enumerate([steps, *read_plans(text, tools, _DRAWN, _DRAWS)]))
     if doubted < _NEVER:  # of what is not there the plan says so
         ruled = [plan(p, tools) for p in pieces]
-        if line.doubts_of(ruled, steps) < min(doubted, line.doubts(best) + 1):
+        if line.doubts_of(ruled, steps) < min(doubted, fewest + 1):
             yield from ruled
             return
     yield from line.calls(best)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...common.files import digest
 from ...common.store import Record, Store
+from ...common.text import one_line
 from ...face.clip.normalise import normalise
 from ...face.clip.sequence import FaceSequence
 from ...face.clip.windows import windows
@@ -358,7 +359,7 @@ def _run(stage: Stage, key: str, job: Job) -> Record:
 
 def reason_of(err: Exception, job: Job) -> str:
     """One line without paths of this machine, so that a failure list is the same wherever the build ran."""
-    text = " ".join(str(err).split()) or type(err).__name__
+    text = one_line(err) or type(err).__name__
     for path, name in ((job.out, "."), (job.store.place("video", job.item.id), "."), (job.store.folder, "."),
                        (job.recipe.video.folder or "\0", ".")):
         text = text.replace(str(path), name)

@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from ...common.config import SETTINGS
 from ...common.endpoint import chat_completion, check_endpoint
 from ...common.optional import require
+from ...common.text import one_line
 
 Message = dict[str, str]
 """``role`` (system, user, assistant) and ``content``."""
@@ -80,7 +81,7 @@ class ChatEndpoint:
                                  max_tokens=self.max_tokens, seed=seed)
                 content = reply.choices[0].message.content
             except openai.OpenAIError as err:
-                raise BackendError(f"{self.url} gives no usable reply ({' '.join(str(err).split())[:300]})") from err
+                raise BackendError(f"{self.url} gives no usable reply ({one_line(err, 300)})") from err
             except (ValueError, AttributeError, LookupError, TypeError, RecursionError) as err:  # not a chat completion
                 why = f"the reply is no chat completion: {type(err).__name__}"
                 continue
@@ -120,7 +121,7 @@ class LocalModel:
             return pipeline("text-generation", device=self.device, tokenizer=AutoTokenizer.from_pretrained(self.path, **here),
                             model=AutoModelForCausalLM.from_pretrained(self.path, use_safetensors=True, **here))
         except (OSError, ValueError, KeyError, RuntimeError) as err:
-            raise ValueError(f"{self.path} holds no usable language model: {' '.join(str(err).split())[:300]}") from err
+            raise ValueError(f"{self.path} holds no usable language model: {one_line(err, 300)}") from err
 
     def complete(self, messages: Sequence[Message], seed: int) -> str:
         """See :meth:`Backend.complete`."""

@@ -17,6 +17,7 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from fastapi import WebSocket, WebSocketDisconnect
 
+from ....common.text import one_line
 from ....data_gen.performer.layout import lay_out
 from ....data_gen.reading.rules import read_rules
 from ....data_gen.text.quantities import find_quantities
@@ -31,6 +32,7 @@ from ...motion.windows import Performer
 from ..lanes import JOINTS, rig
 
 Format = Literal["arkit52", "head", "rig"]
+ARKIT_NAMES = (*ARKIT_52, "headPitch", "headYaw", "headRoll")
 FIELDS = ("expr", "rotation", "neck_pose", "jaw_pose", "eyes_pose", "translation")
 _BLOCK = 20.0
 """Seconds of idle motion that are made at a time."""
@@ -66,7 +68,7 @@ class LiveFace:
         self._layers: list[_Layer] = []
         self._blocks: dict[int, np.ndarray] = {}
         rest = FaceSequence.rest(1, self.head.ref, n_expr=self.head.n_expr, n_shape=self.head.n_shape)
-        self._rest = _table(rest)[0]
+        self._rest = table(rest)[0]
 
     def names(self, format_: Format) -> list[str]:
         """What the values of a frame are."""
@@ -74,7 +76,7 @@ class LiveFace:
             parts = [(j, w, a) for w, axes in (("turn", "xyzw"), ("place", "xyz")) for j in JOINTS for a in axes]
             return [*rig(self.head).names, *(f"{j}_{w}_{a}" for j, w, a in parts)]
         if format_ == "arkit52":
-            return [*ARKIT_52, "headPitch", "headYaw", "headRoll"]
+            return list(ARKIT_NAMES)
         sizes = {"expr": list(self.head.expr_names), "eyes_pose": [f"eyes_pose_{k}" for k in range(6)]}
         return [n for f in FIELDS for n in sizes.get(f, [f"{f}_{a}" for a in "xyz"])]
 
@@ -89,7 +91,7 @@ class LiveFace:
         made = self.performer.direct(schedule)
         made = made if made.fps == self.fps else made.resample(self.fps)
         self.rest()
-        self._layers.append(_Layer(_table(made) - self._rest, self.frame))
+        self._layers.append(_Layer(table(made) - self._rest, self.frame))
 
     def rest(self) -> None:
         """Let what is going on fade."""
@@ -103,7 +105,7 @@ class LiveFace:
             if block not in self._blocks:
                 rest = FaceSequence.rest(size + self._fade, self.head.ref, fps=self.fps, n_expr=self.head.n_expr,
                                          n_shape=self.head.n_shape)
-                self._blocks[block] = _table(add_idle(rest, self.seed + 7919 * block))
+                self._blocks[block] = table(add_idle(rest, self.seed + 7919 * block))
         for old in [b for b in self._blocks if b < self.frame // size - 1]:
             del self._blocks[old]
 
@@ -140,15 +142,20 @@ class LiveFace:
         seq = _sequence(value[None], self.head, self.fps)
         if format_ == "rig":
             return rig(self.head).frames(seq)[0]
-        turned = value[self.head.n_expr:self.head.n_expr + 3] + value[self.head.n_expr + 3:self.head.n_expr + 6]
-        return np.concatenate([weights(seq, self.head)[0], turned]).astype(np.float32)
+        return arkit_table(seq, self.head)[0].astype(np.float32)
 
 
 def _ease(share: float) -> float:
     return float(0.5 - 0.5 * np.cos(np.pi * min(max(share, 0.0), 1.0)))
 
 
-def _table(seq: FaceSequence) -> np.ndarray:
+def arkit_table(seq: FaceSequence, head: HeadModel) -> np.ndarray:
+    """What ``ARKIT_NAMES`` say of each frame, ``(T, 55)``; the head's turns in radians."""
+    return np.concatenate([weights(seq, head), seq.rotation + seq.neck_pose], 1)
+
+
+def table(seq: FaceSequence) -> np.ndarray:
+    """The parameters ``FIELDS`` of each frame side by side."""
     return np.concatenate([np.asarray(getattr(seq, f), np.float64) for f in FIELDS], 1)
 
 
@@ -192,7 +199,7 @@ def wished(asked: dict[str, Any], read: Callable[[str], Script]) -> Script | Non
             replace(c, start=0.0, **values, seconds=asked.get("seconds", None if (values.get("count") or c.count) else _SECONDS))
             for c in cues))
     except (TypeError, ValueError) as err:
-        raise ValueError(" ".join(str(err).split())[:300]) from None
+        raise ValueError(one_line(err, 300)) from None
 
 
 def _ruled(words: str) -> Script | None:
@@ -264,7 +271,7 @@ class Faces:
                 await asyncio.to_thread(face.wish, script)
             await websocket.send_json({"type": "began", "id": asked.get("id"), "asked_at": began, "frame": face.frame})
         except (ValueError, LookupError) as err:
-            await websocket.send_json({"type": "error", "error": " ".join(str(err).split())[:300]})
+            await websocket.send_json({"type": "error", "error": one_line(err, 300)})
 
 
 class _Shown:

@@ -10,6 +10,7 @@ from mcp import types
 from mcp.server import MCPServer
 from pydantic import BaseModel, Field
 
+from ....common.text import one_line
 from ...talk.agent import Agent, Reply
 from ...talk.tools import Call
 
@@ -129,7 +130,7 @@ def _called(agent: Agent, call: Call) -> Reply:
     try:
         return agent.call(call)
     except ValueError as err:
-        return Reply(" ".join(str(err).split()), (call,), agent.memory.current, refused=True)
+        return Reply(one_line(err), (call,), agent.memory.current, refused=True)
 
 
 def _outcome(reply: Reply) -> Outcome:

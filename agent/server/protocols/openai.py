@@ -14,19 +14,16 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ....common.files import digest
-from ....face.clip.channels import ARKIT_52
-from ....face.io.convert.arkit import weights
 from ...talk.agent import Agent
 from ...talk.session import Clip
 from .. import rooms
 from ..rooms import Room, Rooms, say, watched
-from .live import FIELDS
+from .live import ARKIT_NAMES, FIELDS, arkit_table, table
 
 MODEL = "facelm"
 SCHEMA = "facelm.motion/1"
@@ -175,15 +172,13 @@ async def _streamed(hub: Rooms, work: rooms.Work, base: dict[str, Any]) -> Async
 def motion(clip: Clip, form: str, hub: Rooms) -> dict[str, Any]:
     """A clip's frames as JSON: shapes of ARKit and the head's angles, or the head's own parameters."""
     head = hub.model.head
-    parts = clip.sequences()
-    seq = parts[0].concat(*parts[1:]) if len(parts) > 1 else parts[0]
+    seq = clip.sequence()
     if form == "arkit52":
-        names = [*ARKIT_52, "headPitch", "headYaw", "headRoll"]
-        table = np.concatenate([weights(seq, head), seq.rotation + seq.neck_pose], 1)
+        names, rows = list(ARKIT_NAMES), arkit_table(seq, head)
     else:
         names = [n for f in FIELDS for n in (
             list(head.expr_names) if f == "expr" else [f"{f}_{k}" for k in range(getattr(seq, f).shape[1])])]
-        table = np.concatenate([np.asarray(getattr(seq, f)) for f in FIELDS], 1)
+        rows = table(seq)
     return {"schema": SCHEMA, "format": form, "fps": seq.fps, "names": names,
-            "frames": [[round(float(v), 4) for v in row] for row in table]}
+            "frames": [[round(float(v), 4) for v in row] for row in rows]}
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ....common.text import one_line
 from ..heads.safe_pickle import read_data
 from ..media import natural_key
 from .matlab import read_matlab
@@ -97,7 +98,7 @@ def _zip(path: Path) -> Any:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as err:  # torch raises pickle's, zipfile's and its own errors here
-        text = "".join(c if c.isprintable() else "?" for c in re.sub(r"\x1b\[[0-9;]*m", "", " ".join(str(err).split()))[:160])
+        text = "".join(c if c.isprintable() else "?" for c in re.sub(r"\x1b\[[0-9;]*m", "", one_line(err))[:160])
         raise ValueError(f"{path}: torch refuses to read it without running code in it ({text}); save plain tensors, or a "
                          ".npz with numpy.savez") from None
     return _plain(path, content, 0)
@@ -132,7 +133,7 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(text, parse_int=_whole)
     except (ValueError, RecursionError) as err:
-        said = " ".join(str(err).split())[:120]
+        said = one_line(err, 120)
     if said.startswith("Extra data") and text.count("\n") > 0:
         try:
             return [json.loads(line, parse_int=_whole) for line in text.splitlines() if line.strip()]
