@@ -122,7 +122,9 @@ def _behaviour(rng: np.random.Generator, cue: Cue, chosen: Side, without: Banned
     items = tuple(replace(item, at=item.at - first) for item in parts)
     if not behaviour.counted or cue.count is None:
         return items
-    usual = {item.name: item.count for item in items}[behaviour.counted]
+    usual = next((item.count for item in items if item.name == behaviour.counted), None)
+    if usual is None:  # it may not appear
+        return ()
     counted = tuple(_counted(item, cue.count) for item in items if item.name == behaviour.counted)
     others = tuple(item for item in items if item.name != behaviour.counted)
     more = span(counted) - span(tuple(i for i in items if i.name == behaviour.counted))

@@ -230,6 +230,8 @@ def test_what_must_not_happen_is_left_out():
     assert not any(e.name in GROUPS["head"] for e in s.events)
     with pytest.raises(ValueError, match="cannot be done without"):
         laid("hang_head; never anything; never head; never eyes; never mouth; never brows")
+    with pytest.raises(ValueError, match="cannot be done without talking"):  # what it counts may not appear
+        laid("whisper x2; never talking")
 
 
 @pytest.mark.parametrize("name", sorted([*BEHAVIOUR, *FEELING]))
