@@ -178,7 +178,7 @@ def test_package_data_patterns_match_what_ships() -> None:
                or (p.suffix == ".yaml" and p.parts[0] in ALLOWED)]
     assert {Path("face/assets/head_default.npz"), Path("data_gen/text/words/actions.yaml")} <= set(shipped)
     matched = {p.relative_to(ROOT) for pattern in patterns for p in ROOT.glob(pattern)}
-    assert [str(p) for p in shipped if p not in matched] == []
+    assert [str(p) for p in (Path("py.typed"), *shipped) if p not in matched] == []
 
 
 def test_entry_point_and_extras_exist() -> None:
