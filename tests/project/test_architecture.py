@@ -167,6 +167,13 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 # -- packaging --------------------------------------------------------------------------
+def test_commands_between_tools_load_no_model_library() -> None:
+    """Half of the time of an export was the import of torch, which it has no use for."""
+    code = ("import sys, facelm.agent.exchange, facelm.agent.media, facelm.agent.measuring, facelm.agent.file_tools, "
+            "facelm.agent.clip_tools; print([m for m in ('torch', 'transformers', 'sklearn', 'numba') if m in sys.modules])")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 def test_declared_packages_are_the_folders_with_an_init() -> None:
     folders = {".".join(("facelm", *p.parent.parts)) for p in files() if p.name == "__init__.py"}
     assert set(pyproject()["tool"]["setuptools"]["packages"]) == folders
