@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ..common.config import parse, read_yaml
+from ..common.files import read_text
 from ..common.progress import Progress, silent
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import measure as measure_clip
@@ -178,12 +179,7 @@ def _names(given: str | None) -> tuple[str, ...]:
     if given is None:
         return ()
     if "," not in given and "\n" not in given and Path(given).is_file():
-        if Path(given).stat().st_size > 1 << 20:
-            raise ValueError(f"--names is {given}, a file of more than 1 MiB; needed: column names")
-        try:
-            given = Path(given).read_text(encoding="utf-8-sig")
-        except ValueError:
-            raise ValueError(f"--names is {given}, which is not UTF-8; needed: column names") from None
+        given = read_text(given, 1 << 20)
     names = tuple(n.strip().strip("\"'") for n in given.replace("\n", ",").split(",") if n.strip())
     if len(names) < 2:
         raise ValueError(f"--names is {given.strip()[:60]!r}; needed: column names with commas between them, or a file of them")

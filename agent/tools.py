@@ -114,10 +114,9 @@ def generate(text: str | None = None, /, *, out: Out, file: Annotated[str | None
         script: Print the script that the text was read as, with its checks.
         strict: Fail where the clip does not show everything that was asked.
     """
-    prompts = given_prompts(text, file)
     if count < 1:
         raise ValueError(f"--count is {count}; allowed: 1 and more")
-    asked = GenerateRequest.of([p for p in prompts for _ in range(count)], seconds, sampling)
+    asked = given_prompts(text, file, seconds, sampling, times=count)
     extra = copies.paths()
     if file is not None:
         digits = max(4, len(str(len(asked.prompts) - 1)))
@@ -132,7 +131,7 @@ def generate(text: str | None = None, /, *, out: Out, file: Annotated[str | None
     for i, (path, prompt, clip) in enumerate(zip(names, asked.prompts, clips, strict=True)):
         yield performed(made[i], clip, path, sampling.seed + i, prompt, script, strict)
     for path in extra:
-        yield draw(clips[0], path, title=prompts[0], head=target, progress=progress)
+        yield draw(clips[0], path, title=asked.prompts[0], head=target, progress=progress)
 
 
 def transition(instruction: str, /, *, out: Out, start: StartOptions = START, seconds: float | None = None,

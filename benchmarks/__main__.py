@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "animator-speed": ("speed:animator_speed", "The procedural animator and spontaneous motion, frames a second."),
     "build-kill": ("corpus:build_kill", "Does a killed build end with the same bytes?"),
     "build-throughput": ("corpus:build_throughput", "What each stage of a corpus build costs."),
+    "exchange-speed": ("speed:exchange_speed", "Time of the commands between tools: head import, retarget, export, convert."),
     "export-speed": ("speed:export_speed", "Time of writing a clip in every format."),
     "fit": ("fits.animated:fit", "Fits of filmed performances against the truth."),
     "fit-noise": ("fits.noise:fit_noise", "What the fit's noise does to facts and to a language model."),

@@ -113,6 +113,34 @@ def export_speed(length: float = 60.0) -> Tables:
     return {f"exporting {length:g} s, {len(seq)} frames, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}": rows}
 
 
+def exchange_speed(head: Path, length: float = 60.0) -> Tables:
+    """How long the commands between tools take, each in a process of its own with an empty cache, for a minute of motion.
+
+    Parameters
+    ----------
+    head
+        Another head's file, as its makers ship it (ICT-FaceKit, FLAME).
+    length
+        Seconds of motion, at 25 frames a second.
+    """
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        _performance(HeadModel.default(), length).save(Path(folder) / "clip.npz")
+        for name, line in (
+                ("head import", f"head import {head.resolve()} -o head.npz"),
+                ("retarget", "retarget clip.npz --to head.npz -o there.npz"),
+                ("retarget again (calibration kept)", "retarget clip.npz --to head.npz -o there.npz"),
+                ("export", "export clip.npz -o take.csv"), ("convert", "convert take.csv -o back.npz"),
+                ("export GLB", "export clip.npz -o clip.glb")):
+            before, start = os.times(), time.perf_counter()
+            subprocess.run([sys.executable, "-m", "facelm", *line.split()], cwd=folder, check=True, capture_output=True,
+                           env={**os.environ, "FACELM_CACHE": folder})
+            spent, after = time.perf_counter() - start, os.times()
+            processor = after.children_user + after.children_system - before.children_user - before.children_system
+            rows.append({"command": name, "s": spent, "processor s": processor})
+    return {f"{length:g} s of motion, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}": rows}
+
+
 # -- measuring and animating ------------------------------------------------------------
 def measure_speed(clips: int = 200, seed: int = 0) -> Tables:
     """Processor time of measuring a clip (so that a busy machine does not matter), for one identity and for new ones.

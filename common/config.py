@@ -13,12 +13,16 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from .files import read_text
+
 T = TypeVar("T")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
 LARGEST = 100_000
-"""Values of a config file; aliases of aliases would otherwise fill the memory."""
+"""Values of a config file; aliases of aliases, and merges of merges, would otherwise fill the memory or take for ever."""
+LONGEST = 4 << 20
+"""Bytes of a config file."""
 SETTINGS = ConfigDict(extra="forbid", allow_inf_nan=False)
 """For ``@pydantic.dataclasses.dataclass(frozen=True, config=SETTINGS)``: no unknown entries, finite numbers."""
 
@@ -32,6 +36,29 @@ def load_yaml(text: str) -> Any:
     return _LOADER(text).get_single_data()
 
 
+def read_yaml_values(path: str | os.PathLike[str], most: int = LARGEST) -> Any:
+    """The plain values of a user's YAML file, of any kind.
+
+    The values are counted on the nodes, with aliases and merges written out, before any of them is made. libyaml is not used:
+    it crashes on lists nested some ten thousand times.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not YAML, not UTF-8, nested too deeply, or more than ``most`` values; one line that names the file.
+    """
+    text = read_text(path, LONGEST)
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is not None and _values(node, {}) > most:
+            raise ValueError(f"it holds more than {most:,} values")
+        return None if node is None else loader.construct_document(node)
+    except (yaml.YAMLError, ValueError, TypeError) as err:  # not YAML's own: an impossible date, number or key
+        raise ValueError(f"{path} is not valid YAML: {' '.join(str(err).split())}") from None
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply for YAML that can be read") from None
+
+
 def parse(cls: type[T], raw: Any, where: str = "config") -> T:
     """Make settings (a pydantic dataclass with ``SETTINGS``, or a model) from plain values; wrong names and types are refused.
 
@@ -42,6 +69,8 @@ def parse(cls: type[T], raw: Any, where: str = "config") -> T:
         return TypeAdapter(cls).validate_json(json.dumps(raw, default=str), strict=True)
     except ValidationError as err:
         raise ValueError(explain(err, cls, where)) from err
+    except TypeError as err:  # YAML's names may be dates or bytes
+        raise ValueError(f"{where}: names of entries must be texts ({err})") from None
 
 
 def explain(err: ValidationError, cls: type | None = None, where: str = "") -> str:
@@ -84,17 +113,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     path = path.resolve()
     if path in seen:
         raise ValueError(f"{path}: its base files form a circle")
-    if not path.is_file():
-        raise FileNotFoundError(f"no such config file: {path}")
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if _values(raw, {}) > LARGEST:
-            raise ValueError(f"it holds more than {LARGEST:,} values")
-        raw = _numbers(raw)
-    except (yaml.YAMLError, ValueError) as err:  # a ValueError: not UTF-8, an impossible date or number
-        raise ValueError(f"{path} is not valid YAML: {' '.join(str(err).split())}") from err
-    except RecursionError as err:
-        raise ValueError(f"{path} is nested too deeply for a config file") from err
+    raw = _numbers(read_yaml_values(path))
     if raw is None:
         raise ValueError(f"{path} is empty; state at least one value, or name another file under base:")
     if not isinstance(raw, dict):
@@ -103,12 +122,20 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     return raw if base is None else merge(_read(path.parent / str(base), (*seen, path)), raw)
 
 
-def _values(value: Any, known: dict[int, int]) -> int:
-    """How many values there are with aliases written out, found without writing them out."""
-    if id(value) not in known:
-        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        known[id(value)] = 1 + sum(_values(v, known) for v in inner)
-    return known[id(value)]
+def _values(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for with aliases written out, found without writing them out.
+
+    Raises:
+        ValueError: a node holds itself.
+    """
+    if (count := known.get(id(node))) == 0:
+        raise ValueError("an alias stands within what it names")
+    if count is None:
+        known[id(node)] = 0
+        inner = (n for pair in node.value for n in pair) if isinstance(node, yaml.MappingNode) else (
+            node.value if isinstance(node, yaml.SequenceNode) else ())
+        count = known[id(node)] = 1 + sum(_values(n, known) for n in inner)
+    return count
 
 
 def _numbers(value: Any) -> Any:

@@ -15,8 +15,28 @@ from .text import printable
 
 
 def cache_dir() -> Path:
-    """Where what was computed once is kept: ``FACELM_CACHE``, else ``~/.cache/facelm``."""
-    return Path(os.environ.get("FACELM_CACHE") or Path.home() / ".cache" / "facelm")
+    """Where what was computed once is kept: ``FACELM_CACHE``, else ``~/.cache/facelm``.
+
+    Raises:
+        OSError: nobody's home; the message names FACELM_CACHE.
+    """
+    if given := os.environ.get("FACELM_CACHE"):
+        return Path(given)
+    try:
+        return Path.home() / ".cache" / "facelm"
+    except RuntimeError:
+        raise OSError("there is no home folder to keep a cache in; set FACELM_CACHE to a folder that can be written") from None
+
+
+@contextmanager
+def _of(path: Path, partial: Path) -> Iterator[None]:
+    """Make errors of writing ``partial`` name ``path``: a full disk is reported without any name."""
+    try:
+        yield
+    except OSError as err:
+        if err.errno is None or err.filename not in (None, str(partial), partial):
+            raise
+        raise OSError(err.errno, err.strerror or str(err), str(path)) from err
 
 
 @contextmanager
@@ -34,8 +54,13 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise ValueError(f"{path} is a folder; a file name is needed")
     partial = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
-        yield partial
-        os.replace(partial, path)
+        with _of(path, partial):
+            partial.unlink(missing_ok=True)
+            partial.touch()
+            usual = partial.stat().st_mode
+            yield partial
+            partial.chmod(usual)  # some writers make files that only their owner can read
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -56,12 +81,16 @@ def atomic_folder(path: str | os.PathLike[str], replace: bool = False) -> Iterat
         raise FileExistsError(f"the folder {path} is not empty; choose another or remove it")
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
-        yield partial
-        if path.is_dir():
-            shutil.rmtree(path)
-        os.replace(partial, path)
+        with _of(path, partial):
+            partial.mkdir(parents=True)
+            usual = partial.stat().st_mode
+            yield partial
+            for inner in partial.rglob("*"):  # some writers make files that only their owner can read
+                inner.chmod(usual if inner.is_dir() else usual & 0o666)
+            if path.is_dir():
+                shutil.rmtree(path)
+            os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -97,6 +126,44 @@ def file_digest(path: str | os.PathLike[str]) -> str:
     """sha256 of a file."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+MOST_TEXT = 64 << 20
+"""Bytes of a user's text file."""
+
+
+def read_text(path: str | os.PathLike[str], most: int = MOST_TEXT) -> str:
+    """The text of a user's file in UTF-8, without the byte-order mark that Windows writes.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a folder, device or pipe, more than ``most`` bytes, or not UTF-8; the message names the file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no such file: {path}")
+    if not path.is_file():
+        raise ValueError(f"{path} is a {'folder' if path.is_dir() else 'device or pipe'}, not a file")
+    if (size := path.stat().st_size) > most:
+        raise ValueError(f"{path} has {size:,} bytes; at most {most:,} are read")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as err:
+        raise ValueError(f"{path} is not UTF-8 text: {err.reason} at byte {err.start}; save it as UTF-8") from None
+
+
+def parse_json(text: str, where: object) -> Any:
+    """The values of a JSON text of a user's file.
+
+    Raises:
+        ValueError: not JSON, nested too deeply, or with numbers that no computer holds; the message begins with ``where``.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError(f"{where}: not JSON that can be read: it is nested too deeply") from None
+    except ValueError as err:
+        raise ValueError(f"{where}: not JSON: {err}") from None
 
 
 @contextmanager

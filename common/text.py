@@ -13,3 +13,15 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def utf8(text: str) -> str:
+    """A text of the command line or of stdin, whose bytes Python may have taken as another locale's ("C": ASCII).
+
+    Raises:
+        ValueError: some bytes are not UTF-8.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        raise ValueError(f"{printable(text)[:100]!r} holds bytes that are not UTF-8; set the terminal to UTF-8") from None

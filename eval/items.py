@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..common.files import naming
 from ..data_gen.corpus.splits import split_of
 from ..data_gen.performer.animator import perform
 from ..data_gen.performer.sampler import sample_script
@@ -69,5 +70,6 @@ def corpus_items(folder: str | os.PathLike[str], n: int, split: str = "test", se
             if not prompts or not row["describe"]:
                 raise ValueError(f"clip {row['clip_id']} of {folder} has no words; make the corpus again")
             prompt = prompts[int(rng.integers(len(prompts)))]
-            out.append(Item(Schedule.from_json(row["script"]), load_clip(row), prompt, row["describe"][0]))
+            with naming(folder):
+                out.append(Item(Schedule.from_json(row["script"]), load_clip(row, folder), prompt, row["describe"][0]))
     return out

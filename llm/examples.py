@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..common.threads import interrupts_blocked
 from ..tokenizer.changes import ChangeLayout
 from .config import DataConfig
 from .data import Clip, Piece, PlanLine, Reading
@@ -219,7 +220,8 @@ class Stream:
                 yield number, self.collated(number)
         # processes are forked, so that they share the data; they only make arrays
         with ProcessPoolExecutor(workers, get_context("fork"), _share, (self,)) as pool:
-            ahead = deque((n, pool.submit(_made, n)) for n in range(first, first + 2 * workers))
+            with interrupts_blocked():  # the processes start here
+                ahead = deque((n, pool.submit(_made, n)) for n in range(first, first + 2 * workers))
             while True:
                 number, window = ahead.popleft()
                 ahead.append((number + 2 * workers, pool.submit(_made, number + 2 * workers)))

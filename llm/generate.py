@@ -9,9 +9,11 @@ A grammar on text would be a trap: a model spells ``<m3>`` out of ordinary piece
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache as once
 from typing import TypeVar
 
 import numpy as np
@@ -88,9 +90,13 @@ class MotionLM:
 
     @classmethod
     def from_pretrained(cls, weights_dir: str | os.PathLike[str], base: str | os.PathLike[str] | None = None,
-                        device: str = "cpu", dtype: torch.dtype | None = None) -> MotionLM:
-        """Load a saved adapter on its base; see ``llm.model.load_model``."""
-        return cls(load_model(weights_dir, base, device, dtype))
+                        device: str = "cpu", dtype: torch.dtype | None = None, exact: bool = False) -> MotionLM:
+        """Load a saved adapter on its base; see ``llm.model.load_model``.
+
+        ``exact``: one sequence at a time in 32-bit floats, whatever ``dtype`` says. In a batch sums are rounded in another
+        order, and where two tokens are nearly as likely, another may be taken.
+        """
+        return cls(load_model(weights_dir, base, device, torch.float32 if exact else dtype), 1 if exact else 32)
 
     # -- scripts ----------------------------------------------------------------------
     def read(self, texts: Sequence[str], quantities: Sequence[Quantities], sampling: Sampling = Sampling(0.0),
@@ -337,6 +343,12 @@ class MotionLM:
         return [str(self.template.tokenizer.decode(line)).strip() for line in out]
 
 
+@once
+def _cache_argument(model: type) -> str:
+    """How a model calls its cache: ``past_key_values`` has been deprecated since transformers 5.24."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"  # type: ignore[attr-defined]
+
+
 class _Cache:
     """Keys and values of left-padded sequences."""
 
@@ -363,7 +375,7 @@ class _Cache:
             mask = torch.zeros(hide.shape, dtype=self.model.dtype, device=ids.device)
             mask = mask.masked_fill(hide, torch.finfo(self.model.dtype).min)[:, None]
         out = self.model.lm.model(inputs_embeds=self.model.embed(ids), attention_mask=mask, position_ids=positions,
-                                  past_key_values=self.cache, use_cache=True)
+                                  use_cache=True, **{_cache_argument(self.model.lm.model.__class__): self.cache})
         self.seen += new
         last: Tensor = out.last_hidden_state[:, -1]
         return last

@@ -54,7 +54,7 @@ def tokenizer_clips(recipe: TokenizerRecipe, corpus: str | os.PathLike[str] | No
     if corpus is None:
         clips = (perform(sample_schedule(np.random.default_rng([recipe.train.seed, i])), head) for i in range(total))
     else:
-        clips = (load_clip(row) for row in islice(iter_corpus(corpus, "train"), total))
+        clips = (load_clip(row, corpus) for row in islice(iter_corpus(corpus, "train"), total))
     out = []
     for i, clip in enumerate(clips):
         if rng.random() < recipe.train.idle_share:
@@ -74,7 +74,7 @@ def tokenize_corpus(corpus: str | os.PathLike[str], tokenizer: FaceTokenizer, pa
     symbols: list[NDArray[np.int32]] = []
     count = int(read_manifest(Path(corpus)).get("clips", 0))
     for part in _chunks(row for split in ("train", "val") for row in iter_corpus(corpus, split)):
-        clips = [load_clip(r) for r in part]
+        clips = [load_clip(r, corpus) for r in part]
         idle = [filter_idle(add_idle(c, seed=len(rows) + i)) for i, c in enumerate(clips[::IDLE_EVERY])]
         lines = _symbols(tokenizer, [to_features(c) for c in (*clips, *idle)])
         for i, row in enumerate(part):

@@ -21,6 +21,7 @@ from ...data_gen.text.transition_text import Instruction
 from ...face.clip.channels import EXPR_INDEX, EXPR_NAMES, MOTION_FIELDS
 from ...face.clip.sequence import FaceSequence
 from ...face.clip.spontaneous import IdleConfig, add_idle, filter_idle
+from ...face.clip.windows import recent
 from ...face.facs.poses import POSE_CHANNELS
 from ...face.facs.script import Cue, Join, Script
 from ...face.facs.vocabulary import DIRECTIONS
@@ -37,8 +38,6 @@ RIPPLE = 0.08
 in tokens and read back, it leaves the error as it is (0.0088 for 0.0089 of a full action) and takes the ripples away."""
 _BLINK_FADE = 0.24
 """A spontaneous blink that the source frame is caught in ends within this time, s."""
-_RECENT = 2.0
-"""How much of the source before its frame distinguishes a blink from closed eyes, s."""
 _LEAST = 0.5
 """Seconds for an expression below which a transition is performed in more time, and then made faster."""
 _MOVED = 0.05
@@ -147,18 +146,6 @@ def key_frames(made: Performance) -> tuple[int, ...]:
 
 
 # -- the source ---------------------------------------------------------------------------
-def recent(clip: FaceSequence, at: float | None = None) -> FaceSequence:
-    """What matters of a source: up to 2 s that end with the frame ``at`` seconds (None: the last frame).
-
-    Raises:
-        ValueError: a time outside the clip.
-    """
-    if at is not None and not 0.0 <= at <= clip.seconds + 1e-6:
-        raise ValueError(f"at is {at:g} s; allowed: 0 to {clip.seconds:g} s, the source's length")
-    index = len(clip) - 1 if at is None else min(round(at * clip.fps), len(clip) - 1)
-    return clip.slice(max(0, index - round(_RECENT * clip.fps)), index + 1)
-
-
 def source_frame(clip: FaceSequence | None, head: HeadModel, at: float | None = None) -> Source:
     """The source of a transition.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...common.progress import Progress, silent
+from ...common.text import utf8
 from ..media import Loaded
 from ..pipeline import FaceLM
 from ..requests import Sampling
@@ -95,6 +96,7 @@ class Agent:
         Raises:
             ValueError: an empty line.
         """
+        text = utf8(text)
         if not text.strip():
             raise ValueError("the line is empty; say what the face should do, or ask about the clip")
         self.tools.seconds = self.seconds

@@ -166,12 +166,16 @@ def iter_corpus(folder: str | os.PathLike[str], split: str, columns: tuple[str, 
                         values = column[k].values
                         row[name] = None if values is None else values.to_numpy(zero_copy_only=False)
                 yield from rows
-        except (OSError, pa.ArrowInvalid) as err:
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as err:
             raise ValueError(f"{path} is damaged ({err}); delete it and make the corpus again") from err
 
 
-def load_clip(row: Mapping[str, Any]) -> FaceSequence:
+def load_clip(row: Mapping[str, Any], corpus: str | os.PathLike[str] = "corpus") -> FaceSequence:
     """The commanded motion of a row, from :func:`iter_corpus` or from ``datasets``.
+
+    Args:
+        row: of the corpus.
+        corpus: where it is from, for messages.
 
     Returns:
         A clip of the mean identity; values are those of the animator to half precision.
@@ -183,15 +187,16 @@ def load_clip(row: Mapping[str, Any]) -> FaceSequence:
         frames, fps = int(row["n_frames"]), float(row["fps"])
         head = HeadRef.stored(**json.loads(row["head"]))
         flat = {name: np.asarray(row[name], np.float32) for name in MOTION}
-    except (KeyError, TypeError, ValueError) as err:
-        raise ValueError(f"not a row of a facelm corpus: {type(err).__name__} {err}") from err
-    motion = {}
-    for name, values in flat.items():
-        if values.size and values.size % max(frames, 1):
-            raise ValueError(f"{name} has {values.size} values, not a multiple of n_frames ({frames})")
-        if values.size:
-            motion[name] = values.reshape(frames, -1)
-    for name, width in MOTION_FIELDS.items():
-        if name in motion and motion[name].shape[1] != width:
-            raise ValueError(f"{name} has {motion[name].shape[1]} values a frame; needed: {width}")
-    return FaceSequence.rest(frames, head, fps=fps).replace(**motion)
+        motion = {}
+        for name, values in flat.items():
+            if values.size and values.size % max(frames, 1):
+                raise ValueError(f"{name} has {values.size} values, not a multiple of n_frames ({frames})")
+            if values.size:
+                motion[name] = values.reshape(frames, -1)
+        for name, width in MOTION_FIELDS.items():
+            if name in motion and motion[name].shape[1] != width:
+                raise ValueError(f"{name} has {motion[name].shape[1]} values a frame; needed: {width}")
+        return FaceSequence.rest(frames, head, fps=fps).replace(**motion)
+    except (KeyError, TypeError, ValueError, RecursionError) as err:
+        said = err if isinstance(err, ValueError) else f"{type(err).__name__} {err}"
+        raise ValueError(f"{corpus}: clip {row.get('clip_id')!r} is damaged or no row of a facelm corpus: {said}") from err

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Any, TypeVar
 
 from ...common.optional import require
-from ...common.threads import single_threaded
+from ...common.threads import interrupts_blocked, single_threaded
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -48,8 +48,12 @@ class WorkerPool:
     def __enter__(self) -> WorkerPool:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        started = self._pool is not None
         self._drop()
+        if started and kind is KeyboardInterrupt:  # what is at work would be waited for
+            for process in active_children():
+                process.terminate()
         if self._leave is not None:
             self._leave()
 
@@ -68,7 +72,8 @@ class WorkerPool:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"), initializer=_start_worker,
                                              initargs=(os.getpid(),))
-        return self._pool.submit(work, job)  # starts processes, which inherit the environment of this moment
+        with interrupts_blocked():
+            return self._pool.submit(work, job)  # starts processes, which inherit the environment of this moment
 
     def _spread(self, work: Callable[[J], R], jobs: Sequence[J], died: Callable[[J], R]) -> Iterator[R]:
         todo, suspects = list(reversed(jobs)), list[tuple[J, int]]()

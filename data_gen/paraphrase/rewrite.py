@@ -24,7 +24,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as settings
 
 from ...common.config import SETTINGS
-from ...common.files import atomic_file
+from ...common.files import atomic_file, parse_json
 from ...common.progress import Progress, silent
 from ...common.store import Journal
 from ...face.facs.schedule import Schedule
@@ -262,10 +262,7 @@ def read_rows(source: str | os.PathLike[str], split: str = "train") -> Iterator[
             for number, line in enumerate(handle, start=1):
                 if not line.strip():
                     continue
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError) as err:
-                    raise ValueError(f"{path}, line {number} is not JSON ({err})") from err
+                row = parse_json(line, f"{path}, line {number}")
                 if not isinstance(row, dict):
                     raise ValueError(f"{path}, line {number} is {type(row).__name__}; needed: an object with captions")
                 yield row

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ...common.files import atomic_file, write_text
+from ...common.files import atomic_file, parse_json, read_text, write_text
 from ...common.optional import require
 from .factors import Attributes
 
@@ -104,31 +104,28 @@ def read_rows(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
         ValueError: not such a table.
     """
     suffix, path = check_suffix(path), Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
     if suffix == ".parquet":
+        if not path.is_file():
+            raise FileNotFoundError(f"no such file: {path}")
         pa, pq = _parquet()
         try:
             yield from pq.read_table(path).to_pylist()
         except (pa.lib.ArrowException, OSError) as err:
             raise ValueError(f"{path} is not a Parquet file: {err}") from err
         return
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as err:
-        raise ValueError(f"{path} is not UTF-8 text: {err}") from err
+    text = read_text(path)
     if suffix == ".csv":
-        for row in csv.DictReader(io.StringIO(text)):
-            if None in row or None in row.values():
-                raise ValueError(f"{path}: a row has not as many cells as the header")
-            yield {k: _uncell(k, v) for k, v in row.items() if v or k in (*_LISTS, *_OPTIONAL)}
+        try:
+            for row in csv.DictReader(io.StringIO(text)):
+                if None in row or None in row.values():
+                    raise ValueError(f"{path}: a row has not as many cells as the header")
+                yield {k: _uncell(k, v) for k, v in row.items() if v or k in (*_LISTS, *_OPTIONAL)}
+        except csv.Error as err:  # a cell of more than 131,072 characters, a line break where none may be
+            raise ValueError(f"{path} is not a readable CSV file: {err}") from None
         return
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as err:
-                raise ValueError(f"{path}, line {number}: not JSON: {err}") from err
+            row = parse_json(line, f"{path}, line {number}")
             if not isinstance(row, dict):
                 raise ValueError(f"{path}, line {number}: a JSON object is needed")
             yield row

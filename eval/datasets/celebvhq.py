@@ -11,7 +11,6 @@ As in Vo et al., Sec. IV-A, https://arxiv.org/abs/2601.08179, a frame counts onl
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common.files import parse_json, read_text
 from ...common.progress import Progress, silent
 from ...face.clip.canonical import orientation
 from ...face.clip.channels import EXPR_NAMES
@@ -81,10 +81,7 @@ def read_info(path: Path) -> tuple[list[ClipInfo], list[Skip]]:
     Raises:
         ValueError: not JSON, or without clips.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as err:
-        raise ValueError(f"{path} is not valid JSON ({' '.join(str(err).split())[:100]}); fetch it again") from None
+    content = parse_json(read_text(path, 1 << 30), path)
     clips = content.get("clips") if isinstance(content, dict) else None
     if not isinstance(clips, dict):
         raise ValueError(f"{path} has no object named clips, as CelebV-HQ's file has; fetch it again")

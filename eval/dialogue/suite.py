@@ -7,14 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ...common.config import SETTINGS, parse
+from ...common.config import SETTINGS, load_yaml, parse, read_yaml_values
 from ...face.facs.script import Script
 from ...face.facs.script_text import read_script
 from ...face.facs.vocabulary import DIRECTIONS
@@ -23,7 +21,6 @@ Want = Literal["perform", "edit", "ask", "tell", "unseen", "false", "compare", "
                "repeat", "talk", "refuse", "transition"]
 SETS: tuple[str, ...] = ("dialogues", "edits", "questions")
 """The shipped sets, which nothing is tuned to."""
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TRUTHS: dict[Any, str] = {False: "false", True: "true"}
 """What YAML reads as truths are words here."""
 
@@ -84,13 +81,9 @@ def load_dialogues(path: str | os.PathLike[str]) -> tuple[Dialogue, ...]:
     """
     name = os.fspath(path)
     if name in SETS:
-        text = files("facelm").joinpath("eval", "dialogue", f"{name}.yaml").read_text(encoding="utf-8")
+        raw = load_yaml(files("facelm").joinpath("eval", "dialogue", f"{name}.yaml").read_text(encoding="utf-8"))
     else:
-        text = Path(path).read_text(encoding="utf-8")
-    try:
-        raw = _LOADER(text).get_single_data()
-    except yaml.YAMLError as err:
-        raise ValueError(f"{name} is no YAML: {' '.join(str(err).split())}") from None
+        raw = read_yaml_values(path)
     if not isinstance(raw, list):
         raise ValueError(f"{name} needs a list of conversations")
     rows = [_plain(r) for r in raw]

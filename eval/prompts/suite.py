@@ -6,12 +6,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from ...common.config import load_yaml, read_yaml_values
 from ...common.files import digest
 from ...data_gen.performer.layout import lay_out
 from ...data_gen.text.say import sample, say
@@ -20,8 +19,6 @@ from ...face.facs.script_text import read_script, write_script
 
 TEMPLATE_SEED = 910_000_000
 """Template prompts draw from seeds that no training uses."""
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 @dataclass(frozen=True)
 class Prompt:
@@ -46,16 +43,9 @@ def load_prompts(path: str | os.PathLike[str] | None = None) -> list[Prompt]:
     """
     name = "heldout.yaml" if path is None else os.fspath(path)
     if path is None:
-        text = files("facelm").joinpath("eval", "prompts", name).read_text(encoding="utf-8")
+        raw = load_yaml(files("facelm").joinpath("eval", "prompts", name).read_text(encoding="utf-8"))
     else:
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except UnicodeDecodeError as err:
-            raise ValueError(f"{name} is no text file: {err}") from None
-    try:
-        raw = _LOADER(text).get_single_data()
-    except yaml.YAMLError as err:
-        raise ValueError(f"{name} is no YAML: {' '.join(str(err).split())}") from None
+        raw = read_yaml_values(path)
     if not isinstance(raw, Mapping) or not raw:
         raise ValueError(f"{name} needs kinds of prompts, each with rows of [text, script line]")
     return [_prompt(name, str(kind), number, row) for kind, rows in raw.items()

@@ -67,7 +67,8 @@ class FaceSequence:
     """A clip: per-frame parameters of one head, one identity.
 
     Attributes:
-        expr: ``(T, E)`` expression coefficients (the default head: 41 ARKit shapes, 0..1).
+        expr: ``(T, E)`` expression coefficients (the default head: 41 ARKit shapes, 0 to 1; generated and
+            fitted clips go a little beyond).
         rotation: ``(T, 3)`` global rotation, axis-angle, rad.
         neck_pose: ``(T, 3)`` rotation of the head on the neck, axis-angle, rad.
         jaw_pose: ``(T, 3)`` jaw, axis-angle, rad; +x opens.

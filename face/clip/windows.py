@@ -1,4 +1,4 @@
-"""Where a fitted video is cut into windows: at frames without a fit, and at rest where it is too long."""
+"""Where a fitted video is cut into windows: at frames without a fit, and at rest where it is too long; a source's last part."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from .canonical import bridge, orientation
 from .channels import JAW_SCALE
 from .curves import runs
 from .sequence import FaceSequence
+
+_RECENT = 2.0
+"""How much of the source before its frame distinguishes a blink from closed eyes, s."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +62,15 @@ def _restlessness(seq: FaceSequence) -> NDArray[np.float64]:
     width = max(1, round(0.2 * seq.fps)) | 1
     moving = np.convolve(np.pad(step, width // 2, mode="edge"), np.ones(width) / width, mode="valid")
     return moving + 0.5 * np.abs(seq.expr).max(axis=1)
+
+
+def recent(clip: FaceSequence, at: float | None = None) -> FaceSequence:
+    """What matters of a source: up to 2 s that end with the frame ``at`` seconds (None: the last frame).
+
+    Raises:
+        ValueError: a time outside the clip.
+    """
+    if at is not None and not 0.0 <= at <= clip.seconds + 1e-6:
+        raise ValueError(f"at is {at:g} s; allowed: 0 to {clip.seconds:g} s, the source's length")
+    index = len(clip) - 1 if at is None else min(round(at * clip.fps), len(clip) - 1)
+    return clip.slice(max(0, index - round(_RECENT * clip.fps)), index + 1)

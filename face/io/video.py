@@ -5,6 +5,7 @@ Every writer works on a hidden file beside the target and renames it when it is 
 
 from __future__ import annotations
 
+import errno
 import platform
 from collections.abc import Iterable
 from fractions import Fraction
@@ -67,7 +68,24 @@ def write_mp4(
         if not done:
             raise ValueError("no frames to write")
         out.mux(stream.encode(None))
+        out.close()  # ffmpeg reports no error of writing its last blocks and of moving the index to the front
+        _require_whole(partial, done)
     return Path(path)
+
+
+def _require_whole(path: Path, frames: int) -> None:
+    """Read a video's packets again.
+
+    Raises:
+        OSError: fewer than ``frames`` of them are there.
+    """
+    try:
+        with av.open(str(path)) as video:
+            there = sum(1 for packet in video.demux(video=0) if packet.size)
+    except av.FFmpegError:
+        there = 0
+    if there != frames:
+        raise OSError(errno.ENOSPC, f"only {there} of {frames} frames could be written; is the disk full?")
 
 
 def write_gif(pictures: Iterable[np.ndarray], path: Path, fps: float, total: int, progress: Progress = silent) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import numpy as np
 import pytest
 from cli_fixtures import Refuse, bomb, files, in_a_folder_of_its_own, no_model, refuse  # noqa: F401
 from facelm.agent import tools
+from facelm.eval.dialogue.suite import load_dialogues
+from facelm.eval.prompts.suite import load_prompts
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from facelm.face.head.model import HeadModel
 from inputs import broken_files
@@ -86,6 +89,11 @@ RECIPES: dict[str, str | bytes] = {
     # every level repeats the one before nine times: printing it would take gigabytes
     "laughs": "a: &a0 [x]\n" + "".join(f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(9))
               + "train: {steps: *a9}\nrun: {max_steps: *a9}\n",
+    # 26 lines of merges of merges: 34 million pairs, of which 26 stay
+    "merges": "a0: &a0 {k: v}\n" + "".join(f"a{i}: &a{i}\n  <<: [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 26))
+              + "train: {steps: *a25}\nrun: {max_steps: *a25}\n",
+    "an alias in itself": "train: &a [*a]\nrun: *a\n", "list in list": "- " * 50_000 + "x", "names are dates": "2001-01-01: 3\n",
+    "names are lists": "? [a, b]\n: 3\n", "too long": "# " + "x" * (5 << 20),
     "laughing value": "train: {steps: &a [[[x, x], [x, x]], [[x, x], [x, x]]]}\nrun: {max_steps: *a}\n",
 }
 
@@ -101,13 +109,31 @@ def test_a_bad_recipe_is_one_line(name: str, files: Path, refuse: Refuse, tmp_pa
         text = RECIPES[name]
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
     words = "none.yaml" if name == "no base" else "bad.yaml"
+    started = time.monotonic()
     if name not in ("huge", "huge codebook", "nan", "infinite"):
         assert words in refuse("tokenizer", "train", path, "-o", "out")
         assert words in refuse("train", path, "--corpus", files / "corpus", "-o", "out")
     else:
         refuse("tokenizer", "train", path, "-o", "out")
         refuse("train", path, "--corpus", files / "corpus", "-o", "out")
+    if name not in ("missing", "folder"):
+        for argv in (("data", "build", path, "-o", "c"), ("data", "prompts", path, "--count", 3, "-o", "p.csv"),
+                     ("fit", files / "clip.npz", "-o", "a.npz", "--recipe", path), ("eval", "prompts", "--file", path)):
+            said = refuse(*argv) if argv[0] != "eval" else refuse_suite(path)
+            assert "bad.yaml" in said or words in said or name in ("huge", "huge codebook", "nan", "infinite"), (argv, said)
+    assert time.monotonic() - started < 30, "bounded time"
     assert not (tmp_path / "exploded").exists()
+
+
+def refuse_suite(path: Path) -> str:
+    """What the readers of suites of one's own say of a file."""
+    said = []
+    for load in (load_prompts, load_dialogues):
+        with pytest.raises(ValueError) as caught:
+            load(path)
+        said.append(str(caught.value))
+        assert "\n" not in said[-1] and str(path) in said[-1], said
+    return said[0]
 
 
 # -- corpora ----------------------------------------------------------------------------

@@ -211,6 +211,32 @@ def test_a_line_that_cannot_be_read_has_its_own_code(argv: list[str], words: str
     assert out == "" and err.startswith("facelm") and err.count("\n") == 1 and words in err and "--help" in err
 
 
+@pytest.mark.parametrize(("file", "text", "words"), [
+    ("p.csv", "id,text\n1,\"" + "a" * 200_000 + "\"\n", "field larger than field limit"),
+    ("p.csv", "id,text\n1,smile,3\n", "not as many cells"),
+    ("p.jsonl", "[" * 100_000, "line 1: not JSON that can be read: it is nested too deeply"),
+    ("p.jsonl", '{"id": ' + "9" * 5000 + "}", "line 1: not JSON"),
+    ("p.csv", b"id,text\n1,souri\xe9\n", "not UTF-8 text"),
+])
+def test_a_bad_prompt_table_is_one_line(file: str, text: str | bytes, words: str, refuse: Refuse, tmp_path: Path) -> None:
+    (tmp_path / file).write_bytes(text if isinstance(text, bytes) else text.encode())
+    said = refuse("data", "videos", "--prompts", file, "--backend", "performer", "-o", "v")
+    assert words in said and file in said
+
+
+@pytest.mark.parametrize("text", ['{"cues": [{"name": "smile", "start": Infinity}]}',
+                                  '{"cues": [{"name": "smile"}], "seconds": 1e999}',
+                                  '{"cues": [{"name": "smile", "strength": NaN}]}', '{"cues": ' + "[" * 100_000,
+                                  "smile at inf s", "smile for 1e999 s", "smile x99999999999999999999"])
+def test_a_script_with_numbers_that_are_none_is_one_line(text: str, refuse: Refuse, no_model: None, tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text(text) if text.startswith("{") else (tmp_path / "s.txt").write_text(text)
+    name = "s.json" if text.startswith("{") else "s.txt"
+    for given in (text, name):
+        if given is name or len(text) < 200:
+            said = refuse("perform", given, "-o", "a.npz")
+            assert given is text or name in said, said
+
+
 @pytest.mark.parametrize(("name", "data", "words"), [
     ("missing", None, "no such prompt file"),
     ("empty", b"", "no prompts"),

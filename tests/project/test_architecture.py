@@ -167,6 +167,13 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 # -- packaging --------------------------------------------------------------------------
+def test_commands_between_tools_load_no_model_library() -> None:
+    """Half of the time of an export was the import of torch, which it has no use for."""
+    code = ("import sys, facelm.agent.exchange, facelm.agent.media, facelm.agent.measuring, facelm.agent.file_tools, "
+            "facelm.agent.clip_tools; print([m for m in ('torch', 'transformers', 'sklearn', 'numba') if m in sys.modules])")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 def test_declared_packages_are_the_folders_with_an_init() -> None:
     folders = {".".join(("facelm", *p.parent.parts)) for p in files() if p.name == "__init__.py"}
     assert set(pyproject()["tool"]["setuptools"]["packages"]) == folders
@@ -178,7 +185,7 @@ def test_package_data_patterns_match_what_ships() -> None:
                or (p.suffix == ".yaml" and p.parts[0] in ALLOWED)]
     assert {Path("face/assets/head_default.npz"), Path("data_gen/text/words/actions.yaml")} <= set(shipped)
     matched = {p.relative_to(ROOT) for pattern in patterns for p in ROOT.glob(pattern)}
-    assert [str(p) for p in shipped if p not in matched] == []
+    assert [str(p) for p in (Path("py.typed"), *shipped) if p not in matched] == []
 
 
 def test_entry_point_and_extras_exist() -> None:

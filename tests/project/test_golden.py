@@ -262,6 +262,14 @@ def test_motion(performed: dict[str, Any]) -> None:
 
 
 @needs_models
+def test_weights_lie_about_0_to_1(performed: dict[str, Any]) -> None:
+    """As docs/language_model.md says: a little outside."""
+    clips = [FaceSequence.load(path).expr for path in sorted(Path().glob("clip*.npz"))]
+    assert len(clips) == len(PROMPTS)
+    assert min(c.min() for c in clips) > -0.1 and max(c.max() for c in clips) < 1.1
+
+
+@needs_models
 def test_transitions(lm: FaceLM, performed: dict[str, Any]) -> None:
     assert differences(frozen("transitions"), transitions(lm)) == []
 

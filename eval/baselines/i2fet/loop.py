@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ....common import training
-from ....common.files import atomic_file, write_json
+from ....common.files import atomic_file, parse_json, read_text, write_json
 from ....common.progress import Progress
 from ....common.training import Every, Plan, Reached, Run, Task, by_epoch, cosine
 from .config import FitConfig
@@ -161,10 +161,7 @@ def read_config(folder: str | os.PathLike[str], form: str) -> dict[str, Any]:
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder} holds no {form} model: {name} is missing")
-    try:
-        raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{folder / 'config.json'} is not JSON ({error})") from error
+    raw = parse_json(read_text(folder / "config.json"), folder / "config.json")
     if not isinstance(raw, dict) or raw.get("format") != form or raw.get("version") != 1:
         raise ValueError(f"{folder / 'config.json'} is not of format {form}, version 1")
     return raw

@@ -20,7 +20,7 @@ from .vrm import write_vrma
 
 _NAMED = ("arkit52", "vrm", "viseme")
 _HEAD_ONLY = "identity, place, mesh; the neck's turn is part of the head's"
-_ANGLES = "rad; pitch downwards, the head's yaw to the subject's left, the eyes' to the right"
+_ANGLES = "rad; yaw to the subject's right, pitch downwards, roll to the left shoulder"
 
 
 def _glb(job: Job, path: Path) -> None:

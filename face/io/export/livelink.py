@@ -1,9 +1,8 @@
 """Epic's Live Link Face: the app's CSV with time codes, and the 61 values of a frame, which its UDP packets hold as well.
 
-Column order of the CSV as the app writes it. Angles are radians; those of the head as ``face/io/convert/livelink.py`` reads
-them. The eyes' yaw is positive to the subject's right, their pitch downwards: so they go with a real take's ``eyeLook`` shapes
-(correlation beyond 0.98). Time codes count frames as SMPTE 12M does; 29.97 and 59.94 fps are counted with dropped numbers,
-marked by ``;``.
+Column order of the CSV as the app writes it. Angles as ``face/io/convert/shapes/livelink.py`` reads them and says why: radians,
+yaw to the subject's right, pitch downwards, roll towards the left shoulder. Time codes count frames as SMPTE 12M does; 29.97 and
+59.94 fps are counted with dropped numbers, marked by ``;``.
 """
 
 from __future__ import annotations
@@ -11,8 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ....common.files import write_text
+from ..convert.shapes.livelink import SIGNS
 from .base import Job
 
 SHAPES: tuple[str, ...] = (
@@ -34,8 +35,8 @@ def values(job: Job) -> np.ndarray:
     """``(T, 61)``: the shapes in the app's order, then the angles, rad."""
     column = {n: k for k, n in enumerate(job.curves.names)}
     shapes = job.curves.values[:, [column[n[0].lower() + n[1:]] for n in SHAPES]]
-    eyes = job.seq.eyes_pose[:, [1, 0, 2, 4, 3, 5]] * [-1.0, 1.0, 1.0, -1.0, 1.0, 1.0]
-    return np.c_[shapes, job.turns.as_euler("YXZ"), eyes]
+    turns = (job.turns, *(Rotation.from_rotvec(job.seq.eyes_pose[:, at:at + 3]) for at in (0, 3)))
+    return np.c_[shapes, *(SIGNS * turn.as_euler("YXZ") for turn in turns)]
 
 
 def counting(fps: float) -> tuple[int, int, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from ....common.files import atomic_file
 from ....common.optional import require
+from ....common.text import one_line
 from ...clip.channels import JOINTS, PARENTS
 from ...render.shading import appearance
 from ..glb.motion import MOVES, Motion, arkit_motion, head_motion
@@ -103,5 +105,8 @@ def write_usd(job: Job, path: Path) -> None:
         stage.SetDefaultPrim(UsdSkel.Root.Define(stage, "/Head").GetPrim())
         _animation(stage, motion)
         _mesh(stage, job, motion)
-        stage.GetRootLayer().Save()
+        try:
+            stage.GetRootLayer().Save()
+        except Exception as err:  # Tf.ErrorException: pages of C++, and no file name
+            raise OSError(errno.EIO, f"it cannot be written ({one_line(err, 60)})") from err
         del stage

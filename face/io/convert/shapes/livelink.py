@@ -4,12 +4,13 @@ Columns are matched by name, since their order and their count (51, 52 or 61) di
 ``HH:MM:SS:FF.mmm``, FF counting frames.  Express4D (https://github.com/jaron1990/Express4D) stores the same 61 columns
 without names and time codes.
 
-Epic documents neither units nor signs of the angles.  Unreal's ARKit plug-in makes them from the rotator of the face's
-transform, with yaw and roll negated unless the face is mirrored; worked through ARKit's axes (x to the face's left, y up,
-z out of the face, https://developer.apple.com/documentation/arkit/arfaceanchor) that is: yaw positive to the subject's
-left, pitch positive downwards, roll about +z, turned in the order yaw, pitch, roll.  Open importers use the numbers as
-radians, and so does this one.  In landscape recordings the app inverts yaw and pitch
-(https://github.com/nmfisher/blender_livelinkface).
+Epic documents neither units nor signs of the angles. Real takes tell those of the eyes, beside which stand the ``eyeLook``
+shapes: radians, yaw positive to the subject's right (0.6 rad for a full ``eyeLookInLeft``, correlation beyond 0.98), pitch
+positive downwards, and a roll of yaw times pitch, which is what an eye that is turned about x last has in the order yaw, pitch,
+roll if roll is negative about the axis out of the face. Unreal's ARKit plug-in (``ToBlendShapeMap`` in
+AppleARKitFaceMeshConversion.h) makes the head's three angles by the same expressions as the eyes', so they have the same signs;
+where a face is mirrored, it turns the shapes' sides around with them. In landscape recordings the app inverts the head's yaw and
+pitch (https://github.com/nmfisher/blender_livelinkface).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from ..tables import Table
 from ..timing import is_time, of_codes
 from .orders import ANGLES, LIVELINK_52
 
+SIGNS = np.array([-1.0, 1.0, -1.0])
+"""Of the app's yaw, pitch and roll about our y (up), x (to the subject's left) and z (out of the face)."""
 EXPRESS_WIDTH = len(LIVELINK_52) + len(ANGLES)
 
 
@@ -68,12 +71,15 @@ def _read(names: Sequence[str], values: np.ndarray, head: HeadModel) -> Channels
     at = {h.lower(): k for k, h in enumerate(names)}
     angles = {n: values[:, at[n.lower()]] for n in ANGLES if n.lower() in at}
     zero = np.zeros(len(values))
+
+    def turn(of: str) -> np.ndarray:
+        return turned("YXZ", SIGNS * np.stack([angles.get(f"{of}{a}", zero) for a in ("Yaw", "Pitch", "Roll")], 1))
+
     if any(n.startswith("Head") for n in angles):
-        out.arrays["rotation"] = turned("YXZ", np.stack([angles.get(f"Head{a}", zero) for a in ("Yaw", "Pitch", "Roll")], 1))
+        out.arrays["rotation"] = turn("Head")
     looks = [v for n, v in scores.items() if n.startswith("eyeLook")]
     if not any(np.nan_to_num(v).any() for v in looks) and any(np.nan_to_num(v).any() for n, v in angles.items() if "Eye" in n):
-        out.arrays["eyes_pose"] = np.stack([w for s in ("Left", "Right") for w in (
-            angles.get(f"{s}EyePitch", zero), angles.get(f"{s}EyeYaw", zero), zero)], 1)
+        out.arrays["eyes_pose"] = np.concatenate([turn("LeftEye"), turn("RightEye")], 1)
         out.notes.append("the eyeLook shapes are all zero; the gaze is taken from the eye angles")
     known = {a.lower() for a in ANGLES} | {"blendshapecount"}
     notes, warnings = ignored({n: values[:, k] for k, n in enumerate(names)

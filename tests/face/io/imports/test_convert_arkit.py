@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from facelm.face.io.convert.arkit import MEDIAPIPE_52, perform
 from facelm.face.io.convert.shapes.orders import LIVELINK_52
 from inputs import save
 from scipy.spatial.transform import Rotation
+from shared_data import shared
 
 T = 7
 RNG = np.random.default_rng(0)
@@ -188,10 +190,10 @@ def test_livelink(tmp_path: Path, fps: int, shuffle: bool) -> None:
     for name, value in expected(s).items():
         assert np.allclose(getattr(got.sequence, name), value, atol=1e-6), name
     assert np.allclose(got.sequence.rotation, Rotation.from_euler("YXZ",
-                                                                  np.stack([yaw, angles["HeadPitch"], 0 * yaw], 1)).as_rotvec(),
+                                                                  np.stack([-yaw, angles["HeadPitch"], 0 * yaw], 1)).as_rotvec(),
                        atol=1e-5)
     nose = HeadModel.default().sequence_landmarks(got.sequence)[:, 30, 0]
-    assert nose[0] < -0.02 < 0.02 < nose[-1], "positive yaw turns to the subject's left"
+    assert nose[0] > 0.02 > -0.02 > nose[-1], "positive yaw turns to the subject's right, as that of the eyes does"
 
 
 def test_livelink_gaps_doubles_and_jumps(tmp_path: Path) -> None:
@@ -215,9 +217,39 @@ def test_livelink_gaps_doubles_and_jumps(tmp_path: Path) -> None:
 
 def test_livelink_eyes_when_the_shapes_are_silent(tmp_path: Path) -> None:
     s = {n: np.zeros(60) if n.startswith("eyeLook") else v for n, v in scores(60).items()}
-    angles = {f"{side}Eye{a}": np.full(60, x) for side in ("Left", "Right") for a, x in (("Yaw", 0.2), ("Pitch", 0.1))}
+    angles = {f"{side}Eye{a}": np.full(60, x) for side in ("Left", "Right")
+              for a, x in (("Yaw", 0.2), ("Pitch", 0.1), ("Roll", 0.02))}
     got = read(livelink(tmp_path / "a.csv", s, codes(60, 60), angles))
-    assert np.allclose(got.sequence.eyes_pose, [0.1, 0.2, 0, 0.1, 0.2, 0]) and any("gaze" in n for n in got.notes)
+    # an eye without torsion has a roll of yaw times pitch in the app's files, about half of which is left in a rotation vector
+    assert np.allclose(got.sequence.eyes_pose, [0.1, -0.2, -0.01] * 2, atol=2e-3) and any("gaze" in n for n in got.notes)
+
+
+@pytest.mark.parametrize("name", ["range_of_motion_30fps", "speech_60fps"])
+def test_eye_angles_of_real_takes_go_with_their_shapes(tmp_path: Path, name: str) -> None:
+    path = shared(f"recordings/{name}.csv")
+    if path is None:
+        pytest.skip("no recordings here")
+    with open(path) as handle:
+        rows = list(csv.DictReader(handle))
+    silent = tmp_path / "silent.csv"
+    with open(silent, "w", newline="") as handle:
+        out = csv.DictWriter(handle, rows[0])
+        out.writeheader()
+        out.writerows({n: "0" if n.startswith("EyeLook") else v for n, v in row.items()} for row in rows)
+    shapes, angles = read(path).sequence.eyes_pose, read(silent).sequence.eyes_pose
+    for k, what in ((0, "left pitch"), (1, "left yaw"), (3, "right pitch"), (4, "right yaw")):
+        assert np.corrcoef(shapes[:, k], angles[:, k])[0, 1] > 0.95, what
+    wide = {n: np.array([float(r[n]) for r in rows]) for n in rows[0] if "Eye" in n}
+    for side in ("Left", "Right"):  # Epic's roll agrees with yaw and pitch: the three are of one rotation
+        yaw, pitch, roll = (wide[f"{side}Eye{a}"] for a in ("Yaw", "Pitch", "Roll"))
+        assert np.polyfit(yaw * pitch, roll, 1)[0] == pytest.approx(1, abs=0.05)
+
+
+def test_roll_of_the_head_goes_to_the_left_shoulder(tmp_path: Path) -> None:
+    still = {n: np.zeros(60) for n in scores(60)} | {"jawOpen": np.linspace(0, 1, 60)}
+    got = read(livelink(tmp_path / "a.csv", still, codes(60, 60), {"HeadYaw": np.zeros(60), "HeadRoll": np.full(60, 0.3)}))
+    ears = HeadModel.default().sequence_landmarks(got.sequence)[0, [0, 16], 1]
+    assert ears[0] > ears[1] + 0.02, "the subject's right ear (point 0) is the higher one"
 
 
 def test_livelink_damage(tmp_path: Path) -> None:

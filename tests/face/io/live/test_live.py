@@ -16,6 +16,7 @@ from facelm.face.head.model import HeadModel
 from facelm.face.io.export.formats import prepared
 from facelm.face.io.live import livelink, vmc
 from facelm.face.io.live.play import play
+from scipy.spatial.transform import Rotation
 
 HEAD = HeadModel.default()
 
@@ -78,9 +79,10 @@ def test_live_link_packets_are_read_by_another_library(tmp_path, capsys):
             if name in at:
                 assert face.get_blendshape(shape) == pytest.approx(job.curves.values[k, at[name]], abs=1e-6), name
         angles = [face.get_blendshape(getattr(library.FaceBlendShape, f"Head{a}")) for a in ("Yaw", "Pitch", "Roll")]
-        assert angles == pytest.approx(job.turns.as_euler("YXZ")[k], abs=1e-6)
-        assert face.get_blendshape(library.FaceBlendShape.LeftEyeYaw) == pytest.approx(-seq.eyes_pose[k, 1], abs=1e-6)
-        assert face.get_blendshape(library.FaceBlendShape.RightEyePitch) == pytest.approx(seq.eyes_pose[k, 3], abs=1e-6)
+        assert angles == pytest.approx(job.turns.as_euler("YXZ")[k] * [-1, 1, -1], abs=1e-6), "yaw and roll to the right"
+        left, right = (Rotation.from_rotvec(seq.eyes_pose[k, i:i + 3]).as_matrix()[:, 2] for i in (0, 3))  # gaze
+        assert np.tan(face.get_blendshape(library.FaceBlendShape.LeftEyeYaw)) == pytest.approx(-left[0] / left[2], abs=1e-5)
+        assert np.sin(face.get_blendshape(library.FaceBlendShape.RightEyePitch)) == pytest.approx(-right[1], abs=1e-5)
     assert np.diff(numbers).tolist() == [1] * 11
 
 
