@@ -26,7 +26,7 @@ from ..llm.model import CARD
 from ..tokenizer.codec import FaceTokenizer
 from .media import check_clip
 from .motion.answering import answered
-from .motion.checked import Performance, frames_of, perform_scripts, plan
+from .motion.checked import Performance, Pieces, Preview, frames_of, perform_scripts, plan
 from .motion.curves import check_curve
 from .motion.reading import TRIES, read_prompts, with_length
 from .motion.transition import Transition, perform, source_frame
@@ -139,12 +139,16 @@ class FaceLM:
         return perform_scripts(self.performer, timed, sampling, shape=shape, repair=repair, progress=progress or silent)
 
     def perform(self, asked: GenerateRequest, shape: np.ndarray | None = None, progress: Progress | None = None,
-                repair: bool = True, scripts: Sequence[Script] | None = None) -> list[Performance]:
-        """Read and perform the prompts of a checked request, or perform what they were read as; see :meth:`generate_many`."""
+                repair: bool = True, scripts: Sequence[Script] | None = None,
+                preview: Preview | None = None) -> list[Performance]:
+        """Read and perform the prompts of a checked request, or perform what they were read as; see :meth:`generate_many`.
+
+        ``preview`` is called with pieces of the first clip before it is checked (``agent/motion/checked.py``).
+        """
         scripts = read_prompts(self.lm, asked.prompts) if scripts is None else scripts
         timed = [with_length(s, w) for s, w in zip(scripts, asked.seconds, strict=True)]
         return perform_scripts(self.performer, timed, asked.sampling, texts=asked.prompts, shape=shape, repair=repair,
-                               progress=progress or silent)
+                               progress=progress or silent, preview=preview)
 
     def generate_many(self, prompts: Sequence[str], seconds: float | Sequence[float | None] | None = None, seed: int = 0,
                       idle: bool = True, temperature: float = 0.5, shape: np.ndarray | None = None,
@@ -183,23 +187,11 @@ class FaceLM:
             for low in range(0, whole, _STREAMED):
                 yield performer.direct(schedule, shape, range(low, min(whole, low + _STREAMED)))
             return
-        stream, left = self.tokenizer.stream(self.head, shape), frames_of(schedule, performer)
-
-        def pieces() -> Iterator[FaceSequence | None]:
-            for parts in performer.windows([Job(schedule, seed)], candidates):
-                assert parts[0] is not None
-                yield stream.push_codes(parts[0].codes)
-            yield stream.end()
-
-        last: FaceSequence | None = None
-        for piece in pieces():
-            if piece is not None and left > 0:
-                last = piece.slice(0, min(len(piece), left))
-                left -= len(last)
-                yield last
-        if last is not None and left > 0:  # a length that is no whole number of tokenizer steps
-            end = last.slice(len(last) - 1)
-            yield end.concat(*[end] * (left - 1))
+        pieces = Pieces(performer, frames_of(schedule, performer), shape)
+        for parts in performer.windows([Job(schedule, seed)], candidates):
+            assert parts[0] is not None
+            yield from pieces.push(parts[0].codes)
+        yield from pieces.end()
 
     # -- from one expression to another -------------------------------------------------
     def transition_many(self, instructions: Sequence[str], sources: Sequence[FaceSequence | None] | None = None,

@@ -21,7 +21,7 @@ from ...face.clip.sequence import FaceSequence
 from ...face.facs.script_text import write_script
 from ..pipeline import FaceLM
 from ..talk.agent import Agent, Reply
-from ..talk.session import FILE, Clip, Session
+from ..talk.session import FILE, Clip, Session, sizes
 from ..talk.tools import Call
 from .lanes import packed, rig
 from .settings import Settings
@@ -199,8 +199,8 @@ class Rooms:
             name = file.parent.name
             room = self._rooms.get(name)
             memory = room.agent.memory if room else None
-            out.append({"name": name, "changed": file.stat().st_mtime, "turns": len(memory.turns) if memory else None,
-                        "clips": len(memory.clips) if memory else None})
+            turns, clips = (len(memory.turns), len(memory.clips)) if memory else sizes(file.parent) or (None, None)
+            out.append({"name": name, "changed": file.stat().st_mtime, "turns": turns, "clips": clips})
         return out
 
     def room(self, name: str | None, make: bool = False) -> Room:
@@ -342,7 +342,8 @@ def watched(request: Request) -> Iterator[Agent]:
     finally:
         tools.preview, tools.progress = None, _quiet
         if sent:
-            request.emit({"type": "motion_end", "id": request.id, "stream": number, "frames": sent})
+            request.emit({"type": "motion_end", "id": request.id, "stream": number, "frames": sent,
+                          "final": not tools.agent.performer.able})
 
 
 def say(text: str) -> Work:
