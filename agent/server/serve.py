@@ -25,7 +25,7 @@ MCP_PORT = 8322
 
 def serve(*, host: str = "127.0.0.1", port: int = PORT, folder: str = "facelm-sessions", token: str | None = None,
           browser: Annotated[bool, Parameter(negative="--no-browser")] = True, upload_mb: int = 200, upload_seconds: int = 300,
-          model: ModelOptions = MODEL) -> Result:
+          lanes: int = 8, model: ModelOptions = MODEL) -> Result:
     """The app: a face to talk to, in the browser, with an API for programs. Ends with Ctrl-C.
 
     Args:
@@ -36,13 +36,14 @@ def serve(*, host: str = "127.0.0.1", port: int = PORT, folder: str = "facelm-se
         browser: Open the page.
         upload_mb: Largest file that is taken, MB.
         upload_seconds: Longest video that is taken, s.
+        lanes: Requests of different sessions that are worked on side by side.
     """
     require("uvicorn", "app", "the app is served by uvicorn and FastAPI")
     require("fastapi", "app", "the app is served by uvicorn and FastAPI")
     from .app import make_app
 
     settings = request(Settings, host=host, port=port, folder=output_folder(folder), token=token or "", upload_mb=upload_mb,
-                       upload_seconds=upload_seconds).checked()
+                       upload_seconds=upload_seconds, lanes=lanes).checked()
     app = make_app(settings, partial(FaceLM.from_pretrained, model.weights, model.base))
     _listen(app, settings, "", browser)
     return Result({"folder": str(settings.folder)}, f"the conversations are in {settings.folder}")

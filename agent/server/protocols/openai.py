@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 import uuid
 from collections import OrderedDict
@@ -64,22 +65,26 @@ class Conversations:
     def __init__(self, hub: Rooms) -> None:
         self.hub = hub
         self._known: OrderedDict[str, Room] = OrderedDict()
+        self._lock = threading.Lock()
 
     def take(self, said: list[str]) -> tuple[Room, list[str]]:
         """The conversation after some lines, as far as it is remembered, and the lines that have to be said again."""
-        for k in range(len(said), 0, -1):
-            room = self._known.pop(digest(said[:k]), None)
-            if room is not None:
-                return room, said[k:]
+        with self._lock:
+            for k in range(len(said), 0, -1):
+                room = self._known.pop(digest(said[:k]), None)
+                if room is not None:
+                    return room, said[k:]
         agent = Agent(None, self.hub.model)
         agent.tools.files = False
         return Room("chat", agent.memory.folder, agent), said
 
     def keep(self, said: list[str], room: Room) -> None:
         """Remember a conversation."""
-        self._known[digest(said)] = room
-        while len(self._known) > _KEPT:
-            self._known.popitem(last=False)[1].agent.memory.close()
+        with self._lock:
+            self._known[digest(said)] = room
+            left = [self._known.popitem(last=False)[1] for _ in range(len(self._known) - _KEPT)]
+        for old in left:
+            old.agent.memory.close()
 
 
 def router(hub: Rooms) -> APIRouter:
