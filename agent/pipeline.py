@@ -21,6 +21,7 @@ from ..face.facs.measured import Measurement
 from ..face.facs.script import Script
 from ..face.facs.script_text import read_script
 from ..face.head.model import HeadModel
+from ..llm.backends import Backend
 from ..llm.generate import MotionLM
 from ..llm.model import CARD
 from ..tokenizer.codec import FaceTokenizer
@@ -79,12 +80,13 @@ class FaceLM:
         self.head = head or HeadModel.default()
 
     @classmethod
-    def from_pretrained(cls, weights: str | os.PathLike[str] | None = None, base: str | None = None) -> FaceLM:
-        """Load weights (see :func:`weights_dir`) on a base model (see ``llm/base.py``)."""
+    def from_pretrained(cls, weights: str | os.PathLike[str] | None = None, base: str | None = None,
+                        backend: Backend = "torch") -> FaceLM:
+        """Load weights (see :func:`weights_dir`) on a base model (see ``llm/base.py``); ``backend`` decodes: torch or vllm."""
         folder = weights_dir(weights)
         log.info("loading the weights in %s", folder)
         tokenizer = FaceTokenizer.from_pretrained(folder / "tokenizer")
-        lm = MotionLM.from_pretrained(folder / "llm", base=base)
+        lm = MotionLM.from_pretrained(folder / "llm", base=base, backend=backend)
         if lm.vocabulary.layout != tokenizer.layout:
             raise ValueError(f"the language model in {folder} was trained on another motion tokenizer than the one beside it; "
                              "give a folder whose two parts belong together")

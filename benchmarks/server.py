@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,10 @@ EDITS = ("make it stronger", "a bit slower", "add a wink at the end", "make it 5
 class Served:
     """``facelm serve`` in a process of its own."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, options: Sequence[str] = ()) -> None:
         self.address = f"127.0.0.1:{port}"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "facelm.cli", "serve", "--no-browser", "--port", str(port), "--folder", str(folder)],
+            [sys.executable, "-m", "facelm.cli", "serve", "--no-browser", "--port", str(port), "--folder", str(folder), *options],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while True:
             try:
@@ -70,8 +70,7 @@ class Served:
     @property
     def memory(self) -> float:
         """Resident memory, MB."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
-        return int(next(x for x in status.splitlines() if x.startswith("VmRSS")).split()[1]) / 1024
+        return resident(self.process.pid)
 
     def end(self, hard: bool = False) -> None:
         """Stop it, or kill it."""
@@ -79,14 +78,20 @@ class Served:
         self.process.wait(30)
 
 
+def resident(process: int | str = "self") -> float:
+    """Resident memory of a process, MB."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    return int(next(x for x in status.splitlines() if x.startswith("VmRSS")).split()[1]) / 1024
+
+
 @contextmanager
-def served(folder: Path | None = None) -> Iterator[Served]:
+def served(folder: Path | None = None, options: Sequence[str] = ()) -> Iterator[Served]:
     """A server in a folder that is deleted after it."""
     with tempfile.TemporaryDirectory() as place:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        server = Served(folder or Path(place), port)
+        server = Served(folder or Path(place), port, options)
         try:
             yield server
         finally:

@@ -197,7 +197,7 @@ class TextRow(Row):
         return token if len(self.out) < self.most else None
 
 
-class Decoder:
+class Decoder(ABC):
     """Writes rows, those of all callers together.
 
     Args:
@@ -211,10 +211,8 @@ class Decoder:
         self._led = False
         self._waiting: deque[Row] = deque()
         self._rows: list[Row] = []
-        self._hidden: Tensor | None = None
-        self._cache: Cache | None = None
         self.steps = self.tokens = 0
-        """Forward passes after the prompts, and tokens that they wrote."""
+        """Forward passes, and tokens that were written."""
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write rows to their ends.
@@ -241,42 +239,74 @@ class Decoder:
         if fault := next((r.fault for r in rows if r.fault is not None), None):
             raise fault
 
-    @torch.inference_mode()
     def _step(self) -> None:
         """Take in who waits, and write one token of each row."""
         try:
-            self._admit()
-            assert self._cache is not None and self._hidden is not None
-            chosen = self._chosen(self._hidden)
-            still = np.array([token is not None for token in chosen])
-            going = [r for r, on in zip(self._rows, still, strict=True) if on]
-            ended = [r for r, on in zip(self._rows, still, strict=True) if not on]
-            self._cache.keep(still)
-            self._rows = going
-            if going:
-                ids = torch.tensor([t for t in chosen if t is not None], device=self._hidden.device)
-                self._hidden = self._cache.step(ids[:, None])
-                self.steps, self.tokens = self.steps + 1, self.tokens + len(going)
-            else:
-                self._cache = self._hidden = None
+            with self._turn:
+                room = self.most - len(self._rows) if self.joins else 0
+                new = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
+                self._rows += new  # first: a fault while their prompts are read is theirs too
+            ended = self._written(new)
+            self._rows = [r for r in self._rows if r not in ended]
         except BaseException as err:  # whoever waits must not wait for ever
-            ended = self._rows
+            ended, self._rows = self._rows, []
             for row in ended:
                 row.fault = err
-            self._rows, self._cache, self._hidden = [], None, None
+            self._reset()
         if ended:
             with self._turn:
                 for row in ended:
                     row.done = True
                 self._turn.notify_all()
 
-    def _admit(self) -> None:
-        with self._turn:
-            room = self.most - len(self._rows) if self._cache is None or self._cache.joins else 0
-            new = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
+    @property
+    @abstractmethod
+    def joins(self) -> bool:
+        """Whether rows can join those that are being written."""
+
+    @abstractmethod
+    def _written(self, new: Sequence[Row]) -> list[Row]:
+        """Begin new rows, and write a token of every one; those that have ended."""
+
+    @abstractmethod
+    def _reset(self) -> None:
+        """Forget what was being written."""
+
+
+class TorchDecoder(Decoder):
+    """The decoder on the model itself."""
+
+    def __init__(self, model: MotionModel, most: int) -> None:
+        super().__init__(model, most)
+        self._hidden: Tensor | None = None
+        self._cache: Cache | None = None
+
+    @property
+    def joins(self) -> bool:
+        """Whether rows can join those that are being written."""
+        return self._cache is None or self._cache.joins
+
+    def _reset(self) -> None:
+        self._cache = self._hidden = None
+
+    @torch.inference_mode()
+    def _written(self, new: Sequence[Row]) -> list[Row]:
+        self._admit(new)
+        assert self._cache is not None and self._hidden is not None
+        chosen = self._chosen(self._hidden)
+        still = np.array([token is not None for token in chosen])
+        self._cache.keep(still)
+        if still.any():
+            ids = torch.tensor([t for t in chosen if t is not None], device=self._hidden.device)
+            self._hidden = self._cache.step(ids[:, None])
+            self.steps, self.tokens = self.steps + 1, self.tokens + int(still.sum())
+        else:
+            self._reset()
+        return [r for r, on in zip(self._rows, still, strict=True) if not on]
+
+    def _admit(self, new: Sequence[Row]) -> None:
         if not new:
             return
-        self._rows += new  # first: a fault while their prompts are read is theirs too
         hidden, cache = prefill(self.model, [r.line for r in new])
         if self._cache is None or self._hidden is None:
             self._hidden, self._cache = hidden, cache
@@ -288,8 +318,9 @@ class Decoder:
         heads: dict[Kind, Callable[[Tensor], Tensor]] = {
             "script": self.model.script_logits, "motion": self.model.motion_logits, "text": self.model.text_logits}
         out: list[int | None] = [None] * len(self._rows)
+        kinds = [r.kind for r in self._rows]  # before any has chosen: what it takes may change what it needs next
         for kind, head in heads.items():
-            at = [k for k, r in enumerate(self._rows) if r.kind == kind]
+            at = [k for k, needed in enumerate(kinds) if needed == kind]
             if at:
                 table = head(hidden if len(at) == len(hidden) else hidden[at]).cpu().numpy()
                 for k, logits in zip(at, table, strict=True):

@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..face.facs.script import Script
-from .decode import MAX_SCRIPT, Decoder, MotionRow, Row, Sampling, ScriptRow, TextRow
+from .backends import Backend, decoder_of
+from .decode import MAX_SCRIPT, MotionRow, Row, Sampling, ScriptRow, TextRow
 from .examples import collate, perform_turn, plan_turn
 from .grammar.plans import PlanGrammar, Step, read_plan
 from .grammar.script_tokens import COMMANDS, OPEN, Grammar, Item, Quantities
@@ -50,24 +51,28 @@ class Reading:
 class MotionLM:
     """A trained model, ready to read words as scripts, to perform them, and to put motion into words."""
 
-    def __init__(self, model: MotionModel, batch_size: int = 32) -> None:
+    def __init__(self, model: MotionModel, batch_size: int = 32, backend: Backend = "torch") -> None:
         """Take a model.
 
         Args:
             model: merged or not; it is merged here.
             batch_size: sequences decoded at a time.
+            backend: what decodes: the model itself, or vLLM with its merged weights.
+
+        Raises:
+            ImportError: vLLM is not installed.
         """
         self.model = model.merge()
         self.vocabulary, self.template = model.vocabulary, model.template
         self.tasks = model.tasks
         self.batch_size = batch_size
-        self.decoder = Decoder(model, batch_size)
+        self.decoder = decoder_of(backend, self.model, batch_size)
 
     @classmethod
     def from_pretrained(cls, weights_dir: str | os.PathLike[str], base: str | os.PathLike[str] | None = None,
-                        device: str = "cpu", dtype: torch.dtype | None = None) -> MotionLM:
+                        device: str = "cpu", dtype: torch.dtype | None = None, backend: Backend = "torch") -> MotionLM:
         """Load a saved adapter on its base; see ``llm.model.load_model``."""
-        return cls(load_model(weights_dir, base, device, dtype))
+        return cls(load_model(weights_dir, base, device, dtype), backend=backend)
 
     # -- scripts ----------------------------------------------------------------------
     def read(self, texts: Sequence[str], quantities: Sequence[Quantities], sampling: Sampling = LIKELIEST,

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ...common.optional import require
+from ...llm.backends import Backend
 from ..options import MODEL, ModelOptions, Result
 from ..pipeline import FaceLM
 from ..requests import output_folder, request
@@ -25,7 +26,7 @@ MCP_PORT = 8322
 
 def serve(*, host: str = "127.0.0.1", port: int = PORT, folder: str = "facelm-sessions", token: str | None = None,
           browser: Annotated[bool, Parameter(negative="--no-browser")] = True, upload_mb: int = 200, upload_seconds: int = 300,
-          lanes: int = 8, model: ModelOptions = MODEL) -> Result:
+          lanes: int = 8, backend: Backend = "torch", model: ModelOptions = MODEL) -> Result:
     """The app: a face to talk to, in the browser, with an API for programs. Ends with Ctrl-C.
 
     Args:
@@ -37,6 +38,7 @@ def serve(*, host: str = "127.0.0.1", port: int = PORT, folder: str = "facelm-se
         upload_mb: Largest file that is taken, MB.
         upload_seconds: Longest video that is taken, s.
         lanes: Requests of different sessions that are worked on side by side.
+        backend: What the language model decodes with: torch, or vllm (extra `vllm`).
     """
     require("uvicorn", "app", "the app is served by uvicorn and FastAPI")
     require("fastapi", "app", "the app is served by uvicorn and FastAPI")
@@ -44,7 +46,9 @@ def serve(*, host: str = "127.0.0.1", port: int = PORT, folder: str = "facelm-se
 
     settings = request(Settings, host=host, port=port, folder=output_folder(folder), token=token or "", upload_mb=upload_mb,
                        upload_seconds=upload_seconds, lanes=lanes).checked()
-    app = make_app(settings, partial(FaceLM.from_pretrained, model.weights, model.base))
+    if backend == "vllm":
+        require("vllm", "vllm", "the backend vllm decodes with it")
+    app = make_app(settings, partial(FaceLM.from_pretrained, model.weights, model.base, backend))
     _listen(app, settings, "", browser)
     return Result({"folder": str(settings.folder)}, f"the conversations are in {settings.folder}")
 

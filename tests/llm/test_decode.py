@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from facelm.llm.decode import Decoder, ScriptRow
+from facelm.llm.decode import Decoder, Row, ScriptRow, TorchDecoder
 from facelm.llm.generate import MotionLM, Sampling
 from facelm.llm.grammar.script_tokens import Grammar, Quantities
 from facelm.llm.prompts import Turn
@@ -51,6 +51,23 @@ def test_what_threads_ask_for_is_what_each_would_get_alone(lm) -> None:
     assert lm.decoder.tokens - before[1] > 1.5 * (lm.decoder.steps - before[0]), "they were written side by side"
 
 
+def test_a_row_chooses_once_a_step(lm) -> None:
+    """Also one whose token changes what the next is chosen from: words after "unknown"."""
+    taken: list[tuple[int, int, str]] = []
+    original = ScriptRow.take
+
+    def noting(self: ScriptRow, logits: np.ndarray) -> int | None:
+        taken.append((id(self), lm.decoder.steps, self.kind))
+        return original(self, logits)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptRow, "take", noting)
+        for seed in range(8):
+            lm.read(TEXTS, [Quantities()] * len(TEXTS), Sampling(3.0, 1.0, seed))
+    assert {kind for *_, kind in taken} == {"script", "text"}
+    assert len({(row, step) for row, step, _ in taken}) == len(taken)
+
+
 def test_who_comes_later_joins_and_does_not_wait_for_the_end(lm) -> None:
     long = threading.Thread(target=lambda: lm.perform_windows([tiny_window(np.random.default_rng(1), 64)] * 2, [None] * 2,
                                                               [(0, 0), (0, 1)], WILD))
@@ -74,14 +91,14 @@ def test_who_comes_later_joins_and_does_not_wait_for_the_end(lm) -> None:
 
 def test_columns_that_nobody_needs_are_cut_off(lm) -> None:
     """With callers that come one after another for ever, the cache does not grow for ever."""
-    widths, original = [], Decoder._admit
+    widths, original = [], TorchDecoder._admit
 
-    def noting(self: Decoder) -> None:
-        original(self)
+    def noting(self: TorchDecoder, new: list[Row]) -> None:
+        original(self, new)
         widths.append(self._cache.seen if self._cache else 0)
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(3) as pool:
-        patch.setattr(Decoder, "_admit", noting)
+        patch.setattr(TorchDecoder, "_admit", noting)
         list(pool.map(lambda k: lm.perform_windows([tiny_window(np.random.default_rng(k), 12)], [None], [(k, 0)], WILD),
                       range(40)))
     assert sum(widths) and max(widths) < 400, "of 40 sequences of 60 to 120 columns"
