@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -281,6 +283,52 @@ def test_a_clip_is_uploaded_and_bad_files_are_refused_in_one_line(client, tmp_pa
     import glob
     import tempfile
     assert not glob.glob(f"{tempfile.gettempdir()}/facelm-upload-*/upload*")
+
+
+def test_what_announces_too_much_is_refused_before_it_is_read(client):
+    begin(client)
+    for length in (str(1 << 30), "9" * 30, "-5", "many"):
+        said = client.post("/api/sessions/one/upload", params={"name": "a.mp4"}, content=b"\0" * 100,
+                           headers={"content-length": length})
+        assert said.status_code == 413 and said.json() == {"error": "the request is larger than 3 MB"}
+    assert client.post("/api/sessions", content=b"{}", headers={"content-length": str(2 << 20)}).status_code == 413
+
+
+def test_what_a_killed_server_left_of_uploads_is_swept(tmp_path, model, monkeypatch):
+    import os
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for owner in (gone.pid, os.getpid()):
+        (tmp_path / f"facelm-upload-{owner}-x").mkdir()
+        (tmp_path / f"facelm-upload-{owner}-x/upload.mp4").write_bytes(b"private")
+    with TestClient(make_app(Settings(folder=tmp_path / "talks"), lambda: model)):
+        pass
+    assert [p.name for p in tmp_path.glob("facelm-upload-*")] == [f"facelm-upload-{os.getpid()}-x"]
+
+
+def test_sessions_are_worked_on_side_by_side_and_each_in_its_order(client, model, monkeypatch):
+    """While one session's line takes long, another's is answered; a session's own lines wait for each other."""
+    import threading
+
+    gate, read = threading.Event(), type(model).read_many
+    monkeypatch.setattr(type(model), "read_many", lambda self, prompts, *more: (
+        gate.wait(20) if "slowly" in prompts[0] else None, read(self, prompts, *more))[1])
+    slow, quick = begin(client, "slow"), begin(client, "quick")
+    with client.websocket_connect(f"ws://127.0.0.1{slow}/socket") as socket:
+        socket.receive_json()
+        socket.send_json({"do": "say", "id": "r1", "text": "She nods slowly."})
+        socket.send_json({"do": "say", "id": "r2", "text": START})
+        assert until(socket, "started")[0]["id"] == "r1"
+        assert say(client, quick, START)["clip"]["number"] == 1, "another session does not wait"
+        assert client.get(slow).json()["turns"] == []
+        gate.set()
+        first, seen, _ = until(socket, "reply")
+        assert first["id"] == "r1" and {"type": "queued", "id": "r2", "ahead": 1} in seen
+        assert until(socket, "reply")[0]["id"] == "r2"
+    assert [t["said"] for t in client.get(slow).json()["turns"]] == ["She nods slowly.", START]
 
 
 def test_other_pages_hosts_and_strangers_are_refused(client, tmp_path, model):
