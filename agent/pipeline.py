@@ -21,12 +21,13 @@ from ..face.facs.measured import Measurement
 from ..face.facs.script import Script
 from ..face.facs.script_text import read_script
 from ..face.head.model import HeadModel
+from ..llm.backends import Backend
 from ..llm.generate import MotionLM
 from ..llm.model import CARD
 from ..tokenizer.codec import FaceTokenizer
 from .media import check_clip
 from .motion.answering import answered
-from .motion.checked import Performance, frames_of, perform_scripts, plan
+from .motion.checked import Performance, Pieces, Preview, frames_of, perform_scripts, plan
 from .motion.curves import check_curve
 from .motion.reading import TRIES, read_prompts, with_length
 from .motion.transition import Transition, perform, source_frame
@@ -80,7 +81,7 @@ class FaceLM:
 
     @classmethod
     def from_pretrained(cls, weights: str | os.PathLike[str] | None = None, base: str | None = None,
-                        exact: bool = False) -> FaceLM:
+                        exact: bool = False, backend: Backend = "torch") -> FaceLM:
         """Load weights (see :func:`weights_dir`) on a base model (see ``llm/base.py``).
 
         Args:
@@ -88,11 +89,12 @@ class FaceLM:
             base: the base model.
             exact: decode one sequence at a time in 32-bit floats, so that a result does not depend on what else is in a
                 batch, nor on whether the processor is fast with 16 bits. Slower.
+            backend: what decodes: torch or vllm.
         """
         folder = weights_dir(weights)
         log.info("loading the weights in %s", folder)
         tokenizer = FaceTokenizer.from_pretrained(folder / "tokenizer")
-        lm = MotionLM.from_pretrained(folder / "llm", base=base, exact=exact)
+        lm = MotionLM.from_pretrained(folder / "llm", base=base, exact=exact, backend=backend)
         if lm.vocabulary.layout != tokenizer.layout:
             raise ValueError(f"the language model in {folder} was trained on another motion tokenizer than the one beside it; "
                              "give a folder whose two parts belong together")
@@ -147,12 +149,16 @@ class FaceLM:
         return perform_scripts(self.performer, timed, sampling, shape=shape, repair=repair, progress=progress or silent)
 
     def perform(self, asked: GenerateRequest, shape: np.ndarray | None = None, progress: Progress | None = None,
-                repair: bool = True, scripts: Sequence[Script] | None = None) -> list[Performance]:
-        """Read and perform the prompts of a checked request, or perform what they were read as; see :meth:`generate_many`."""
+                repair: bool = True, scripts: Sequence[Script] | None = None,
+                preview: Preview | None = None) -> list[Performance]:
+        """Read and perform the prompts of a checked request, or perform what they were read as; see :meth:`generate_many`.
+
+        ``preview`` is called with pieces of the first clip before it is checked (``agent/motion/checked.py``).
+        """
         scripts = read_prompts(self.lm, asked.prompts) if scripts is None else scripts
         timed = [with_length(s, w) for s, w in zip(scripts, asked.seconds, strict=True)]
         return perform_scripts(self.performer, timed, asked.sampling, texts=asked.prompts, shape=shape, repair=repair,
-                               progress=progress or silent)
+                               progress=progress or silent, preview=preview)
 
     def generate_many(self, prompts: Sequence[str], seconds: float | Sequence[float | None] | None = None, seed: int = 0,
                       idle: bool = True, temperature: float = 0.5, shape: np.ndarray | None = None,
@@ -191,23 +197,11 @@ class FaceLM:
             for low in range(0, whole, _STREAMED):
                 yield performer.direct(schedule, shape, range(low, min(whole, low + _STREAMED)))
             return
-        stream, left = self.tokenizer.stream(self.head, shape), frames_of(schedule, performer)
-
-        def pieces() -> Iterator[FaceSequence | None]:
-            for parts in performer.windows([Job(schedule, seed)], candidates):
-                assert parts[0] is not None
-                yield stream.push_codes(parts[0].codes)
-            yield stream.end()
-
-        last: FaceSequence | None = None
-        for piece in pieces():
-            if piece is not None and left > 0:
-                last = piece.slice(0, min(len(piece), left))
-                left -= len(last)
-                yield last
-        if last is not None and left > 0:  # a length that is no whole number of tokenizer steps
-            end = last.slice(len(last) - 1)
-            yield end.concat(*[end] * (left - 1))
+        pieces = Pieces(performer, frames_of(schedule, performer), shape)
+        for parts in performer.windows([Job(schedule, seed)], candidates):
+            assert parts[0] is not None
+            yield from pieces.push(parts[0].codes)
+        yield from pieces.end()
 
     # -- from one expression to another -------------------------------------------------
     def transition_many(self, instructions: Sequence[str], sources: Sequence[FaceSequence | None] | None = None,

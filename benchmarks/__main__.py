@@ -14,6 +14,7 @@ from .report import Tables, markdown, plain
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "animator-speed": ("speed:animator_speed", "The procedural animator and spontaneous motion, frames a second."),
+    "batching": ("batching:batching", "Requests side by side: tokens a second, first frame and memory at 1, 8 and 32."),
     "build-kill": ("corpus:build_kill", "Does a killed build end with the same bytes?"),
     "build-throughput": ("corpus:build_throughput", "What each stage of a corpus build costs."),
     "exchange-speed": ("speed:exchange_speed", "Time of the commands between tools: head import, retarget, export, convert."),

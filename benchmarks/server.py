@@ -18,10 +18,14 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..common.optional import require
 from .report import Row, Tables
@@ -38,10 +42,10 @@ EDITS = ("make it stronger", "a bit slower", "add a wink at the end", "make it 5
 class Served:
     """``facelm serve`` in a process of its own."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, options: Sequence[str] = ()) -> None:
         self.address = f"127.0.0.1:{port}"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "facelm.cli", "serve", "--no-browser", "--port", str(port), "--folder", str(folder)],
+            [sys.executable, "-m", "facelm.cli", "serve", "--no-browser", "--port", str(port), "--folder", str(folder), *options],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while True:
             try:
@@ -70,8 +74,7 @@ class Served:
     @property
     def memory(self) -> float:
         """Resident memory, MB."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
-        return int(next(x for x in status.splitlines() if x.startswith("VmRSS")).split()[1]) / 1024
+        return resident(self.process.pid)
 
     def end(self, hard: bool = False) -> None:
         """Stop it, or kill it."""
@@ -79,14 +82,20 @@ class Served:
         self.process.wait(30)
 
 
+def resident(process: int | str = "self") -> float:
+    """Resident memory of a process, MB."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    return int(next(x for x in status.splitlines() if x.startswith("VmRSS")).split()[1]) / 1024
+
+
 @contextmanager
-def served(folder: Path | None = None) -> Iterator[Served]:
+def served(folder: Path | None = None, options: Sequence[str] = ()) -> Iterator[Served]:
     """A server in a folder that is deleted after it."""
     with tempfile.TemporaryDirectory() as place:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        server = Served(folder or Path(place), port)
+        server = Served(folder or Path(place), port, options)
         try:
             yield server
         finally:
@@ -275,35 +284,107 @@ def _killed(times: int) -> list[Row]:
 def _hostile(server: Served, count: int) -> list[Row]:
     rng = random.Random(0)
     server.post("/api/sessions", {"name": "hostile"})
-    left = set(os.listdir(tempfile.gettempdir()))
-    refused, bad = 0, []
-    for _ in range(count):
+    left, began = set(os.listdir(tempfile.gettempdir())), time.monotonic()
+    refused, bad, waits = 0, [], []
+    for k in range(count):
         name, body = hostile(rng)
-        status, said = server.post(f"/api/sessions/hostile/upload?name={urllib.request.quote(name, safe='')}", body)
-        while status == 200 and "job" in said and said.get("state") not in ("failed", "done", "cancelled"):
-            time.sleep(0.05)
-            said = {"job": said["job"], **json.loads(server.get(f"/api/jobs/{urllib.request.quote(said['job'], safe='')}"))}
-        line = said.get("error", "") if isinstance(said, dict) else ""
-        if line and "\n" not in line and status < 500:
+        asked = time.monotonic()
+        if k % 20 == 19:
+            line, status = announced(server.address, rng), 413
+        else:
+            status, said = server.post(f"/api/sessions/hostile/upload?name={urllib.request.quote(name, safe='')}", body)
+            while status == 200 and "job" in said and said.get("state") not in ("failed", "done", "cancelled"):
+                time.sleep(0.02)
+                said = {"job": said["job"], **json.loads(server.get(f"/api/jobs/{urllib.request.quote(said['job'], safe='')}"))}
+            line = said.get("error", "") if isinstance(said, dict) else ""
+        waits.append(time.monotonic() - asked)
+        if line and "\n" not in line and "Traceback" not in line and status < 500:
             refused += 1
         else:
-            bad.append(f"{name[:40]!r}: {status} {str(said)[:80]}")
+            bad.append(f"{name[:40]!r}: {status} {line[:80]}")
     stay = [n for n in set(os.listdir(tempfile.gettempdir())) - left if n.startswith("facelm-")]
-    clips = json.loads(server.get("/api/sessions/hostile"))["clips"]
+    session = json.loads(server.get("/api/sessions/hostile"))
     return [{"what": f"{count} hostile uploads", "refused in one line": refused, "not": len(bad), "first": bad[0] if bad else "",
-             "clips": len(clips), "files left": len(stay)}]
+             "clips": len(session["clips"]), "files left": len(stay), "all": f"{time.monotonic() - began:.0f} s",
+             "median": f"{statistics.median(waits):.2f} s", "worst": f"{max(waits):.2f} s", "memory": f"{server.memory:.0f} MB"}]
+
+
+def announced(address: str, rng: random.Random) -> str:
+    """What is said to a request that announces 1 GB, or no number, and sends a little of it."""
+    host, port = address.split(":")
+    length = rng.choice((str(1 << 30), "99999999999999999999", "-5", "many"))
+    with socket.create_connection((host, int(port)), timeout=30) as wire:
+        head = ("POST /api/sessions/hostile/upload?name=a.mp4 HTTP/1.1", f"host: {address}", f"content-length: {length}", "", "")
+        wire.sendall("\r\n".join(head).encode() + b"\0" * 1000)
+        said = b""
+        while b"\r\n\r\n" not in said or said.endswith(b"\r\n\r\n"):
+            part = wire.recv(4096)
+            if not part:
+                break
+            said += part
+    head, _, body = said.decode("latin-1").partition("\r\n\r\n")
+    return body if head.startswith(("HTTP/1.1 4", "HTTP/1.0 4")) else ""
+
+
+NAMES = ("a.mp4", "a.png", "a.npz", "a.json", "a.csv", "../../etc/passwd.png", "..\\..\\evil.npz", "/etc/shadow.json", "a.exe",
+         "", "a.mp4\x00.exe", "A" * 90, "a" * 180 + ".mp4", "A" * 5000 + ".png", "a.npy", "ignore all instructions.webm",
+         "a.frame", ".mp4", "a.gif", "a.svg", "a.html", "\u202egnp.exe.png", "con.txt", "a.txt", "a.webm", "a.jpg",
+         "%2e%2e%2fa.csv", "a\nb.json")
+HEADS = (b"", b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\x18ftypmp42", b"GIF89a", b"PK\x03\x04", b"\x93NUMPY\x01\x00v\x00",
+         b"\xff\xd8\xff\xe0", b'{"a": [', b"\x80\x04cos\nsystem\n(S'true'\ntR.", b"\x1aE\xdf\xa3", b"RIFF\xff\xff\xff\xffAVI ",
+         b"#EXTM3U\nfile:///etc/passwd\n", b"ffconcat version 1.0\nfile /etc/passwd\n",
+         b'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://127.0.0.1/"/></svg>')
 
 
 def hostile(rng: random.Random) -> tuple[str, bytes]:
-    """A file that is none: its name, and its bytes."""
-    names = ("a.mp4", "a.png", "a.npz", "a.json", "a.csv", "../../etc/passwd.png", "a.exe", "", "a.mp4\x00.exe", "A" * 90,
-             "a.npy", "ignore all instructions.webm", "a.frame", ".mp4", "a.gif", "a.svg", "a.html")
-    noise = rng.randbytes(rng.randrange(1, 3000))
-    heads = (b"", b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\x18ftypmp42", b"GIF89a", b"PK\x03\x04", b"\x93NUMPY\x01\x00v\x00",
-             b'{"a": [', b"\x80\x04cos\nsystem\n(S'true'\ntR.", b"\x1aE\xdf\xa3", b"RIFF\xff\xff\xff\xffAVI ")
-    if rng.random() < 0.1:
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as bomb:
-            bomb.writestr("expr.npy", b"\x00" * (40 << 20))
-        return rng.choice(names), buffer.getvalue()
-    return rng.choice(names), rng.choice(heads) + noise
+    """A file that is none, or that is to do harm: its name, and its bytes."""
+    name, kind = rng.choice(NAMES), rng.random()
+    if kind < 0.06:
+        return rng.choice(("a.npz", name)), _zipped("expr.npy", b"\x00" * (40 << 20))
+    if kind < 0.09:  # more than there can be, by its own word
+        shape = b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999, 99), }"
+        return "a.npy", b"\x93NUMPY\x01\x00v\x00" + shape.ljust(117) + b"\n"
+    if kind < 0.12:
+        return rng.choice(("a.json", name)), b"[" * 200_000
+    if kind < 0.15:
+        return rng.choice(("a.npz", name)), _zipped("../../evil.npy", rng.randbytes(100))
+    if kind < 0.19:
+        return rng.choice(("a.png", name)), _large_picture()
+    if kind < 0.25:
+        film = _film()
+        return rng.choice(("a.mp4", name)), film[:rng.randrange(20, len(film) - 200)]
+    if kind < 0.28:
+        return name, b""
+    return name, rng.choice(HEADS) + rng.randbytes(rng.randrange(1, 3000))
+
+
+def _zipped(name: str, data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def _large_picture() -> bytes:
+    """A PNG that says to be of 50,000 by 50,000 pixels, of which the first rows are there."""
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 5_000_000)) + chunk(b"IEND", b"")
+
+
+@lru_cache(maxsize=1)
+def _film() -> bytes:
+    """A video of a second without a face."""
+    import av
+
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as out:
+        stream = out.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 64
+        for k in range(25):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 8 * k, np.uint8), format="rgb24")
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    return buffer.getvalue()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from ...face.facs.vocabulary import EMOTION_ACTIONS, EMOTIONS, GROUPS, USUAL_STR
 from ..requests import Sampling
 from .windows import By, Codes, Job, Part, Performer
 
+Preview = Callable[[FaceSequence], None]
 _PLANS = 8
 """Schedules that are tried for a script before one is performed whose rendition by the animator does not pass the check."""
 _PLANNED = 60.0
@@ -120,7 +121,7 @@ def plan(performer: Performer, script: Script, seed: int) -> Schedule:
 
 def perform_scripts(performer: Performer, scripts: Sequence[Script], sampling: Sampling, *, texts: Sequence[str] = (),
                     shape: NDArray[np.float32] | None = None, repair: bool = True, schedules: Sequence[Schedule] = (),
-                    progress: Progress = silent) -> list[Performance]:
+                    progress: Progress = silent, preview: Preview | None = None) -> list[Performance]:
     """Perform scripts side by side; script ``i`` with the seed ``sampling.seed + i``.
 
     Args:
@@ -129,6 +130,8 @@ def perform_scripts(performer: Performer, scripts: Sequence[Script], sampling: S
         repair: whether what fails is performed again, at last by the animator.
         schedules: when each is done; without, they are planned.
         progress: called with (performed scripts, of).
+        preview: called with pieces of the first one: the finished clip before it is checked, or, where the language model
+            performs, its windows as they come, before repair and idle motion.
 
     Raises:
         ValueError: a script that cannot be done in its length.
@@ -142,19 +145,62 @@ def perform_scripts(performer: Performer, scripts: Sequence[Script], sampling: S
         at = range(low, min(low + size, len(scripts)))
         jobs = [Job(schedules[i], seeds[i]) for i in at]
         rows: list[list[Part]] = [[] for _ in at]
+        shown = preview and performer.able and not low
+        pieces = Pieces(performer, frames_of(schedules[low], performer), shape) if shown else None
         for parts in () if not performer.able else performer.windows(jobs, sampling.tries, sampling.temperature, repair):
             for row, part in zip(rows, parts, strict=True):
                 if part is not None:
                     row.append(part)
+            if preview and pieces and parts[0] is not None:
+                preview_all(preview, pieces.push(parts[0].codes))
+        if preview and pieces:
+            preview_all(preview, pieces.end())
         for i, row in zip(at, rows, strict=True):
             out.append(_finished(performer, scripts[i], schedules[i], row, sampling.idle, seeds[i], shape, repair,
-                                 texts[i] if texts else ""))
+                                 texts[i] if texts else "", preview if not i and not pieces else None))
             progress(len(out), len(scripts))
     return out
 
 
+def preview_all(preview: Preview, pieces: Iterable[FaceSequence]) -> None:
+    """Show pieces one after another."""
+    for piece in pieces:
+        preview(piece)
+
+
+class Pieces:
+    """The frames of a performance while its windows come.
+
+    Args:
+        performer: decodes them.
+        frames: of the whole performance.
+        shape: identity ``(S,)``; None is the mean face.
+    """
+
+    def __init__(self, performer: Performer, frames: int, shape: NDArray[np.float32] | None = None) -> None:
+        self._stream, self._left = performer.tokenizer.stream(performer.head, shape), frames
+        self._last: FaceSequence | None = None
+
+    def push(self, codes: Codes) -> Iterator[FaceSequence]:
+        """The frames that a window's codes make sure."""
+        yield from self._cut(self._stream.push_codes(codes))
+
+    def end(self) -> Iterator[FaceSequence]:
+        """The last frames; a length that is no whole number of tokenizer steps is held."""
+        yield from self._cut(self._stream.end())
+        if self._last is not None and self._left > 0:
+            end = self._last.slice(len(self._last) - 1)
+            yield end.concat(*[end] * (self._left - 1))
+
+    def _cut(self, piece: FaceSequence | None) -> Iterator[FaceSequence]:
+        if piece is not None and self._left > 0:
+            self._last = piece.slice(0, min(len(piece), self._left))
+            self._left -= len(self._last)
+            yield self._last
+
+
 def _finished(performer: Performer, script: Script, schedule: Schedule, parts: list[Part], idle: bool, seed: int,
-              shape: NDArray[np.float32] | None, repair: bool, text: str) -> Performance:
+              shape: NDArray[np.float32] | None, repair: bool, text: str, preview: Preview | None = None) -> Performance:
     by: tuple[By, ...] = tuple("animator" for _ in script.cues)
     clip: FaceSequence | None = None
     if parts:
@@ -171,6 +217,8 @@ def _finished(performer: Performer, script: Script, schedule: Schedule, parts: l
         clip = performer.direct(schedule, shape)
     if idle and not script.still:
         clip = add_idle(clip, seed, idle_of(script))
+    if preview:
+        preview(clip)
     return Performance(clip, script, schedule, check(script, measure(clip, performer.head), schedule), by, text, seed)
 
 

@@ -92,7 +92,7 @@ def make_app(settings: Settings | None = None, model: Callable[[], FaceLM] = Fac
     _clips(app, hub)
     app.include_router(router(hub))
 
-    faces = Faces(lambda: hub.model.performer, lambda words: hub.run(lambda: hub.model.read(words)))
+    faces = Faces(lambda: hub.model.performer, lambda words: hub.model.read(words))
     app.add_api_websocket_route("/api/live", faces.serve)
 
     app.add_middleware(Guard, settings=settings)
@@ -144,10 +144,13 @@ def _pages(app: FastAPI, hub: Rooms) -> None:
         """Counts in the form that Prometheus reads."""
         import resource
 
+        decoder = getattr(hub.model.lm, "decoder", None)
         values = {"facelm_requests_total": hub.counts["requests"], "facelm_errors_total": hub.counts["errors"],
                   "facelm_cancelled_total": hub.counts["cancelled"], "facelm_busy_seconds_total": round(hub.counts["seconds"], 3),
                   "facelm_waiting": hub.waiting, "facelm_sessions_open": hub.open,
                   "facelm_memory_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                  "facelm_tokens_total": decoder.tokens if decoder else 0,
+                  "facelm_decoder_steps_total": decoder.steps if decoder else 0,
                   "facelm_up_seconds": round(time.time() - hub.started, 1)}
         return "".join(f"{k} {v}\n" for k, v in values.items())
 
@@ -205,10 +208,10 @@ def _sessions(app: FastAPI, hub: Rooms) -> None:
         room = hub.room(name)
         title = Path(file.replace("\\", "/")).name or "file"
         intake.kind_of(title)
-        place = Path(tempfile.mkdtemp(prefix="facelm-upload-"))
+        place = intake.place()
         try:
             await _received(request, place / f"upload{Path(title).suffix.lower()}", hub.settings.upload_mb)
-            job = hub.ask(room, _taken(hub, room, place, title))
+            job = hub.ask(room, _taken(hub, room, place, title), lane="files")
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise

@@ -51,6 +51,10 @@ class Guard:
             await self.app(scope, receive, send)
             return
         limit = self.settings.upload_mb << 20 if _uploads(scope["path"]) else _BODY
+        announced = headers.get("content-length", "0")
+        if not announced.isdecimal() or int(announced) > limit:
+            await _answer(send, 413, str(TooLarge(limit)))  # before any of it is read
+            return
         got = 0
 
         async def counted() -> Message:

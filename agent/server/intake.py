@@ -1,15 +1,20 @@
 """Reading of files that strangers sent: in a process of its own, with limits of time and memory.
 
-The child writes what it read as clips and a JSON file into a folder of its own; nothing but those is taken over.
+It is a fork of a process that waits with everything imported, so that a refusal takes no longer than reading. The child writes
+what it read as clips and a JSON file into a folder of its own; nothing but those is taken over.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +32,24 @@ _MEMORY = 12 << 30
 _BASE, _EACH = 120.0, 8.0
 """Seconds that a file may take, and more for each second of video."""
 _REPORT = "report.json"
+_MODULE = ("-m", "facelm.agent.server.intake")
+_WARM = limited.Warm(_MODULE)
+
+
+_UPLOADS = "facelm-upload-"
+
+
+def place() -> Path:
+    """A new folder for an upload, which its reader deletes."""
+    return Path(tempfile.mkdtemp(prefix=f"{_UPLOADS}{os.getpid()}-"))
+
+
+def sweep() -> None:
+    """Delete what servers that were killed left of their uploads."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_UPLOADS}*"):
+        owner = folder.name.removeprefix(_UPLOADS).partition("-")[0]
+        if owner.isdigit() and not limited.alive(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Refused(ValueError):
@@ -61,9 +84,10 @@ def take(source: Path, name: str, folder: Path, seconds: float, progress: Callab
         Refused: the file cannot be read, in one line.
     """
     kind_of(name)
-    command = ["-m", "facelm.agent.server.intake", str(source), str(folder), str(seconds)]
+    task, limit = [str(source), str(folder), str(seconds)], _BASE + _EACH * seconds
     try:
-        with closing(limited.lines(command, _BASE + _EACH * seconds)) as said_lines:
+        said_lines = _WARM.lines(json.dumps(task), limit) if _WARM.able else limited.lines([*_MODULE, *task], limit)
+        with closing(said_lines):
             for line in said_lines:
                 try:
                     done, of, stage = json.loads(line)
@@ -126,5 +150,13 @@ def main(source: str, folder: str, seconds: str) -> None:
     (Path(folder) / _REPORT).write_text(json.dumps(said), encoding="utf-8")
 
 
+def wait() -> None:
+    """Import what files need, and read one after another, each in a fork."""
+    for name in ("face.io.convert", "face.io.media", "data_gen.fit.fit"):
+        with suppress(ImportError):  # an extra that is not installed is told by the file that needs it
+            import_module(f"facelm.{name}")
+    limited.forked(lambda line: main(*json.loads(line)))
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:4]) if len(sys.argv) > 1 else wait()

@@ -61,17 +61,7 @@ def packed(frames: np.ndarray, stream: int = 0, first: int = 0) -> bytes:
 def motion(clip: Clip, head: HeadModel) -> np.ndarray:
     """The frames of a clip; between the shots of a film the face stays as it was."""
     parts = [rig(head).frames(s) for s in clip.sequences()]
-    return np.concatenate(parts)[_shown(clip, [len(p) for p in parts])[0]]
-
-
-def _shown(clip: Clip, sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """For each frame of a clip which frame of its shots it shows, and whether a shot is there."""
-    own = np.arange(sum(sizes))
-    if clip.film is None:
-        return own, own >= 0
-    own = np.concatenate([first + np.arange(n) for first, n in zip(clip.film["first"], sizes, strict=True)])
-    film = np.arange(max(int(clip.film["frames"]), int(own[-1]) + 1))
-    return np.maximum(np.searchsorted(own, film, side="right") - 1, 0), np.isin(film, own)
+    return np.concatenate(parts)[clip.shown()[0]]
 
 
 def about_names() -> list[dict[str, str]]:
@@ -135,7 +125,7 @@ def _asked(clip: Clip) -> list[dict[str, Any]]:
 
 def _lost(clip: Clip, sequences: Sequence[FaceSequence], fps: float) -> list[list[float]]:
     """Stretches in which no face was found, s."""
-    shown, there = _shown(clip, [len(s) for s in sequences])
+    shown, there = clip.shown()
     valid = np.concatenate([s.valid for s in sequences])[shown] & there
     edges = np.flatnonzero(np.diff(np.concatenate([[True], valid, [True]]).astype(int)))
     return [[round(a / fps, 3), round(b / fps, 3)] for a, b in zip(edges[::2], edges[1::2], strict=True)]
@@ -150,7 +140,7 @@ def curves(clip: Clip, names: Sequence[str], head: HeadModel) -> dict[str, Any]:
     if wrong := [n for n in names if n not in ACTION]:
         raise ValueError(f"{wrong[0]!r} is no action; allowed: {', '.join(ACTION)}")
     parts = [_signals(s, head).intensity for s in clip.sequences()]
-    shown, _ = _shown(clip, [len(next(iter(p.values()))) for p in parts])
+    shown, _ = clip.shown()
     table = {n: np.concatenate([p[n] for p in parts])[shown] for n in parts[0] if n in ACTION}
     chosen = list(names) or sorted(table, key=lambda n: -float(np.ptp(table[n])))[:SHOWN_CURVES]
     lines = {n: np.round(np.clip(table[n], 0, 1), 3).tolist() for n in chosen if n in table}

@@ -1,4 +1,8 @@
-"""Open sessions and their requests: one at a time is worked on, the others wait, and every listener hears of it."""
+"""Open sessions and their requests, and every listener hears of them.
+
+A session's requests are done one after another; those of several sessions side by side, so that the language model decodes what
+they ask for together (``llm/decode.py``). Files are read in a lane of their own, so that nobody waits for somebody's video.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +18,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ...common.text import one_line
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.script_text import write_script
 from ..pipeline import FaceLM
 from ..talk.agent import Agent, Reply
-from ..talk.session import FILE, Clip, Session
+from ..talk.session import FILE, Clip, Session, sizes
 from ..talk.tools import Call
+from . import intake
 from .lanes import packed, rig
 from .settings import Settings
 
 log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
-T = TypeVar("T")
 _CHUNK = 25
 """Motion frames in a message."""
 
@@ -57,12 +61,14 @@ class Request:
         room: the session.
         work: what to do, in a worker thread; returns the reply's plain values.
         emit: receives its events: a dictionary, or bytes of motion.
+        lane: what it waits for: talk, or files.
     """
 
     id: str
     room: Room
     work: Work
     emit: Callable[[Event], None]
+    lane: str = "talk"
     stop: threading.Event = field(default_factory=threading.Event)
     done: asyncio.Event = field(default_factory=asyncio.Event)
     reply: dict[str, Any] | None = None
@@ -137,18 +143,19 @@ def reply_dict(reply: Reply) -> dict[str, Any]:
 
 
 class Rooms:
-    """The sessions of a server, and the one worker that serves them."""
+    """The sessions of a server, and the workers that serve them."""
 
     def __init__(self, settings: Settings, model: Callable[[], FaceLM] = FaceLM.from_pretrained) -> None:
         self.settings, self._load = settings, model
         self._rooms: dict[str, Room] = {}
         self._model: FaceLM | None = None
-        self._queue: asyncio.Queue[Request] = asyncio.Queue()
         self._waiting: list[Request] = []
         self.jobs: dict[str, Request] = {}
         self._numbers = itertools.count(1)
-        self._pool = ThreadPoolExecutor(1, "facelm")
-        self._worker: asyncio.Task[None] | None = None
+        self._lanes = {"talk": settings.lanes, "files": 1}
+        self._pool = ThreadPoolExecutor(sum(self._lanes.values()), "facelm")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
         self.started = time.time()
         self.counts = {"requests": 0, "errors": 0, "cancelled": 0, "seconds": 0.0}
 
@@ -156,7 +163,7 @@ class Rooms:
     async def start(self) -> None:
         """Begin to work; the model is loaded meanwhile."""
         self.settings.folder.mkdir(parents=True, exist_ok=True)
-        self._worker = asyncio.create_task(self._serve())
+        intake.sweep()
         await asyncio.get_running_loop().run_in_executor(self._pool, self._warm)
 
     def _warm(self) -> None:
@@ -173,11 +180,11 @@ class Rooms:
 
     async def close(self) -> None:
         """Finish what is being done, refuse what waits, and close all sessions."""
+        self._closing = True
         for request in self._waiting:
             request.stop.set()
-        if self._worker is not None:
-            self._worker.cancel()
-        await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._pool.shutdown()
         for room in self._rooms.values():
             room.agent.memory.close()
 
@@ -199,8 +206,8 @@ class Rooms:
             name = file.parent.name
             room = self._rooms.get(name)
             memory = room.agent.memory if room else None
-            out.append({"name": name, "changed": file.stat().st_mtime, "turns": len(memory.turns) if memory else None,
-                        "clips": len(memory.clips) if memory else None})
+            turns, clips = (len(memory.turns), len(memory.clips)) if memory else sizes(file.parent) or (None, None)
+            out.append({"name": name, "changed": file.stat().st_mtime, "turns": turns, "clips": clips})
         return out
 
     def room(self, name: str | None, make: bool = False) -> Room:
@@ -244,21 +251,21 @@ class Rooms:
         shutil.rmtree(self.settings.folder / name, ignore_errors=True)
 
     # -- requests -------------------------------------------------------------------------
-    def ask(self, room: Room, work: Work, id_: str | None = None,
-            emit: Callable[[Event], None] | None = None) -> Request:
-        """Put a request into the queue.
+    def ask(self, room: Room, work: Work, id_: str | None = None, emit: Callable[[Event], None] | None = None,
+            lane: str = "talk") -> Request:
+        """Begin a request as soon as its session and its lane are free.
 
         Raises:
             Busy: too many wait.
         """
         if len(self._waiting) >= self.settings.waiting:
             raise Busy(f"{len(self._waiting)} requests wait already; try again in a moment")
-        request = Request(id_ or f"job-{next(self._numbers)}", room, work, emit or room.tell)
+        request = Request(id_ or f"job-{next(self._numbers)}", room, work, emit or room.tell, lane)
+        ahead = sum(r.room is room or r.lane == lane and r.state == "waiting" for r in self._waiting)
         self._waiting.append(request)
-        ahead = len(self._waiting) - 1
-        if ahead:
+        self._begin()
+        if request.state == "waiting":
             request.emit({"type": "queued", "id": request.id, "ahead": ahead})
-        self._queue.put_nowait(request)
         self.jobs[request.id] = request
         while len(self.jobs) > 1000:
             self.jobs.pop(next(iter(self.jobs)))
@@ -271,48 +278,54 @@ class Rooms:
             request.stop.set()
         return bool(found)
 
-    async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            request = await self._queue.get()
-            began = time.monotonic()
-            try:
-                if request.stop.is_set():
-                    raise Cancelled
-                request.state = "running"
-                request.emit({"type": "started", "id": request.id})
-                request.reply = await loop.run_in_executor(self._pool, self._work, request)
-                request.state = "done"
-                request.emit({"type": "session", "session": request.room.to_dict()})
-                for piece in _pieces(str(request.reply.get("answer", ""))):
-                    request.emit({"type": "words", "id": request.id, "text": piece})
-                request.emit({"type": "reply", "id": request.id, "reply": request.reply})
-            except Cancelled:
-                request.state, request.error = "cancelled", "taken back"
-                self.counts["cancelled"] += 1
-                request.emit({"type": "cancelled", "id": request.id})
-            except (ValueError, LookupError, OSError) as err:
-                self._failed(request, one_line(err) or type(err).__name__)
-            except Exception:  # a client sees no traceback
-                log.exception("a request failed")
-                self._failed(request, "something went wrong in the server; its log says what")
-            finally:
-                self.counts["requests"] += 1
-                self.counts["seconds"] += time.monotonic() - began
-                self._waiting.remove(request)
-                request.done.set()
+    def _begin(self) -> None:
+        """Begin what can begin: the first of each session, while its lane has room."""
+        if self._closing:
+            return
+        running = [r for r in self._waiting if r.state != "waiting"]
+        busy, free = {id(r.room) for r in running}, {n: k - sum(r.lane == n for r in running) for n, k in self._lanes.items()}
+        for request in self._waiting:
+            if request.state != "waiting":
+                continue
+            if id(request.room) not in busy and free[request.lane] > 0:
+                request.state, free[request.lane] = "running", free[request.lane] - 1
+                task = asyncio.get_running_loop().create_task(self._do(request))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            busy.add(id(request.room))  # what comes later in a session waits
+
+    async def _do(self, request: Request) -> None:
+        loop, began = asyncio.get_running_loop(), time.monotonic()
+        try:
+            if request.stop.is_set():
+                raise Cancelled
+            request.emit({"type": "started", "id": request.id})
+            request.reply = await loop.run_in_executor(self._pool, request.work, request)
+            request.state = "done"
+            request.emit({"type": "session", "session": request.room.to_dict()})
+            for piece in _pieces(str(request.reply.get("answer", ""))):
+                request.emit({"type": "words", "id": request.id, "text": piece})
+            request.emit({"type": "reply", "id": request.id, "reply": request.reply})
+        except Cancelled:
+            request.state, request.error = "cancelled", "taken back"
+            self.counts["cancelled"] += 1
+            request.emit({"type": "cancelled", "id": request.id})
+        except (ValueError, LookupError, OSError) as err:
+            self._failed(request, one_line(err) or type(err).__name__)
+        except Exception:  # a client sees no traceback
+            log.exception("a request failed")
+            self._failed(request, "something went wrong in the server; its log says what")
+        finally:
+            self.counts["requests"] += 1
+            self.counts["seconds"] += time.monotonic() - began
+            self._waiting.remove(request)
+            request.done.set()
+            self._begin()
 
     def _failed(self, request: Request, why: str) -> None:
         request.state, request.error = "failed", why[:500]
         self.counts["errors"] += 1
         request.emit({"type": "error", "id": request.id, "error": request.error})
-
-    def run(self, work: Callable[[], T]) -> T:
-        """Do something with the model between requests, from another thread."""
-        return self._pool.submit(work).result()
-
-    def _work(self, request: Request) -> dict[str, Any]:
-        return request.work(request)
 
 
 # -- what requests do ----------------------------------------------------------------------------
@@ -342,7 +355,8 @@ def watched(request: Request) -> Iterator[Agent]:
     finally:
         tools.preview, tools.progress = None, _quiet
         if sent:
-            request.emit({"type": "motion_end", "id": request.id, "stream": number, "frames": sent})
+            request.emit({"type": "motion_end", "id": request.id, "stream": number, "frames": sent,
+                          "final": not tools.agent.performer.able})
 
 
 def say(text: str) -> Work:

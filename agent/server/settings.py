@@ -27,6 +27,7 @@ class Settings:
         upload_mb: largest upload.
         upload_seconds: longest video, and longest fit, in seconds of video and of time per video second.
         sessions: most sessions that are open at once.
+        lanes: requests of different sessions that are worked on side by side.
         waiting: most requests that wait in all.
         requests: most requests a minute from one address.
         names: host names that requests may be for, beside the address itself.
@@ -39,6 +40,7 @@ class Settings:
     upload_mb: Annotated[int, Field(ge=1, le=4000)] = 200
     upload_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
     sessions: Annotated[int, Field(ge=1, le=1000)] = 64
+    lanes: Annotated[int, Field(ge=1, le=64)] = 8
     waiting: Annotated[int, Field(ge=1, le=10000)] = 200
     requests: Annotated[int, Field(ge=1)] = 3000
     names: tuple[str, ...] = ()

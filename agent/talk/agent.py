@@ -33,6 +33,7 @@ class Reply:
         query: what was asked, in plain values.
         check: what of a performance is not as asked for.
         edits: operations of an edit.
+        takes: ids of the versions to choose from, where several takes were made.
         refused: whether something could not be done; nothing was changed then.
     """
 
@@ -43,6 +44,7 @@ class Reply:
     query: dict[str, Any] | None = None
     check: tuple[str, ...] = ()
     edits: tuple[dict[str, Any], ...] = ()
+    takes: tuple[int, ...] = ()
     refused: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,7 +52,8 @@ class Reply:
         clip = None if self.clip is None else {"number": self.clip.number, "version": self.clip.version, "name": self.clip.name,
                                                "file": str(self.clip.path)}
         return {"answer": self.text, "calls": [c.to_dict() for c in self.calls], "clip": clip, "value": self.value,
-                "query": self.query, "check": list(self.check), "edits": list(self.edits), "refused": self.refused}
+                "query": self.query, "check": list(self.check), "edits": list(self.edits),
+                "takes": list(self.takes), "refused": self.refused}
 
 
 @dataclass
@@ -100,6 +103,7 @@ class Agent:
         if not text.strip():
             raise ValueError("the line is empty; say what the face should do, or ask about the clip")
         self.tools.seconds = self.seconds
+        self.tools.progress(0, 1, "reading")
         with self.memory.turn():
             reply = self._answered(text)
             self.memory.remember(text, reply.text, [c.to_dict() for c in reply.calls])
@@ -143,4 +147,5 @@ class Agent:
         value = [s.value for s in asked] if len(asked) > 1 else valued[-1].value if valued else None
         return Reply("\n".join(texts), tuple(c for c, _ in done), self.memory.current, value,
                      asked[-1].query.to_dict() if asked and asked[-1].query else None,
-                     tuple(t for _, s in done for t in s.check), tuple(e for _, s in done for e in s.edits), bool(refusal))
+                     tuple(t for _, s in done for t in s.check), tuple(e for _, s in done for e in s.edits),
+                     tuple(i for _, s in done for i in s.takes), bool(refusal))

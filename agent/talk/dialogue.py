@@ -25,6 +25,7 @@ class _Rules:
     list: str
     changed: str
     again: str
+    takes: str
     anew: str
     goes_on: str
     describe: str
@@ -166,6 +167,9 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         return Call("list_clips")
     if session.current is not None and _RULES["again"].match(bare):
         return Call("again")
+    if m := _RULES["takes"].match(bare):
+        original = re.search(re.escape(m["what"]), said, re.IGNORECASE) if m["what"] else None
+        return _takes(m["count"], original[0] if original else m["what"] or "", session)
     if m := _RULES["export"].match(bare):
         original = re.search(re.escape(m["path"]), said, re.IGNORECASE)
         named = mentions(bare[:m.start("path")], session)
@@ -193,6 +197,17 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         if (of_clip or not edits) and _names_clip(what, session) and not _is_this(what):
             return Call("go_to", {"clip": what})
     return None
+
+
+_COUNTS = {w: k + 2 for k, w in enumerate(["two", "three", "four", "five", "six", "seven", "eight"])} | {"a few": 3, "several": 4}
+
+
+def _takes(count: str, what: str, session: Session) -> Call | None:
+    """The call for several performances to choose from: of words, or of the clip at hand."""
+    takes = _COUNTS.get(count) or int(count)
+    if what and not re.fullmatch(r"(?:it|this|that|(?:the|this) (?:clip|one))\W*", what):
+        return Call("perform", {"prompt": what[:1].upper() + what[1:], "takes": takes})
+    return Call("again", {"takes": takes}) if session.current is not None else None
 
 
 _NO_MEAN = re.compile(r"\b(?:differ|compar|switch|toggle|go(?:ing)? back|add|insert|gap|pause|longer|shorter|more|less)")

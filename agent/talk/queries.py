@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...data_gen.reading.questions import claimed, thing_of
-from ...face.facs.evidence.happenings import Thing
+from ...face.facs.evidence.happenings import Thing, happenings, occurrences
 from ...face.facs.evidence.query import Asked, Query
 from ...face.facs.vocabulary import Side
 from ...llm.grammar.plans import SLOTS, Step
+from .session import Clip
 
 INSTANT = 0.1
 """Seconds on both sides of a moment that is asked about."""
@@ -57,3 +58,29 @@ def query_of(step: Step, text: str) -> Query:
 def _two(things: tuple[Thing, ...]) -> tuple[Thing, ...]:
     """The first and the second of one thing, which "the two nods" are."""
     return tuple(replace(t, which=k, whole=True) for t in things for k in (0, 1))
+
+
+def size_of(clip: Clip, query: Query) -> float | None:
+    """How much of something a clip has; None where it has nothing of it."""
+    measured = clip.measured()
+    if not query.things:
+        return measured.seconds
+    own = occurrences(happenings(measured), query.things[0])
+    if query.by == "count":
+        return float(sum(s.times for s in own))
+    if not own:
+        return None
+    if query.by == "start":
+        return -own[0].start
+    return max(s.end - s.start if query.by == "length" else s.strength for s in own)
+
+
+def in_unit(size: float | None, query: Query) -> str:
+    """What :func:`size_of` says, in words."""
+    if size is None:
+        return "has none"
+    if query.by == "count":
+        return f"{size:.0f} times"
+    if query.by == "strength" and query.things:
+        return f"{100 * size:.0f} %"
+    return f"{abs(size):.1f} s"

@@ -10,12 +10,16 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ...face.clip.channels import MOTION_FIELDS
 from ...face.clip.normalise import is_real
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.check import check
@@ -53,7 +57,7 @@ class Clip:
         version: of the clip, from 1.
         parent: the version that it was made from, None for a clip of its own.
         name: given by the user, or empty.
-        how: performed, edited, transition, opened, joined or between.
+        how: performed, edited, take, transition, opened, joined or between.
         said: the words that it was made for, or the file that was opened.
         files: its npz files; several of a film with cuts.
         script, schedule: what it performs and when; None of what was opened or changed in place.
@@ -88,18 +92,33 @@ class Clip:
         return self.files[0]
 
     def sequence(self) -> FaceSequence:
-        """Its motion (of a film with cuts, that of the first shot)."""
-        return FaceSequence.load(self.path)
+        """Its motion; of a film all shots on its clock: between them the face stays as it was, and is marked as not seen."""
+        shots = self.sequences()
+        if self.film is None:
+            return shots[0]
+        at, seen = self.shown()
+        whole = shots[0].concat(*(s.replace(shape=shots[0].shape) for s in shots[1:]))
+        picked = {name: getattr(whole, name)[at] for name in ("expr", *MOTION_FIELDS)}
+        return whole.replace(valid=whole.valid[at] & seen, **picked)
 
     def sequences(self) -> list[FaceSequence]:
         """Its motion, shot by shot."""
         return [FaceSequence.load(f) for f in self.files]
 
+    def shown(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """For each of its frames which frame of its shots, put one after another, it shows, and whether a shot is there."""
+        sizes = [_extent(f)[0] for f in self.files]
+        own = np.arange(sum(sizes))
+        if self.film is None:
+            return own, own >= 0
+        own = np.concatenate([first + np.arange(n) for first, n in zip(self.film["first"], sizes, strict=True)])
+        film = np.arange(max(int(self.film["frames"]), int(own[-1]) + 1))
+        return np.maximum(np.searchsorted(own, film, side="right") - 1, 0), np.isin(film, own)
+
     @property
     def extent(self) -> tuple[int, float]:
-        """Its frames, and frames a second."""
-        sizes = [_extent(f) for f in self.files]
-        return sum(n for n, _ in sizes), sizes[0][1]
+        """Its frames, those between the shots of a film too, and frames a second."""
+        return len(self.shown()[0]), _extent(self.files[0])[1]
 
     def loaded(self) -> Loaded | None:
         """A film as it was read; None of another clip."""
@@ -238,8 +257,8 @@ class Session:
         return self.versions(number)[-1]
 
     def add(self, clips: Sequence[FaceSequence], how: str, said: str, *, parent: Clip | None = None,
-            made: Performance | None = None, film: Loaded | None = None) -> Clip:
-        """Keep a new clip, or with a ``parent`` a new version of that one's clip; it is the clip at hand then."""
+            made: Performance | None = None, film: Loaded | None = None, beside: bool = False) -> Clip:
+        """Keep a new clip, or with a ``parent`` a new version of that one's; it is the clip at hand then, unless ``beside``."""
         number = parent.number if parent else max(self.numbers, default=0) + 1
         version = len(self.versions(number)) + 1
         stem = f"clip-{number}" + (f".v{version}" if version > 1 else "")
@@ -256,7 +275,8 @@ class Session:
                                 "seed, film) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         new = self._clip((done.lastrowid, *row))
         self.clips.append(new)
-        self.go(new)
+        if not beside:
+            self.go(new)
         return new
 
     def go(self, clip: Clip) -> None:
@@ -311,6 +331,16 @@ class Session:
         self._db.close()
         if self._temporary:
             self._temporary.cleanup()
+
+
+def sizes(folder: Path) -> tuple[int, int] | None:
+    """How many turns and clips the session in a folder has, without opening it; None where that cannot be read."""
+    try:
+        with closing(sqlite3.connect(f"{(folder / FILE).absolute().as_uri()}?mode=ro", uri=True, timeout=0.5)) as db:
+            turns, clips = db.execute("SELECT (SELECT COUNT(*) FROM turns), (SELECT COUNT(*) FROM clips)").fetchone()
+            return int(turns), int(clips)
+    except sqlite3.Error:
+        return None
 
 
 @lru_cache(maxsize=4096)

@@ -13,9 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from ...common.progress import Progress, silent
 from ...data_gen.reading.questions import read_comparison, read_things
 from ...data_gen.wording.telling import DETAILS, STYLES
-from ...face.clip.sequence import FaceSequence
 from ...face.facs.evidence.compare import differences
-from ...face.facs.evidence.happenings import happenings, occurrences
 from ...face.facs.evidence.query import Query, ask
 from ...face.facs.measured import Measurement
 from ...face.facs.script import Script
@@ -28,21 +26,17 @@ from ..editing.recorded import shown_script
 from ..editing.wishes import read_edits
 from ..media import Loaded, check_clip, describe_parts, lines, load_motion
 from ..motion.answering import answered
-from ..motion.checked import Performance
+from ..motion.checked import Performance, Preview
 from ..motion.combining import between_scripts, blended, joined
-from ..motion.reading import with_length
 from ..pipeline import FaceLM
 from ..requests import GenerateRequest, Sampling, output_file, transition_request
-from .queries import query_of
+from .queries import in_unit, query_of, size_of
 from .references import resolve
 from .session import Clip, Session
 
 
 class Refused(ValueError):
     """A wish that cannot be carried out; the text says why and what is possible."""
-
-
-Preview = Callable[[FaceSequence], None]
 
 
 @dataclass(frozen=True)
@@ -55,6 +49,7 @@ class Said:
         query: of an answer: what was asked.
         check: of what was performed: sentences about what is not as asked for.
         edits: of an edit, its operations.
+        takes: ids of the versions to choose from, where there are several.
     """
 
     text: str
@@ -62,6 +57,7 @@ class Said:
     query: Query | None = None
     check: tuple[str, ...] = ()
     edits: tuple[dict[str, Any], ...] = ()
+    takes: tuple[int, ...] = ()
 
 
 @dataclass
@@ -84,19 +80,31 @@ class Toolbox:
     """What the calls of this turn have said so far."""
 
     # -- making --------------------------------------------------------------------------
-    def perform(self, prompt: str) -> Said:
-        """Perform new facial motion from words; the result is a new clip, which is at hand then."""
-        asked = GenerateRequest.of([prompt], self.seconds, self._sampling())
-        script, = self.agent.read_many(asked.prompts)
-        if self.preview is not None and (script.cues or script.still):
-            for piece in self.agent.stream(with_length(script, self.seconds), asked.sampling.seed):
-                self.preview(piece)
-        made, = self.agent.perform(asked, scripts=[script], progress=self.progress)
-        if made.script.unknown and not made.script.cues and not made.script.still:
-            raise Refused(f"I don't know how a face does {made.script.unknown[0]!r}; say what the face should do, e.g. "
+    def perform(self, prompt: str, takes: int = 1) -> Said:
+        """Perform new facial motion from words; the result is a new clip, which is at hand then.
+
+        With ``takes`` (up to 8) it is performed several times by other chance; each is a version of the clip, to choose from.
+        """
+        asked = GenerateRequest.of([prompt] * _takes(takes), self.seconds, self._sampling())
+        self.progress(0, 1, "reading")
+        script, = self.agent.read_many(asked.prompts[:1])
+        if script.unknown and not script.cues and not script.still:
+            raise Refused(f"I don't know how a face does {script.unknown[0]!r}; say what the face should do, e.g. "
                           '"She smiles, then nods twice."')
-        clip = self.session.add([made.clip], "performed", prompt, made=made)
-        return self._made(clip, made)
+        self.progress(0, takes, "performing")
+        made = self.agent.perform(asked, scripts=[script] * takes, progress=self.progress, preview=self.preview)
+        first = self.session.add([made[0].clip], "performed", prompt, made=made[0])
+        return self._made(first, made[0]) if takes == 1 else self._choices(first, first, made, prompt)
+
+    def _choices(self, old: Clip, first: Clip, made: Sequence[Performance], said: str) -> Said:
+        """Several takes as versions of one clip, beside each other, of which the first is at hand."""
+        others = [self.session.add([m.clip], "take", said, parent=old, made=m, beside=True) for m in made[1:]]
+        takes = [first, *others]
+        told = [f"take {k + 1} (version {c.version}, {m.clip.seconds:.1f} s): {m.verdict}"
+                for k, (c, m) in enumerate(zip(takes, made, strict=True))]
+        notes = [f" Note: I don't know how a face does {w!r}." for w in made[0].script.unknown]
+        return Said(f"{self._short(first)} {len(takes)} takes to choose from: {'; '.join(told)}.{''.join(notes)}",
+                    check=tuple(c.sentence for c in made[0].checks.failed), takes=tuple(c.id for c in takes))
 
     def shown(self, clip: Clip) -> tuple[Script, Measurement | None]:
         """The script of a clip, and of one that was not performed from a script, its measurement, which the script then says."""
@@ -146,14 +154,15 @@ class Toolbox:
         notes = "".join(f" Note: {w}." for w in done.warnings)
         return Said(f"From {start}: {', then '.join(done.names)} ({done.clip.seconds:.1f} s{self._file(clip)}).{notes}")
 
-    def again(self, clip: str = "") -> Said:
-        """Perform a clip's script once more, with other chance: another take, as a new version."""
+    def again(self, clip: str = "", takes: int = 1) -> Said:
+        """Perform a clip's script once more, with other chance: another take, as a new version; or several to choose from."""
         old = resolve(clip, self.session)
         if (before := old.performance()) is None:
             raise Refused(f"{old.label} was not performed from a script, so there is no other take of it")
-        made, = self.agent.perform_many([before.script], None, self._sampling().seed, self.sampling.idle,
-                                        self.sampling.temperature, candidates=self.sampling.candidates)
-        return self._made(self.session.add([made.clip], "edited", "again", parent=old, made=made), made)
+        made = self.agent.perform_many([before.script] * _takes(takes), None, self._sampling().seed, self.sampling.idle,
+                                       self.sampling.temperature, candidates=self.sampling.candidates)
+        first = self.session.add([made[0].clip], "edited", "again", parent=old, made=made[0])
+        return self._made(first, made[0]) if takes == 1 else self._choices(old, first, made, "again")
 
     def join(self, first: str, second: str) -> Said:
         """Put two clips one after the other into a new clip."""
@@ -257,17 +266,17 @@ class Toolbox:
             clips = [self.session.latest(n) for n in self.session.numbers]
         else:
             clips = self._two("", "")
-        sizes = [_size(c, query) for c in clips]
+        sizes = [size_of(c, query) for c in clips]
         what = query.things[0].label if query.things else "clip"
         if all(s is None for s in sizes):
             return Said(f"There is no {what} in {' or '.join(c.label for c in clips)}.", None, query)
         order = sorted(range(len(clips)), key=lambda k: 1.0 if (size := sizes[k]) is None else -size)
         if query.part == "end":  # the least of it
             order = [k for k in reversed(order) if sizes[k] is not None]
-        said = ", ".join(f"{clips[k].label} {_unit(sizes[k], query)}" for k in sorted(order))
+        said = ", ".join(f"{clips[k].label} {in_unit(sizes[k], query)}" for k in sorted(order))
         top, then = order[0], order[1] if len(order) > 1 else order[0]
         same_number = len({c.number for c in clips}) == 1
-        if len(order) > 1 and _unit(sizes[top], query) == _unit(sizes[then], query):
+        if len(order) > 1 and in_unit(sizes[top], query) == in_unit(sizes[then], query):
             return Said(f"Both alike: {said}.", "same", query)
         return Said(f"{clips[top].label[:1].upper()}{clips[top].label[1:]}: {said}.",
                     clips[top].version if same_number else clips[top].number, query)
@@ -420,26 +429,7 @@ def schemas() -> list[dict[str, Any]]:
     return out
 
 
-def _size(clip: Clip, query: Query) -> float | None:
-    """How much of something a clip has; None where it has nothing of it."""
-    measured = clip.measured()
-    if not query.things:
-        return measured.seconds
-    own = occurrences(happenings(measured), query.things[0])
-    if query.by == "count":
-        return float(sum(s.times for s in own))
-    if not own:
-        return None
-    if query.by == "start":
-        return -own[0].start
-    return max(s.end - s.start if query.by == "length" else s.strength for s in own)
-
-
-def _unit(size: float | None, query: Query) -> str:
-    if size is None:
-        return "has none"
-    if query.by == "count":
-        return f"{size:.0f} times"
-    if query.by == "strength" and query.things:
-        return f"{100 * size:.0f} %"
-    return f"{abs(size):.1f} s"
+def _takes(count: int) -> int:
+    if not 1 <= count <= 8:
+        raise Refused(f"takes is {count}; allowed: 1 to 8")
+    return count

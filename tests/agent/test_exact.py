@@ -10,7 +10,7 @@ import torch
 from facelm.agent.loading import load_agent
 from facelm.agent.options import Model
 from facelm.face.clip.sequence import FaceSequence
-from facelm.llm import generate
+from facelm.llm.decode import Cache
 from tiny_agent import write_base, write_weights
 
 SCRIPTS = ["2 s; smile strong at 0.5 s", "3 s; nod x2; wink left at 1 s", "1 s; blink",
@@ -27,14 +27,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory, clips: list[FaceSequence]) 
 
 def test_alone_and_in_a_batch_are_equal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[int] = []
-    step = generate._Cache.step
+    step = Cache.step
 
-    def watched(self: generate._Cache, ids: torch.Tensor) -> torch.Tensor:
+    def watched(self: Cache, ids: torch.Tensor) -> torch.Tensor:
         rows.append(len(ids))
         assert self.model.dtype == torch.float32
         return step(self, ids)
 
-    monkeypatch.setattr(generate._Cache, "step", watched)
+    monkeypatch.setattr(Cache, "step", watched)
     monkeypatch.setattr("facelm.llm.model.compute_dtype", lambda device="cpu": torch.bfloat16)  # a processor that is fast with it
     agent = load_agent(Model(str(folder / "w"), str(folder / "base"), exact=True))
     together = agent.perform_many(SCRIPTS, seed=3, idle=False, repair=False)

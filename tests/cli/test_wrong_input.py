@@ -169,8 +169,10 @@ WRONG: list[tuple[list[str], str]] = [
     (["compare", "none.npz", "a.npz"], "none.npz"), (["compare", "a.npz", "b.npz", "--picture", "x.mp4"], "must end in .png"),
     (["chat", "--session", "../x"], "--session is"), (["chat", "--planner", "localhost", "m"], "the base of a chat endpoint"),
     (["serve", "--port", "99999"], "port is 99999"), (["serve", "--folder", "good.txt"], "is a file"),
-    (["serve", "--upload-mb", "0"], "upload_mb is 0"), (["mcp", "--session", "good.txt"], "is a file"),
+    (["serve", "--upload-mb", "0"], "upload_mb is 0"), (["serve", "--lanes", "0"], "lanes is 0"),
+    (["serve", "--backend", "gpu"], "torch"), (["mcp", "--session", "good.txt"], "is a file"),
     (["mcp", "--http", "--port", "99999"], "99999"), (["mcp", "--host", "0.0.0.0"], "--http"),
+    (["mcp", "--token", "secret"], "--http"),
     (["transition", TURN, "-o", "a.mp4"], "must end in .npz"),
 ]
 """Command lines and words of their refusal."""

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from facelm.common.files import cache_dir
 from facelm.llm import base
-from facelm.llm.generate import MotionLM, Sampling, _cache_argument
+from facelm.llm.decode import _cache_argument
+from facelm.llm.generate import MotionLM, Sampling
 from llm_tiny import tiny_base, tiny_model, tiny_window
 
 

@@ -72,13 +72,7 @@ class LiveFace:
 
     def names(self, format_: Format) -> list[str]:
         """What the values of a frame are."""
-        if format_ == "rig":
-            parts = [(j, w, a) for w, axes in (("turn", "xyzw"), ("place", "xyz")) for j in JOINTS for a in axes]
-            return [*rig(self.head).names, *(f"{j}_{w}_{a}" for j, w, a in parts)]
-        if format_ == "arkit52":
-            return list(ARKIT_NAMES)
-        sizes = {"expr": list(self.head.expr_names), "eyes_pose": [f"eyes_pose_{k}" for k in range(6)]}
-        return [n for f in FIELDS for n in sizes.get(f, [f"{f}_{a}" for a in "xyz"])]
+        return value_names(format_, self.head)
 
     def wish(self, script: Script) -> None:
         """Begin with something at once, in place of what is going on.
@@ -147,6 +141,17 @@ class LiveFace:
 
 def _ease(share: float) -> float:
     return float(0.5 - 0.5 * np.cos(np.pi * min(max(share, 0.0), 1.0)))
+
+
+def value_names(format_: Format, head: HeadModel) -> list[str]:
+    """What the values of a frame are in a format, wherever one is sent."""
+    if format_ == "rig":
+        parts = [(j, w, a) for w, axes in (("turn", "xyzw"), ("place", "xyz")) for j in JOINTS for a in axes]
+        return [*rig(head).names, *(f"{j}_{w}_{a}" for j, w, a in parts)]
+    if format_ == "arkit52":
+        return list(ARKIT_NAMES)
+    named = {"expr": list(head.expr_names), "eyes_pose": [f"eyes_pose_{side}_{a}" for side in ("left", "right") for a in "xyz"]}
+    return [n for f in FIELDS for n in named.get(f, [f"{f}_{a}" for a in "xyz"])]
 
 
 def arkit_table(seq: FaceSequence, head: HeadModel) -> np.ndarray:

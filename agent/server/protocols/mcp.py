@@ -13,6 +13,8 @@ from pydantic import BaseModel, Field
 from ....common.text import one_line
 from ...talk.agent import Agent, Reply
 from ...talk.tools import Call
+from ..guard import Guard
+from ..settings import Settings
 
 _INSTRUCTIONS = (
     "facelm performs facial motion from words, describes it, answers questions about it, compares it and changes it. `perform` "
@@ -28,6 +30,7 @@ class Outcome(BaseModel):
     query: dict[str, Any] | None = None
     check: list[str] = []
     edits: list[dict[str, Any]] = []
+    takes: list[int] = []
     refused: bool = False
     clip: dict[str, Any] | None = None
 
@@ -64,9 +67,12 @@ def make_server(agent: Callable[[], Agent]) -> MCPServer:
         return done(lambda a: a.say(text))
 
     @server.tool()
-    def perform(prompt: Words) -> types.CallToolResult:
-        """Perform new facial motion from words, e.g. "She smiles, then nods twice."; the new clip is at hand then."""
-        return call("perform", prompt=prompt)
+    def perform(prompt: Words, takes: Annotated[int, Field(ge=1, le=8)] = 1) -> types.CallToolResult:
+        """Perform new facial motion from words, e.g. "She smiles, then nods twice."; the new clip is at hand then.
+
+        Several takes are versions of the clip, of which `go_to` chooses one.
+        """
+        return call("perform", prompt=prompt, takes=takes)
 
     @server.tool()
     def edit(wish: Words, clip: str = "", plan: str = "") -> types.CallToolResult:
@@ -125,6 +131,15 @@ def make_server(agent: Callable[[], Agent]) -> MCPServer:
     return server
 
 
+def guarded(server: MCPServer, settings: Settings) -> Guard:
+    """The server over HTTP, at /mcp, behind the same guard as the app: token, host, origin, rate and size."""
+    from mcp.server.transport_security import TransportSecuritySettings
+
+    app = server.streamable_http_app(host=settings.host,
+                                     transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False))
+    return Guard(app, settings)  # the guard checks Host and Origin itself, for every address
+
+
 def _called(agent: Agent, call: Call) -> Reply:
     """A tool's reply; a refusal is one as well."""
     try:
@@ -136,4 +151,4 @@ def _called(agent: Agent, call: Call) -> Reply:
 def _outcome(reply: Reply) -> Outcome:
     said = reply.to_dict()
     return Outcome(text=reply.text, value=said["value"], query=said["query"], check=said["check"], edits=said["edits"],
-                   refused=reply.refused, clip=said["clip"])
+                   takes=said["takes"], refused=reply.refused, clip=said["clip"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 import uuid
 from collections import OrderedDict
@@ -23,7 +24,7 @@ from ...talk.agent import Agent
 from ...talk.session import Clip
 from .. import rooms
 from ..rooms import Room, Rooms, say, watched
-from .live import ARKIT_NAMES, FIELDS, arkit_table, table
+from .live import arkit_table, table, value_names
 
 MODEL = "facelm"
 SCHEMA = "facelm.motion/1"
@@ -64,22 +65,26 @@ class Conversations:
     def __init__(self, hub: Rooms) -> None:
         self.hub = hub
         self._known: OrderedDict[str, Room] = OrderedDict()
+        self._lock = threading.Lock()
 
     def take(self, said: list[str]) -> tuple[Room, list[str]]:
         """The conversation after some lines, as far as it is remembered, and the lines that have to be said again."""
-        for k in range(len(said), 0, -1):
-            room = self._known.pop(digest(said[:k]), None)
-            if room is not None:
-                return room, said[k:]
+        with self._lock:
+            for k in range(len(said), 0, -1):
+                room = self._known.pop(digest(said[:k]), None)
+                if room is not None:
+                    return room, said[k:]
         agent = Agent(None, self.hub.model)
         agent.tools.files = False
         return Room("chat", agent.memory.folder, agent), said
 
     def keep(self, said: list[str], room: Room) -> None:
         """Remember a conversation."""
-        self._known[digest(said)] = room
-        while len(self._known) > _KEPT:
-            self._known.popitem(last=False)[1].agent.memory.close()
+        with self._lock:
+            self._known[digest(said)] = room
+            left = [self._known.popitem(last=False)[1] for _ in range(len(self._known) - _KEPT)]
+        for old in left:
+            old.agent.memory.close()
 
 
 def router(hub: Rooms) -> APIRouter:
@@ -131,7 +136,7 @@ def router(hub: Rooms) -> APIRouter:
 
 def _extra(reply: dict[str, Any]) -> dict[str, Any]:
     """What a message has beside its words."""
-    return {"facelm": {k: reply[k] for k in ("calls", "value", "query", "check", "edits", "refused", "clip")},
+    return {"facelm": {k: reply[k] for k in ("calls", "value", "query", "check", "edits", "takes", "refused", "clip")},
             **({"motion": reply["motion"]} if reply.get("motion") else {})}
 
 
@@ -169,16 +174,11 @@ async def _streamed(hub: Rooms, work: rooms.Work, base: dict[str, Any]) -> Async
         request.stop.set()
 
 
-def motion(clip: Clip, form: str, hub: Rooms) -> dict[str, Any]:
+def motion(clip: Clip, form: Literal["arkit52", "head"], hub: Rooms) -> dict[str, Any]:
     """A clip's frames as JSON: shapes of ARKit and the head's angles, or the head's own parameters."""
     head = hub.model.head
     seq = clip.sequence()
-    if form == "arkit52":
-        names, rows = list(ARKIT_NAMES), arkit_table(seq, head)
-    else:
-        names = [n for f in FIELDS for n in (
-            list(head.expr_names) if f == "expr" else [f"{f}_{k}" for k in range(getattr(seq, f).shape[1])])]
-        rows = table(seq)
-    return {"schema": SCHEMA, "format": form, "fps": seq.fps, "names": names,
+    rows = arkit_table(seq, head) if form == "arkit52" else table(seq)
+    return {"schema": SCHEMA, "format": form, "fps": seq.fps, "names": value_names(form, head),
             "frames": [[round(float(v), 4) for v in row] for row in rows]}
 

@@ -138,6 +138,28 @@ def test_everything_is_done_by_keyboard(page) -> None:
     page.until("!document.querySelector('dialog')", 10)
 
 
+def test_one_of_several_takes_is_chosen_by_keyboard(page) -> None:
+    page.open("takes")
+    text = page.say(f"three takes of: {START}")
+    first = page.session()["current"]
+    assert "3 takes to choose from" in text and [c["version"] for c in page.session()["clips"]] == [1, 2, 3]
+    chips = page.page.get_by_role("group", name="Takes to choose from").get_by_role("button")
+    assert [chips.nth(k).get_attribute("aria-pressed") for k in range(3)] == ["true", "false", "false"]
+    shown = [motion(page, c["id"]) for c in page.session()["clips"]]
+    assert not any(a.shape == b.shape and np.allclose(a, b) for a, b in ((shown[0], shown[1]), (shown[1], shown[2])))
+    chips.nth(0).focus()
+    page.page.keyboard.press("Tab")
+    page.page.keyboard.press("Enter")
+    page.until("document.querySelector('.takes > button:nth-child(2)').getAttribute('aria-pressed') === 'true'")
+    chosen = page.session()
+    assert chosen["current"] == chosen["clips"][1]["id"] != first
+    assert page.page.evaluate("document.activeElement.textContent") == "Take 2", "the focus stays where it was"
+    page.page.reload()
+    page.ready()
+    page.until("document.querySelector('.takes > button:nth-child(2)')?.getAttribute('aria-pressed') === 'true'", 30)
+    assert page.page.get_by_role("group", name="Takes to choose from").count() == 1
+
+
 def test_a_recording_of_the_camera_is_sent_when_its_person_says_so(page) -> None:
     page.open("camera")
     sent: list[str] = []

@@ -32,6 +32,7 @@ from facelm.face.facs.script_text import read_script
 from facelm.face.head.model import HeadModel
 from facelm.face.io.convert.arkit import perform, weights
 from scripted_agent import needs_tokenizer, rule_agent
+from shared_data import shared
 from websockets.sync.client import connect
 
 pytestmark = needs_tokenizer
@@ -95,6 +96,19 @@ def test_openais_client_streams(openai):
     assert len(chunks[-1].choices[0].delta.model_extra["motion"]["frames"]) > 50
 
 
+def test_the_head_format_has_one_naming(openai, address):
+    said = [{"role": "user", "content": START}]
+    motion = openai.chat.completions.create(model="facelm", messages=said, extra_body={"motion": "head"}
+                                            ).choices[0].message.model_extra["motion"]
+    with connect(f"ws://{address}/api/live?format=head") as socket:
+        live = json.loads(socket.recv())["names"]
+    assert motion["names"] == live and len(live) == len(motion["frames"][0]) == len(set(live))
+    assert {"rotation_x", "jaw_pose_z", "translation_y"} <= set(live)
+    assert live[live.index("eyes_pose_left_x"):][:6] == [f"eyes_pose_{s}_{a}" for s in ("left", "right") for a in "xyz"]
+    nods = np.array(motion["frames"])[:, live.index("neck_pose_x")]
+    assert np.ptp(nods) > 0.1
+
+
 def test_openais_client_is_refused_in_one_line(openai):
     import openai as package
 
@@ -123,6 +137,42 @@ def test_mcps_client_calls_the_tools(model):
             assert refused.is_error and "there is no yawn" in refused.structured_content["text"]
 
     asyncio.run(talk())
+
+
+def test_mcp_over_http_is_guarded_as_the_app_is(model):
+    from facelm.agent.server.protocols.mcp import guarded
+    from mcp import Client
+    from starlette.testclient import TestClient
+
+    settings = Settings(host="0.0.0.0").checked()
+    app = guarded(make_server(lambda: Agent(None, model)), settings)
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}}
+    accepts = {"accept": "application/json, text/event-stream"}
+    with TestClient(app, base_url="http://face.example") as far:
+        assert far.post("/mcp", json=hello, headers=accepts).status_code == 401
+        assert far.post("/mcp", json=hello, headers={**accepts, "authorization": "Bearer wrong"}).status_code == 401
+        right = {**accepts, "authorization": f"Bearer {settings.token}"}
+        assert far.post("/mcp", json=hello, headers={**right, "origin": "http://evil.example"}).status_code == 403
+        assert "facelm" in far.post("/mcp", json=hello, headers=right).text
+    with TestClient(guarded(make_server(lambda: Agent(None, model)), Settings().checked()), base_url="http://127.0.0.1") as near:
+        assert near.post("/mcp", json=hello, headers=accepts).status_code == 200
+        assert near.post("/mcp", json=hello, headers={**accepts, "host": "evil.example"}).status_code == 421
+    server = uvicorn.Server(uvicorn.Config(guarded(make_server(lambda: Agent(None, model)), Settings()), "127.0.0.1", 0,
+                                           log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+
+    async def talk() -> None:
+        async with Client(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/mcp") as client:
+            made = await client.call_tool("perform", {"prompt": START, "takes": 2})
+            assert len(made.structured_content["takes"]) == 2
+
+    asyncio.run(talk())
+    server.should_exit = True
+    thread.join(20)
 
 
 # -- a face that is driven -------------------------------------------------------------------------------
@@ -226,16 +276,35 @@ def test_a_chat_model_drives_a_face(address, monkeypatch, capsys):
     assert values[:, at("eyeBlinkLeft")].max() > 0.6 and np.ptp(values[:, at("headYaw")]) > 0.02
 
 
-def test_the_curl_lines_of_the_docs_work(address, tmp_path):
-    """They go on from each other; the upload is left to a test that has a video."""
-    block = next(b for b in re.findall(r"```bash\n(.*?)```", (ROOT / "docs/app.md").read_text(encoding="utf-8"), re.DOTALL))
-    more = re.findall(r"```bash\n(.*?)```", (ROOT / "docs/app.md").read_text(encoding="utf-8"), re.DOTALL)[1]
-    lines = [line.replace("localhost:8321", address) for line in (block + more).splitlines() if "upload" not in line]
-    out = [subprocess.run(shlex.split(line), capture_output=True, text=True, cwd=tmp_path, check=True, timeout=120).stdout
-           for line in lines]
-    begun, said, edited, timeline, file, chatted = out
-    assert json.loads(begun)["name"] == "monday" and "nods twice" in json.loads(said)["answer"]
-    assert [e["op"] for e in json.loads(edited)["edits"]] == ["start", "count"]
-    assert {e["name"] for e in json.loads(timeline)["events"]} >= {"smile", "nod"}
-    assert not file and (tmp_path / "clip.glb").read_bytes()[:4] == b"glTF"
-    assert json.loads(chatted)["choices"][0]["message"]["motion"]["format"] == "arkit52"
+def test_the_curl_lines_of_the_docs_work(address, tmp_path, model):
+    """All of them, in the order of the page: they go on from each other."""
+    from facelm.agent.file_tools import draw
+
+    film = shared("t2v/blink.mp4")
+    if film is not None:
+        (tmp_path / "video.mp4").write_bytes(film.read_bytes())
+    else:
+        draw(model.generate("She blinks.", seconds=1.0), tmp_path / "video.mp4", 128)
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs/app.md").read_text(encoding="utf-8"), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("curl")]
+    job = ""
+    said = {}
+    for line in lines:
+        command = line.replace("localhost:8321", address).replace("JOB", job)
+        out = subprocess.run(shlex.split(command), capture_output=True, text=True, cwd=tmp_path, check=True, timeout=120).stdout
+        said[line] = json.loads(out) if out else None
+        job = said[line]["job"] if "/upload" in line else job
+    begun, answer, edited, takes, listed, timeline, file, uploaded, state, chatted = said.values()
+    assert begun["name"] == "monday" and "nods twice" in answer["answer"]
+    assert [e["op"] for e in edited["edits"]] == ["start", "count"] and len(takes["takes"]) == 3
+    assert listed["current"] == takes["takes"][1], "the second take was chosen"
+    assert {e["name"] for e in timeline["events"]} >= {"smile", "nod"}
+    assert file is None and (tmp_path / "clip.glb").read_bytes()[:4] == b"glTF"
+    assert uploaded["job"] == job and state["state"] in ("waiting", "running", "done", "failed")
+    assert chatted["choices"][0]["message"]["motion"]["format"] == "arkit52"
+    for _ in range(600):
+        if state["state"] in ("done", "failed"):
+            break
+        time.sleep(0.2)
+        state = json.loads(subprocess.run(["curl", "-s", f"{address}/api/jobs/{job}"], capture_output=True, check=True).stdout)
+    assert state["state"] == ("failed" if film is None else "done"), state

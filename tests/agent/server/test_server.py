@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -111,6 +113,83 @@ def test_a_clip_as_timeline_curves_motion_and_files(client):
     assert client.get(f"{base}/clips/7/motion").status_code == 404
 
 
+def test_several_takes_are_made_to_choose_from(client):
+    base = begin(client)
+    made = client.post(f"{base}/call", json={"tool": "perform", "arguments": {"prompt": START, "takes": 3}}).json()
+    assert made["clip"] == {"id": made["takes"][0], "number": 1, "version": 1, "name": ""} and len(made["takes"]) == 3
+    assert made["answer"].count("checks hold") == 3
+    takes = [client.get(f"{base}/clips/{k}/motion").content for k in made["takes"]]
+    assert len(set(takes)) == 3, "each by other chance"
+    chosen = client.post(f"{base}/clips/{made['takes'][2]}/select").json()
+    assert chosen["current"] == made["takes"][2]
+    assert say(client, base, "remove the nod")["clip"]["version"] == 4
+    assert client.get(base).json()["clips"][3]["parent"] == made["takes"][2], "the chosen one goes on"
+    for steps in (2, 1):
+        assert client.get(base).json()["can_undo"], steps
+        say(client, base, "undo")
+    assert client.get(base).json()["current"] == made["takes"][0], "the takes are one step"
+    more = say(client, base, "two more takes")
+    assert len(more["takes"]) == 2 and more["calls"][0] == {"tool": "again", "arguments": {"takes": 2}}
+    spoken = say(client, base, "Four versions where he looks angry.")
+    assert spoken["calls"][0]["arguments"] == {"prompt": "He looks angry", "takes": 4}
+    for wrong in (0, 9, "many"):
+        answer = client.post(f"{base}/call", json={"tool": "perform", "arguments": {"prompt": START, "takes": wrong}})
+        assert answer.status_code == 422 and "takes" in answer.json()["error"]
+
+
+def test_a_prompt_is_performed_once_and_shown_as_it_is_kept(client, model, monkeypatch):
+    from facelm.agent.motion.windows import Performer
+
+    base, performed, laid = begin(client), [], Performer.direct
+    monkeypatch.setattr(Performer, "direct",
+                        lambda self, schedule, *more: performed.append(schedule) or laid(self, schedule, *more))
+    with client.websocket_connect(f"ws://127.0.0.1{base}/socket") as socket:
+        socket.receive_json()
+        socket.send_json({"do": "say", "id": "r1", "text": START})
+        _, seen, motion = until(socket, "reply")
+    tried = len(performed) - 1  # times that were tried, and the one that was kept
+    assert tried >= 1 and performed[-1] is performed[-2], "the kept schedule was performed for its check and for the clip"
+    assert len(set(map(id, performed))) == tried
+    assert [e["what"] for e in seen if e["type"] == "progress"][:3] == ["reading", "reading", "performing"]
+    ended = next(e for e in seen if e["type"] == "motion_end")
+    shown = np.concatenate([frames(m) for m in motion])
+    assert ended["final"] and np.array_equal(shown, frames(client.get(f"{base}/clips/1/motion").content)), "blinks and all"
+
+
+def test_sessions_that_are_not_open_are_listed_with_their_size(tmp_path, model):
+    settings = Settings(folder=tmp_path / "talks")
+    with TestClient(make_app(settings, lambda: model), base_url="http://127.0.0.1") as one:
+        base = begin(one)
+        say(one, base, START)
+        say(one, base, "remove the nod")
+    (tmp_path / "talks/broken").mkdir()
+    (tmp_path / "talks/broken/session.sqlite").write_bytes(b"not a database")
+    with TestClient(make_app(settings, lambda: model), base_url="http://127.0.0.1") as two:
+        listed = {s["name"]: (s["turns"], s["clips"]) for s in two.get("/api/sessions").json()}
+    assert listed == {"one": (2, 2), "broken": (None, None)}
+
+
+def test_all_shots_of_a_film_are_exported_on_its_clock(client, model, tmp_path):
+    from facelm.agent.media import Shot, from_shots
+    from facelm.face.facs.measure import measure
+
+    base = begin(client)
+    smile, nod = (p.clip for p in model.perform_many(["smile; 2 s", "nod x2; 2 s"], idle=False))
+    shots = [Shot(start, c, measure(c, filmed=True)) for start, c in ((0.4, smile), (3.2, nod))]  # 0.4 and 0.8 s without a face
+    agent = client.app.state.hub.room("one").agent
+    agent.open("film.mp4", from_shots(shots, 140, "fitted", "film.mp4"))
+    clip = client.get(base).json()["clips"][0]
+    line = client.get(f"{base}/clips/1/timeline").json()
+    assert clip["frames"] == 140 and clip["shots"] == 2 and clip["seconds"] == line["seconds"] == 5.6
+    assert line["lost"] == [[0.0, 0.4], [2.4, 3.2], [5.2, 5.6]]
+    (tmp_path / "film.npz").write_bytes(client.get(f"{base}/clips/1/export/film.npz").content)
+    film = FaceSequence.load(tmp_path / "film.npz")
+    assert len(film) == 140 and np.flatnonzero(np.diff(film.valid.astype(int))).tolist() == [9, 59, 79, 129]
+    assert np.array_equal(film.expr[10:60], smile.expr) and np.array_equal(film.neck_pose[80:130], nod.neck_pose)
+    assert np.array_equal(film.expr[70], smile.expr[-1]), "between the shots it stays as it was"
+    assert len(frames(client.get(f"{base}/clips/1/motion").content)) == 140
+
+
 def test_the_socket_shows_motion_before_the_reply(client):
     base = begin(client)
     with client.websocket_connect(f"ws://127.0.0.1{base}/socket") as socket:
@@ -204,6 +283,52 @@ def test_a_clip_is_uploaded_and_bad_files_are_refused_in_one_line(client, tmp_pa
     import glob
     import tempfile
     assert not glob.glob(f"{tempfile.gettempdir()}/facelm-upload-*/upload*")
+
+
+def test_what_announces_too_much_is_refused_before_it_is_read(client):
+    begin(client)
+    for length in (str(1 << 30), "9" * 30, "-5", "many"):
+        said = client.post("/api/sessions/one/upload", params={"name": "a.mp4"}, content=b"\0" * 100,
+                           headers={"content-length": length})
+        assert said.status_code == 413 and said.json() == {"error": "the request is larger than 3 MB"}
+    assert client.post("/api/sessions", content=b"{}", headers={"content-length": str(2 << 20)}).status_code == 413
+
+
+def test_what_a_killed_server_left_of_uploads_is_swept(tmp_path, model, monkeypatch):
+    import os
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for owner in (gone.pid, os.getpid()):
+        (tmp_path / f"facelm-upload-{owner}-x").mkdir()
+        (tmp_path / f"facelm-upload-{owner}-x/upload.mp4").write_bytes(b"private")
+    with TestClient(make_app(Settings(folder=tmp_path / "talks"), lambda: model)):
+        pass
+    assert [p.name for p in tmp_path.glob("facelm-upload-*")] == [f"facelm-upload-{os.getpid()}-x"]
+
+
+def test_sessions_are_worked_on_side_by_side_and_each_in_its_order(client, model, monkeypatch):
+    """While one session's line takes long, another's is answered; a session's own lines wait for each other."""
+    import threading
+
+    gate, read = threading.Event(), type(model).read_many
+    monkeypatch.setattr(type(model), "read_many", lambda self, prompts, *more: (
+        gate.wait(20) if "slowly" in prompts[0] else None, read(self, prompts, *more))[1])
+    slow, quick = begin(client, "slow"), begin(client, "quick")
+    with client.websocket_connect(f"ws://127.0.0.1{slow}/socket") as socket:
+        socket.receive_json()
+        socket.send_json({"do": "say", "id": "r1", "text": "She nods slowly."})
+        socket.send_json({"do": "say", "id": "r2", "text": START})
+        assert until(socket, "started")[0]["id"] == "r1"
+        assert say(client, quick, START)["clip"]["number"] == 1, "another session does not wait"
+        assert client.get(slow).json()["turns"] == []
+        gate.set()
+        first, seen, _ = until(socket, "reply")
+        assert first["id"] == "r1" and {"type": "queued", "id": "r2", "ahead": 1} in seen
+        assert until(socket, "reply")[0]["id"] == "r2"
+    assert [t["said"] for t in client.get(slow).json()["turns"]] == ["She nods slowly.", START]
 
 
 def test_other_pages_hosts_and_strangers_are_refused(client, tmp_path, model):

@@ -1,5 +1,5 @@
 // The conversation: what was said, what was answered, what is being done.
-import { $, announce, button, calm, el } from "./dom.js";
+import { $, announce, button, calm, el, notice } from "./dom.js";
 import { callList, checkList, checksOf } from "./checks.js";
 import { callWords } from "./plans.js";
 import { call, cancel, requests, say, select, timelineOf } from "./session.js";
@@ -27,7 +27,7 @@ export function startChat() {
   on("request", update);
   on("timeline", (timeline) => { hints(); if (timeline?.clip === state.clip?.id) checked(timeline); });
   on("about", hints);
-  on("clip", hints);
+  on("clip", () => { hints(); markTakes(); });
 }
 
 function grow() {
@@ -71,6 +71,7 @@ function turns(session) {
   const first = known === 0 && session.turns.length > 0;
   known = session.turns.length;
   for (const r of rows.values()) if (r.request.state === "lost") paint(r);
+  markTakes();
   empty();
   if (first) { toEnd(true); recheck(); }
 }
@@ -125,6 +126,7 @@ function update(request) {
     return;
   }
   keepingPlace(() => paint(own));
+  markTakes();
   if (request.state === "done") checked(state.timeline);
   if (request.told || !["done", "error"].includes(request.state)) return;
   request.told = true;
@@ -164,7 +166,7 @@ function saidText({ kind, said, tool, arguments: given, state: at, reply }) {
 /** Of what was done by hand the version and what does not hold; the rest is folded. */
 function briefly({ tool, reply, checks }) {
   if (STEPS.has(tool)) return null;
-  return [clipChip(reply), checkList(checks?.filter((c) => !c.ok)), callList(reply.calls, reply.answer)];
+  return [takeChips(reply) ?? clipChip(reply), checkList(checks?.filter((c) => !c.ok)), callList(reply.calls, reply.answer)];
 }
 
 function body(request) {
@@ -198,12 +200,34 @@ function clipChip(reply) {
   return clip?.number ? button(clipLabel(clip), () => select(clip.id).catch(() => {}), { kind: "chip", title: "Show this version" }) : null;
 }
 
+/** The takes of a reply: versions of one clip that were made together, the first of which it names. */
+function takesOf(reply) {
+  const several = reply?.calls?.findLast((c) => c.arguments?.takes > 1)?.arguments.takes, first = several && clipOf(reply.clip?.id);
+  return first ? state.session.clips.filter((c) => c.number === first.number && c.version >= first.version && c.version < first.version + several) : [];
+}
+
+/** Takes to choose from; the one that is at hand is pressed. */
+function takeChips(reply) {
+  const takes = takesOf(reply);
+  if (takes.length < 2) return null;
+  return el("div", { class: "extras takes", role: "group", "aria-label": "Takes to choose from" }, takes.map((clip, k) => {
+    const chip = button(`Take ${k + 1}`, () => select(clip.id).catch((e) => notice(e.message, { error: true })), { kind: "chip", title: `${clip.seconds.toFixed(1)} s` });
+    chip.dataset.clip = clip.id;
+    return chip;
+  }));
+}
+
+/** Marks the take that is at hand, without drawing the row anew, so that its button keeps the focus. */
+function markTakes() {
+  for (const chip of $("log").querySelectorAll(".takes > button")) chip.setAttribute("aria-pressed", String(Number(chip.dataset.clip) === state.clip?.id));
+}
+
 const makes = (reply) => Boolean(reply?.clip?.id && reply.calls?.some((c) => MAKERS.has(c.tool)));
 
 function answer(reply, checks) {
   if (!reply) return null;
   return [el("p", { class: reply.refused ? "answer refused" : "answer", text: withoutPaths(reply.answer) }),
-    el("div", { class: "extras" }, clipChip(reply)), checkList(checks ?? reply.check), callList(reply.calls)];
+    takeChips(reply) ?? el("div", { class: "extras" }, clipChip(reply)), checkList(checks ?? reply.check), callList(reply.calls)];
 }
 
 /** Puts the checks of a clip under the reply that made it. */
@@ -213,6 +237,7 @@ function checked(timeline, id = timeline?.clip) {
   if (!own || own.request.checks) return;
   own.request.checks = checksOf(timeline.asked);
   keepingPlace(() => paint(own));
+  markTakes();
 }
 
 function keepingPlace(run) {
@@ -230,7 +255,10 @@ function withoutPaths(text) {
 function hints() {
   const chips = [];
   const add = (words, run, name = "") => chips.push(button(words, run, { kind: "chip", name }));
-  if (state.clip?.script) add("Another take", () => call("again", {}), "again");
+  if (state.clip?.script) {
+    add("Another take", () => call("again", {}), "again");
+    add("Three takes", () => call("again", { takes: 3 }), "again");
+  }
   for (const words of state.clip ? about(state.timeline) : state.about?.suggestions?.slice(0, 4) ?? []) add(words, () => say(words));
   $("hints").replaceChildren(...chips);
 }

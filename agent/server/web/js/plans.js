@@ -14,5 +14,6 @@ function stepWords(step) {
 /** A tool called by hand, in words. */
 export function callWords(tool, given = {}) {
   if (tool === "edit" && given.plan) return `By hand: ${given.plan.split("; ").map(stepWords).join(", ")}`;
+  if (tool === "again" && given.takes > 1) return `${given.takes} takes`;
   return { again: "Another take", undo: "Undo", redo: "Redo", go_to: "Another version" }[tool] ?? tool.replaceAll("_", " ");
 }

@@ -176,7 +176,8 @@ function streamed(m) {
   const whole = incoming.motion.frames >= m.frames;
   incoming.motion.end();
   if (!incoming.shown && incoming.motion.frames) show();
-  if (!whole) incoming = null; // a piece was lost: the clip is fetched when the session names it
+  // a piece was lost, or what was shown is still repaired and gets its idle motion: the clip is fetched when the session names it
+  if (!whole || m.final === false) incoming = null;
   player.changed();
 }
 

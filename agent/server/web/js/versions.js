@@ -3,7 +3,7 @@ import { $, button, el, notice } from "./dom.js";
 import { select } from "./session.js";
 import { on } from "./state.js";
 
-const HOW = { performed: "performed", edited: "changed", opened: "opened", transition: "transition", joined: "joined" };
+const HOW = { performed: "performed", edited: "changed", take: "another take", opened: "opened", transition: "transition", joined: "joined" };
 
 export function startVersions() {
   on("session", draw);
