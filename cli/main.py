@@ -64,6 +64,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "head import": ("agent.file_tools:head_import",
                     "a FLAME file (2020, 2023, 2023 Open) or an ICT-FaceKit head, made a facelm head"),
     "head show": ("agent.file_tools:head_show", "what a head file holds"),
+    "head paint": ("agent.file_tools:head_paint", "a head with a texture to paint on, as a folder that is a head"),
     "head list": ("agent.file_tools:head_list", "the packaged head and the head files of a folder"),
     "data synth": ("cli.data:synth", "synthesize the text-motion corpus with the procedural animator"),
     "data prompts": ("cli.data:prompts", "write a balanced suite of text-to-video prompts with their attributes"),

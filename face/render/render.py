@@ -129,7 +129,7 @@ class Renderer:
         out = np.empty((h, w, 3), np.uint8)
         self._lighting.shade(seen.near, seen.face, seen.bary, look.faces, look.material, pos,
                              self._normals, look.albedo, look.extra, shadow.near, m, self._ao,
-                             self._lights, self._eye, self._background, self._tone, out)
+                             self._lights, self._eye, self._background, self._tone, look.corners, look.texture, out)
         return out
 
     def cover(self, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
