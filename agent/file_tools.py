@@ -39,6 +39,10 @@ def carry(source: HeadModel, target: HeadModel) -> Callable[[FaceSequence], Face
     """What takes clips from one head to another."""
     if source.ref == target.ref:
         return lambda clip: clip
+    if target.meta.get("base") == source.sha256:
+        from ..face.avatar.worn import worn
+
+        return lambda clip: worn(clip, target)
     from ..face.retarget.retarget import Retargeting
 
     return Retargeting.between(source, target).apply

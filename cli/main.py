@@ -61,6 +61,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("agent.exchange:export", "a clip as another tool's file: Live Link, ARKit, FLAME, GLB, USD, VRM, BVH, ELAN ..."),
     "stream": ("agent.exchange:stream", "a clip, live, to Unreal (Live Link Face) or to an avatar program (VMC)"),
     "retarget": ("agent.file_tools:retarget", "clips of one head to clips of another"),
+    "avatar build": ("agent.avatar.tools:avatar_build", "a person's textured head from photos or a video"),
+    "avatar show": ("agent.avatar.tools:avatar_show", "what an avatar was made from, and how good it is"),
     "head import": ("agent.file_tools:head_import",
                     "a FLAME file (2020, 2023, 2023 Open) or an ICT-FaceKit head, made a facelm head"),
     "head show": ("agent.file_tools:head_show", "what a head file holds"),
@@ -82,7 +84,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 HIDDEN: dict[str, Callable[[], object]] = {"progress": bars, "baseline": baseline, "version": lambda: __version__}
 """Arguments that are no options: what the command line gives for each."""
 _FIRST = {name.split()[0] for name in COMMANDS}
-GROUPS = {"head": "Import and look at head models.", "data": "Make training data.",
+GROUPS = {"avatar": "Make a head of a person from photos.", "head": "Import and look at head models.",
+          "data": "Make training data.",
           "tokenizer": "Train or evaluate the motion tokenizer."}
 
 

@@ -92,7 +92,7 @@ def read_texture(path: str | os.PathLike[str]) -> Picture:
 def write_texture(texture: Picture, path: str | os.PathLike[str]) -> None:
     """Write a texture as PNG."""
     with atomic_file(path) as partial:
-        Image.fromarray(texture).save(partial, format="PNG", compress_level=6)
+        Image.fromarray(texture).save(partial, format="PNG", compress_level=4)
 
 
 def files_in(folder: Path) -> tuple[Path, Path | None]:

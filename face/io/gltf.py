@@ -217,6 +217,7 @@ def off(seq: FaceSequence, head: HeadModel, motion: Motion) -> list[str]:
 
 def _document(head: HeadModel, motion: Motion, fps: float, title: str | None, name: str, look: Appearance) -> bytes:
     """A GLB of a head and its motion."""
+    mark = head.meta.get("mark")
     buffer = Buffer()
     primitives, materials = _primitives(buffer, head, motion, look)
     mesh_node = len(JOINTS)
@@ -229,7 +230,7 @@ def _document(head: HeadModel, motion: Motion, fps: float, title: str | None, na
     inverse = np.tile(np.eye(4), (5, 1, 1))
     inverse[:, :3, 3] = -motion.joints
     document: dict[str, Any] = {
-        "asset": {"version": "2.0", "generator": "facelm"},
+        "asset": {"version": "2.0", "generator": "facelm", **({"extras": {"made_with": mark}} if mark else {})},
         "scene": 0,
         "scenes": [{"name": (title or "facelm clip")[:200], "nodes": [0, mesh_node],
                     "extras": {"fps": fps, "frames": len(motion.weights)}}],

@@ -56,7 +56,7 @@ class Field:
         self.points = csr_matrix((embedding.bary[keep].astype(np.float64).ravel(),
                                   (np.repeat(np.arange(len(keep)), 3), corners.ravel())), shape=(len(keep), n))
         self.weight = weight[keep] ** 2
-        smooth = _umbrella(n, head.faces)
+        smooth = umbrella(n, head.faces)
         smooth = _STIFF * (smooth @ smooth)
         matrix = smooth.T @ smooth + self.points.T @ diags(self.weight) @ self.points + diags(np.full(n, _HOLD**2))
         self._solver: SuperLU = splu(matrix.tocsc())
@@ -67,6 +67,20 @@ class Field:
         out = self._solver.solve(np.ascontiguousarray(right))
         return np.asarray(out, np.float64)
 
+    def moved(self, offset: Floats) -> NDArray[np.float64]:
+        """The same, with eyeballs that follow their lids rigidly, and teeth and tongue the lips."""
+        head, move = self.head, self.spread(offset)
+        region = self.embedding.region.astype(str)
+        for side in _SIDES:
+            rows = np.flatnonzero(region == f"eye_{side}")
+            if f"eyeball_{side}" in head.masks and len(rows):
+                move[head.masks[f"eyeball_{side}"]] = offset[rows].mean(0)
+        for part in _LIPS:
+            lips = head.masks.get(_FOLLOW.get(part, "lips_lower"))
+            if part in head.masks and lips is not None:
+                move[head.masks[part]] = move[lips].mean(0)
+        return move
+
 
 @lru_cache(maxsize=2)
 def field_for(head: HeadModel) -> Field:
@@ -74,7 +88,7 @@ def field_for(head: HeadModel) -> Field:
     return Field(head, embedding_for(head))
 
 
-def _umbrella(n: int, faces: NDArray[np.int32]) -> csr_matrix:
+def umbrella(n: int, faces: NDArray[np.int32]) -> csr_matrix:
     """``(V,V)`` each vertex less the mean of its neighbours."""
     ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     ends = np.unique(np.sort(ends, 1), axis=0)
@@ -120,17 +134,7 @@ def personal_head(head: HeadModel, shape: Floats, offset: Floats, name: str = "p
         name: of the new head.
     """
     spread = field_for(head)
-    embedding = spread.embedding
-    move = spread.spread(offset)
-    region = embedding.region.astype(str)
-    for side in _SIDES:
-        rows = np.flatnonzero(region == f"eye_{side}")
-        if f"eyeball_{side}" in head.masks and len(rows):
-            move[head.masks[f"eyeball_{side}"]] = offset[rows].mean(0)
-    for part in _LIPS:
-        lips = head.masks.get(_FOLLOW.get(part, "lips_lower"))
-        if part in head.masks and lips is not None:
-            move[head.masks[part]] = move[lips].mean(0)
+    move = spread.moved(offset)
     identity = head.v_template + head.shapedirs[..., :head.n_shape] @ np.asarray(shape, np.float32)
     rest = (identity + move).astype(np.float32)
     base = replace(head, name=name, v_template=rest, meta={**head.meta, "of": head.ref.name})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property, lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..head.model import HeadModel
 from ..head.texture import Layout, Picture
@@ -78,7 +78,7 @@ class Atlas:
         _interpolate(values, self.faces, self.face, self.bary, out)
         return out
 
-    def where(self, chosen: np.ndarray) -> NDArray[np.bool_]:
+    def where(self, chosen: ArrayLike) -> NDArray[np.bool_]:
         """(T,T) the texels of chosen faces (F,) bool."""
         return self.inside & np.asarray(chosen)[np.maximum(self.face, 0)]
 

@@ -93,9 +93,11 @@ def build(anny: Path | None) -> HeadModel:
 
 # -- texture coordinates ------------------------------------------------------------------
 MARGIN = 0.01  # of the picture's side, between islands
-LOW = {"neck": (0.30, 0.42), "mouth": (0.02, 0.25)}  # left edge and width of the islands below the head's
-EYES = {"eye_left": (0.88, 0.66), "eye_right": (0.88, 0.86)}  # middle of each eye
-EYE_REACH = 0.085  # from an eye's middle to its last ring
+HEIGHT = 0.66  # of the head's island
+FACE_ACROSS, FACE_DOWN = 4.0, 0.45  # how much more room the face gets than the back and the top of the head
+LOW = {"neck": (0.29, 0.37), "mouth": (0.02, 0.25)}  # left edge and width of the islands below the head's
+EYES = {"eye_left": (0.75, 0.78), "eye_right": (0.91, 0.78)}  # middle of each eye
+EYE_REACH = 0.075  # from an eye's middle to its last ring
 BOXES = {"teeth_upper": (0.02, 0.93, 0.28, 0.05), "teeth_lower": (0.32, 0.93, 0.28, 0.05), "tongue": (0.64, 0.90, 0.10, 0.08)}
 
 
@@ -162,8 +164,11 @@ def layout(anny: Path | None, head: HeadModel) -> dict[str, np.ndarray]:
     by_size = np.argsort(-np.bincount(island), kind="stable")
     uv = np.empty_like(raw)
     own = island == by_size[0]  # hm08 lays the head on its side, the forehead at small u
-    uv[own] = _laid(raw[own][:, ::-1], v[vertex[own], 0], MARGIN, MARGIN, 1 - 2 * MARGIN)
-    below = uv[own, 1].max() + 2 * MARGIN
+    across, down = _laid(raw[own][:, ::-1], v[vertex[own], 0], -1, 0, 2).T
+    across = np.arcsinh(FACE_ACROSS * across) / np.arcsinh(FACE_ACROSS)
+    down = (1 - FACE_DOWN) * down / down.max() + FACE_DOWN * (down / down.max()) ** 2
+    uv[own] = np.stack([0.5 + (0.5 - MARGIN) * across, MARGIN + HEIGHT * down], 1)
+    below = MARGIN + HEIGHT + 2 * MARGIN
     for name, k in zip(("mouth", "neck"), by_size[1:3], strict=True):
         own = island == k
         uv[own] = _laid(raw[own] * [1, -1], v[vertex[own], 0], LOW[name][0], below, LOW[name][1])

@@ -56,11 +56,12 @@ def write_obj(job: Job, path: Path) -> None:
     others = [p.name for p in path.iterdir() if not any(fnmatch(p.name, n) for n in own)] if path.is_dir() else []
     if others:
         raise FileExistsError(f"the folder {path} holds something else ({others[0]}); choose another")
-    before, after = _surface(job)
+    (before, after), mark = _surface(job), job.head.meta.get("mark")
     with atomic_folder(path, replace=True) as part:
         if job.head.texture is not None:
             write_texture(job.head.texture, part / TEXTURE_FILE)
-            (part / _MATERIAL).write_text(f"newmtl head\nKd 1 1 1\nmap_Kd {TEXTURE_FILE}\n", encoding="utf-8")
+            lines = [*([f"# {mark}"] if mark else []), "newmtl head", "Kd 1 1 1", f"map_Kd {TEXTURE_FILE}", ""]
+            (part / _MATERIAL).write_text("\n".join(lines), encoding="utf-8")
         for first in range(0, len(job.seq), _CHUNK):
             for k, mesh in enumerate(job.head.vertices(**job.seq.parameters(slice(first, first + _CHUNK))), first):
                 (part / f"frame_{k:05d}.obj").write_bytes(before + _text(mesh) + after)

@@ -135,7 +135,8 @@ def write_usd(job: Job, path: Path) -> None:
         stage.SetFramesPerSecond(job.seq.fps)
         stage.SetStartTimeCode(0)
         stage.SetEndTimeCode(len(job.seq) - 1)
-        stage.GetRootLayer().documentation = job.title
+        mark = job.head.meta.get("mark")
+        stage.GetRootLayer().documentation = f"{job.title} ({mark})" if mark else job.title
         stage.SetDefaultPrim(UsdSkel.Root.Define(stage, "/Head").GetPrim())
         _animation(stage, motion)
         _mesh(stage, job, motion, picture)
