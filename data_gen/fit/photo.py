@@ -52,6 +52,8 @@ _DARK, _LEAST_WIDTH = 0.42, 36.0
 """Brightness around both eyes against the face's below which something covers them; px across a face that can be used."""
 _POSES, _AHEAD = 5, 12.0
 """Pictures taken of a film; degrees within which a face counts as frontal."""
+_UNLIKE, _REACH = 1.5e-3, 3e-3
+"""m: what the expressions of several pictures leave in their landmarks, and how far a face's are from the model."""
 _UNDER_EYE = (230, 229, 231, 450, 449, 451)
 _SKIN = (50, 205, 36, 280, 425, 266, 4, 214, 434, 199)
 """MediaPipe's points on cheeks, tip of the nose, beside the mouth and chin."""
@@ -190,7 +192,9 @@ def _views(head: HeadModel, seq: FaceSequence, cameras: Sequence[PinholeCamera],
 
 def _person(head: HeadModel, seq: FaceSequence, cameras: Sequence[PinholeCamera], points: Sequence[Array]) -> HeadModel:
     """The personal head: the identity and what the landmarks of all pictures say beyond it."""
-    return personal_head(head, seq.shape, joint_offsets(_views(head, seq, cameras, points), field_for(head).embedding))
+    views, embedding = _views(head, seq, cameras, points), field_for(head).embedding
+    several = {"noise": _UNLIKE, "reach": _REACH} if len(views) > 1 else {}
+    return personal_head(head, seq.shape, joint_offsets(views, embedding, **several))
 
 
 def _expression_apart(head: HeadModel, seq: FaceSequence, cameras: Sequence[PinholeCamera], points: Sequence[Array]

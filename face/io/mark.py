@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-
-_DESCRIPTION, _SOFTWARE = 270, 305
-"""Tags of Exif."""
 
 
 def made_with(what: str) -> str:
@@ -14,18 +10,11 @@ def made_with(what: str) -> str:
     return f"made with facelm: {what}"
 
 
-def png_mark(mark: str | None) -> PngInfo | None:
-    """The mark as PNG text."""
-    if mark is None:
+def png_comment(text: str | None) -> PngInfo | None:
+    """A comment as PNG text."""
+    if text is None:
         return None
     info = PngInfo()
-    info.add_text("Comment", mark)
+    info.add_text("Comment", text)
     info.add_text("Software", "facelm")
     return info
-
-
-def exif_mark(mark: str) -> bytes:
-    """The mark as Exif, for JPEG."""
-    exif = Image.Exif()
-    exif[_DESCRIPTION], exif[_SOFTWARE] = mark, "facelm"
-    return exif.tobytes()

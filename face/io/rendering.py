@@ -68,5 +68,5 @@ def render(
     size = check_size(size or (512 if suffix == ".mp4" else 320))
     pictures = render_frames(seq, head, size, palette=palette)
     if suffix == ".mp4":
-        return video.write_mp4(pictures, path, size, seq.fps, len(seq), title=title, progress=progress, mark=mark)
+        return video.write_mp4(pictures, path, size, seq.fps, len(seq), title=title, progress=progress, comment=mark)
     return video.write_gif(pictures, path, seq.fps, len(seq), progress, mark)

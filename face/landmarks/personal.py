@@ -25,7 +25,7 @@ _STIFF, _HOLD, _OUTLINE = 8.0, 0.02, 0.35
 _SIDES = ("left", "right")
 _LIPS = ("teeth_upper", "teeth_lower", "gums_upper", "gums_lower", "tongue")
 _FOLLOW: dict[str, str] = {"teeth_upper": "lips_upper", "gums_upper": "lips_upper"}
-_SYMMETRY, _NOISE, _DEPTH = 1.5e-3, 4e-4, 4e-3
+_SYMMETRY, _NOISE, _DEPTH = 1.5e-3, 4e-4, 18e-3
 """m: how unlike a person's sides are, how exact a landmark is, how far it may lie before or behind the model."""
 
 
@@ -98,19 +98,25 @@ def umbrella(n: int, faces: NDArray[np.int32]) -> csr_matrix:
     return diags((degree > 0).astype(np.float64)) - diags(1 / np.maximum(degree, 1)) @ near
 
 
-def joint_offsets(views: list[View], embedding: Embedding) -> NDArray[np.float64]:
+def joint_offsets(views: list[View], embedding: Embedding, noise: float = _NOISE, reach: float = _DEPTH) -> NDArray[np.float64]:
     """Offset of each landmark that explains all views, its depth from the other side of the face where views differ.
+
+    Args:
+        views: what each picture says.
+        embedding: the landmarks.
+        noise: m, 1 sigma of a landmark in one view; what views of different expressions leave unexplained is noise as well.
+        reach: m, 1 sigma of an offset before anything is seen: views that hardly differ say nothing of depth.
 
     Returns:
         ``(L,3)`` m in the head's frame; zero where no view shows the point.
     """
     n = len(embedding)
-    h = np.tile(np.eye(3) / _DEPTH**2 * 0.05, (n, 1, 1))
+    h = np.tile(np.eye(3) / reach**2, (n, 1, 1))
     g = np.zeros((n, 3))
     for view in views:
         seen = np.isfinite(view.offset).all(1)
-        h[seen] += view.axes.T @ view.axes / _NOISE**2
-        g[seen] += view.offset[seen] @ view.axes / _NOISE**2
+        h[seen] += view.axes.T @ view.axes / noise**2
+        g[seen] += view.offset[seen] @ view.axes / noise**2
     other = embedding.row[mirror_index()[embedding.index]]
     flip = np.diag([-1.0, 1.0, 1.0])
     paired = np.flatnonzero(other >= 0)
