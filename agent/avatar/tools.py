@@ -19,7 +19,7 @@ _VIEWS = (0.0, 35.0, 65.0, 90.0, -35.0)
 
 
 def avatar_build(photos: list[str], /, *, out: Out, size: int = 1024, face: int | None = None, hair: bool = True,
-                 consent: str | None = None, preview: str | None = None, progress: Watch = silent) -> Result:
+                 folds: float = 1.0, consent: str | None = None, preview: str | None = None, progress: Watch = silent) -> Result:
     """A person's head from photos: mesh, hair, texture; a folder that every --head takes.
 
     Args:
@@ -28,11 +28,14 @@ def avatar_build(photos: list[str], /, *, out: Out, size: int = 1024, face: int 
         size: Side of the texture in pixels: 256, 512, 1024, 2048 or 4096.
         face: Which face when there are several, from the left, 1 first (default: the largest).
         hair: Measure how far hair stands out.
+        folds: How deep an expression folds the skin, 0 to 2; 0 leaves it smooth.
         consent: What the person agreed to; it is kept with the avatar.
         preview: Draw it from five sides as well, FILE.png.
     """
     if size not in TEXTURES:
         raise ValueError(f"--size is {size}; allowed: {', '.join(map(str, TEXTURES))}")
+    if not 0 <= folds <= 2:
+        raise ValueError(f"--folds is {folds:g}; allowed: 0 to 2")
     if consent is not None and not consent.strip():
         raise ValueError("--consent is empty; say what the person agreed to, or leave it out")
     folder = output_folder(out)
@@ -44,7 +47,7 @@ def avatar_build(photos: list[str], /, *, out: Out, size: int = 1024, face: int 
     from ...data_gen.avatar.from_photos import NOT_STATED, build_avatar
     from ...face.avatar.store import save_textured
 
-    made = build_avatar(photos if len(photos) > 1 else photos[0], texture=size, face=face, hair=hair,
+    made = build_avatar(photos if len(photos) > 1 else photos[0], texture=size, face=face, hair=hair, folds=folds,
                         consent=consent or NOT_STATED, progress=progress)
     head = save_textured(made.head, ready(folder), made.about)
     if picture is not None:

@@ -30,8 +30,8 @@ Segmenter = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def build_avatar(paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str], *, texture: int = SIZE,
-                 face: int | None = None, hair: bool = True, consent: str = NOT_STATED, segmenter: Segmenter | None = None,
-                 progress: Progress = silent) -> Avatar:
+                 face: int | None = None, hair: bool = True, folds: float = 1.0, consent: str = NOT_STATED,
+                 segmenter: Segmenter | None = None, progress: Progress = silent) -> Avatar:
     """Make an avatar.
 
     Args:
@@ -39,6 +39,7 @@ def build_avatar(paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str
         texture: side of the texture, px.
         face: which face when there are several, counted from the left; None: the largest.
         hair: whether to measure how far hair stands out.
+        folds: how deep expressions fold the skin, see ``face.render.folds``; 0 leaves it smooth.
         consent: what the person agreed to; kept with the avatar.
         segmenter: another model that finds the person (or the person's head); None: the packaged one.
         progress: called with (photos done, photos in all, "detect"), then with (0, 1, "texture").
@@ -51,8 +52,8 @@ def build_avatar(paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str
     fit = fit_photos(paths, HeadModel.default(), face=face, progress=progress)
     progress(0, 1, "texture")
     views = [_view(fit, k, photo, texture, segmenter) for k, photo in enumerate(fit.photos)]
-    head = replace(fit.head, name="avatar", meta={**fit.head.meta, "base": fit.base.sha256, "mark": MARK, "license":
-                                                  "that of the photos; the mesh is CC0"})
+    head = replace(fit.head, name="avatar", meta={**fit.head.meta, "base": fit.base.sha256, "mark": MARK, "folds": folds,
+                                                  "license": "that of the photos; the mesh is CC0"})
     made = build(head, views, texture, hair)
     files = [Path(paths)] if isinstance(paths, (str, os.PathLike)) else [Path(p) for p in paths]
     about: dict[str, Any] = {"mark": MARK, "consent": consent, "sources": [_source(f) for f in files],

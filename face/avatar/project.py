@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import minimum_filter
+from scipy.ndimage import gaussian_filter, minimum_filter
 
 from ..head.model import HeadModel
 from ..render.atlas import Atlas
@@ -199,8 +199,8 @@ def look(view: View, head: HeadModel, atlas: Atlas, regions: Regions) -> Seen:
         red = lab(colour[lips])[:, 1]
         near_lips[lips] = skin_likeness(colour[lips], colour[lips][red > np.median(red)], 0.8)
         weight[lips] *= minimum_filter(np.where(lips, near_lips, 1), 3)[lips]
-    bare = minimum_filter(np.where(regions.skin, skin, 1), max(3, size // 80))
-    weight[regions.covered] *= bare[regions.covered]
+    bare = minimum_filter(np.where(regions.skin, skin, 1), max(3, size // 40))
+    weight[regions.covered] *= gaussian_filter(bare, size / 150)[regions.covered]  # no line where a collar was
     lit = np.flatnonzero((regions.skin & (weight > 0.5) & (skin > 0.8)).ravel())
     lit = lit[:: max(1, len(lit) // 20000)]
     light = _light(normal.reshape(-1, 3)[lit], colour.reshape(-1, 3)[lit].mean(1))

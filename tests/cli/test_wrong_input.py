@@ -75,6 +75,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["avatar", "build", "good.txt", "-o", "good.txt"], "is a file"),
     (["avatar", "build", "good.txt", "-o", "a.avatar", "--size", "100"], "--size is 100; allowed: 256"),
     (["avatar", "build", "good.txt", "-o", "a.avatar", "--preview", "a.jpg"], "must end in .png"),
+    (["avatar", "build", "good.txt", "-o", "a.avatar", "--folds", "3"], "--folds is 3; allowed: 0 to 2"),
     (["avatar", "build", "good.txt", "-o", "a.avatar", "--consent", " "], "--consent is empty"),
     (["avatar", "show", "dir.npz"], "avatar.json"), (["avatar", "show", "none.avatar"], "avatar.json"),
     (["head", "paint", "-o", "a.avatar", "--size", "1000"], "--size is 1000"), (["head", "paint", "-o", "good.txt"], "is a file"),
