@@ -30,7 +30,7 @@ def write_png(picture: np.ndarray, path: Path) -> Path:
 
 def write_mp4(
     pictures: Iterable[np.ndarray], path: Path, size: tuple[int, int], fps: float, total: int,
-    title: str | None = None, progress: Progress = silent, quality: int = 18,
+    title: str | None = None, progress: Progress = silent, quality: int = 18, comment: str | None = None,
 ) -> Path:
     """Write H.264 in MP4 as every player takes it: yuv420p, even sides, index at the front.
 
@@ -43,6 +43,7 @@ def write_mp4(
         title: stored as the file's title.
         progress: called with (done, total).
         quality: x264's constant rate factor; 18 is visually lossless, higher is smaller.
+        comment: stored as the file's comment.
 
     Raises:
         ValueError: no pictures.
@@ -53,6 +54,8 @@ def write_mp4(
     with atomic_file(path) as partial, av.open(str(partial), "w", format="mp4", container_options=front) as out:
         if title:
             out.metadata["title"] = title
+        if comment:
+            out.metadata["comment"] = comment
         rate = Fraction(fps).limit_denominator(100000)
         stream = out.add_stream("libx264", rate=rate, options={"crf": str(quality), "preset": "veryfast", **_REPEATABLE})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
