@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mcp": ("agent.server.serve:serve_mcp", "the tools for other agents, by the Model Context Protocol"),
     "render": ("agent.file_tools:render", "a clip as video, GIF or contact sheet"),
     "fit": ("agent.file_tools:fit", "video or pictures to clips: a 3D fit of every frame"),
+    "photo edit": ("agent.photo.tools:edit_photo", "a photo with another expression: its own pixels moved, and measured"),
     "convert": ("agent.file_tools:convert",
                 "facial motion of other tools to a clip (facelm convert --list: the formats)"),
     "concat": ("agent.clip_tools:concat", "clips one after another, as one"),
@@ -84,8 +85,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 HIDDEN: dict[str, Callable[[], object]] = {"progress": bars, "baseline": baseline, "version": lambda: __version__}
 """Arguments that are no options: what the command line gives for each."""
 _FIRST = {name.split()[0] for name in COMMANDS}
-GROUPS = {"avatar": "Make a head of a person from photos.", "head": "Import and look at head models.",
-          "data": "Make training data.",
+GROUPS = {"photo": "Photos of faces.", "avatar": "Make a head of a person from photos.",
+          "head": "Import and look at head models.", "data": "Make training data.",
           "tokenizer": "Train or evaluate the motion tokenizer."}
 
 

@@ -144,17 +144,9 @@ def fit_pictures(pictures: Sequence[Picture], head: HeadModel | None = None, *, 
     head = head or HeadModel.default()
     notes = [f"{p.name}: {note}" for p in pictures for note in p.notes]
     found = [_look(p, face, notes) for p in pictures]
-    seen = _common([_scaled(d) for d in found])
-    config = FitConfig(priors=Priors(blendshapes=1.0), smooth=_APART, identity_frames=max(24, len(found)))
-    fitted = fit_landmarks(seen, head, config)
-    expr = fitted.seq.expr.copy()
-    if head.named:
-        expr = _own_look(expr, seen.blendshapes, head, single=len(pictures) == 1)
-    cameras = [PinholeCamera(fitted.camera.focal * max(p.size) / _CANVAS, *p.size) for p in pictures]
+    sizes = [PinholeCamera(1.0, *p.size) for p in pictures]
+    seq, cameras = _solved(found, head, sizes, single=len(pictures) == 1)
     points = [d.points[0] for d in found]
-    seq = fitted.seq.replace(expr=expr)
-    if head.named:
-        seq = _expression_apart(head, seq, cameras, points)
     turns = _turns(seq)
     order = np.argsort(turns, kind="stable")
     for k in order:
@@ -165,6 +157,20 @@ def fit_pictures(pictures: Sequence[Picture], head: HeadModel | None = None, *, 
     photos = tuple(FittedPhoto(pictures[k], cameras[k], _posed(seq, int(k), head, personal), found[k].points[0],
                                found[k].blendshapes[0], person_mask(pictures[k].rgb), float(turns[k])) for k in order)
     return PhotoFit(personal, head, photos, tuple(notes))
+
+
+def _solved(found: Sequence[Detections], head: HeadModel, sizes: Sequence[PinholeCamera], single: bool
+            ) -> tuple[FaceSequence, list[PinholeCamera]]:
+    """The poses of photos and their cameras, expression apart from identity; of ``sizes`` only width and height count."""
+    seen = _common([_scaled(d) for d in found])
+    config = FitConfig(priors=Priors(blendshapes=1.0), smooth=_APART, identity_frames=max(24, len(found)))
+    fitted = fit_landmarks(seen, head, config)
+    cameras = [replace(c, focal=fitted.camera.focal * max(c.width, c.height) / _CANVAS) for c in sizes]
+    seq = fitted.seq
+    if head.named:
+        seq = seq.replace(expr=_own_look(seq.expr.copy(), seen.blendshapes, head, single))
+        seq = _expression_apart(head, seq, cameras, [d.points[0] for d in found])
+    return seq, cameras
 
 
 def _posed(seq: FaceSequence, frame: int, head: HeadModel, personal: HeadModel) -> FaceSequence:

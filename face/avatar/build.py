@@ -73,7 +73,7 @@ def _about(view: View, seen: Seen, gain: tuple[float, ...]) -> dict[str, Any]:
         return np.round(np.asarray(values, np.float64), digits).tolist()
 
     return {"source": view.name, "focal_px": plain(view.focal, 2), "centre_px": plain(view.centre, 2),
-            "turn": plain(view.turn, 5), "light": plain(seen.light / seen.level, 4), "gain": plain(gain, 4)}
+            "turn": plain(view.turn, 5), "light": plain(seen.light.weights / seen.light.usual, 4), "gain": plain(gain, 4)}
 
 
 def quality(head: HeadModel, view: View, seen: Seen, done: Completed, atlas: Atlas, regions: Regions) -> dict[str, float]:
@@ -144,5 +144,5 @@ def redrawn(head: HeadModel, view: View, seen: Seen, atlas: Atlas, regions: Regi
     shares = np.concatenate([1 - bary.sum(2, keepdims=True), bary], 2)
     normal = np.einsum("hwk,hwkc->hwc", shares, normals[corner])
     normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-9)
-    bright = shading(seen.light, seen.level, normal) ** (1 - _at(regions.scalp, place))
+    bright = shading(seen.light, normal) ** (1 - _at(regions.scalp, place))
     return np.asarray(out * bright[..., None], np.float32), face, place

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, minimum_filter
 
 from ..head.model import HeadModel
+from ..photo.light import Light
 from ..render.atlas import Atlas
 from ..render.raster import jit
 from ..render.shading import linear_picture
@@ -96,23 +97,13 @@ class Seen:
         albedo: (T,T,3) linear RGB with the light divided out.
         weight: how well it is seen, 0..1.
         skin: how sure its colour is that of skin, 0..1.
-        light: (9,) spherical harmonics of the light on a camera-frame normal; ``level``: their median on the skin.
+        light: that was on the photo's skin, by normals in the camera's frame.
     """
 
     albedo: Floats
     weight: Floats
     skin: Floats
-    light: NDArray[np.float64]
-    level: float
-
-
-def harmonics(normal: np.ndarray) -> np.ndarray:
-    """(...,9) spherical harmonics up to order 2 of unit vectors (...,3), without their constants.
-
-    What order 2 leaves out of diffuse light is under 1 % (Ramamoorthi and Hanrahan 2001, https://doi.org/10.1145/383259.383317).
-    """
-    x, y, z = np.moveaxis(normal, -1, 0)
-    return np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], -1)
+    light: Light
 
 
 def skin_likeness(colour: np.ndarray, sample: np.ndarray, lightness: float = _LIGHTNESS) -> Floats:
@@ -124,25 +115,10 @@ def skin_likeness(colour: np.ndarray, sample: np.ndarray, lightness: float = _LI
     return np.clip((_OUT - np.sqrt((off * off).sum(-1))) / (_OUT - _IN), 0, 1).astype(np.float32)
 
 
-def _light(normal: np.ndarray, brightness: np.ndarray) -> NDArray[np.float64]:
-    """(9,) harmonics of the light on skin of one colour, by least squares without outliers."""
-    rows, right = harmonics(normal.astype(np.float64)), brightness.astype(np.float64)
-    ridge = np.diag([1e-3] + [2e-2] * 8)
-    found = np.zeros(9)
-    for _ in range(4):
-        found = np.linalg.solve(rows.T @ rows + ridge * len(rows), rows.T @ right)
-        miss = np.abs(right - rows @ found)
-        keep = miss < 2.5 * 1.48 * np.median(miss) + 1e-9
-        rows, right = rows[keep], right[keep]
-    return found
-
-
-def shading(light: np.ndarray, level: float, normal: np.ndarray) -> Floats:
-    """(...) how much brighter than the skin's median a normal (...,3) was lit, as far as it is divided out."""
-    rows = np.asarray(light, np.float32)
-    bright = np.maximum(harmonics(normal) @ rows, 0.3 * level) / level
+def shading(light: Light, normal: np.ndarray) -> Floats:
+    """(...) how much brighter than most skin a normal (...,3) was lit, as far as it is divided out."""
     low, high = _GAIN
-    return np.asarray(np.clip(bright**_DELIGHT, 1 / high, 1 / low), np.float32)
+    return np.asarray(np.clip(light.at(normal) ** _DELIGHT, 1 / high, 1 / low), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,10 +179,9 @@ def look(view: View, head: HeadModel, atlas: Atlas, regions: Regions) -> Seen:
     weight[regions.covered] *= gaussian_filter(bare, size / 150)[regions.covered]  # no line where a collar was
     lit = np.flatnonzero((regions.skin & (weight > 0.5) & (skin > 0.8)).ravel())
     lit = lit[:: max(1, len(lit) // 20000)]
-    light = _light(normal.reshape(-1, 3)[lit], colour.reshape(-1, 3)[lit].mean(1))
-    level = float(np.median(harmonics(normal.reshape(-1, 3)[lit].astype(np.float64)) @ light))
-    gain = 1 / shading(light, level, normal)
+    light = Light.of(normal.reshape(-1, 3)[lit], colour.reshape(-1, 3)[lit].mean(1))
+    gain = 1 / shading(light, normal)
     gain[regions.eyes] = 1
     gain **= 1 - regions.scalp  # what skin says of the light from above says little of hair, which shines
     colour *= gain[..., None]
-    return Seen(colour, weight.astype(np.float32), skin, light, level)
+    return Seen(colour, weight.astype(np.float32), skin, light)

@@ -1,4 +1,4 @@
-"""A photo as pixels: any file that Pillow or OpenCV reads, upright, sRGB, 8 bits, with what was done to it in words."""
+"""A photo as pixels: any file that Pillow or OpenCV reads, upright, sRGB, 8 bits; and pictures written with what they are."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps
 
+from ...common.files import atomic_file
 from ...common.optional import require
 from ...common.text import printable
+from .mark import exif_of, made_with, png_info, xmp_of
 from .media import MIN_SIDE
 
 MAX_SIDE = 4096
 """Longer side that is kept, px; more holds nothing that a face's landmarks or a screen would show."""
 _KINDS = "JPEG, PNG, WebP, AVIF, HEIC, TIFF or BMP"
+SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".webp")
+"""Of pictures that are written."""
+EDITED = made_with("edited expression")
+"""What pictures and films say whose faces do what they did not do."""
 _FILMS = ("GIF",)
 _HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
@@ -146,3 +152,40 @@ def _deep(data: bytes) -> NDArray[np.uint8] | None:
     if found is None or found.dtype != np.uint16:
         return None
     return np.ascontiguousarray((found[..., ::-1] / 257.0).round().astype(np.uint8))
+
+
+# -- writing -----------------------------------------------------------------------------
+def save_picture(rgb: NDArray[np.uint8], path: str | os.PathLike[str], *, alpha: NDArray[np.uint8] | None = None,
+                 made: str = EDITED) -> Path:
+    """Write (H,W,3) uint8 as PNG (to the bit), JPEG or WebP, with ``made`` in its metadata (text, EXIF, XMP).
+
+    Raises:
+        ValueError: another suffix.
+        FileNotFoundError: the folder does not exist.
+    """
+    target = Path(path)
+    kind = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}.get(target.suffix.lower())
+    if kind is None:
+        raise ValueError(f"{printable(str(path))!r} must end in {' or '.join(SUFFIXES)}")
+    image = Image.fromarray(rgb if alpha is None or kind == "JPEG" else np.dstack([rgb, alpha]))
+    exif = exif_of(made)
+    with atomic_file(target) as partial:
+        if kind == "PNG":
+            image.save(partial, kind, pnginfo=png_info(made), exif=exif)
+        else:
+            more = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {"quality": 95}
+            image.save(partial, kind, exif=exif, xmp=xmp_of(made).encode(), **more)
+    return target
+
+
+def marked(rgb: NDArray[np.uint8], text: str = "edited with facelm") -> NDArray[np.uint8]:
+    """A picture with a line in its lower right corner that says what it is."""
+    image = Image.fromarray(rgb)
+    height = max(10, round(0.025 * min(image.size)))
+    draw, font = ImageDraw.Draw(image, "RGBA"), ImageFont.load_default(height)
+    x0, y0, x1, y1 = draw.textbbox((0, 0), text, font=font)
+    pad = height // 2
+    left, top = image.width - (x1 - x0) - 3 * pad, image.height - (y1 - y0) - 3 * pad
+    draw.rectangle((left, top, image.width - pad, image.height - pad), fill=(0, 0, 0, 140))
+    draw.text((left + pad - x0, top + pad - y0), text, font=font, fill=(255, 255, 255, 230))
+    return np.asarray(image)

@@ -16,16 +16,16 @@ from PIL import Image
 
 from ...common.files import atomic_file
 from ...common.progress import Progress, silent
-from .mark import png_comment
+from .mark import png_info
 
 _REPEATABLE = {"x264-params": "asm=MMX2,SSE2Fast,SSSE3,SSE4.2"} if platform.machine() in ("x86_64", "AMD64") else {}
 """Without AVX-512, with which x264 writes other bytes in some runs (320x256: 16 of 25); the time is the same."""
 
 
 def write_png(picture: np.ndarray, path: Path, comment: str | None = None) -> Path:
-    """Write (H,W,3) uint8 as PNG; ``comment`` goes to its metadata."""
+    """Write (H,W,3) uint8 as PNG; ``comment``, a mark (mark.py), goes to its metadata."""
     with atomic_file(path) as partial:
-        Image.fromarray(picture).save(partial, format="PNG", optimize=False, compress_level=6, pnginfo=png_comment(comment))
+        Image.fromarray(picture).save(partial, format="PNG", optimize=False, compress_level=6, pnginfo=png_info(comment))
     return Path(path)
 
 

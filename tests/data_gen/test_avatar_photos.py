@@ -23,7 +23,7 @@ def test_an_avatar_from_one_photo(tmp_path, capsys):
     assert said["quality"]["skin_difference"] <= 2.2 and said["quality"]["seam_ratio"] <= 1.3 and said["consent"] == "NASA"
     assert said["sources"][0]["name"] == "astronaut.png" and len(said["sources"][0]["sha256"]) == 64
     picture = Image.open(preview)
-    assert picture.info["Comment"] == MARK and picture.size == (5 * 384, 384)
+    assert picture.info["Description"] == MARK and picture.size == (5 * 384, 384)
     head = HeadModel.load(out)
     blond, skin = (np.median(head.texture[area].reshape(-1, 3), 0) for area in (np.s_[60:200, 60:200], np.s_[380:420, 480:540]))
     assert skin[0] > 170 > 150 > blond[0] > blond[2]  # hair at the back, in the hair's colour

@@ -9,7 +9,7 @@ import pytest
 from facelm.face.avatar.build import build
 from facelm.face.avatar.colour import difference, lab
 from facelm.face.avatar.hair import ears, hair_shell, scalp
-from facelm.face.avatar.project import Regions, harmonics, look, skin_likeness
+from facelm.face.avatar.project import Regions, look, skin_likeness
 from facelm.face.avatar.store import read_about, save_textured
 from facelm.face.avatar.views import View, on_points
 from facelm.face.avatar.worn import wears, worn
@@ -18,6 +18,7 @@ from facelm.face.head.model import HeadModel
 from facelm.face.head.surface import vertex_normals
 from facelm.face.io.export import export
 from facelm.face.landmarks.points import embedding_for
+from facelm.face.photo.light import harmonics
 from facelm.face.render.atlas import Atlas, painted
 from facelm.face.render.camera import Camera, PinholeCamera
 from facelm.face.render.render import Renderer
