@@ -17,9 +17,11 @@ from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import measure as measure_clip
 from ..face.head.model import HeadModel
 from .options import PICTURES, READING, Out, ReadingOptions, Result, Watch
-from .requests import not_over_its_input, output_file, output_files, ready, rest_seconds
+from .requests import not_over_its_input, output_file, output_files, output_folder, ready, rest_seconds
 
 log = logging.getLogger(__name__)
+TEXTURES = (256, 512, 1024, 2048, 4096)
+"""Sides of textures, px."""
 DEFAULT = "default"
 """The word that names the packaged head."""
 
@@ -38,6 +40,10 @@ def carry(source: HeadModel, target: HeadModel) -> Callable[[FaceSequence], Face
     """What takes clips from one head to another."""
     if source.ref == target.ref:
         return lambda clip: clip
+    if target.meta.get("base") == source.sha256:
+        from ..face.avatar.worn import worn
+
+        return lambda clip: worn(clip, target)
     from ..face.retarget.retarget import Retargeting
 
     return Retargeting.between(source, target).apply
@@ -218,7 +224,7 @@ def retarget(clips: list[str], /, *, out: Out, to: str, source: Annotated[str, P
 
 
 # -- heads --------------------------------------------------------------------------------
-def _facts(head: HeadModel, **place: str) -> dict[str, Any]:
+def _facts(head: HeadModel, **place: str | int) -> dict[str, Any]:
     meta = head.meta
     return {**place, "name": head.name, "edition": head.edition, "sha256": head.sha256, "vertices": head.n_vertices,
             "faces": len(head.faces), "identity": head.n_shape, "expressions": head.n_expr, "landmarks": len(head.lmk_names),
@@ -267,6 +273,24 @@ def head_show(path: str | None = None, /, *, png: str | None = None) -> Result:
         render_clip(rest, ready(target), head=head)
         text.append(f"written: {target}")
     return Result(_facts(head), "\n".join(text))
+
+
+def head_paint(path: str | None = None, /, *, out: Out, size: int = 1024) -> Result:
+    """A head with a texture to paint on: a folder with head.npz and albedo.png, which --head takes like a head file.
+
+    Args:
+        path: HEAD.npz with the packaged head's mesh (default: the packaged head).
+        out: The folder, NAME.avatar.
+        size: Side of the texture in pixels: 256, 512, 1024, 2048 or 4096.
+    """
+    if size not in TEXTURES:
+        raise ValueError(f"--size is {size}; allowed: {', '.join(map(str, TEXTURES))}")
+    from ..face.avatar.store import save_textured
+    from ..face.render.atlas import painted
+
+    folder, head = output_folder(out), load_head(path)
+    made = save_textured(replace(head, texture=painted(head, size)), ready(folder))
+    return Result(_facts(made, out=str(folder), texture=size), f"{folder}: {made.ref}, texture {size}x{size} px")
 
 
 def head_list(folder: str = ".", /) -> Iterator[Result]:

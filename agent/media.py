@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..common.progress import Progress, silent
+from ..face.avatar.worn import wears, worn
 from ..face.clip.normalise import Normalised, PrepareConfig, is_filmed, normalise
 from ..face.clip.sequence import FaceSequence
 from ..face.clip.windows import recent, windows
@@ -221,7 +222,11 @@ def camera(path: str | os.PathLike[str], fov: float | None) -> PinholeCamera | N
 def whole(path: str | os.PathLike[str], head: HeadModel, face: int | None = None, progress: Progress = silent) -> FaceSequence:
     """A file in one piece, as it is; a video as it was fitted, with the head where it rests straight ahead."""
     if is_clip(path):
-        return FaceSequence.load(path, head.ref)
+        clip = FaceSequence.load(path)
+        if not wears(head, clip):
+            clip.require_head(head.ref, str(path))
+            return clip
+        return worn(clip, head)
     from ..face.clip.canonical import CanonicalConfig, canonical
 
     fitted = fit_file(path, head, progress, face=face).seq

@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mcp": ("agent.server.serve:serve_mcp", "the tools for other agents, by the Model Context Protocol"),
     "render": ("agent.file_tools:render", "a clip as video, GIF or contact sheet"),
     "fit": ("agent.file_tools:fit", "video or pictures to clips: a 3D fit of every frame"),
+    "photo edit": ("agent.photo.tools:edit_photo", "a photo with another expression: its own pixels moved, and measured"),
     "convert": ("agent.file_tools:convert",
                 "facial motion of other tools to a clip (facelm convert --list: the formats)"),
     "concat": ("agent.clip_tools:concat", "clips one after another, as one"),
@@ -61,9 +62,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("agent.exchange:export", "a clip as another tool's file: Live Link, ARKit, FLAME, GLB, USD, VRM, BVH, ELAN ..."),
     "stream": ("agent.exchange:stream", "a clip, live, to Unreal (Live Link Face) or to an avatar program (VMC)"),
     "retarget": ("agent.file_tools:retarget", "clips of one head to clips of another"),
+    "avatar build": ("agent.avatar.tools:avatar_build", "a person's textured head from photos or a video"),
+    "avatar show": ("agent.avatar.tools:avatar_show", "what an avatar was made from, and how good it is"),
     "head import": ("agent.file_tools:head_import",
                     "a FLAME file (2020, 2023, 2023 Open) or an ICT-FaceKit head, made a facelm head"),
     "head show": ("agent.file_tools:head_show", "what a head file holds"),
+    "head paint": ("agent.file_tools:head_paint", "a head with a texture to paint on, as a folder that is a head"),
     "head list": ("agent.file_tools:head_list", "the packaged head and the head files of a folder"),
     "data synth": ("cli.data:synth", "synthesize the text-motion corpus with the procedural animator"),
     "data prompts": ("cli.data:prompts", "write a balanced suite of text-to-video prompts with their attributes"),
@@ -81,7 +85,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 HIDDEN: dict[str, Callable[[], object]] = {"progress": bars, "baseline": baseline, "version": lambda: __version__}
 """Arguments that are no options: what the command line gives for each."""
 _FIRST = {name.split()[0] for name in COMMANDS}
-GROUPS = {"head": "Import and look at head models.", "data": "Make training data.",
+GROUPS = {"photo": "Photos of faces.", "avatar": "Make a head of a person from photos.",
+          "head": "Import and look at head models.", "data": "Make training data.",
           "tokenizer": "Train or evaluate the motion tokenizer."}
 
 

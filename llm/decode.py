@@ -374,7 +374,7 @@ class Cache:
             mask = torch.zeros(hide.shape, dtype=self.model.dtype, device=ids.device)
             mask = mask.masked_fill(hide, torch.finfo(self.model.dtype).min)[:, None]
         out = self.model.lm.model(inputs_embeds=self.model.embed(ids), attention_mask=mask, position_ids=positions,
-                                  use_cache=True, **{_cache_argument(type(self.model.lm.model)): self.cache})
+                                  use_cache=True, **{_cache_argument(self.model.lm.model.__class__): self.cache})
         self.seen += new
         last: Tensor = out.last_hidden_state[:, -1]
         return last

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..clip.channels import EXPR_NAMES, MOTION_FIELDS
 from ..clip.sequence import FaceSequence, HeadRef
 from .file import check_head, content_hash, read_head_fields, write_head
 from .lbs import Skin
+from .texture import Layout, Picture, check_texture, files_in, layout_of, read_texture
 
 PART_NAMES: tuple[str, ...] = ("skin", "lips", "eyeball", "teeth", "gums", "tongue", "mouth_inside")
 """What ``HeadModel.part`` of the default head tells apart; eyebrows are painted by ``brow_weight``."""
@@ -108,6 +110,8 @@ class HeadModel:
     """(V,) float32 in [0, 1]: how much of a vertex is eyebrow; empty means nowhere."""
     meta: dict[str, Any] = field(default_factory=dict)
     """JSON-like: sources, licence, the build's report; not part of the head's identity."""
+    texture: Picture | None = None
+    """(T, T, 3) uint8 sRGB, laid on by ``layout``; not part of the head's identity, and not of its file."""
 
     def __post_init__(self) -> None:
         kinds = {"v_template": np.float32, "faces": np.int32, "shapedirs": np.float32, "posedirs": np.float32,
@@ -130,6 +134,10 @@ class HeadModel:
             masks[str(name)].setflags(write=False)
         object.__setattr__(self, "masks", masks)
         check_head(self._fields)
+        if self.texture is not None:
+            if self.layout is None:
+                raise ValueError(f"head {self.name!r} has no texture coordinates: only heads with the default head's faces do")
+            object.__setattr__(self, "texture", check_texture(self.texture))
 
     # -- files ----------------------------------------------------------------------------------
 
@@ -140,14 +148,15 @@ class HeadModel:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> HeadModel:
-        """Read a head file.
+        """Read a head file, or the folder of a textured head (an avatar): ``head.npz`` and ``albedo.png``.
 
         Raises:
             FileNotFoundError: nothing there.
             ValueError: not a head file, damaged, or its arrays do not fit each other.
         """
-        with naming(path), np.errstate(all="ignore"):
-            return cls(**read_head_fields(path))
+        file, picture = files_in(Path(path)) if Path(path).is_dir() else (path, None)
+        with naming(file), np.errstate(all="ignore"):
+            return cls(**read_head_fields(file), texture=None if picture is None else read_texture(picture))
 
     def save(self, path: str | os.PathLike[str], step: float | None = None) -> None:
         """Write a head file; exact, or with offsets rounded to multiples of ``step`` metres."""
@@ -155,7 +164,7 @@ class HeadModel:
 
     @property
     def _fields(self) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "texture"}
 
     @cached_property
     def sha256(self) -> str:
@@ -189,6 +198,11 @@ class HeadModel:
     def named(self) -> bool:
         """True when the expression columns are ARKit shapes by name."""
         return len(set(self.expr_names) & set(EXPR_NAMES)) >= 30
+
+    @cached_property
+    def layout(self) -> Layout | None:
+        """Where its surface lies in a texture; None of a head with other faces than the default head's."""
+        return layout_of(self.faces)
 
     # -- geometry -------------------------------------------------------------------------------
 

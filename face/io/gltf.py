@@ -31,7 +31,8 @@ from ..clip.channels import JOINTS, PARENTS
 from ..clip.sequence import FaceSequence
 from ..head.model import HeadModel
 from ..head.surface import vertex_normals
-from ..render.shading import PARTS, Appearance, Eyes, Palette, appearance, linear
+from ..head.texture import Picture
+from ..render.shading import PARTS, Appearance, Eyes, Palette, appearance, eye_colours, srgb
 from .glb.buffer import UINT8, UINT16, UINT32, Buffer
 from .glb.motion import MOVES, Motion, arkit_error, arkit_motion, head_motion, motion_of, usual_basis
 
@@ -50,24 +51,20 @@ def _normals(v: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return np.where(out.any(1, keepdims=True), out, [0.0, 0.0, 1.0])
 
 
-def _eye_texture(palette: Palette, eyes: Eyes, side: int = 256) -> bytes:
-    """PNG of an eye seen from its front: the disc's radius is 90 degrees from the pupil."""
+def _eye_texture(palette: Palette, eyes: Eyes, side: int = 256) -> Picture:
+    """An eye seen from its front: the disc's radius is 90 degrees from the pupil."""
     y, x = np.mgrid[0:side, 0:side]
     x, y = (x + 0.5) / side * 2 - 1, 1 - (y + 0.5) / side * 2
-    angle, phi = np.hypot(x, y) * 90.0, np.arctan2(y, x)
-    rad = np.clip(angle / eyes.iris, 0.0, 1.0)
-    fibre = 1 + 0.18 * np.sin(phi * 23) * np.sin(phi * 7 + 1.3)
-    ring = 1 - 0.8 * np.clip((rad - 0.76) / 0.24, 0, 1)
-    pupil = np.clip((angle - eyes.pupil) / (0.07 * eyes.iris) + 0.5, 0, 1)
-    iris = linear(palette.iris) * ((0.8 + 0.45 * rad) * fibre * ring * pupil)[..., None] + 0.004
-    away = np.clip((np.radians(angle - eyes.iris)) * 0.9, 0, 1)
-    grey = 1 - 0.35 * np.clip(1 - np.maximum(angle - eyes.iris, 0) / (0.25 * eyes.iris), 0, 1)
-    white = linear(palette.sclera) * (grey[..., None] * (1 - away[..., None] * [0.10, 0.28, 0.26]))
-    mix = np.clip((eyes.iris - angle) / (0.08 * eyes.iris) + 0.5, 0, 1)[..., None]
-    value = np.clip(white + (iris - white) * mix, 0, 1)
-    srgb = np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055)
+    angle, phi = np.hypot(x, y) * (math.pi / 2), np.arctan2(y, x)
+    seen = np.stack([np.sin(angle) * np.cos(phi), np.sin(angle) * np.sin(phi), np.cos(angle)], -1)
+    return srgb(eye_colours(seen.reshape(-1, 3), palette, eyes)).reshape(side, side, 3)
+
+
+def encoded(picture: Picture, kind: Literal["PNG", "JPEG"]) -> bytes:
+    """A picture as the bytes of a file."""
     stream = io.BytesIO()
-    Image.fromarray(np.round(srgb * 255).astype(np.uint8)).save(stream, format="PNG", optimize=True)
+    how: dict[str, Any] = {"optimize": True} if kind == "PNG" else {"quality": 92, "subsampling": 0}
+    Image.fromarray(picture).save(stream, format=kind, **how)
     return stream.getvalue()
 
 
@@ -92,16 +89,21 @@ def _primitives(buffer: Buffer, head: HeadModel, motion: Motion, look: Appearanc
     corner = look.part[faces]
     # a face on a border belongs to skin if any corner does
     face_part = np.where((corner == corner[:, :1]).all(1), corner[:, 0], corner.min(1))
+    layout = head.layout if head.texture is not None else None
     primitives: list[dict[str, Any]] = []
     materials: list[dict[str, Any]] = []
     for p, name in enumerate(PARTS):
         own = faces[face_part == p]
         if not len(own):
             continue
-        index, flat = np.unique(own.reshape(-1), return_inverse=True)
+        if layout is None:
+            index, flat = np.unique(own.reshape(-1), return_inverse=True)
+        else:  # a vertex on a seam of the texture is two
+            place, flat = np.unique(layout.faces[face_part == p].reshape(-1), return_inverse=True)
+            index = layout.vertex[place]
         colour = look.albedo[index]
         # the material carries the colour, vertex colours only shade it: they may not exceed 1
-        factor = colour.max(0) if name != "eyes" else np.ones(3)
+        factor = colour.max(0) if name != "eyes" and layout is None else np.ones(3)
         attributes = {
             "POSITION": buffer.add(motion.base[index], target=34962, bounds=True),
             "NORMAL": buffer.add(normals[index], target=34962),
@@ -110,7 +112,10 @@ def _primitives(buffer: Buffer, head: HeadModel, motion: Motion, look: Appearanc
         }
         pbr: dict[str, Any] = {"baseColorFactor": [*np.round(factor, 5).tolist(), 1.0],
                                "metallicFactor": 0.0, "roughnessFactor": _FINISH[name]}
-        if name == "eyes":
+        if layout is not None:
+            attributes["TEXCOORD_0"] = buffer.add(layout.uv[place], target=34962)
+            pbr["baseColorTexture"] = {"index": 0}
+        elif name == "eyes":
             attributes["TEXCOORD_0"] = buffer.add(_eye_uv(look.extra[index, :3]), target=34962)
             pbr["baseColorTexture"] = {"index": 0}
         elif np.ptp(colour, axis=0).max() > 1e-3:
@@ -212,6 +217,7 @@ def off(seq: FaceSequence, head: HeadModel, motion: Motion) -> list[str]:
 
 def _document(head: HeadModel, motion: Motion, fps: float, title: str | None, name: str, look: Appearance) -> bytes:
     """A GLB of a head and its motion."""
+    mark = head.meta.get("mark")
     buffer = Buffer()
     primitives, materials = _primitives(buffer, head, motion, look)
     mesh_node = len(JOINTS)
@@ -224,7 +230,7 @@ def _document(head: HeadModel, motion: Motion, fps: float, title: str | None, na
     inverse = np.tile(np.eye(4), (5, 1, 1))
     inverse[:, :3, 3] = -motion.joints
     document: dict[str, Any] = {
-        "asset": {"version": "2.0", "generator": "facelm"},
+        "asset": {"version": "2.0", "generator": "facelm", **({"extras": {"made_with": mark}} if mark else {})},
         "scene": 0,
         "scenes": [{"name": (title or "facelm clip")[:200], "nodes": [0, mesh_node],
                     "extras": {"fps": fps, "frames": len(motion.weights)}}],
@@ -236,8 +242,10 @@ def _document(head: HeadModel, motion: Motion, fps: float, title: str | None, na
         "materials": materials,
     }
     if any("baseColorTexture" in m["pbrMetallicRoughness"] for m in materials):
-        image = buffer.view(_eye_texture(look.palette, look.eyes))
-        document["images"] = [{"name": "eye", "bufferView": image, "mimeType": "image/png"}]
+        own = head.texture  # a photo is smaller as JPEG
+        picture = encoded(_eye_texture(look.palette, look.eyes), "PNG") if own is None else encoded(own, "JPEG")
+        document["images"] = [{"name": "eye" if own is None else "skin", "bufferView": buffer.view(picture),
+                               "mimeType": "image/png" if own is None else "image/jpeg"}]
         document["samplers"] = [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}]
         document["textures"] = [{"source": 0, "sampler": 0}]
     if animation:

@@ -31,7 +31,8 @@ def render(
 ) -> Path:
     """Draw a clip into a file; the suffix says what: .mp4 (H.264), .gif, .png (contact sheet).
 
-    The file appears when it is complete; a failed run leaves nothing behind.
+    The file appears when it is complete; a failed run leaves nothing behind. A head made from photos has a mark
+    (``meta["mark"]``), which goes to the file's metadata.
 
     Args:
         seq: the clip.
@@ -57,14 +58,15 @@ def render(
         raise ValueError(f"cannot render to {path.name!r}: the suffix must be one of {', '.join(SUFFIXES)}")
     head = head or HeadModel.default()
     seq.require_head(head.ref)
+    mark = head.meta.get("mark")
     if fps is not None:
         seq = seq.resample(fps)
     if suffix == ".png":
         sheet = contact_sheet(seq, head, size=size or 256, title=title, timeline=timeline,
                               palette=palette, progress=progress)
-        return video.write_png(sheet, path)
+        return video.write_png(sheet, path, mark)
     size = check_size(size or (512 if suffix == ".mp4" else 320))
     pictures = render_frames(seq, head, size, palette=palette)
     if suffix == ".mp4":
-        return video.write_mp4(pictures, path, size, seq.fps, len(seq), title=title, progress=progress)
-    return video.write_gif(pictures, path, seq.fps, len(seq), progress=progress)
+        return video.write_mp4(pictures, path, size, seq.fps, len(seq), title=title, progress=progress, comment=mark)
+    return video.write_gif(pictures, path, seq.fps, len(seq), progress, mark)

@@ -17,21 +17,22 @@ from PIL import Image
 
 from ...common.files import atomic_file
 from ...common.progress import Progress, silent
+from .mark import png_info
 
 _REPEATABLE = {"x264-params": "asm=MMX2,SSE2Fast,SSSE3,SSE4.2"} if platform.machine() in ("x86_64", "AMD64") else {}
 """Without AVX-512, with which x264 writes other bytes in some runs (320x256: 16 of 25); the time is the same."""
 
 
-def write_png(picture: np.ndarray, path: Path) -> Path:
-    """Write (H,W,3) uint8 as PNG."""
+def write_png(picture: np.ndarray, path: Path, comment: str | None = None) -> Path:
+    """Write (H,W,3) uint8 as PNG; ``comment``, a mark (mark.py), goes to its metadata."""
     with atomic_file(path) as partial:
-        Image.fromarray(picture).save(partial, format="PNG", optimize=False, compress_level=6)
+        Image.fromarray(picture).save(partial, format="PNG", optimize=False, compress_level=6, pnginfo=png_info(comment))
     return Path(path)
 
 
 def write_mp4(
     pictures: Iterable[np.ndarray], path: Path, size: tuple[int, int], fps: float, total: int,
-    title: str | None = None, progress: Progress = silent, quality: int = 18,
+    title: str | None = None, progress: Progress = silent, quality: int = 18, comment: str | None = None,
 ) -> Path:
     """Write H.264 in MP4 as every player takes it: yuv420p, even sides, index at the front.
 
@@ -44,6 +45,7 @@ def write_mp4(
         title: stored as the file's title.
         progress: called with (done, total).
         quality: x264's constant rate factor; 18 is visually lossless, higher is smaller.
+        comment: stored as the file's comment.
 
     Raises:
         ValueError: no pictures.
@@ -54,6 +56,8 @@ def write_mp4(
     with atomic_file(path) as partial, av.open(str(partial), "w", format="mp4", container_options=front) as out:
         if title:
             out.metadata["title"] = title
+        if comment:
+            out.metadata["comment"] = comment
         rate = Fraction(fps).limit_denominator(100000)
         stream = out.add_stream("libx264", rate=rate, options={"crf": str(quality), "preset": "veryfast", **_REPEATABLE})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -88,11 +92,12 @@ def _require_whole(path: Path, frames: int) -> None:
         raise OSError(errno.ENOSPC, f"only {there} of {frames} frames could be written; is the disk full?")
 
 
-def write_gif(pictures: Iterable[np.ndarray], path: Path, fps: float, total: int, progress: Progress = silent) -> Path:
+def write_gif(pictures: Iterable[np.ndarray], path: Path, fps: float, total: int, progress: Progress = silent,
+              comment: str | None = None) -> Path:
     """Write a looping GIF with one palette for all frames.
 
     GIF times are hundredths of a second and players slow down anything under 2, so frames are
-    left out above 50 fps and delays are rounded so that the sum stays exact.
+    left out above 50 fps and delays are rounded so that the sum stays exact. ``comment`` is the file's.
     """
     step = max(1, int(np.ceil(fps / 50.0)))
     frames: list[Image.Image] = []
@@ -110,5 +115,5 @@ def write_gif(pictures: Iterable[np.ndarray], path: Path, fps: float, total: int
     with atomic_file(path) as partial:
         frames[0].save(partial, format="GIF", save_all=True, append_images=frames[1:],
                        duration=[int(d) for d in np.maximum(np.diff(edges), 20)], loop=0,
-                       optimize=False, disposal=1)
+                       optimize=False, disposal=1, **({"comment": comment.encode()} if comment else {}))
     return Path(path)

@@ -154,6 +154,8 @@ def embedding_for(head: HeadModel) -> Embedding:
     own = _default_embedding()
     if head == HeadModel.default():
         return own
+    if head.layout is not None:  # the same mesh, with another form: an avatar
+        return replace(own, head=head.ref)
     from ..head.correspond import correspondence  # needs scipy; only other heads do
 
     faces, bary = correspondence(HeadModel.default(), head).carry_points(own.faces, own.bary)

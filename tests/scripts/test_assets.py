@@ -19,7 +19,7 @@ def test_shipped_files_have_the_recorded_hashes() -> None:
     assert known == {p.name: file_digest(p) for p in (ROOT / "face" / "assets").glob("*.npz")}
 
 
-@pytest.mark.parametrize("target", ["head", "landmarks", "response", "prior", "check"])
+@pytest.mark.parametrize("target", ["head", "layout", "landmarks", "response", "prior", "check"])
 def test_every_target_is_explained(target: str) -> None:
     done = subprocess.run([sys.executable, str(BUILD), target, "--help"], capture_output=True, text=True, timeout=60, check=True)
     assert target in done.stdout

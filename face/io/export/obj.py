@@ -1,4 +1,7 @@
-"""The mesh of every frame as a Wavefront OBJ, a folder of files; metres, y up, vertices in the head's order."""
+"""The mesh of every frame as a Wavefront OBJ, a folder of files; metres, y up, vertices in the head's order.
+
+A textured head's have texture coordinates and one material, ``head.mtl``, with its picture.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from ....common.files import atomic_folder
+from ...head.texture import TEXTURE_FILE, write_texture
 from .base import Job
 
 _CHUNK = 64
 _DIGITS = 6
+_MATERIAL = "head.mtl"
 
 
 def _text(values: np.ndarray) -> bytes:
@@ -30,17 +35,33 @@ def _text(values: np.ndarray) -> bytes:
     return line.tobytes()
 
 
+def _surface(job: Job) -> tuple[bytes, bytes]:
+    """What stands before the vertices of every file, and after them."""
+    faces, layout = job.head.faces.astype(np.int64) + 1, job.head.layout
+    if job.head.texture is None or layout is None:
+        return b"", "".join([f"f {a} {b} {c}\n" for a, b, c in faces.tolist()]).encode()
+    places = "".join([f"vt {u:.6f} {1 - v:.6f}\n" for u, v in layout.uv.tolist()])
+    pairs = np.stack([faces, layout.faces.astype(np.int64) + 1], 2).reshape(-1, 6).tolist()
+    corners = "".join([f"f {a}/{s} {b}/{t} {c}/{u}\n" for a, s, b, t, c, u in pairs])
+    return f"mtllib {_MATERIAL}\n".encode(), f"{places}usemtl head\n{corners}".encode()
+
+
 def write_obj(job: Job, path: Path) -> None:
-    """Write ``frame_00000.obj`` and on.
+    """Write ``frame_00000.obj`` and on; of a textured head also its material and picture.
 
     Raises:
         FileExistsError: the folder holds something else.
     """
-    others = [p.name for p in path.iterdir() if not fnmatch(p.name, "frame_*.obj")] if path.is_dir() else []
+    own = ("frame_*.obj", _MATERIAL, TEXTURE_FILE)
+    others = [p.name for p in path.iterdir() if not any(fnmatch(p.name, n) for n in own)] if path.is_dir() else []
     if others:
         raise FileExistsError(f"the folder {path} holds something else ({others[0]}); choose another")
-    faces = "".join([f"f {a} {b} {c}\n" for a, b, c in (job.head.faces.astype(np.int64) + 1).tolist()]).encode()
+    (before, after), mark = _surface(job), job.head.meta.get("mark")
     with atomic_folder(path, replace=True) as part:
+        if job.head.texture is not None:
+            write_texture(job.head.texture, part / TEXTURE_FILE)
+            lines = [*([f"# {mark}"] if mark else []), "newmtl head", "Kd 1 1 1", f"map_Kd {TEXTURE_FILE}", ""]
+            (part / _MATERIAL).write_text("\n".join(lines), encoding="utf-8")
         for first in range(0, len(job.seq), _CHUNK):
             for k, mesh in enumerate(job.head.vertices(**job.seq.parameters(slice(first, first + _CHUNK))), first):
-                (part / f"frame_{k:05d}.obj").write_bytes(_text(mesh) + faces)
+                (part / f"frame_{k:05d}.obj").write_bytes(before + _text(mesh) + after)

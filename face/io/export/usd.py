@@ -12,6 +12,7 @@ from ....common.files import atomic_file
 from ....common.optional import require
 from ....common.text import one_line
 from ...clip.channels import JOINTS, PARENTS
+from ...head.texture import write_texture
 from ...render.shading import appearance
 from ..glb.motion import MOVES, Motion, arkit_motion, head_motion
 from ..gltf import off
@@ -33,7 +34,31 @@ def _moved(places: np.ndarray) -> Any:
     return Vt.Matrix4dArray([Gf.Matrix4d(1.0).SetTranslate(Gf.Vec3d(*row)) for row in places.tolist()])
 
 
-def _mesh(stage: Any, job: Job, motion: Motion) -> None:
+def _material(stage: Any, mesh: Any, picture: str) -> None:
+    """A preview surface with a picture that lies beside the stage."""
+    from pxr import Sdf, UsdShade
+
+    def shader(name: str, kind: str) -> Any:
+        made = UsdShade.Shader.Define(stage, f"/Head/Skin/{name}")
+        made.CreateIdAttr(kind)
+        return made
+
+    material = UsdShade.Material.Define(stage, "/Head/Skin")
+    surface, texture, reader = shader("Surface", "UsdPreviewSurface"), shader("Texture", "UsdUVTexture"), shader(
+        "Places", "UsdPrimvarReader_float2")
+    reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("st")
+    texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(f"./{picture}")
+    texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set("sRGB")
+    texture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(
+        reader.CreateOutput("result", Sdf.ValueTypeNames.Float2))
+    surface.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f).ConnectToSource(
+        texture.CreateOutput("rgb", Sdf.ValueTypeNames.Float3))
+    surface.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(0.6)
+    material.CreateSurfaceOutput().ConnectToSource(surface.CreateOutput("surface", Sdf.ValueTypeNames.Token))
+    UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim()).Bind(material)
+
+
+def _mesh(stage: Any, job: Job, motion: Motion, picture: str | None) -> None:
     from pxr import Gf, Sdf, UsdGeom, UsdSkel, Vt
 
     mesh = UsdGeom.Mesh.Define(stage, "/Head/Mesh")
@@ -45,6 +70,12 @@ def _mesh(stage: Any, job: Job, motion: Motion) -> None:
     mesh.CreateExtentAttr(Vt.Vec3fArray([Gf.Vec3f(*motion.base.min(0).tolist()), Gf.Vec3f(*motion.base.max(0).tolist())]))
     colours = np.ascontiguousarray(appearance(job.head, None, None).albedo, np.float32)
     mesh.CreateDisplayColorPrimvar(UsdGeom.Tokens.vertex).Set(Vt.Vec3fArray.FromNumpy(colours))
+    if (layout := job.head.layout) is not None:
+        st = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar("st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.faceVarying)
+        st.Set(Vt.Vec2fArray.FromNumpy(np.ascontiguousarray(layout.uv * [1, -1] + [0, 1], np.float32)))
+        st.SetIndices(Vt.IntArray.FromNumpy(np.ascontiguousarray(layout.faces, np.int32).reshape(-1)))
+    if picture is not None:
+        _material(stage, mesh, picture)
     binding = UsdSkel.BindingAPI.Apply(mesh.GetPrim())
     skin = np.asarray(job.head.weights, np.float32)
     binding.CreateJointIndicesPrimvar(False, 5).Set(Vt.IntArray.FromNumpy(np.tile(np.arange(5, dtype=np.int32), len(skin))))
@@ -83,7 +114,7 @@ def _animation(stage: Any, motion: Motion) -> None:
 
 
 def write_usd(job: Job, path: Path) -> None:
-    """Write a stage with one character, ``/Head``; time codes are frames."""
+    """Write a stage with one character, ``/Head``; time codes are frames. A textured head's picture lies beside it."""
     require("pxr", "usd", "USD files are written by OpenUSD")
     from pxr import Usd, UsdGeom, UsdSkel
 
@@ -93,6 +124,11 @@ def write_usd(job: Job, path: Path) -> None:
         job.notes += off(job.seq, job.head, motion)
     else:
         motion, _ = head_motion(job.seq, job.head)
+    picture = None
+    if job.head.texture is not None:
+        picture = f"{path.stem}_albedo.png"
+        write_texture(job.head.texture, path.with_name(picture))
+        job.notes.append(f"its texture lies beside it: {picture}")
     with atomic_file(path) as partial:
         stage = Usd.Stage.CreateNew(str(partial))
         UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
@@ -101,10 +137,11 @@ def write_usd(job: Job, path: Path) -> None:
         stage.SetFramesPerSecond(job.seq.fps)
         stage.SetStartTimeCode(0)
         stage.SetEndTimeCode(len(job.seq) - 1)
-        stage.GetRootLayer().documentation = job.title
+        mark = job.head.meta.get("mark")
+        stage.GetRootLayer().documentation = f"{job.title} ({mark})" if mark else job.title
         stage.SetDefaultPrim(UsdSkel.Root.Define(stage, "/Head").GetPrim())
         _animation(stage, motion)
-        _mesh(stage, job, motion)
+        _mesh(stage, job, motion, picture)
         try:
             stage.GetRootLayer().Save()
         except Exception as err:  # Tf.ErrorException: pages of C++, and no file name

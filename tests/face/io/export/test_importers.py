@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ from facelm.face.clip.sequence import FaceSequence
 from facelm.face.head.model import HeadModel
 from facelm.face.io.export import export
 from facelm.face.io.glb.motion import arkit_motion
+from facelm.face.render.atlas import painted
 from head_variants import unnamed
 
 CLOSE = 1e-4
 """m"""
-NAMES = ("signed", "performed", "other_head")
+NAMES = ("signed", "performed", "other_head", "textured")
 
 
 def cases() -> Path | None:
@@ -46,6 +48,9 @@ def clip(name: str) -> tuple[FaceSequence, HeadModel]:
     head = HeadModel.default()
     if name == "signed":
         return wild(head, 0.7, 0), head
+    if name == "textured":
+        painted_head = replace(head, texture=painted(head, 256))
+        return wild(painted_head, 0.7, 2), painted_head
     if name == "other_head":
         other = unnamed(head)
         return wild(other, 1.3, 1, fps=30.0), other
@@ -109,7 +114,7 @@ def test_arkit_targets_in_other_programs(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".usda", ".usdc"])
-@pytest.mark.parametrize("name", ["signed", "other_head"])
+@pytest.mark.parametrize("name", ["signed", "other_head", "textured"])
 def test_usd_passes_its_checker_and_agrees(name, suffix, tmp_path):
     pytest.importorskip("pxr")
     from pxr import Gf, Usd, UsdGeom, UsdSkel, UsdValidation

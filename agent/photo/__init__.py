@@ -1,0 +1,1 @@
+"""Tools for photos. Imports the other files of agent, data_gen and face."""
