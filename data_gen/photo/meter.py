@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 
 from ...face.clip.sequence import FaceSequence
+from ...face.landmarks.apart import bounded
 from ...face.landmarks.points import INNER_LIP_LOWER, INNER_LIP_UPPER, embedding_for
 from ...face.landmarks.response import response_for
 from ..fit.landmarker import Landmarker, landmarker_model
@@ -52,6 +52,11 @@ class Meter:
 
     def points(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         """``(L,2)`` px, the head's landmarks in a picture of the photo's size; None where no face is found."""
+        found = self.all_points(rgb)
+        return None if found is None else found[self.embedding.index]
+
+    def all_points(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """``(478,2)`` px, MediaPipe's; None where no face is found."""
         x0, y0, x1, y1 = self._box
         task = Landmarker(landmarker_model(), 1)
         try:
@@ -63,7 +68,7 @@ class Meter:
         at = found[0].points[:, :2] * (x1 - x0, y1 - y0) + (x0, y0)
         self.blendshapes = found[0].blendshapes
         """(52,) the detector's scores of the picture looked at last."""
-        return np.asarray(at[self.embedding.index], np.float32)
+        return np.asarray(at, np.float32)
 
     def pose(self, rgb: NDArray[np.uint8]) -> FaceSequence | None:
         """The pose, one frame, that a picture of the photo's size shows; None where no face is found."""
@@ -95,8 +100,7 @@ class Meter:
             gaps = lambda a: a[..., self._pairs[:, 0], 1] - a[..., self._pairs[:, 1], 1]  # noqa: E731
             rows = np.concatenate([own_rows * slope.reshape(n + 6, -1).T, gaps(slope).T / _GAP, np.diag(1 / spread)])
             right = np.concatenate([own_rows * miss.ravel(), gaps(miss) / _GAP, -found / spread])
-            step = lsq_linear(rows, right, (low - found, np.maximum(high - found, low - found + 1e-9)), method="bvls",
-                              max_iter=60).x
+            step = bounded(rows, right, low - found, np.maximum(high - found, low - found + 1e-9))
             found = found + step
             if np.abs(step[:n]).max() < 5e-3:
                 break

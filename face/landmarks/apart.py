@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
+from threadpoolctl import threadpool_limits
 
 from ..clip.sequence import FaceSequence
 from ..head.model import HeadModel
@@ -79,5 +80,15 @@ def expression_apart(head: HeadModel, embedding: Embedding, pose: FaceSequence, 
     right.append(np.zeros(n + 1))
     low = np.append(-np.maximum(expr, 0), -max(jaw, 0.0)) - 1e-6
     high = np.append(np.maximum(1 - expr, 0), max(_JAW_MOST - jaw, 0.0)) + 1e-6
-    found = lsq_linear(np.concatenate(rows), np.concatenate(right), (low, high), method="bvls", max_iter=100).x
+    found = bounded(np.concatenate(rows), np.concatenate(right), low, high)
     return Apart(np.clip(expr + found[:-1], 0, 1).astype(np.float32), max(0.0, float(jaw + found[-1])))
+
+
+@threadpool_limits.wrap(limits=1)  # small systems: more threads wait for one another
+def bounded(rows: Floats, right: Floats, low: Floats, high: Floats) -> NDArray[np.float64]:
+    """``(N,)`` between ``low`` and ``high`` that brings ``rows (M,N)`` times it nearest to ``right (M,)``.
+
+    The rows are reduced to a triangle first, since the active-set method solves with them again and again.
+    """
+    q, r = np.linalg.qr(np.asarray(rows, np.float64))
+    return np.asarray(lsq_linear(r, q.T @ right, (low, high), method="bvls", max_iter=100).x)
