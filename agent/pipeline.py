@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -74,14 +75,18 @@ class FaceLM:
         >>> lm.describe(clip), lm.measure(clip)
     """
 
-    def __init__(self, tokenizer: FaceTokenizer, lm: MotionLM, head: HeadModel | None = None) -> None:
+    def __init__(self, tokenizer: FaceTokenizer, lm: MotionLM, head: HeadModel | None = None,
+                 performer: Literal["model", "animator"] | None = None) -> None:
         self.tokenizer = tokenizer
         self.lm = lm
         self.head = head or HeadModel.default()
+        self.performer = Performer(tokenizer, lm, self.head, performer)
+        """What performs schedules."""
 
     @classmethod
     def from_pretrained(cls, weights: str | os.PathLike[str] | None = None, base: str | None = None,
-                        exact: bool = False, backend: Backend = "torch") -> FaceLM:
+                        exact: bool = False, backend: Backend = "torch",
+                        performer: Literal["model", "animator"] | None = None) -> FaceLM:
         """Load weights (see :func:`weights_dir`) on a base model (see ``llm/base.py``).
 
         Args:
@@ -90,6 +95,8 @@ class FaceLM:
             exact: decode one sequence at a time in 32-bit floats, so that a result does not depend on what else is in a
                 batch, nor on whether the processor is fast with 16 bits. Slower.
             backend: what decodes: torch or vllm.
+            performer: what moves the face: the language model, token by token, or the procedural animator; None is what the
+                weights say (the released ones: the animator, which is faster).
         """
         folder = weights_dir(weights)
         log.info("loading the weights in %s", folder)
@@ -98,12 +105,7 @@ class FaceLM:
         if lm.vocabulary.layout != tokenizer.layout:
             raise ValueError(f"the language model in {folder} was trained on another motion tokenizer than the one beside it; "
                              "give a folder whose two parts belong together")
-        return cls(tokenizer, lm)
-
-    @property
-    def performer(self) -> Performer:
-        """What performs schedules: this agent's tokenizer, language model and head."""
-        return Performer(self.tokenizer, self.lm, self.head)
+        return cls(tokenizer, lm, performer=performer)
 
     # -- words to motion ----------------------------------------------------------------
     def read_many(self, prompts: Sequence[str], tries: int = TRIES) -> list[Script]:

@@ -64,7 +64,7 @@ class MotionLM:
         """
         self.model = model.merge()
         self.vocabulary, self.template = model.vocabulary, model.template
-        self.tasks = model.tasks
+        self.tasks, self.performer = model.tasks, model.performer
         self.batch_size = batch_size
         self.decoder = decoder_of(backend, self.model, batch_size)
 

@@ -75,6 +75,8 @@ class MotionModel(nn.Module):
 
     tasks: tuple[str, ...] = ("read", "perform", "see", "understand")
     """What it was trained to do (``llm/examples.py``)."""
+    performer: str = "model"
+    """What performs by default, where it can: itself, or the ``animator``."""
 
     def __init__(self, base: BaseModel, vocabulary: MotionVocabulary, lora: LoraConfig | None, seed: int = 0) -> None:
         super().__init__()
@@ -256,6 +258,7 @@ def load_model(directory: str | os.PathLike[str], base: str | os.PathLike[str] |
     model.load_adapter_state(state)
     shares = card.get("info", {}).get("config", {}).get("data", {})
     model.tasks = tuple(task for task in model.tasks if shares.get(task, 1))
+    model.performer = card.get("info", {}).get("performer", model.performer)
     return model.to(device).eval()
 
 

@@ -137,6 +137,8 @@ def perform_scripts(performer: Performer, scripts: Sequence[Script], sampling: S
         ValueError: a script that cannot be done in its length.
     """
     performer.require(repair)
+    if not repair:
+        performer = replace(performer, by="model")
     seeds = [sampling.seed + i for i in range(len(scripts))]
     schedules = schedules or [plan(performer, s, seed) for s, seed in zip(scripts, seeds, strict=True)]
     out = []

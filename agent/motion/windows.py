@@ -64,11 +64,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Performer:
-    """What performs schedules: tokenizer, language model and head."""
+    """What performs schedules: tokenizer, language model and head.
+
+    Attributes:
+        by: ``model`` or ``animator``; None is what the weights say.
+    """
 
     tokenizer: FaceTokenizer
     lm: MotionLM
     head: HeadModel
+    by: Literal["model", "animator"] | None = None
 
     def windows(self, jobs: Sequence[Job], candidates: int = 4, temperature: float = 0.5,
                 repair: bool = True) -> Iterator[list[Part | None]]:
@@ -122,8 +127,8 @@ class Performer:
 
     @property
     def able(self) -> bool:
-        """Whether the language model was trained to perform; else the animator performs, without tokens."""
-        return "perform" in self.lm.tasks
+        """Whether the language model performs; else the animator does, without tokens."""
+        return "perform" in self.lm.tasks and (self.by or self.lm.performer) == "model"
 
     def require(self, repair: bool) -> None:
         """Refuse to perform without the animator what the model cannot.
@@ -131,7 +136,7 @@ class Performer:
         Raises:
             ValueError: the weights were not trained to perform, and ``repair`` is off.
         """
-        if not self.able and not repair:
+        if "perform" not in self.lm.tasks and (not repair or self.by == "model"):
             raise ValueError("these weights were not trained to perform scripts, and without repair nothing else does; "
                              "give weights of a recipe with data.perform, or leave the animator in")
 

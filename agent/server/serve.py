@@ -48,7 +48,7 @@ def serve(*, host: str = "127.0.0.1", port: int = PORT, folder: str = "facelm-se
                        upload_seconds=upload_seconds, lanes=lanes).checked()
     if backend == "vllm":
         require("vllm", "vllm", "the backend vllm decodes with it")
-    app = make_app(settings, partial(FaceLM.from_pretrained, model.weights, model.base, model.exact, backend))
+    app = make_app(settings, partial(FaceLM.from_pretrained, model.weights, model.base, model.exact, backend, model.performer))
     _listen(app, settings, "", browser)
     return Result({"folder": str(settings.folder)}, f"the conversations are in {settings.folder}")
 
@@ -101,7 +101,7 @@ def serve_mcp(*, session: str | None = None, http: bool = False, host: str = "12
         output_folder(session)
 
     def begun() -> Agent:
-        return Agent(Session(session), FaceLM.from_pretrained(model.weights, model.base, model.exact))
+        return Agent(Session(session), FaceLM.from_pretrained(model.weights, model.base, model.exact, performer=model.performer))
 
     require("mcp", "app", "the tools are served by the package mcp")
     from .protocols.mcp import guarded, make_server

@@ -51,13 +51,13 @@ class _Rules:
 
 
 _TABLE = read_table(__package__, "dialogue.yaml", _Rules)
-_RULES = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in vars(_TABLE).items()}
+RULES = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in vars(_TABLE).items()}
 HELLO = "All right. Say what the face should do, what to change, or ask about the clip; /help has more."
 ABLE = ("I perform, describe, compare and change the motion of a face, and answer questions about it; that is not among it. "
          'Try "She smiles, then nods twice."')
 UNREAD = ('I am not sure what is meant: say what the face should do ("She smiles, then nods twice."), what to change ("make the '
            'smile stronger", "without the nod"), or ask about the clip ("how often does she nod?")')
-_SUBJECT = re.compile(r"^\W*(?:s?he|they|(?:the|a) (?:(?:wo)?man|girl|boy|person|face|lady|guy|child)|someone|somebody|her face"
+SUBJECT = re.compile(r"^\W*(?:s?he|they|(?:the|a) (?:(?:wo)?man|girl|boy|person|face|lady|guy|child)|someone|somebody|her face"
                       r"|his face|looking|imagine)\b", re.IGNORECASE)
 """What a line begins with that tells what a face does, also where only the model can read it."""
 _LEAST = 0.4
@@ -72,9 +72,9 @@ _STYLED = (("timed", r"\btimes?(?:tamps?|line)?\b|\bseconds\b"), ("director", r"
 
 def segments(text: str) -> list[str]:
     """A line as the wishes of different kinds that it holds, in order; what is performed or changed stays in one piece."""
-    led = _RULES["lead"].match(text.strip())
+    led = RULES["lead"].match(text.strip())
     rest = text.strip()[led.end():] if led else text.strip()
-    pieces = ([led[1]] if led else []) + [p.strip() for p in _RULES["next"].split(rest) if p and p.strip(" .,!")]
+    pieces = ([led[1]] if led else []) + [p.strip() for p in RULES["next"].split(rest) if p and p.strip(" .,!")]
     return pieces or [text.strip()]
 
 
@@ -91,7 +91,7 @@ def talk(said: str) -> Call:
 
 def phrase(said: str, plain: str, session: Session) -> Call | None:
     """The call of a set phrase: thanks, undo, a clip's name ..."""
-    if _RULES["mark"].search(said) and _RULES["talk"].match(said.lower()) and not _RULES["undo"].match(plain):
+    if RULES["mark"].search(said) and RULES["talk"].match(said.lower()) and not RULES["undo"].match(plain):
         return talk(said)
     return _about_session(plain, said, session)
 
@@ -110,15 +110,15 @@ def plan(text: str, tools: Toolbox) -> Call:
     said, plain = said_plainly(text)
     if call := phrase(said, plain, session):
         return call
-    signals = session.current is not None and _RULES["signals"].search(plain) and (
-        not _RULES["command"].match(plain) or _RULES["sure"].search(plain))
+    signals = session.current is not None and RULES["signals"].search(plain) and (
+        not RULES["command"].match(plain) or RULES["sure"].search(plain))
     wish = session.current is not None and re.search(r"\?\W*$", said) and wants_change(said) and not re.match(
         r"(?:what|which|who|how|when|is|are|does|do|did|was|were|has|why|where)\b", plain)
     asks = not wish and not _is_request(said, plain) and bool(
-        _RULES["asks"].search(plain) or _RULES["tell"].match(plain) or signals)
-    if asks or _RULES["follows"].match(plain):
+        RULES["asks"].search(plain) or RULES["tell"].match(plain) or signals)
+    if asks or RULES["follows"].match(plain):
         return question_call(said, plain, tools)
-    if m := _RULES["describe"].match(plain):
+    if m := RULES["describe"].match(plain):
         return _described(plain, m["what"] or "", session)
     here = session.current is not None
     if not re.search(r"\b(?:rather than|instead of)\b", plain) and transition_in(plain, here) is not None:
@@ -131,7 +131,7 @@ def _plain(text: str) -> str:
     plain = re.sub(r"\s+", " ", text.strip()).lower().rstrip(" .!,")
     for _ in range(4):
         before = plain
-        plain = _RULES["polite"].sub("", plain).strip()
+        plain = RULES["polite"].sub("", plain).strip()
         if plain == before:
             break
     return re.sub(r",? (?:please|pls|plz|thanks|thank you|for me)(?=\??$)", "", plain)
@@ -147,47 +147,47 @@ def _is_request(said: str, plain: str) -> bool:
         return True
     asked = re.match(r"^\W*(?:(?:hey|hi|ok|okay|and|so|please|great|cool|now|thanks)[, ]+)*"
                      r"(?:(?:can|could|would|will) (?:you|u|we|she|he)|would it be possible|is it possible) ", low)
-    return bool(asked) and not _RULES["tell"].match(low) and not re.match(
+    return bool(asked) and not RULES["tell"].match(low) and not re.match(
         r"(?:what|which|who|how|when|is|are|does|did|was|why|where|until)\b", plain)
 
 
 # -- clips and versions ---------------------------------------------------------------------------
 def _about_session(plain: str, said: str, session: Session) -> Call | None:
     bare = plain.rstrip("?").strip()
-    if _RULES["redo"].match(bare):
+    if RULES["redo"].match(bare):
         return Call("redo")
-    if _RULES["undo"].match(bare):
+    if RULES["undo"].match(bare):
         times = re.search(r"\b(twice|two|three|thrice|\d+)(?: (?:times|steps|changes|edits)|$)"
                           r"|\b(?:last|both) (two|three|\d+)", bare)
         word = next((g for g in times.groups() if g), "") if times else ""
         return Call("undo", {"times": _TWICE.get(word) or int(word)} if word else {})
-    if _RULES["changed"].match(bare) and not (_RULES["compare"].search(bare) and mentions(bare, session)):
+    if RULES["changed"].match(bare) and not (RULES["compare"].search(bare) and mentions(bare, session)):
         return Call("changed")
-    if _RULES["list"].match(bare):
+    if RULES["list"].match(bare):
         return Call("list_clips")
-    if session.current is not None and _RULES["again"].match(bare):
+    if session.current is not None and RULES["again"].match(bare):
         return Call("again")
-    if m := _RULES["takes"].match(bare):
+    if m := RULES["takes"].match(bare):
         original = re.search(re.escape(m["what"]), said, re.IGNORECASE) if m["what"] else None
         return _takes(m["count"], original[0] if original else m["what"] or "", session)
-    if m := _RULES["export"].match(bare):
+    if m := RULES["export"].match(bare):
         original = re.search(re.escape(m["path"]), said, re.IGNORECASE)
         named = mentions(bare[:m.start("path")], session)
         return Call("export", {"path": original[0] if original else m["path"], **clip_of(named)})
     asked = plain.endswith("?") and not _is_request(said, plain)
-    if session.clips and not asked and (m := _RULES["name"].match(bare)) and not read_comparison(bare):
+    if session.clips and not asked and (m := RULES["name"].match(bare)) and not read_comparison(bare):
         what, name = (m["what"] or m["what2"]), (m["name"] or m["name2"])
         if what and _names_clip(what, session):
             word = re.search(re.escape(name), said, re.IGNORECASE)
             return Call("name", {"name": word[0] if word else name, "clip": "" if _is_this(what) else what})
     if session.clips and (call := _in_between(bare, session)):
         return call
-    if session.clips and _RULES["compare"].search(bare) and not read_comparison(bare):
+    if session.clips and RULES["compare"].search(bare) and not read_comparison(bare):
         pair = [_word(f[2]) for f in mentions(bare, session)[:2]]
         return Call("compare", {"first": pair[0], "second": pair[1]} if len(pair) == 2 else {"first": pair[0]} if pair else {})
-    if session.clips and _RULES["join"].match(bare) and len(found := mentions(bare, session)) >= 2:
+    if session.clips and RULES["join"].match(bare) and len(found := mentions(bare, session)) >= 2:
         return Call("join", {"first": _word(found[0][2]), "second": _word(found[1][2])})
-    if session.clips and (m := _RULES["goto"].match(bare)):
+    if session.clips and (m := RULES["goto"].match(bare)):
         what = m["what"] or m["what2"]
         edits = re.search(r"\b(?:smil|nod|wink|blink|stronger|longer|shorter|faster|slower|bigger|weaker|earlier|later)", what)
         known = any(c.name and c.name.lower() == re.sub(r"^the ", "", what.strip()) for c in session.clips)
@@ -216,10 +216,10 @@ _SHARES = {"quarter": 0.25, "third": 1 / 3, "half": 0.5, "two thirds": 2 / 3, "t
 
 def _in_between(bare: str, session: Session) -> Call | None:
     """The call for what would be between two clips."""
-    if not _RULES["between"].search(bare) or _NO_MEAN.search(bare):
+    if not RULES["between"].search(bare) or _NO_MEAN.search(bare):
         return None
     found = mentions(bare, session)
-    if len(found) < 2 and not _RULES["two"].search(bare):
+    if len(found) < 2 and not RULES["two"].search(bare):
         return None
     if len(found) > 1 and re.search(r"\b(?:nearer|closer)\b", bare):  # "between 1 and 2 but closer to 2"
         near = found[2] if len(found) > 2 else found[1]
@@ -277,8 +277,8 @@ def _without(text: str, found: list[tuple[int, int, Clip]]) -> str:
 def question_call(said: str, plain: str, tools: Toolbox) -> Call:
     """The call of a question, by the rules."""
     session = tools.session
-    plain = _RULES["tell"].sub("", plain).strip()
-    question = re.sub(_RULES["tell"], "", said).strip()
+    plain = RULES["tell"].sub("", plain).strip()
+    question = re.sub(RULES["tell"], "", said).strip()
     found = mentions(plain, session) if session.clips else []
     others = [f for f in found if session.current is None or f[2].id != session.current.id]
     than = re.search(r"\bthan (?:before|it was|previously|in the (?:previous|old|original|first) (?:one|version|clip))\b", plain)
@@ -295,7 +295,7 @@ def question_call(said: str, plain: str, tools: Toolbox) -> Call:
     if found and session.current is not None:
         ask = _without(plain, found[:1])
         return Call("ask", {"question": ask + ("?" if not ask.endswith("?") else ""), "clip": _word(found[0][2])})
-    m = _RULES["describe"].match(plain.rstrip("?").strip())
+    m = RULES["describe"].match(plain.rstrip("?").strip())
     if m and not (m["what"] or "").strip(" ?") and not re.search(r"\b(?:at|after|before|between|first|last)\b", plain):
         return Call("describe")
     return Call("ask", {"question": question})
@@ -314,11 +314,11 @@ def _described(plain: str, what: str, session: Session) -> Call:
 def _made(said: str, plain: str, tools: Toolbox) -> Call:
     session = tools.session
     here = session.current
-    if _RULES["unable"].search(plain):
+    if RULES["unable"].search(plain):
         known = read_rules(find_quantities(plain), 0.6)
         if known is None or not known.script.cues:
             return Call("refuse", {"reason": ABLE})
-    if m := _RULES["anew"].match(said):
+    if m := RULES["anew"].match(said):
         return Call("perform", {"prompt": m["what"]})
     found = mentions(plain, session) if session.clips else []
     target, wish = (found[0][2], _without(plain, found[:1])) if found else (here, said)
@@ -331,17 +331,17 @@ def _made(said: str, plain: str, tools: Toolbox) -> Call:
             return Call("edit", {"wish": wish, **clip_of(found)})
     if here is not None:
         ruled = read_rules(find_quantities(said), 0.2)
-        if here.script is not None and ruled is not None and not _SUBJECT.match(said) and (
+        if here.script is not None and ruled is not None and not SUBJECT.match(said) and (
                 wish := _specified(ruled.script, here.script)):
             return Call("edit", {"wish": wish})
-        if here.script is not None and (m := _RULES["goes_on"].match(said.lower())) and ruled is not None and ruled.script.cues:
+        if here.script is not None and (m := RULES["goes_on"].match(said.lower())) and ruled is not None and ruled.script.cues:
             return Call("edit", {"wish": f"add {m['what'].strip(' .!')}"})
         unread = ruled is None or not ruled.script.cues and not ruled.script.still or ruled.explained < _LEAST
         if unread and not tools.agent.read(said).cues:
             return Call("refuse", {"reason": UNREAD})
         unread = ruled is None or not (ruled.script.cues or ruled.script.still)
         vague = not unread and ruled is not None and ruled.explained < _LEAST and len(said.split()) > 2
-        if vague or unread and not _SUBJECT.match(said):
+        if vague or unread and not SUBJECT.match(said):
             return Call("refuse", {"reason": UNREAD})
     if _is_request(said, plain):
         said = re.sub(r"^(?:(?:can|could|would|will) (?:you|u) (?:please )?|please )", "", said, flags=re.IGNORECASE).rstrip(" ?")

@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 
 from ...data_gen.reading.questions import read_things, spelled
-from ...data_gen.text.quantities import find_quantities
-from ..editing.operations import Edit
+from ...data_gen.text.quantities import find_quantities, find_spans
+from ...face.facs.script import Script
+from ...llm.grammar.plans import Step
+from ..editing.operations import ALIKE, Edit
 
 _KEPT = re.compile(r"\b(?:don'?t|do not|leave|keep|without touching|but not|not)\b[^,.;]*"
                    r"|\b\w+ (?:should )?(?:stays?|remains?)\b")
@@ -19,9 +21,15 @@ _WAYS: tuple[tuple[str, str, Callable[[Edit], float]], ...] = (
      lambda e: (e.op == "duration") * (e.factor - 1)),
     (r"\b(?:later|delay\w*)\b", r"\b(?:earlier|sooner)\b", lambda e: (e.op == "shift") * (e.value or 0.0)),
     (r"\b(?:stronger|bigger|harder|intenser|more intense|\w+ier)\b",
-     r"\b(?:weak\w*|soft\w*|less|subtle\w*|gentl\w*|tone (?:it )?down|calm\w*|ease off)\b",
+     r"\b(?:weak\w*|soft\w*|small\w*|mild\w*|faint\w*|halve|reduce|less|subtle\w*|gentl\w*|tone (?:it )?down|calm\w*|ease off)\b",
      lambda e: (e.op == "strength" and e.value is None) * (e.factor - 1)))
 """Words of more, words of less, and which of the two an edit does."""
+_BY = re.compile(r"\b(?:by|another|extra|additional|further)\s*$")
+_MORE = re.compile(r".*\bmore\b|(?:more|longer|shorter|earlier|later|sooner|extra|less|off)\b")
+_TO = re.compile(r"\b(?:at|to|exactly|until|for|lasts?|be|from)\s*(?:exactly |just |only )?$")
+_LASTS = re.compile(r"(?:long|mark|in total|altogether|overall|only|exactly|sharp)\b")
+_ABSOLUTE, _RELATIVE = frozenset(("lasts", "starts", "length")), frozenset(
+    ("longer", "shorter", "earlier", "later", "length-longer", "length-shorter"))
 
 
 def doubts(text: str, edits: Sequence[Edit]) -> int:
@@ -33,6 +41,30 @@ def doubts(text: str, edits: Sequence[Edit]) -> int:
     """
     plain = spelled(text).lower()
     return _unnamed(_KEPT.sub(" ", plain), edits) + _uncounted(plain, edits) + _turned(plain, edits)
+
+
+def not_there(text: str, edits: Sequence[Edit], script: Script) -> str:
+    """What a line names that is neither in its edits nor in the script that they change; empty where there is no such thing."""
+    done = {_base(n) for e in edits for n in (*e.names, *e.anchor, *(c.name for c in e.script.cues))}
+    there = {_base(c.name) for c in script.cues}
+    there |= {n for alike in ALIKE if alike & there for n in alike}
+    return next((t.names[0] for t in read_things(_KEPT.sub(" ", spelled(text).lower()))
+                 if not (done | there) & {_base(n) for n in t.names}), "")
+
+
+def turned_values(text: str, steps: Sequence[Step]) -> int:
+    """How many numbers of a line a plan takes for a change by so much where they say how much it should be, or the reverse."""
+    plain = spelled(text).lower()
+    out = 0
+    for span in find_spans(plain):
+        before, said, after = plain[:span.start], plain[span.start:span.end], plain[span.end:]
+        by = bool(_BY.search(before) or _MORE.search(said) or _MORE.match(after.lstrip()))
+        to = not by and bool(_TO.search(before) or _LASTS.match(after.lstrip()))
+        for step in steps:
+            if not any(k in "tc" and abs(v - span.value) < 0.01 for k, v in step.values):
+                continue
+            out += by and step.do in _ABSOLUTE or to and step.do in _RELATIVE
+    return out
 
 
 def _base(name: str) -> str:

@@ -17,8 +17,8 @@ from ..editing.operations import Edit, edited
 from ..editing.planned import edits_of, is_edit
 from ..editing.wishes import read_edits
 from ..motion.reading import plan_request
-from .dialogue import ABLE, UNREAD, clip_of, phrase, plan, question_call, said_plainly, segments, talk
-from .doubts import doubts
+from .dialogue import ABLE, RULES, SUBJECT, UNREAD, clip_of, phrase, plan, question_call, said_plainly, segments, talk
+from .doubts import doubts, not_there, turned_values
 from .references import mentions
 from .session import Clip
 from .tools import Call, Toolbox
@@ -28,6 +28,13 @@ _RULED = frozenset(("goto", "name", "compare-clips", "join", "export", "perform"
 """Steps whose clips, names and prompts the rules find."""
 _OF_CLIPS = frozenset(f"ask-{a}" for a in ("compare", "count", "long", "strong", "fast", "length", "whether", "when", "until"))
 """Questions that may be about which clip has more of something."""
+_YES_OR_NO = re.compile(r"^(?:is|are|was|were|does|do|did|has|have|so)\b|\b(?:yes or no|y/n)\b")
+_ASKING = re.compile(r"\b(?:which|when|how|what|who|where|why|whether|until|yes or no|y/n|tell|count|duration|length)\b")
+_NEW_FACE = re.compile(
+    r"^(?:(?:now|next|and|then|ok(?:ay)?|n|so)[, ]+)*(?:(?:show|give|do|make|let'?s see|i want)(?: me| us)? )?"
+    r"(?:someone|somebody|an?(?: \w+){0,3} (?:man|woman|person|guy|girl|boy|lady|kid|child|gentleman|face|actor|actress|bloke"
+    r"|teenager|baby|dude))\b")
+"""Whoever has not been spoken of before is another face."""
 _THAN_BEFORE = re.compile(r"\bthan (?:before|it was)\b")
 
 
@@ -73,7 +80,9 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
         if line.doubts_of(ruled, steps) < min(doubted, fewest + 1):
             yield from ruled
             return
-    yield from line.calls(best)
+        if fewest and (refused := line.absent(ruled, best)):
+            raise refused
+    yield from line.calls(steps if doubted >= _NEVER and fewest else best)
 
 
 def read_plans(text: str, tools: Toolbox, sampling: Sampling = _LIKELIEST, draws: int = 1) -> list[tuple[Step, ...]]:
@@ -109,10 +118,10 @@ class _Line:
             return 0
         script, _ = self.tools.shown(self.target)
         try:
-            edits = edits_of(steps, script)
+            edits, nothing = edits_of(steps, script), False
             if self.target.schedule is not None:
-                edited(script, edits, self.target.schedule)
-            return doubts(self.text, edits)
+                nothing = edited(script, edits, self.target.schedule).script == script
+            return doubts(self.text, edits) + turned_values(self.text, steps) + nothing
         except ValueError:
             return _NEVER
 
@@ -127,6 +136,18 @@ class _Line:
             return _NEVER
         return doubts(self.text, read) if {e.op for e in read} & {e.op for e in edits_of(steps, script)} else _NEVER
 
+    def absent(self, ruled: Sequence[Call], steps: Sequence[Step]) -> ValueError | None:
+        """The rules' refusal, where a line is about what is not there and its plan about something else."""
+        script, _ = self.tools.shown(self.target)
+        name = not_there(self.text, edits_of(steps, script), script)
+        try:
+            for call in ruled if name else ():
+                if call.tool == "edit":
+                    read_edits(call.arguments["wish"], script, self.tools.agent.read)
+        except ValueError as err:
+            return err if name.replace("_", " ") in str(err) else None
+        return None
+
     def calls(self, steps: Sequence[Step]) -> Iterator[Call]:
         """The calls of a plan.
 
@@ -139,8 +160,13 @@ class _Line:
             return
         if not kinds or _RULED & set(kinds) or self.tools.session.current is None and kinds[0] not in ("talk", "refuse", "undo"):
             raise _Unplanned
+        if self._new(kinds):
+            raise _Unplanned
         if kinds == ["talk"]:
             yield talk(self.text)
+        if all(k.startswith("ask-") for k in kinds) and self._asked_by_rule(steps):
+            yield question_call(self.said, self.plain, self.tools)
+            return
         if kinds in (["refuse"], ["unclear"]):
             yield Call("refuse", {"reason": ABLE if kinds == ["refuse"] else UNREAD})
             return
@@ -162,6 +188,28 @@ class _Line:
                 yield Call(_TOOLS[step.do], clip_of(self.found) if step.do == "describe" else {})
         if len(kinds) > 1 and "refuse" in kinds:  # what is possible is done, and the rest named
             yield Call("say", {"text": ABLE})
+
+    def _new(self, kinds: Sequence[str]) -> bool:
+        """Whether a line begins another performance: of a new face, or told without asking or wishing anything."""
+        if RULES["anew"].match(self.said):
+            return True
+        told = all(k.startswith("ask-") for k in kinds) and bool(SUBJECT.match(self.said)) and not (
+            self.text.rstrip().endswith("?") or _ASKING.search(self.plain))
+        return (told or bool(_NEW_FACE.match(self.plain))) and plan(self.text, self.tools).tool == "perform"
+
+    def _asked_by_rule(self, steps: Sequence[Step]) -> bool:
+        """Whether the rules see in a question what its plan does not: a comparison, or that yes, no or a number is the answer."""
+        ruled = read_question(self.plain)
+        if ruled is None or about_clips(self.plain) or len(self.found) > 1 or "ask-unseen" in {s.do for s in steps}:
+            return False
+        if ruled.asked == "compare":
+            return True
+        if ruled.asked == "whether":
+            kinds = {s.do for s in steps}
+            return bool(_YES_OR_NO.search(self.plain)) and (
+                kinds <= {"ask-list", "ask-count"} and not any(s.said("limit") for s in steps)
+                or len(ruled.things) == len(steps) > 1 and kinds == {"ask-whether"})
+        return ruled.asked == "count" and ruled.limit is None and any(s.do == "ask-count" and s.said("limit") for s in steps)
 
     def _ask(self, step: Step) -> Call:
         if step.do == "ask-unseen":

@@ -54,6 +54,18 @@ def test_what_the_model_performs_rightly_is_the_models_alone(right: FaceLM, line
     assert made.lines()[-1] == f"checked:     all {len(made.checks.items)} checks hold"
 
 
+def test_weights_say_who_performs_unless_somebody_else_does() -> None:
+    agent = scripted_agent()
+    agent.lm.performer = "animator"
+    assert set(agent.perform_many([LINES[0]], idle=False)[0].by) == {"animator"} and not draws(agent)
+    assert set(agent.perform_many([LINES[0]], idle=False, repair=False)[0].by) == {"model"}, "nobody else is left"
+    asked = FaceLM(agent.tokenizer, agent.lm, agent.head, performer="model")
+    assert set(asked.perform_many([LINES[0]], idle=False)[0].by) == {"model"}
+    agent.lm.tasks = ("read",)
+    with pytest.raises(ValueError, match="not trained to perform"):
+        asked.perform_many([LINES[0]])
+
+
 def test_a_window_that_only_another_sample_gets_right_is_repaired() -> None:
     agent = scripted_agent(right=lambda window, pair: pair[1] % 1000 >= 200)
     made, = agent.perform_many([LINES[0]], idle=False)

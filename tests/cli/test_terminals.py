@@ -81,7 +81,8 @@ def test_terminal_escapes_are_written_out(text: str, tmp_path: Path, clip: Path,
 def test_ctrl_c_is_one_line_at_any_time(tmp_path: Path, seconds: float) -> None:
     """As the terminal sends it: to the command and to its workers."""
     (tmp_path / "r.yaml").write_text("backend: performer\nclips: 40\n")
-    start = "print('python is up', flush=True); from facelm.__main__ import entry; entry()"
+    start = ("import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
+             "print('python is up', flush=True); from facelm.__main__ import entry; entry()")
     with subprocess.Popen([sys.executable, "-c", start, "data", "build", "r.yaml", "-o", "c", "--workers", "2"], cwd=tmp_path,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as child:
         assert child.stdout is not None and child.stdout.readline()

@@ -59,12 +59,12 @@ def test_files_build_on_others(tmp_path):
     laughs = "a0: &a0 [x]\n" + "".join(f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(9))
     bad = (("c", "base: c.yaml\n", "circle"), ("d", "- 1\n", "mapping"), ("e", "", "empty"), ("f", "a: [", "YAML"),
            ("g", laughs, "holds more than"),
-           ("h", "a: &a [*a]\n", "too deeply"))
+           ("h", "a: &a [*a]\n", "alias stands within"))
     for name, text, message in bad:
         (tmp_path / f"{name}.yaml").write_text(text)
         with pytest.raises(ValueError, match=message):
             read_yaml(tmp_path / f"{name}.yaml")
-    with pytest.raises(FileNotFoundError, match="no such config"):
+    with pytest.raises(FileNotFoundError, match="no such file"):
         read_yaml(tmp_path / "none.yaml")
 
 

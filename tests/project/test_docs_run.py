@@ -14,6 +14,7 @@ import yaml
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.layout import lay_out
 from facelm.face.facs.script_text import read_script
+from photos import astronaut
 from shared_data import shared
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +56,8 @@ def test_blocks_run(page: str, folder: Path) -> None:
         if (head := shared("heads/ict_facekit_light.npz")) is None:
             pytest.skip("no ICT-FaceKit head here")
         os.symlink(head, "ict_facekit_light.npz")
+    if '"photo.jpg"' in "".join(BLOCKS[page]):
+        shutil.copy(astronaut(), "photo.jpg")  # by content a PNG, which a photo may be
     names = run(page)
     if page == "docs/i2fet.md":
         assert np.shape(names["expr"])[:2] == (1, 2) and np.shape(names["pose"]) == (1, 2, 6)

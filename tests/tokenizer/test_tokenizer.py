@@ -195,7 +195,7 @@ def test_damaged_tokenizers_are_refused_in_one_sentence(tiny, tmp_path, spoil):
 
 def test_wrong_recipes_are_refused(tmp_path):
     for text, words in (("model: {grouping: nine}", "grouping is"), ("train: {stepz: 3}", "unknown entry 'stepz'"),
-                        ("model: {hidden: wide}", "hidden is"), ("- 1", "mapping"), ("base: none.yaml", "no such config")):
+                        ("model: {hidden: wide}", "hidden is"), ("- 1", "mapping"), ("base: none.yaml", "no such file")):
         path = tmp_path / "r.yaml"
         path.write_text(text)
         with pytest.raises((ValueError, FileNotFoundError), match=words):

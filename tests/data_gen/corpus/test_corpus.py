@@ -174,7 +174,7 @@ def test_folders_and_numbers_are_refused(corpus: Path, tmp_path: Path) -> None:
         next(iter_corpus(corpus, "dev"))
     with pytest.raises(ValueError, match="unknown columns"):
         next(iter_corpus(corpus, "train", columns=("tokens",)))
-    with pytest.raises(ValueError, match="not a row"):
+    with pytest.raises(ValueError, match="no row of a facelm corpus"):
         load_clip({"fps": 25})
 
 

@@ -242,7 +242,7 @@ def test_a_corpus_folder_is_read(serve, tmp_path: Path) -> None:  # type: ignore
     assert report.rows == 2 and {"clip_id", "script", "registers", "captions"} <= set(lines(tmp_path / "out.jsonl")[0])
 
 
-@pytest.mark.parametrize(("text", "message"), [("nonsense\n", "line 1 is not JSON"), ("3\n", "an object with captions"),
+@pytest.mark.parametrize(("text", "message"), [("nonsense\n", "line 1: not JSON"), ("3\n", "an object with captions"),
                                                ('{"captions": []}\n', "no captions"), ('{"caption": 4}\n', "no captions"),
                                                ('{"caption": "She nods.", "script": "{}"}\n', "not a performance script"),
                                                ('{"caption": "x y", "registers": ["plain", "plain"]}\n', "1 captions and 2")])

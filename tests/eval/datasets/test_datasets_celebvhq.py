@@ -89,7 +89,7 @@ def test_labels_clips_and_entries_that_cannot_be_used_are_reported(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("text", "reason"), [
-    ("{", "not valid JSON"), ("[]", "no object named clips"), ('{"clips": []}', "no object named clips"),
+    ("{", "not JSON"), ("[]", "no object named clips"), ('{"clips": []}', "no object named clips"),
     ('{"clips": {}}', "no labelled expression")])
 def test_a_broken_file_of_labels_is_refused(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "celebvhq_info.json").write_text(text)

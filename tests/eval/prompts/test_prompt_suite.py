@@ -102,7 +102,8 @@ def test_template_prompts_are_fresh_and_the_same_each_time() -> None:
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("a: [", "no YAML"), ("- x", "kinds"), ("", "kinds"), ("count:\n- [nod]", "count, row 1: needed"), ("count: 3", "row 1"),
+    ("a: [", "not valid YAML"), ("- x", "kinds"), ("", "kinds"),
+    ("count:\n- [nod]", "count, row 1: needed"), ("count: 3", "row 1"),
     ("count:\n- [nod, nod]\n- [x, y, z]", "row 2"), ("count:\n- [nod, moonwalk]", "row 1: line 1: 'moonwalk'"),
 ])
 def test_wrong_prompt_files_are_refused(tmp_path: Path, text: str, words: str) -> None:

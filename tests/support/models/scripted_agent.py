@@ -48,7 +48,7 @@ class ScriptedLM:
     def __init__(self, tokenizer: FaceTokenizer, lines: dict[str, str] | None = None, right: Right = lambda *_: True) -> None:
         self.vocabulary = SimpleNamespace(script=ScriptTokens.default(), layout=tokenizer.layout)
         self.batch_size = 4
-        self.tasks = ("read", "perform")
+        self.tasks, self.performer = ("read", "perform"), "model"
         self.lines = {find_quantities(plain(k)).text: v for k, v in (LINES if lines is None else lines).items()}
         self.right = right
         self.wanted: dict[Window, np.ndarray] = {}
@@ -131,7 +131,7 @@ class RuleLM:
         self.plans = {find_quantities(k).text: v for k, v in (plans or {}).items()}
         self.vocabulary = SimpleNamespace(script=ScriptTokens.default(), layout=tokenizer.layout)
         self.batch_size = 4
-        self.tasks = ("read",)
+        self.tasks, self.performer = ("read",), "model"
 
     def read(self, texts: Sequence[str], quantities: Sequence[Quantities], sampling: Sampling | None = None,
              draws: Sequence[int] | None = None) -> list[Reading]:

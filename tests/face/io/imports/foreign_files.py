@@ -69,7 +69,7 @@ def artalk(folder: Path) -> Path:
 def livelink(folder: Path) -> Path:
     lines = [",".join(["Timecode", "BlendShapeCount", *(n[0].upper() + n[1:] for n in LIVELINK_52), *ANGLES])]
     for t in range(T):
-        turn = Rotation.from_rotvec(TURN[t]).as_euler("YXZ")
+        turn = Rotation.from_rotvec(TURN[t]).as_euler("YXZ") * [-1, 1, -1]
         lines.append(",".join([f"00:00:{t // 25:02d}:{t % 25:02d}.000", "61", *(f"{WEIGHTS[n][t]:.8f}" for n in LIVELINK_52),
                                *(f"{x:.8f}" for x in turn), *["0"] * 6]))
     (folder / "a.csv").write_text("\n".join(lines))
@@ -77,7 +77,7 @@ def livelink(folder: Path) -> Path:
 
 
 def express(folder: Path) -> Path:
-    turn = Rotation.from_rotvec(TURN).as_euler("YXZ")
+    turn = Rotation.from_rotvec(TURN).as_euler("YXZ") * [-1, 1, -1]
     np.save(folder / "a.npy", np.concatenate([np.stack([WEIGHTS[n] for n in LIVELINK_52], 1), turn, np.zeros((T, 6))], 1))
     return folder / "a.npy"
 
