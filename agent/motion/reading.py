@@ -6,11 +6,14 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
+from functools import cache
 
 from ...data_gen.prompts.language import other_language
 from ...data_gen.reading.rules import RuleReading, read_rules
 from ...data_gen.text.doubts import doubts
 from ...data_gen.text.quantities import Marked, find_quantities
+from ...data_gen.text.written import written
 from ...face.facs.script import Script
 from ...face.facs.script_text import read_script
 from ...llm.generate import MotionLM, Sampling
@@ -22,6 +25,11 @@ _SURE = -0.7
 """Nats: a reading likelier than one half in all, with no doubts, is taken at once."""
 _WARMTH, _DOUBT, _UNTOLD = 0.8, 1.5, 4.0
 """Temperature of further readings, nats that a doubt weighs, and doubts of a reading that does what it should say is unknown."""
+_WELL, _LEFT_OUT = 0.75, 2.0
+"""From which share of a text on the rules know it well; doubts of each thing that they read there and a reading lacks."""
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
+_NEARLY = 0.85
+"""How alike a mistyped word is to what was meant."""
 _RULED, _UNSAID = 4.0, -6.0
 """Nats in favour of what rules read, where they explain all of a text; nats of a reading that the model has no tokens for."""
 
@@ -79,6 +87,8 @@ def _without_model(marked: Marked, ruled: RuleReading | None, prompt: str) -> Sc
     """The script of a text that is a script line already, or that has FACS codes or no words; None of any other."""
     if ruled is not None and ruled.coded:
         return ruled.script
+    if ruled is None and _meaningless(marked.text):
+        return Script()
     if not any(map(str.isalpha, marked.text)):
         return Script() if ruled is None else ruled.script
     text = plain(prompt)
@@ -97,10 +107,29 @@ def _said(script: Script, prompt: str) -> Script:
 
 
 def _doubts(text: Marked, script: Script, ruled: RuleReading | None) -> float:
-    """Doubts of a reading; it should say unknown of what the rules know that a face has not."""
+    """Doubts of a reading; it should hold what rules read that know a text well, and say unknown of what a face has not."""
+    if ruled is None:
+        return doubts(text, script)
     said = " ".join(script.unknown).lower()
-    missed = sum(not any(w in said for w in words.split()) for words in (ruled.script.unknown if ruled else ()))
-    return doubts(text, script) + _UNTOLD * missed
+    missed = sum(not any(w in said for w in words.split()) for words in ruled.script.unknown)
+    there = {_base(c.name) for c in script.cues} | {_base(n.name) for n in script.never}
+    left_out = ruled.explained >= _WELL and sum(_base(c.name) not in there for c in ruled.script.cues)
+    return doubts(text, script) + _UNTOLD * missed + _LEFT_OUT * left_out
+
+
+def _base(name: str) -> str:
+    return name.removesuffix("_left").removesuffix("_right")
+
+
+@cache
+def _words() -> frozenset[str]:
+    return frozenset(w for one in written("train") for w in _WORD.findall(one.text.lower()))
+
+
+def _meaningless(text: str) -> bool:
+    """Whether most words are not known, nor nearly one that is; the model, asked what it cannot know, would guess."""
+    words = _WORD.findall(text.lower())
+    return 2 * sum(w in _words() or bool(get_close_matches(w, _words(), 1, _NEARLY)) for w in words) < len(words)
 
 
 def _chosen(lm: MotionLM, texts: Sequence[Marked], found: Sequence[Sequence[Script]],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ...data_gen.reading.questions import about_clips, read_question, spelled
+from ...data_gen.reading.questions import about_clips, read_question, read_things, spelled
 from ...face.facs.script import Script
 from ...llm.generate import Sampling
 from ...llm.grammar.plans import Step, context, plan_text
@@ -70,6 +70,12 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
     """The calls of the likeliest plan; where it leaves something of the line out, of a drawn one or of the rules that do not."""
     line = _Line(text, tools)
     steps, *_ = read_plans(text, tools) or [()]
+    if [s.do for s in steps] == ["lasts"] and not read_things(spelled(text)) and tools.session.turns and (
+            tools.session.turns[-1].performed):
+        steps, *_ = read_plans(text, tools, with_before=False)  # "it" is the clip, not what its prompt ends with
+    if line.unfounded(steps) and (call := plan(text, tools)).tool == "refuse":
+        yield call
+        return
     doubted = line.doubts(steps)
     if not doubted:
         yield from line.calls(steps)
@@ -85,11 +91,12 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
     yield from line.calls(steps if doubted >= _NEVER and fewest else best)
 
 
-def read_plans(text: str, tools: Toolbox, sampling: Sampling = _LIKELIEST, draws: int = 1) -> list[tuple[Step, ...]]:
-    """The plans that the model reads in a line; none where it knows none."""
+def read_plans(text: str, tools: Toolbox, sampling: Sampling = _LIKELIEST, draws: int = 1,
+               with_before: bool = True) -> list[tuple[Step, ...]]:
+    """The plans that the model reads in a line, after the one before it; none where it knows none."""
     here, turns = tools.session.current, tools.session.turns
     shown = context(tools.shown(here)[0]) if here is not None else ()
-    words, quantities = plan_request(spelled(text), turns[-1].said if turns else "")
+    words, quantities = plan_request(spelled(text), turns[-1].said if turns and with_before else "")
     try:
         found = tools.agent.lm.plan([words] * draws, [shown] * draws, [quantities] * draws, sampling)
     except ValueError:
@@ -125,6 +132,15 @@ class _Line:
         except ValueError:
             return _NEVER
 
+    def unfounded(self, steps: Sequence[Step]) -> bool:
+        """Whether a plan adds something that neither the words say nor the model reads in them as a prompt."""
+        added = {c.name for s in steps for c in s.script.cues}
+        if not added or self.tools.session.current is None:
+            return False
+        read = {n for t in read_things(spelled(self.plain)) for n in t.names}
+        return not added & {n.removesuffix("_left").removesuffix("_right") for n in read} and not added & {
+            c.name for c in self.tools.agent.read(self.text).cues}
+
     def doubts_of(self, ruled: Sequence[Call], steps: Sequence[Step]) -> int:
         """The same of what the rules found, where it is a change of the plan's kind."""
         if any(c.tool != "edit" for c in ruled):
@@ -155,7 +171,7 @@ class _Line:
             ValueError: a change that cannot be done.
         """
         kinds = [s.do for s in steps]
-        if kinds == ["goto"] and len(self.found) == 1:
+        if kinds == ["goto"] and len(self.found) == 1 and not read_things(spelled(self.plain)):
             yield Call("go_to", clip_of(self.found))
             return
         if not kinds or _RULED & set(kinds) or self.tools.session.current is None and kinds[0] not in ("talk", "refuse", "undo"):

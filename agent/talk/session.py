@@ -155,6 +155,11 @@ class Turn:
     calls: list[dict[str, Any]]
     clip: int | None
 
+    @property
+    def performed(self) -> bool:
+        """Whether it was a performance."""
+        return bool(self.calls) and all(c.get("tool") == "perform" for c in self.calls)
+
 
 class Session:
     """A conversation's memory; see the module.

@@ -55,8 +55,8 @@ def test_a_prompt_is_read_as_if_alone() -> None:
     assert all(isinstance(s, Script) and Script.from_json(s.to_json()) == s for s in together)
 
 
-ODD = "Blorp a quandle, zimsy."
-"""A text that no rule reads."""
+ODD = "Monday in the office."
+"""A text of known words that no rule reads."""
 
 
 def test_a_prompt_in_which_nothing_was_found_is_unknown_as_a_whole() -> None:
@@ -64,6 +64,18 @@ def test_a_prompt_in_which_nothing_was_found_is_unknown_as_a_whole() -> None:
     lm.read = lambda texts, *_: [Reading(Script(), -0.1) for _ in texts]  # type: ignore[method-assign]
     for tries in (1, 6):
         assert read_prompts(lm, [ODD], tries)[0] == Script(unknown=(ODD,))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["asdf qwer", "lorem ipsum dolor", "grdfl"])
+def test_of_words_that_nobody_knows_the_model_is_not_asked(text: str) -> None:
+    lm = Noting()
+    assert read_prompts(lm, [text]) == [Script(unknown=(text,))] and not lm.asked  # type: ignore[arg-type]
+    assert read_prompts(lm, ["smilee plz"]) == [read_script("smile")], "a mistyped word is one that is known"  # type: ignore[arg-type]
+
+
+def test_what_rules_know_well_is_not_left_out() -> None:
+    script, = read_prompts(Noting(-0.1), ["She yawns, rolls her eyes to the ceiling and sulks."])  # type: ignore[arg-type]
+    assert script == read_script("yawn; eye_roll; sulk"), "the model, sure of a smile, leaves all three out"
 
 
 def test_a_script_line_and_signs_need_no_model() -> None:
