@@ -119,7 +119,7 @@ def plan(text: str, tools: Toolbox) -> Call:
     if asks or RULES["follows"].match(plain):
         return question_call(said, plain, tools)
     if m := RULES["describe"].match(plain):
-        return _described(plain, m["what"] or "", session)
+        return described(plain, m["what"] or "", session)
     here = session.current is not None
     if not re.search(r"\b(?:rather than|instead of)\b", plain) and transition_in(plain, here) is not None:
         return Call("transition", {"instruction": said if transition_in(said, here) is not None else plain})
@@ -301,7 +301,8 @@ def question_call(said: str, plain: str, tools: Toolbox) -> Call:
     return Call("ask", {"question": question})
 
 
-def _described(plain: str, what: str, session: Session) -> Call:
+def described(plain: str, what: str, session: Session) -> Call:
+    """The call that describes a clip, in the style and the detail that the words ask for."""
     found = mentions(plain, session)
     style = next((s for s in STYLES if re.search(rf"\b{s}\b", what)), "")
     if not style:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from ...data_gen.reading.questions import read_things, spelled
 from ...data_gen.text.quantities import find_quantities, find_spans
 from ...face.facs.script import Script
-from ...llm.grammar.plans import Step
+from ...llm.grammar.plans import SLOTS, Step
 from ..editing.operations import ALIKE, Edit
 
 _KEPT = re.compile(r"\b(?:don'?t|do not|leave|keep|without touching|but not|not)\b[^,.;]*"
@@ -28,6 +28,7 @@ _BY = re.compile(r"\b(?:by|another|extra|additional|further)\s*$")
 _MORE = re.compile(r".*\bmore\b|(?:more|longer|shorter|earlier|later|sooner|extra|less|off)\b")
 _TO = re.compile(r"\b(?:at|to|exactly|until|for|lasts?|be|from)\s*(?:exactly |just |only )?$")
 _LASTS = re.compile(r"(?:long|mark|in total|altogether|overall|only|exactly|sharp)\b")
+_BIT = re.compile(r"\b(?:a (?:wee |tiny |little )?(?:bit|touch|tad|smidge)|slightly)\b(?! of)")
 _ABSOLUTE, _RELATIVE = frozenset(("lasts", "starts", "length")), frozenset(
     ("longer", "shorter", "earlier", "later", "length-longer", "length-shorter"))
 
@@ -53,9 +54,13 @@ def not_there(text: str, edits: Sequence[Edit], script: Script) -> str:
 
 
 def turned_values(text: str, steps: Sequence[Step]) -> int:
-    """How many numbers of a line a plan takes for a change by so much where they say how much it should be, or the reverse."""
+    """How many numbers of a line a plan takes for a change by so much where they say how much it should be, or the reverse.
+
+    So is "a bit" that is left out.
+    """
     plain = spelled(text).lower()
-    out = 0
+    scaled = [s for s in steps if "amount?" in SLOTS[s.do]]
+    out = int(bool(scaled) and bool(_BIT.search(plain)) and not any(s.words or s.values for s in scaled))
     for span in find_spans(plain):
         before, said, after = plain[:span.start], plain[span.start:span.end], plain[span.end:]
         by = bool(_BY.search(before) or _MORE.search(said) or _MORE.match(after.lstrip()))

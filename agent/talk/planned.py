@@ -17,13 +17,13 @@ from ..editing.operations import Edit, edited
 from ..editing.planned import edits_of, is_edit
 from ..editing.wishes import read_edits
 from ..motion.reading import plan_request
-from .dialogue import ABLE, RULES, SUBJECT, UNREAD, clip_of, phrase, plan, question_call, said_plainly, segments, talk
+from .dialogue import ABLE, RULES, SUBJECT, UNREAD, clip_of, described, phrase, plan, question_call, said_plainly, segments, talk
 from .doubts import doubts, not_there, turned_values
 from .references import mentions
 from .session import Clip
 from .tools import Call, Toolbox
 
-_TOOLS = {"undo": "undo", "redo": "redo", "clips": "list_clips", "changed": "changed", "describe": "describe", "again": "again"}
+_TOOLS = {"undo": "undo", "redo": "redo", "clips": "list_clips", "changed": "changed", "again": "again"}
 _RULED = frozenset(("goto", "name", "compare-clips", "join", "export", "perform"))
 """Steps whose clips, names and prompts the rules find."""
 _OF_CLIPS = frozenset(f"ask-{a}" for a in ("compare", "count", "long", "strong", "fast", "length", "whether", "when", "until"))
@@ -200,8 +200,10 @@ class _Line:
                 yield self._ask(step)
             elif step.do == "transition":
                 yield Call("transition", {"instruction": f"to {step.script.cues[0].name.replace('_', ' ')}"})
+            elif step.do == "describe":
+                yield described(self.plain, self.plain, self.tools.session)
             elif step.do in _TOOLS:
-                yield Call(_TOOLS[step.do], clip_of(self.found) if step.do == "describe" else {})
+                yield Call(_TOOLS[step.do])
         if len(kinds) > 1 and "refuse" in kinds:  # what is possible is done, and the rest named
             yield Call("say", {"text": ABLE})
 

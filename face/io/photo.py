@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
 from ...common.files import atomic_file
 from ...common.optional import require
@@ -88,8 +88,8 @@ def load_picture(path: str | os.PathLike[str]) -> Picture:
     except (OSError, SyntaxError) as err:
         deep = _deep(data)
         if deep is None:
-            raise ValueError(f"{said}: not a readable photo ({printable(str(err))[:100].replace(said, '...')}); "
-                             f"allowed: {_KINDS}") from err
+            why = "" if isinstance(err, UnidentifiedImageError) else f" ({printable(str(err))[:100].replace(said, '...')})"
+            raise ValueError(f"{said}: not a readable photo{why}; allowed: {_KINDS}") from err
         _check_size(said, deep.shape[1::-1])
         rgb, alpha = deep, None
         notes.append("16 bits made 8")

@@ -13,6 +13,7 @@ from facelm.llm.grammar.plans import parse_plan
     ("smile 3 s long", "longer smile 3s", 1), ("let it last for 2 s", "lasts nod 2s", 0),
     ("make the nod 2 s longer", "lasts nod 2s", 1), ("make the nod 2 s longer", "longer nod 2s", 0),
     ("hold the smile for another 1.5 s", "lasts smile 1.5s", 1), ("the whole thing 5 s shorter", "length 5s", 1),
+    ("a bit slower with the nods", "slower nod; add-end: wink left", 1), ("a bit slower with the nods", "slower nod bit", 0),
     ("start it 1 s later", "starts nod 1s", 1), ("from 2 s on", "starts smile 2s", 0)])
 def test_by_so_much_is_not_so_much(line: str, plan: str, turned: int) -> None:
     assert turned_values(line, parse_plan(plan)) == turned
