@@ -11,10 +11,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import importlib.util
+import io
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,7 +171,7 @@ def _converted(gguf: Path, again: bool = False) -> Path:
             there.unlink(missing_ok=True)
         with suppress(FileExistsError), atomic_folder(target, replace=True) as work:
             try:
-                with _quiet():
+                with _quiet(), redirect_stderr(io.StringIO()):  # the progress bar of GGUF files heeds no setting
                     _convert(gguf, work)
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
