@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..face.facs.script import BRIEF, LONG, SPEEDS, STRENGTHS, Cue, Never, Script
-from ..face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, NAMES, PAIRED
+from ..face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, NAMES, PAIRED, sideless
 from .wording.phrases import ASKED, felt, inflect, nouns
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Draw:
 def names(kind: str) -> tuple[str, ...]:
     """The names of one kind: action, emotion, feeling or behaviour."""
     if kind == "action":
-        actions = dict.fromkeys(n.removesuffix("_left").removesuffix("_right") for n in ACTION)
+        actions = dict.fromkeys(map(sideless, ACTION))
         common = ("smile", "nod", "shake", "blink", "wink", "turn", "tilt", "gaze", "brow_raise", "brow_lower", "eye_close",
                   "mouth_open", "talking", "gaze_down", "gaze_up")
         return (*actions, *common, *common)

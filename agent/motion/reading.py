@@ -16,6 +16,7 @@ from ...data_gen.text.quantities import Marked, find_quantities
 from ...data_gen.text.written import written
 from ...face.facs.script import Script
 from ...face.facs.script_text import read_script
+from ...face.facs.vocabulary import sideless
 from ...llm.generate import MotionLM, Sampling
 from ...llm.grammar.script_tokens import Quantities, write
 
@@ -112,13 +113,9 @@ def _doubts(text: Marked, script: Script, ruled: RuleReading | None) -> float:
         return doubts(text, script)
     said = " ".join(script.unknown).lower()
     missed = sum(not any(w in said for w in words.split()) for words in ruled.script.unknown)
-    there = {_base(c.name) for c in script.cues} | {_base(n.name) for n in script.never}
-    left_out = ruled.explained >= _WELL and sum(_base(c.name) not in there for c in ruled.script.cues)
+    there = {sideless(c.name) for c in script.cues} | {sideless(n.name) for n in script.never}
+    left_out = ruled.explained >= _WELL and sum(sideless(c.name) not in there for c in ruled.script.cues)
     return doubts(text, script) + _UNTOLD * missed + _LEFT_OUT * left_out
-
-
-def _base(name: str) -> str:
-    return name.removesuffix("_left").removesuffix("_right")
 
 
 @cache

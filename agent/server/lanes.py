@@ -16,7 +16,7 @@ from ...face.facs.evidence.filmed import FilmedSignals
 from ...face.facs.evidence.happenings import happenings
 from ...face.facs.measured import Measurement
 from ...face.facs.signals import Signals, signals_of
-from ...face.facs.vocabulary import ACTION, EMOTIONS, FEELING, NAMES, USUAL_STRENGTH
+from ...face.facs.vocabulary import ACTION, EMOTIONS, FEELING, NAMES, USUAL_STRENGTH, sideless
 from ...face.head.model import HeadModel
 from ...face.io.gltf import Rig
 from ..talk.session import Clip
@@ -31,7 +31,7 @@ HEADER = struct.Struct("<IIII")
 
 def lane(name: str) -> str:
     """The lane that something belongs to."""
-    base = name.removesuffix("_left").removesuffix("_right")
+    base = sideless(name)
     if base == "talking":
         return "speech"
     if base in _CHEEKS:
@@ -97,7 +97,7 @@ def _confidence(m: Measurement, name: str, start: float) -> float:
 
 def _cue(asked: Sequence[dict[str, Any]], name: str, start: float, end: float) -> int | None:
     """The cue that an event belongs to: of the same name, with the most time in common."""
-    base = name.removesuffix("_left").removesuffix("_right")
+    base = sideless(name)
     found = [(min(end, a["end"]) - max(start, a["start"]), a["cue"]) for a in asked if a["name"] in (name, base)]
     best = max(found, default=(0.0, None))
     return best[1] if best[0] > 0 else None

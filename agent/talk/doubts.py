@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from ...data_gen.reading.questions import read_things, spelled
 from ...data_gen.text.quantities import find_quantities, find_spans
 from ...face.facs.script import Script
+from ...face.facs.vocabulary import sideless
 from ...llm.grammar.plans import SLOTS, Step
 from ..editing.operations import ALIKE, Edit
 
@@ -46,11 +47,11 @@ def doubts(text: str, edits: Sequence[Edit]) -> int:
 
 def not_there(text: str, edits: Sequence[Edit], script: Script) -> str:
     """What a line names that is neither in its edits nor in the script that they change; empty where there is no such thing."""
-    done = {_base(n) for e in edits for n in (*e.names, *e.anchor, *(c.name for c in e.script.cues))}
-    there = {_base(c.name) for c in script.cues}
+    done = {sideless(n) for e in edits for n in (*e.names, *e.anchor, *(c.name for c in e.script.cues))}
+    there = {sideless(c.name) for c in script.cues}
     there |= {n for alike in ALIKE if alike & there for n in alike}
     return next((t.names[0] for t in read_things(_KEPT.sub(" ", spelled(text).lower()))
-                 if not (done | there) & {_base(n) for n in t.names}), "")
+                 if not (done | there) & {sideless(n) for n in t.names}), "")
 
 
 def turned_values(text: str, steps: Sequence[Step]) -> int:
@@ -72,15 +73,11 @@ def turned_values(text: str, steps: Sequence[Step]) -> int:
     return out
 
 
-def _base(name: str) -> str:
-    return name.removesuffix("_left").removesuffix("_right")
-
-
 def _unnamed(plain: str, edits: Sequence[Edit]) -> int:
     if any(not e.names and not e.script.cues for e in edits):
         return 0  # of all there is
-    done = {_base(n) for e in edits for n in (*e.names, *e.anchor, *(c.name for c in e.script.cues))}
-    return sum(not done & {_base(n) for n in t.names} for t in read_things(plain))
+    done = {sideless(n) for e in edits for n in (*e.names, *e.anchor, *(c.name for c in e.script.cues))}
+    return sum(not done & {sideless(n) for n in t.names} for t in read_things(plain))
 
 
 def _uncounted(plain: str, edits: Sequence[Edit]) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from ...data_gen.reading.questions import about_clips, read_question, read_things, spelled
 from ...face.facs.script import Script
+from ...face.facs.vocabulary import sideless
 from ...llm.generate import Sampling
 from ...llm.grammar.plans import Step, context, plan_text
 from ..editing.operations import Edit, edited
@@ -138,7 +139,7 @@ class _Line:
         if not added or self.tools.session.current is None:
             return False
         read = {n for t in read_things(spelled(self.plain)) for n in t.names}
-        return not added & {n.removesuffix("_left").removesuffix("_right") for n in read} and not added & {
+        return not added & set(map(sideless, read)) and not added & {
             c.name for c in self.tools.agent.read(self.text).cues}
 
     def doubts_of(self, ruled: Sequence[Call], steps: Sequence[Step]) -> int:

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass as settings
 from ...common.config import SETTINGS
 from ...face.facs.poses import ACTION_POSES
 from ...face.facs.script import Side
-from ...face.facs.vocabulary import ACTION, EMOTIONS
+from ...face.facs.vocabulary import ACTION, EMOTIONS, sideless
 from ..tables import read_table
 from .dynamics import main_sequence
 
@@ -102,7 +102,7 @@ Items = tuple[Item, ...]
 def kind_of(name: str) -> _Kind:
     """The row of timing.yaml for an action or emotion."""
     region = "emotion" if name in EMOTIONS else ACTION[name].region
-    own = name.removesuffix("_left").removesuffix("_right")
+    own = sideless(name)
     return TIMING.kinds[own if own in TIMING.kinds else region]
 
 

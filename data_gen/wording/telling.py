@@ -16,7 +16,7 @@ from ...common.config import SETTINGS
 from ...face.facs.evidence.read_back import read_back
 from ...face.facs.measured import Measurement
 from ...face.facs.script import Cue, Join
-from ...face.facs.vocabulary import ACTION, BEHAVIOUR, EMOTIONS, FEELING, Side, allowed_with
+from ...face.facs.vocabulary import ACTION, BEHAVIOUR, EMOTIONS, FEELING, Side, allowed_with, sideless
 from ..tables import read_table
 from .phrases import felt, inflect, verbs
 
@@ -165,7 +165,7 @@ def _clause(t: _Told, form: str) -> str:
         said = (verbs(cue.name, cue.side != "both") or verbs(cue.name, False))[0]
         rest = said.rest.format_map(_Slots(p="the", s=cue.side if cue.side != "both" else "one"))
         return " ".join(filter(None, (inflect(said.head, form), rest, _times(cue.count))))
-    stem = cue.name.removesuffix("_left").removesuffix("_right")
+    stem = sideless(cue.name)
     side = cue.side if cue.side != "both" else cue.name.rpartition("_")[2]
     phrase = _WORDS.one[stem] if cue.side != "both" and stem in _WORDS.one else _WORDS.verbs[stem]
     head, _, rest = phrase.format(side=side).partition(" ")

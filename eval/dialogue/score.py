@@ -11,7 +11,7 @@ from ...face.facs.check import check
 from ...face.facs.evidence.happenings import Shown, happenings
 from ...face.facs.measured import Measurement
 from ...face.facs.script import Script
-from ...face.facs.vocabulary import DIRECTIONS
+from ...face.facs.vocabulary import DIRECTIONS, sideless
 from ..metrics import Counts, bootstrap_interval
 from .suite import Change, Dialogue, Turn, scripts_of
 
@@ -269,22 +269,20 @@ def _is(value: Any, reply: Reply, facts: Measurement | None) -> bool:
     if isinstance(right, list):
         given = [v for g in given for v in (g if isinstance(g, list) else [g])]
         if right and isinstance(right[0], str):
-            names = [_stem(str(g)) for g in given]
-            return [_stem(r) for r in right] == names or set(map(_stem, right)) <= set(names)
+            names = [sideless(str(g)) for g in given]
+            return [sideless(r) for r in right] == names or set(map(sideless, right)) <= set(names)
         if len(right) > 1 and len(right) == len(given):
             return all(_one(r, g, reply) for r, g in zip(right, given, strict=True))
         return bool(right) and _one(right[0], given, reply)
     return _one(right, given, reply)
 
 
-def _stem(name: str) -> str:
-    return name.removesuffix("_left").removesuffix("_right")
 
 
 def _one(right: Any, given: Any, reply: Reply) -> bool:
     if isinstance(right, set):
         got = given if isinstance(given, list) else [given]
-        return any(_stem(str(g)) in {_stem(r) for r in right} for g in got)
+        return any(sideless(str(g)) in {sideless(r) for r in right} for g in got)
     if isinstance(right, bool):
         return given is right or isinstance(given, (int, float)) and not isinstance(given, bool) and bool(given) is right or (
             isinstance(given, str) and right)
@@ -294,7 +292,7 @@ def _one(right: Any, given: Any, reply: Reply) -> bool:
         measured = isinstance(right, float) and not float(right).is_integer() or given % 1
         return math.isclose(right, given, abs_tol=TIME if measured else 1e-6)
     if isinstance(right, str):
-        return _stem(right).lower() in str(given).lower() or right.lower() in reply.text.lower()
+        return sideless(right).lower() in str(given).lower() or right.lower() in reply.text.lower()
     return bool(right == given)
 
 

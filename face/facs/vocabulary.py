@@ -151,12 +151,19 @@ _FEELINGS = _read(_FACE.joinpath("assets", "feelings.yaml"), _Feelings)
 FEELING: dict[str, Feeling] = _FEELINGS.feelings
 FEELING_SOURCES: dict[str, str] = _FEELINGS.sources
 """Short name and full reference of each source of the feelings."""
+
+
+def sideless(name: str) -> str:
+    """A name without its side: ``turn`` for ``turn_left``."""
+    return name.removesuffix("_left").removesuffix("_right")
+
+
 PAIRED: frozenset[str] = frozenset({n for n, a in ACTION.items() if a.paired} | {n for n, b in BEHAVIOUR.items() if b.sided})
 """What one side of the face can do alone."""
 DIRECTIONS: frozenset[str] = frozenset(n.removesuffix("_left") for n in ACTION if n.endswith("_left"))
 """What is always done to one side: ``turn`` stands for ``turn_left`` and ``turn_right``."""
 NAMES: tuple[str, ...] = tuple(dict.fromkeys(
-    [*(n.removesuffix("_left").removesuffix("_right") for n in ACTION), *EMOTION, *BEHAVIOUR, *FEELING]))
+    [*map(sideless, ACTION), *EMOTION, *BEHAVIOUR, *FEELING]))
 """Everything that a script can name."""
 SPOKEN_SHAPES = ("mouth_open", "lip_pucker", "lip_press", "lip_stretch", "upper_lip_raise", "chin_raise", "lip_corner_depress",
                  "lower_lip_depress", "lip_funnel", "lip_suck", "dimple")
