@@ -49,4 +49,4 @@ def test_files_that_are_none_are_refused_and_leave_nothing(address) -> None:
         line = said.get("error", "")
         assert answer.status_code < 500 and line and "\n" not in line and "Traceback" not in line, name
     assert requests.get(f"http://{address}/api/sessions/a", timeout=10).json()["clips"] == []
-    assert [n for n in set(os.listdir(tempfile.gettempdir())) - before if n.startswith("facelm-upload-")] == []
+    assert [n for n in set(os.listdir(tempfile.gettempdir())) - before if n.startswith(f"facelm-upload-{os.getpid()}-")] == []

@@ -282,7 +282,7 @@ def test_a_clip_is_uploaded_and_bad_files_are_refused_in_one_line(client, tmp_pa
     assert len(client.get(base).json()["clips"]) == 1
     import glob
     import tempfile
-    assert not glob.glob(f"{tempfile.gettempdir()}/facelm-upload-*/upload*")
+    assert not glob.glob(f"{tempfile.gettempdir()}/facelm-upload-{os.getpid()}-*/upload*")
 
 
 def test_what_announces_too_much_is_refused_before_it_is_read(client):
