@@ -14,6 +14,8 @@ _FACTORS = {"bit": 1.15, "": 1.35, "much": 1.7, "double": 2.0, "half": 2.0, "ful
 _SHIFTS = {"bit": 0.25, "": 0.5, "much": 1.0, "double": 1.0, "half": 0.25, "full": 2.0}
 """Seconds by which something moves when none are said."""
 _PAUSE = 1.0
+_COUNTED = frozenset(("nod", "shake", "blink", "wink"))
+"""Of which one less is a number."""
 _UNEDITED = ("perform", "transition", "describe")
 
 
@@ -105,6 +107,9 @@ def _side(step: Step, names: tuple[str, ...], which: int | None, script: Script)
 
 def _counted(value: float | None) -> _Make:
     def make(step: Step, names: tuple[str, ...], which: int | None, script: Script) -> list[Edit]:
+        if value == -1.0 and names and which is None and len(own := [c for c in script.cues if c.name in names]) == 1 and (
+                own[0].count is None and not _COUNTED & set(names)):
+            return [Edit("strength", names, None, factor=1.0 / _FACTORS[""])]  # "less frowning" where there is one frown
         counted = tuple(c.name for c in script.cues if c.count is not None)[:1] or tuple(c.name for c in script.cues[-1:])
         said = step.value("c")
         return [Edit("count", names or counted, which, value=value if said is None or value is not None else said)]

@@ -14,6 +14,7 @@ from ...data_gen.performer.layout import lay_out
 from ...face.clip.sequence import FaceSequence
 from ...face.clip.spontaneous import IdleConfig, add_idle
 from ...face.facs.check import CheckList, check
+from ...face.facs.evidence.parts import explains
 from ...face.facs.measure import measure
 from ...face.facs.measured import Measurement, Named
 from ...face.facs.schedule import Schedule
@@ -94,7 +95,7 @@ def _named(index: int, cue: Cue, schedule: Schedule) -> Named:
     own = schedule.of_cue(index)
     parts = frozenset().union(*(allowed_with(e.name) for e in own), *(EMOTION_ACTIONS.get(e.name, ()) for e in own))
     return Named(cue.name, min(e.start for e in own), max(e.end(schedule.seconds) for e in own), cue.strength or USUAL_STRENGTH,
-                 cue.count or 1, cue.side, parts | {e.name for e in own} | frozenset(EMOTIONS) - {"neutral"})
+                 cue.count or 1, cue.side, parts | explains(cue) | {e.name for e in own} | frozenset(EMOTIONS) - {"neutral"})
 
 
 def plan(performer: Performer, script: Script, seed: int) -> Schedule:

@@ -13,7 +13,7 @@ from ...common.text import utf8
 from ..media import Loaded
 from ..pipeline import FaceLM
 from ..requests import Sampling
-from .planned import calls
+from .planning.planned import calls
 from .session import Clip, Session
 from .tools import Call, Said, Toolbox
 

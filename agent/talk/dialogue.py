@@ -13,7 +13,7 @@ from ...data_gen.wording.telling import STYLES
 from ...face.facs.script import Script
 from ..editing.wishes import read_edits, wants_change, without_fillers
 from .intent import transition_in
-from .references import CLIP_WORD, mentions, resolve
+from .references import CLIP_WORD, ORDINALS, mentions, resolve
 from .session import Clip, Session
 from .tools import Call, Toolbox
 
@@ -114,7 +114,7 @@ def plan(text: str, tools: Toolbox) -> Call:
         not RULES["command"].match(plain) or RULES["sure"].search(plain))
     wish = session.current is not None and re.search(r"\?\W*$", said) and wants_change(said) and not re.match(
         r"(?:what|which|who|how|when|is|are|does|do|did|was|were|has|why|where)\b", plain)
-    asks = not wish and not _is_request(said, plain) and bool(
+    asks = not wish and not is_request(said, plain) and bool(
         RULES["asks"].search(plain) or RULES["tell"].match(plain) or signals)
     if asks or RULES["follows"].match(plain):
         return question_call(said, plain, tools)
@@ -137,7 +137,7 @@ def _plain(text: str) -> str:
     return re.sub(r",? (?:please|pls|plz|thanks|thank you|for me)(?=\??$)", "", plain)
 
 
-def _is_request(said: str, plain: str) -> bool:
+def is_request(said: str, plain: str) -> bool:
     """Whether something in the form of a question asks for motion: "can you smile?"."""
     low = said.lower()
     if re.search(r"^\W*(?:could|can) (?:that|the|this|his|her) .*\bbe\b", said.lower()):
@@ -174,7 +174,7 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         original = re.search(re.escape(m["path"]), said, re.IGNORECASE)
         named = mentions(bare[:m.start("path")], session)
         return Call("export", {"path": original[0] if original else m["path"], **clip_of(named)})
-    asked = plain.endswith("?") and not _is_request(said, plain)
+    asked = plain.endswith("?") and (not is_request(said, plain) or re.match(r"^\W*would (?:you|u)\b", said.lower()))
     if session.clips and not asked and (m := RULES["name"].match(bare)) and not read_comparison(bare):
         what, name = (m["what"] or m["what2"]), (m["name"] or m["name2"])
         if what and _names_clip(what, session):
@@ -210,7 +210,8 @@ def _takes(count: str, what: str, session: Session) -> Call | None:
     return Call("again", {"takes": takes}) if session.current is not None else None
 
 
-_NO_MEAN = re.compile(r"\b(?:differ|compar|switch|toggle|go(?:ing)? back|add|insert|gap|pause|longer|shorter|more|less)")
+_NO_MEAN = re.compile(r"\b(?:differ|compar|switch|toggle|go(?:ing)? back|add|insert|put|pop|stick|place|throw|squeeze|gap|pause"
+                      r"|longer|shorter|more|less)")
 _SHARES = {"quarter": 0.25, "third": 1 / 3, "half": 0.5, "two thirds": 2 / 3, "three quarters": 0.75, "tenth": 0.1}
 
 
@@ -239,6 +240,8 @@ def _is_this(words: str) -> bool:
 
 def _names_clip(words: str, session: Session) -> bool:
     if _is_this(words):
+        return True
+    if len(session.numbers) > 1 and re.sub(r"^the ", "", words.strip()) in ORDINALS:
         return True
     if not re.search(rf"\b(?:{CLIP_WORD}|one|version|original|before|#\d)\b", words) and not any(
             c.name and c.name.lower() in re.sub(r"^the ", "", words.strip()) for c in session.clips):
@@ -284,7 +287,7 @@ def question_call(said: str, plain: str, tools: Toolbox) -> Call:
     than = re.search(r"\bthan (?:before|it was|previously|in the (?:previous|old|original|first) (?:one|version|clip))\b", plain)
     asked = read_question(plain)
     two = asked is not None and asked.asked == "compare" and len({t.names for t in asked.things}) == 2
-    compared = about_clips(plain) or len(found) >= 2 or than or others and " than " in plain
+    compared = about_clips(plain) and not two or len(found) >= 2 or than or others and " than " in plain
     if session.clips and read_comparison(plain) and not (two and len(found) < 2 and not than) and compared:
         pair = [_word(f[2]) for f in found[:2]]
         if about_clips(plain) and len(pair) < 2:
@@ -344,7 +347,7 @@ def _made(said: str, plain: str, tools: Toolbox) -> Call:
         vague = not unread and ruled is not None and ruled.explained < _LEAST and len(said.split()) > 2
         if vague or unread and not SUBJECT.match(said):
             return Call("refuse", {"reason": UNREAD})
-    if _is_request(said, plain):
+    if is_request(said, plain):
         said = re.sub(r"^(?:(?:can|could|would|will) (?:you|u) (?:please )?|please )", "", said, flags=re.IGNORECASE).rstrip(" ?")
     return Call("perform", {"prompt": said})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from ...data_gen.reading.questions import claimed, thing_of
@@ -14,6 +15,11 @@ from .session import Clip
 INSTANT = 0.1
 """Seconds on both sides of a moment that is asked about."""
 _ASKED: dict[str, Asked] = {"long": "how_long", "strong": "how_strong", "fast": "how_fast", "either": "which"}
+
+
+YES_OR_NO = re.compile(r"^\W*(?:(?:and|but|so|hey|ok(?:ay)?|well)[, ]+)*(?:is|are|was|were|does|do|did|has|have)\b"
+                       r"|\b(?:yes or no|y/n)\b|\b(?:do|does|did) (?:they|it|s?he|(?:the |her |his )?\w+) (?:move|change)")
+"""A question in lower case that wants yes or no."""
 
 
 def query_of(step: Step, text: str) -> Query:
@@ -44,6 +50,11 @@ def query_of(step: Step, text: str) -> Query:
         return Query("how_strong", things, between, part=part, degree=degree)  # type: ignore[arg-type]
     if asked in ("after", "before", "during") and not things:
         asked = "list"
+    if asked == "which" and len({t.names for t in things}) == 1:
+        asked = "whether"  # "nod or no nod"
+        things = things[:1]
+    if asked == "list" and not things and YES_OR_NO.search(text.lower()):
+        asked = "whether"  # "is there any movement of the head?"
     if asked == "compare":
         by = step.said("by") or "strength"
         claim, least = claimed(text)

@@ -61,6 +61,8 @@ def resolve(text: str, session: Session) -> Clip:
             return session.latest(clip.number)
     if plain.isdigit() or plain in _NUMBERS:
         return _numbered(session, number_of(plain))
+    if (bare := re.sub(r"^the ", "", plain)) in ORDINALS:
+        return _numbered(session, ORDINALS[bare] + 1)
     for kind, pattern in _SAID:
         if (m := pattern.search(plain)) and (found := _meant(kind, m, session)) is not None:
             return found

@@ -75,6 +75,8 @@ class Toolbox:
     files: bool = True
     """Whether what is told names the clips' files."""
     asked: Query | None = field(default=None, init=False)
+    meant: tuple[str, str] = field(default=("", ""), init=False)
+    """The last line, and the same with what it points at by its name."""
     """The last question, to which "and the second one?" refers."""
     said: list[Said] = field(default_factory=list, init=False)
     """What the calls of this turn have said so far."""
@@ -267,6 +269,11 @@ class Toolbox:
         else:
             clips = self._two("", "")
         sizes = [size_of(c, query) for c in clips]
+        for by in ("count", "length"):  # "more winking", where all winks are full ones
+            if query.by == "strength" and len({None if s is None else round(s, 2) for s in sizes}) == 1:
+                other = [size_of(c, replace(query, by=by)) for c in clips]  # type: ignore[arg-type]
+                if len({None if s is None else round(s, 1) for s in other}) > 1:
+                    query, sizes = replace(query, by=by), other  # type: ignore[arg-type]
         what = query.things[0].label if query.things else "clip"
         if all(s is None for s in sizes):
             return Said(f"There is no {what} in {' or '.join(c.label for c in clips)}.", None, query)

@@ -76,6 +76,8 @@ def read_question(text: str) -> Query | None:
     if asked == "length":
         return Query("length")
     things = _things(plain, marked)
+    if about_clips(plain) and len({t.names for t in things}) < 2 and read_comparison(text):
+        return None
     for why, patterns in _TABLE.unseen.items():
         if _has(plain, patterns) and not (things and why in _TABLE.described):
             return Query("unseen", why=why)
@@ -145,6 +147,15 @@ class _Reading:
             if len(things) >= 2 and re.search(r"\bor\b", plain):
                 return Query("which", tuple(things), between)
             return Query("emotion", which, between, part=part)
+        amid = re.search(r"\bbetween\b", plain) and re.search(r"\b(?:what|something|anything)\b", plain)
+        if not things and (told := self._told(between)):
+            return told
+        if amid and asked != "gap" and (told := self._told(between)):
+            return told
+        if asked == "order" or len(things) > 2 and re.search(r"\b(?:what|which) (?:order|sequence)\b", plain):
+            return Query("order", tuple(things), between)
+        if asked in ("list", "first", "last", "after") and (told := self._told(between)):
+            return told
         if asked in ("list", "first", "last"):
             region = next((r for r, words in _REGIONS if re.search(words, plain)), "")
             return Query("list" if between else asked, (), between, part="" if asked == "last" else part, region=region)
@@ -156,6 +167,16 @@ class _Reading:
                 r"\b(?:at|between|from|before|after)\b", plain):
             between = None
         return Query(asked, tuple(things), between, part=part, limit=limit) if things else None
+
+    def _told(self, between: tuple[float, float] | None) -> Query | None:
+        """A list of all but what is named, of what lies between two things, or the second, third ... of all that happens."""
+        if self.things and _EXCEPT.search(self.plain):
+            return Query("list", tuple(self.things), between, negated=True)
+        if len(self.things) == 2 and re.search(r"\b(?:between|in between)\b", self.plain):
+            return Query("list", tuple(self.things))
+        if not self.things and (m := _NTH.search(self.plain)):
+            return Query("list", (Thing((), "action", which=_TABLE.ordinals[m[1] or m[2]]),), between)
+        return None
 
     def _limit(self, asked: str) -> tuple[str, float] | None:
         for how, words in _TABLE.limits.items():
@@ -201,14 +222,22 @@ class _Reading:
 
     def _compared(self, between: tuple[float, float] | None) -> Query | None:
         """A comparison of two things, of two occurrences, or of two moments."""
-        plain, things, times = self.plain, self.things, self.marked.t
+        plain, things, times = self.plain, self.things, list(self.marked.t)
         by: By | None = next((by for by, words in _COMPARED if re.search(words, plain)), None)
         if by is None or self._limit("whether"):
             return None
         claim, least = claimed(plain)
-        if len(things) == 1 and len(times) >= 2:
-            pair = [replace(things[0], at=t) for t in times[:2]]
-            return Query("compare", tuple(pair), None, by, least=least, claim=claim)
+        if not things:
+            things = [t for t in [thing_of(next((n for words, n in _OF_REGION if re.search(words, plain)), ""))] if t]
+        parts: list[Part] = re.findall(r"\bat the (?:very )?(start|end)\b", re.sub(r"\bbeginning\b", "start", plain))
+        if len(times) == 1 and len(self.marked.c) == 1:
+            times.append(float(self.marked.c[0]))
+        if len({t.names for t in things}) == 1 and (len(times) >= 2 or len(set(parts)) == 2):
+            one = replace(things[0], which=None)
+            pair = [replace(one, at=t) for t in times[:2]] if len(times) >= 2 else [replace(one, part=p) for p in parts[:2]]
+            if re.match(r"\W*(?:compared (?:with|to)|than)\b", plain):
+                pair.reverse()
+            return Query("compare", tuple(pair), None, "strength" if by in ("start", "side") else by, least=least, claim=claim)
         if not things and len(times) < 2:
             return None
         names = {t.names for t in things}
@@ -223,6 +252,15 @@ class _Reading:
         if len(things) < 2:
             return None
         return Query("compare", tuple(things[:2]), between, by, least=least, claim=claim)
+
+
+_EXCEPT = re.compile(r"\b(?:apart from|besides?|other than|except(?: for)?|aside from|excluding|not counting|but (?:for )?the)\b")
+_NTH = re.compile(r"\b(second|third|fourth|2nd|3rd) (?:thing|action|move|movement|event|bit)\b"
+                  r"|\b(?:is|comes|happens) (?:the )?(second|third|fourth|2nd|3rd)\b")
+_OF_REGION = ((r"\b(?:eye)?brows?\b.*\blower\b|\blower\b.*\b(?:eye)?brows?\b", "brow_lower"),
+              (r"\b(?:eye)?brows?\b", "brow_raise"), (r"\beyes?\b.*\bwid|\bwid.*\beyes?\b", "eye_widen"),
+              (r"\b(?:mouth|jaw)\b", "mouth_open"))
+"""What more of a part of the face is, where only the part is named."""
 
 
 def claimed(plain: str) -> tuple[bool, bool]:
@@ -251,7 +289,8 @@ _REGIONS = (("head", r"\b(?:head|facing)\b"), ("eyes", r"\b(?:eyes?|lids?|gaze|l
 
 _CLIP = (r"\b(?:in )?(?:which|what) (?:of (?:the|these|my) (?:\w+ )?)?(?:clips?|takes?|versions?|one|ones|videos?|animations?)\b"
          r"|\b(?:which|what) of (?:them|the (?:two|three|four)|these|both)\b"
-         r"|\bwhich (?:has|shows|is|was|smiles|nods|blinks|one)\b")
+         r"|\bwhich (?:has|shows|is|was|smiles|nods|blinks|one)\b|\bcompare (?:both|them|the two)\b"
+         r"|\bwho\b.*\b(?:more|most|less|least|\w+er|\w+est)\b|\bin (?:which |what )?clip\W*$")
 _BY: tuple[tuple[By, bool, str], ...] = (
     ("count", False, r"\b(?:more often|more times|the most|most often|more (?!\w+ly\b)\w+s\b)"),
     ("count", True, r"\b(?:less often|fewer|the fewest|least often)\b"),

@@ -2,7 +2,7 @@
 
 A language model reads a line and the script of the clip at hand, and writes a plan: changes (``stronger smile``), questions
 (``ask-count nod``) or what else a conversation needs (``undo``). It writes no value that it could get wrong: quantities are
-marks of the line (``data_gen/text/quantities.py``), and what is added is a script. ``agent/talk/planned.py`` carries plans out.
+marks of the line (``data_gen/text/quantities.py``), and what is added is a script. ``agent/talk/planning/`` carries plans out.
 
 Written out, a step is a command, what it is about, and the rest: ``stronger smile bit``, ``starts nod#2 2.5s``,
 ``add-after smile: wink left``, ``ask-count nod more 2``.

@@ -6,7 +6,7 @@ import pytest
 from facelm.agent.editing.operations import edited
 from facelm.agent.editing.planned import _MAKE, edits_of, is_edit
 from facelm.agent.learning.plans import held_out_plans, make_plans, vary, written_lines
-from facelm.agent.talk.doubts import doubts
+from facelm.agent.talk.planning.doubts import doubts
 from facelm.agent.talk.queries import query_of
 from facelm.data_gen.performer.layout import lay_out
 from facelm.data_gen.reading.questions import read_question

@@ -29,6 +29,8 @@ class Thing:
     """0 the first, 1 the second, -1 the last; None all of them."""
     at: float | None = None
     """Only what happens at this second."""
+    part: str = ""
+    """Only what happens in the clip's "start" or "end"."""
     whole: bool = False
     """Whether ``which`` counts chains of nods rather than nods."""
     made_of: str = ""

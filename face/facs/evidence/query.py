@@ -6,13 +6,14 @@ reads words: ``data_gen/reading/questions.py`` does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from ..measured import Measurement
 from ..script import STRENGTHS
-from ..vocabulary import ACTION, EMOTIONS, FEELING
+from ..vocabulary import ACTION, BEHAVIOUR, EMOTIONS, FEELING
 from .happenings import PLURAL, SLACK, Shown, Thing, happenings, noun, occurrences
 
 Asked = Literal["whether", "count", "when", "until", "how_long", "how_strong", "how_fast", "side", "first", "last", "after",
@@ -87,8 +88,7 @@ def ask(m: Measurement, query: Query) -> Answer:
     if query.asked == "unseen":
         return Answer(None, f"{(query.why or 'that').capitalize()} cannot be seen in the motion of a face.")
     if query.part:
-        own = min(_PART_SECONDS, _PART * m.seconds)
-        query = replace(query, between=(0.0, own) if query.part == "start" else (m.seconds - own, m.seconds))
+        query = replace(query, between=_span(m, query.part))
     if query.asked == "length":
         return Answer(round(m.seconds, 2), f"{m.seconds:.1f} s.")
     rows = happenings(m, query.between)
@@ -101,7 +101,12 @@ def ask(m: Measurement, query: Query) -> Answer:
         return _side(query, [rows[:1]], 0.0) if rows else Answer(None, "Nothing there is on one side only.")
     if query.asked in ("list", "first", "last") or query.asked in ("after", "before", "during") and query.things:
         return _WHOLE[query.asked](rows, query)
-    found = [occurrences(rows, thing) for thing in query.things]
+    if query.asked == "whether" and not query.things:  # whether anything happens there at all
+        told = _list(_meant(rows), query)
+        return Answer(bool(rows), f"Yes: {told.text[:1].lower()}{told.text[1:]}" if rows else "No, nothing.")
+    found = [_in_part(m, rows, thing) for thing in query.things]
+    if query.asked == "compare" and any(found) and all(t.at is not None or t.part for t in query.things):
+        found = [some or [_NOTHING] for some in found]  # none of it at one of two moments is less of it
     if any(not some for some in found):  # what a behaviour brings along is there as well
         everything = happenings(replace(m, named=None), query.between)
         found = [some or occurrences(everything, thing) or occurrences(rows, replace(thing, names=_ALIKE.get(thing.names[0], ())))
@@ -129,6 +134,25 @@ def ask(m: Measurement, query: Query) -> Answer:
     return _OF_THINGS[query.asked](query, found, min(high, m.seconds) - low)
 
 
+_NOTHING = Shown("", "", 0.0, 0.0, 0.0, 0, "both")
+
+
+def _span(m: Measurement, part: str) -> tuple[float, float]:
+    """The seconds that are a clip's start or end."""
+    own = min(_PART_SECONDS, _PART * m.seconds)
+    return (0.0, own) if part == "start" else (m.seconds - own, m.seconds)
+
+
+def _in_part(m: Measurement, rows: list[Shown], thing: Thing) -> list[Shown]:
+    """Occurrences of a thing; of the clip's start or end the first or last of several, else what is in that part."""
+    own = occurrences(rows, thing)
+    if not thing.part:
+        return own
+    if len(own) > 1:
+        return own[:1] if thing.part == "start" else own[-1:]
+    return occurrences(happenings(m, _span(m, thing.part)), thing)
+
+
 def _none(query: Query, found: list[list[Shown]]) -> str:
     """That what a question names is not there."""
     absent = [t.label for t, some in zip(query.things, found, strict=True) if not some]
@@ -153,10 +177,12 @@ def _held(value: float, limit: tuple[str, float], said: str) -> Answer:
 
 
 def _in_region(s: Shown, region: str) -> bool:
-    if s.name not in ACTION:
-        return False
-    parts = {"head": ("head",), "eyes": ("lids", "gaze"), "brows": ("brows",), "mouth": ("mouth", "jaw")}
-    return ACTION[s.name].region in parts[region]
+    """Whether an action, or what a behaviour has to show, is in a part of the face."""
+    places = {"head": ("head",), "eyes": ("lids", "gaze"), "brows": ("brows",), "mouth": ("mouth", "jaw")}[region]
+    if s.name in BEHAVIOUR:
+        return any(re.split(r"[.*]", n)[0] in ACTION and ACTION[re.split(r"[.*]", n)[0]].region in places
+                   for group in BEHAVIOUR[s.name].must for n in group)
+    return s.name in ACTION and ACTION[s.name].region in places
 
 
 def _side_of(s: Shown) -> str:
@@ -169,7 +195,10 @@ def _whether(m: Measurement, query: Query, found: list[list[Shown]]) -> Answer:
     if query.negated:
         return Answer(not there, "No, it is there." if there else f"Right, {_none(query, found)}.")
     if there:
-        return Answer(True, "Yes.")
+        return Answer(True, "Yes." if len(found) == 1 else f"Yes: {_listed([noun(t.label) for t in query.things])}.")
+    if any(found):
+        seen = [noun(t.label) for t, some in zip(query.things, found, strict=True) if some]
+        return Answer(False, f"No: there is {_listed(seen)}, but {_none(query, found)}.")
     names = {n for t, some in zip(query.things, found, strict=True) if not some for n in t.names}
     perhaps = [a for a in m.unsure if a.name in names]
     if perhaps and len(query.things) == 1:
@@ -274,12 +303,14 @@ def _sided(side: str) -> str:
 
 def _which(thing: Thing) -> str:
     order = {0: "first ", 1: "second ", 2: "third ", -1: "last "}.get(thing.which if thing.which is not None else 9, "")
-    moment = "" if thing.at is None else f" at {thing.at:g} s"
+    moment = f" at the {thing.part}" if thing.part else "" if thing.at is None else f" at {thing.at:g} s"
     side = f" on the {thing.side}" if thing.side != "both" and thing.side not in thing.label else ""
     return order + thing.label + moment + side
 
 
 def _order(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
+    if len(found) > 2:
+        return _told(sorted((some[0] for some in found), key=lambda s: s.start))
     if len(found) < 2:
         return Answer(None, "Two things are needed to say which comes first.")
     gap = found[1][0].start - found[0][0].start
@@ -308,7 +339,21 @@ _OF_THINGS = {"when": _when, "until": _until, "how_long": _how_long, "how_strong
 
 # -- answers about all that happens -----------------------------------------------------------
 def _list(rows: Sequence[Shown], query: Query) -> Answer:
-    return _told(rows, query.between[0] if query.between else 0.0)
+    low = query.between[0] if query.between else 0.0
+    if len(query.things) == 1 and not query.things[0].names:  # the third of all that happens
+        k = query.things[0].which or 0
+        rows = _meant(rows)
+        return _told(rows[k:][:1] if -len(rows) <= k < len(rows) else [], low)
+    if query.things and query.negated:  # all but these
+        named = [s for thing in query.things for s in occurrences(rows, thing)]
+        return _told(_meant([s for s in rows if s not in named]), low)
+    if query.things:  # what lies between two
+        found = [occurrences(rows, t) for t in query.things[:2]]
+        if len(found) < 2 or not all(found):
+            return Answer(None, f"{_none(query, found).capitalize()}.")
+        first, then = sorted((found[0][0], found[1][0]), key=lambda s: s.start)
+        return _told(_meant([s for s in rows if first.start < s.start < then.start]), low)
+    return _told(rows, low)
 
 
 def _told(rows: Sequence[Shown], low: float = 0.0) -> Answer:

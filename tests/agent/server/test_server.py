@@ -281,6 +281,7 @@ def test_a_clip_is_uploaded_and_bad_files_are_refused_in_one_line(client, tmp_pa
     assert large.status_code in (413, 422) and "3 MB" in large.json()["error"]
     assert len(client.get(base).json()["clips"]) == 1
     import glob
+    import os
     import tempfile
     assert not glob.glob(f"{tempfile.gettempdir()}/facelm-upload-{os.getpid()}-*/upload*")
 

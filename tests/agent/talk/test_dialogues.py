@@ -25,7 +25,7 @@ from facelm.agent.pipeline import FaceLM
 from facelm.agent.requests import Sampling
 from facelm.agent.talk.agent import Agent
 from facelm.agent.talk.dialogue import ABLE, HELLO, UNREAD, talk
-from facelm.agent.talk.planned import calls
+from facelm.agent.talk.planning.planned import calls
 from facelm.agent.talk.tools import TOOLS, Call, Toolbox
 from facelm.data_gen.reading.questions import spelled
 from facelm.face.facs.evidence.happenings import happenings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from facelm.agent.talk.doubts import turned_values
+from facelm.agent.talk.planning.doubts import turned_values
 from facelm.llm.grammar.plans import parse_plan
 
 

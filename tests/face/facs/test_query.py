@@ -48,6 +48,14 @@ def shown() -> Measurement:
     ("What lasts longer, the smile or the nod?", "compare", "smile"),
     ("Which side does she wink on?", "side", ["left"]), ("Does she tilt her head?", "whether", False),
     ("whats going on at 4.5 s?", "list", []),
+    ("Apart from the nod, what else is in it?", "list", ["brow_raise", "wink_left", "smile", "happiness"]),
+    ("what is between the brow raise and the wink", "list", ["nod"]), ("what's the third thing she does?", "list", ["wink_left"]),
+    ("which action is second in line", "list", ["nod"]), ("does she smile before 2 seconds?", "whether", False),
+    ("is she happier at 7 s than at 3 s?", "compare", True),
+    ("does she smile less at the end than at the start?", "compare", False),
+    ("brows at 1 s vs 4 s, higher?", "compare", True), ("compared with 7 s, does she smile more at 3 s?", "compare", False),
+    ("wink, smile, nod: in what order do they come?", "order", ["nod", "wink_left", "smile"]),
+    ("does she wink and frown?", "whether", False),
     ("What emotion does it show?", "emotion", ["happiness"]), ("How does she feel?", "emotion", ["happiness"]),
     ("How long is the clip?", "length", 8.0), ("Can you tell me how long the video is?", "length", 8.0)])
 def test_values(shown: Measurement, question: str, asked: str, value: Any) -> None:
@@ -80,9 +88,16 @@ def test_false_premises_are_named(shown: Measurement) -> None:
 def test_a_query_is_typed_and_needs_no_words(shown: Measurement) -> None:
     nod = Query("count", (Thing(("nod",), "nod"),), (0.0, 2.0))
     assert ask(shown, nod).value == 0 and ask(shown, Query("count", nod.things)).value == 2
-    assert nod.to_dict()["things"] == ({"names": ("nod",), "label": "nod", "side": "both", "which": None, "at": None,
+    assert nod.to_dict()["things"] == ({"names": ("nod",), "label": "nod", "side": "both", "which": None, "at": None, "part": "",
                                      "whole": False, "made_of": ""},)
     assert ask(shown, Query("when", (Thing(("nod",), "nod", which=5),))).text == "There is no nod."
+
+
+def test_yes_or_no_of_several_and_of_parts_of_the_face(shown: Measurement) -> None:
+    several = ask(shown, Query("whether", tuple(Thing((n,), n) for n in ("smile", "yawn"))))
+    assert several.value is False and several.text == "No: there is a smile, but there is no yawn."
+    assert ask(shown, Query("whether", (), region="head")).text == "Yes: a nod (2 times) at 2.5 s."
+    assert ask(shown, Query("whether", (), (3.9, 4.8))).value is False
 
 
 def test_what_is_unsure_in_a_film_is_no_yes() -> None:

@@ -9,36 +9,63 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ...data_gen.reading.questions import about_clips, read_question, read_things, spelled
-from ...face.facs.script import Script
-from ...face.facs.vocabulary import sideless
-from ...llm.generate import Sampling
-from ...llm.grammar.plans import Step, context, plan_text
-from ..editing.operations import Edit, edited
-from ..editing.planned import edits_of, is_edit
-from ..editing.wishes import read_edits
-from ..motion.reading import plan_request
-from .dialogue import ABLE, RULES, SUBJECT, UNREAD, clip_of, described, phrase, plan, question_call, said_plainly, segments, talk
-from .doubts import doubts, not_there, turned_values
-from .references import mentions
-from .session import Clip
-from .tools import Call, Toolbox
+from ....data_gen.reading.questions import about_clips, read_comparison, read_question, read_things, spelled
+from ....face.facs.script import Script
+from ....face.facs.vocabulary import sideless
+from ....llm.generate import Sampling
+from ....llm.grammar.plans import Step, context, plan_text
+from ...editing.operations import Edit, edited
+from ...editing.planned import edits_of, is_edit
+from ...editing.wishes import read_edits, wants_change
+from ...motion.reading import plan_request
+from ..dialogue import (
+    ABLE,
+    RULES,
+    SUBJECT,
+    UNREAD,
+    clip_of,
+    described,
+    is_request,
+    phrase,
+    plan,
+    question_call,
+    said_plainly,
+    segments,
+    talk,
+)
+from ..queries import YES_OR_NO
+from ..references import mentions
+from ..session import Clip
+from ..tools import Call, Toolbox
+from .doubts import as_step, doubts, not_there, question_doubts, turned_values, unasked
+from .pointing import pointed
+from .repaired import repaired
 
 _TOOLS = {"undo": "undo", "redo": "redo", "clips": "list_clips", "changed": "changed", "again": "again"}
 _RULED = frozenset(("goto", "name", "compare-clips", "join", "export", "perform"))
 """Steps whose clips, names and prompts the rules find."""
 _OF_CLIPS = frozenset(f"ask-{a}" for a in ("compare", "count", "long", "strong", "fast", "length", "whether", "when", "until"))
 """Questions that may be about which clip has more of something."""
-_YES_OR_NO = re.compile(r"^(?:is|are|was|were|does|do|did|has|have|so)\b|\b(?:yes or no|y/n)\b")
+_VALUES = frozenset(f"ask-{a}" for a in ("list", "count", "when", "first", "last", "either"))
+"""Questions that yes or no does not answer."""
 _ASKING = re.compile(r"\b(?:which|when|how|what|who|where|why|whether|until|yes or no|y/n|tell|count|duration|length)\b")
+_INTERROGATIVE = re.compile(
+    r"^(?:and |so )?(?:what|which|when|how|until when|at what|at which)(?:'?s)? (?!about\b)(?!s?he |they )")
+_SOMEBODY = re.compile(r"\b(?:s?he|her|hers|him|his|they|them|their|this|that|it|its|face|person|man|woman|guy|girl|boy|lady"
+                       r"|actor|actress|clip|video|one|someone|somebody|child|kid|subject|performer|dude|bloke|smil\w+|expression)(?:'?s)?\b")
+"""Who or what a question about a clip is about; others are about the world."""
 _NEW_FACE = re.compile(
     r"^(?:(?:now|next|and|then|ok(?:ay)?|n|so)[, ]+)*(?:(?:show|give|do|make|let'?s see|i want)(?: me| us)? )?"
     r"(?:someone|somebody|an?(?: \w+){0,3} (?:man|woman|person|guy|girl|boy|lady|kid|child|gentleman|face|actor|actress|bloke"
     r"|teenager|baby|dude))\b")
 """Whoever has not been spoken of before is another face."""
+_REGRETS = re.compile(r"\b(?:wrong|not what|wanted|meant|mistake|oops|argh|ugh|didn'?t|shouldn'?t)\b")
+"""Before an "undo that", only why."""
 _THAN_BEFORE = re.compile(r"\bthan (?:before|it was)\b")
 
 
+_CHANGES_WHERE_ASKED = 5
+"""Doubts in a change that answers a question."""
 _NEVER = 99
 """Doubts in what cannot be done."""
 _LIKELIEST, _DRAWN, _DRAWS = Sampling(0.0), Sampling(0.7), 4
@@ -55,22 +82,46 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
     Raises:
         ValueError: it names a clip that is not there, or changes what is not known.
     """
+    whole = text
     pieces = segments(text)
     said, plain = said_plainly(pieces[0])
     if len(pieces) == 1 and (call := phrase(said, plain, tools.session)):
         yield call
         return
+    if len(pieces) > 1 and _REGRETS.search(pieces[0].lower()):
+        last, plain = said_plainly(pieces[-1])
+        if (call := phrase(last, plain, tools.session)) and call.tool == "undo":
+            yield call
+            return
+    here = tools.session.current
+    if here is not None and not RULES["anew"].match(said):
+        text = pointed(text, tools.shown(here)[0], here.schedule, _before(tools), len(tools.session.numbers))
+        pieces = segments(text)
     try:
         yield from _chosen(text, pieces, tools)
+        tools.meant = (whole, text)
     except _Unplanned:  # before anything is called
         for piece in pieces:
             yield plan(piece, tools)
+
+
+def _before(tools: Toolbox) -> str:
+    """The line before, with what it points at by its name."""
+    turns = tools.session.turns
+    if not turns:
+        return ""
+    return tools.meant[1] if tools.meant[0] == turns[-1].said else turns[-1].said
 
 
 def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
     """The calls of the likeliest plan; where it leaves something of the line out, of a drawn one or of the rules that do not."""
     line = _Line(text, tools)
     steps, *_ = read_plans(text, tools) or [()]
+    if _NEW_FACE.match(line.plain) and not line.asks and read_things(spelled(line.plain)):
+        yield Call("perform", {"prompt": text})
+        return
+    if line.new([s.do for s in steps]):
+        raise _Unplanned
     if [s.do for s in steps] == ["lasts"] and not read_things(spelled(text)) and tools.session.turns and (
             tools.session.turns[-1].performed):
         steps, *_ = read_plans(text, tools, with_before=False)  # "it" is the clip, not what its prompt ends with
@@ -87,7 +138,7 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
         if line.doubts_of(ruled, steps) < min(doubted, fewest + 1):
             yield from ruled
             return
-        if fewest and (refused := line.absent(ruled, best)):
+        if fewest and all(is_edit(s) for s in best) and (refused := line.absent(ruled, best)):
             raise refused
     yield from line.calls(steps if doubted >= _NEVER and fewest else best)
 
@@ -95,14 +146,15 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
 def read_plans(text: str, tools: Toolbox, sampling: Sampling = _LIKELIEST, draws: int = 1,
                with_before: bool = True) -> list[tuple[Step, ...]]:
     """The plans that the model reads in a line, after the one before it; none where it knows none."""
-    here, turns = tools.session.current, tools.session.turns
+    here = tools.session.current
     shown = context(tools.shown(here)[0]) if here is not None else ()
-    words, quantities = plan_request(spelled(text), turns[-1].said if turns and with_before else "")
+    words, quantities = plan_request(spelled(text), _before(tools) if with_before else "")
     try:
         found = tools.agent.lm.plan([words] * draws, [shown] * draws, [quantities] * draws, sampling)
     except ValueError:
         return []
-    return [steps for steps, _ in found]
+    script = tools.shown(here)[0] if here is not None else Script()
+    return [repaired(text, steps, script) for steps, _ in found]
 
 
 class _Line:
@@ -120,9 +172,23 @@ class _Line:
         assert target is not None
         return target
 
+    @property
+    def asks(self) -> bool:
+        """Whether a line only asks, by its form."""
+        form = self.plain.endswith("?") or YES_OR_NO.search(self.plain) or _INTERROGATIVE.match(self.plain)
+        return bool(form) and not (
+            wants_change(self.said) or is_request(self.said, self.plain)) and read_question(self.plain) is not None
+
     def doubts(self, steps: Sequence[Step]) -> int:
         """How much of the line a plan of changes leaves out or turns round; none where it is no such plan."""
-        if not steps or self.tools.session.current is None or not all(is_edit(s) and s.do != "again" for s in steps):
+        if not steps or self.tools.session.current is None:
+            return 0
+        if all(s.do.startswith("ask-") for s in steps):
+            about = about_clips(self.plain) or self.found or _THAN_BEFORE.search(self.plain)
+            return 0 if about else question_doubts(self.text, steps) + is_request(self.said, self.plain)
+        if self.asks and any(is_edit(s) for s in steps):
+            return _CHANGES_WHERE_ASKED
+        if not all(is_edit(s) and s.do != "again" for s in steps):
             return 0
         script, _ = self.tools.shown(self.target)
         try:
@@ -139,11 +205,19 @@ class _Line:
         if not added or self.tools.session.current is None:
             return False
         read = {n for t in read_things(spelled(self.plain)) for n in t.names}
+        if not read and RULES["unable"].search(self.plain):
+            return True
         return not added & set(map(sideless, read)) and not added & {
             c.name for c in self.tools.agent.read(self.text).cues}
 
     def doubts_of(self, ruled: Sequence[Call], steps: Sequence[Step]) -> int:
-        """The same of what the rules found, where it is a change of the plan's kind."""
+        """The same of what the rules found, where it is a change or a question of the plan's kind."""
+        if all(s.do.startswith("ask-") for s in steps) or self.asks:
+            known = read_question(self.plain)
+            if known is None or known.asked == "unseen" or {s.do for s in steps} == {"ask-unseen"} or {
+                    c.tool for c in ruled} != {"ask"}:
+                return _NEVER
+            return question_doubts(self.text, [as_step(known)])
         if any(c.tool != "edit" for c in ruled):
             return _NEVER
         script, _ = self.tools.shown(self.target)
@@ -175,15 +249,18 @@ class _Line:
         if kinds == ["goto"] and len(self.found) == 1 and not read_things(spelled(self.plain)):
             yield Call("go_to", clip_of(self.found))
             return
-        if not kinds or _RULED & set(kinds) or self.tools.session.current is None and kinds[0] not in ("talk", "refuse", "undo"):
-            raise _Unplanned
-        if self._new(kinds):
+        alone = self.tools.session.current is None and kinds[:1] not in (["talk"], ["refuse"], ["undo"])
+        if not kinds or alone or _RULED & set(kinds) or kinds == ["clips"] and self.found:
             raise _Unplanned
         if kinds == ["talk"]:
             yield talk(self.text)
-        if all(k.startswith("ask-") for k in kinds) and self._asked_by_rule(steps):
-            yield question_call(self.said, self.plain, self.tools)
-            return
+        if all(k.startswith("ask-") for k in kinds):
+            if self._asked_by_rule(steps):
+                yield question_call(self.said, self.plain, self.tools)
+                return
+            if len(kinds) == 1 and (second := self._second_part(steps[0])):
+                yield from (self._ask(steps[0]), second)
+                return
         if kinds in (["refuse"], ["unclear"]):
             yield Call("refuse", {"reason": ABLE if kinds == ["refuse"] else UNREAD})
             return
@@ -208,7 +285,7 @@ class _Line:
         if len(kinds) > 1 and "refuse" in kinds:  # what is possible is done, and the rest named
             yield Call("say", {"text": ABLE})
 
-    def _new(self, kinds: Sequence[str]) -> bool:
+    def new(self, kinds: Sequence[str]) -> bool:
         """Whether a line begins another performance: of a new face, or told without asking or wishing anything."""
         if RULES["anew"].match(self.said):
             return True
@@ -221,17 +298,30 @@ class _Line:
         ruled = read_question(self.plain)
         if ruled is None or about_clips(self.plain) or len(self.found) > 1 or "ask-unseen" in {s.do for s in steps}:
             return False
-        if ruled.asked == "compare":
+        if ruled.asked == "compare" or ruled.asked == "order" and len(ruled.things) > 2 or (
+                ruled.things and ruled.asked in ("list", "emotion")):
             return True
         if ruled.asked == "whether":
             kinds = {s.do for s in steps}
-            return bool(_YES_OR_NO.search(self.plain)) and (
-                kinds <= {"ask-list", "ask-count"} and not any(s.said("limit") for s in steps)
+            return bool(YES_OR_NO.search(self.plain)) and (
+                kinds <= _VALUES and not any(s.said("limit") for s in steps)
                 or len(ruled.things) == len(steps) > 1 and kinds == {"ask-whether"})
         return ruled.asked == "count" and ruled.limit is None and any(s.do == "ask-count" and s.said("limit") for s in steps)
 
+    def _second_part(self, step: Step) -> Call | None:
+        """The question that a line asks besides its plan's one, where the rules read it: "what eye's the wink, what second"."""
+        ruled = read_question(self.plain)
+        missing = unasked(spelled(self.text).lower(), {step.do})
+        if ruled is None or len(missing) != 1 or as_step(ruled).do not in missing[0] or step.do == "ask-unseen":
+            return None
+        return Call("ask", {"question": self.said, **clip_of(self.found)})
+
     def _ask(self, step: Step) -> Call:
         if step.do == "ask-unseen":
+            if about_clips(self.plain) and read_comparison(self.plain):
+                return question_call(self.said, self.plain, self.tools)
+            if not _SOMEBODY.search(self.said.lower()):
+                return Call("refuse", {"reason": ABLE})
             known = read_question(self.plain)
             if known is not None and known.asked == "unseen":
                 return Call("ask", {"question": self.said})  # the rules know what it is

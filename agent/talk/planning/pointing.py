@@ -1,0 +1,180 @@
+"""What a line points at instead of naming it: "the fourth move", "what she does at 5 s", "the bit with the mouth"."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from ....data_gen.reading.questions import read_things, spelled
+from ....data_gen.text.quantities import find_spans
+from ....face.facs.evidence.parts import explains
+from ....face.facs.schedule import Schedule
+from ....face.facs.script import Cue, Script
+from ....face.facs.vocabulary import ACTION
+from ...editing.operations import same_name
+
+_ORDER = {"first": 0, "1st": 0, "opening": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "fifth": 4,
+          "5th": 4, "sixth": 5, "6th": 5, "last": -1, "final": -1, "closing": -1}
+_NAMED = ("first", "second", "third", "fourth", "fifth", "sixth")
+_NUMBERS = {"one": 0, "two": 1, "three": 2, "four": 3, "five": 4, "six": 5}
+_MOVE = r"(?:moves?|things?|actions?|movements?|bits?|parts?|cues?|steps?|gestures?|expressions?)\b"
+_WHO = r"(?: (?:that )?(?:s?he|they|it) (?:do(?:es)?|did|makes?|shows?))?"
+_AT = re.compile(r"\b(?:what(?:ever)?|the (?:\w+ )?(?:thing|bit|part|move|action|one|movement))(?: that)?"
+                 r"(?: (?:s?he|they|it)(?:'s)?)?"
+                 r"(?: (?:do(?:es)?|did|happens?|is doing|doing|comes?|goes on|is))? (?:at|around|about)(?= )")
+_NTH = re.compile(rf"\b(?:the |her |his |their )?(?:very )?(?P<nth>{'|'.join(_ORDER)})"
+                  rf"(?: (?P<part>head|eye|lid|mouth|lip|brow|eyebrow|nose))? {_MOVE}{_WHO}\b")
+_ONE = re.compile(rf"\bthe (?P<nth>{'|'.join(_ORDER)}) one\b(?! of)"
+                  rf"|(?<!clip )(?<!version )\bnumber (?P<n>{'|'.join(_NUMBERS)}|[1-6])\b")
+_ONE_OF = re.compile(r"\b(?:go(?:ing)?|back|switch|return|jump|compare|between)\b.*\bone\b")
+"""Clips, not cues."""
+_MIDDLE = re.compile(rf"\b(?:the )?(?:middle (?:one|{_MOVE})|(?:one|{_MOVE}) in the middle){_WHO}\b")
+_SEVERAL = re.compile(rf"\b(?:the )?(?P<nth>first|last) (?P<n>two|three|2|3)(?: {_MOVE}{_WHO}\b"
+                      r"|(?=\W*$|,? (?:out|off|away|can|should|go|gone|are|need|must|both|please|pls)\b))")
+_BESIDE = re.compile(rf"\b(?:what(?:ever)?|the (?:{_MOVE}|one))"
+                     r"(?: (?:that )?(?:s?he|they|it) (?:do(?:es)?|did)| (?:that )?(?:comes|happens|is))?"
+                     r" (?:right |just |directly |straight )?(?P<where>after|before|following)\b")
+_AMID = re.compile(r"\b(?:in )?between (?:(?:those|these|the) (?:two|2)|them|both)\b")
+_PLACES = {r"head|neck": {"head"}, r"(?:eye)?brows?|forehead": {"brows"}, r"eyes?|(?:eye)?lids?": {"lids", "gaze"},
+           r"mouth|lips?|jaw": {"mouth", "jaw"}, r"nose": {"nose"}}
+_BECOMES = re.compile(r"\b(?:be|is|as|becomes?|comes?|goes|go|was|been|it|happens?)\s*$")
+"""What should be the last thing is not the last thing."""
+_ASKED = re.compile(r"\b(?:what|which|whats|what's)\b(?:(?! s?he ).)*$")
+"""A question after what the thing is, before the words that point at it."""
+
+
+def pointed(text: str, script: Script, schedule: Schedule | None = None, before: str = "", clips: int = 1) -> str:
+    """A line with what it points at by its name.
+
+    Args:
+        text: what somebody said.
+        script: what is performed.
+        schedule: when; None where it is not known, and nothing is found by its time then.
+        before: what was said before it, which "the second one" may be one of.
+        clips: how many there are; of several, "the second one" is a clip.
+
+    Raises:
+        ValueError: it points at something that is not there.
+    """
+    for step in (_timed, _grouped, _placed, _beside):
+        text = step(text, script, schedule)
+    ones = clips == 1 and len(script.cues) > 1 and not _ONE_OF.search(text.lower()) and not _repeated(f"{before} {text}", script)
+    return _numbered(text, script, ones)
+
+
+def _name(index: int, script: Script) -> str:
+    """How a cue is called so that no other one is meant."""
+    cue = script.cues[index]
+    same = [k for k, c in enumerate(script.cues) if c.name == cue.name]
+    order = f"{_NAMED[same.index(index)]} " if 1 < len(same) <= len(_NAMED) else ""
+    return f"the {order}{_spoken(cue.name, cue.action)}"
+
+
+@cache
+def _spoken(name: str, action: str) -> str:
+    """A name in words that are read as the same."""
+    plain = name.replace("_", " ")
+    label = ACTION[action].label if action in ACTION and name in ACTION else plain
+    return next((w for w in (plain, label) if any(name in t.names or action in t.names for t in read_things(f"the {w}"))), plain)
+
+
+def _asks(before: str) -> bool:
+    """Whether the words before ask what the thing is, or say what becomes it."""
+    return bool(_ASKED.search(before.lower()) or _BECOMES.search(before.lower()))
+
+
+def _timed(text: str, script: Script, schedule: Schedule | None) -> str:
+    if schedule is None or not (m := _AT.search(text.lower())) or _asks(text[:m.start()]):
+        return text
+    span = next((s for s in find_spans(text.lower()) if s.start == m.end() + 1), None)
+    if span is None or text.rstrip().endswith("?") and m[0].startswith("what"):
+        return text
+    for i in range(len(script.cues)):
+        own = schedule.of_cue(i)
+        if own and min(e.start for e in own) - 0.3 <= span.value <= max(e.end(schedule.seconds) for e in own):
+            return f"{text[:m.start()]}{_name(i, script)}{text[span.end:]}"
+    raise ValueError(f"nothing is performed at {span.value:g} s; there {_there(script)}")
+
+
+def _grouped(text: str, script: Script, schedule: Schedule | None) -> str:
+    m = _SEVERAL.search(text.lower())
+    if m is None or _asks(text[:m.start()]):
+        return text
+    n = 2 if m["n"] in ("two", "2") else 3
+    if n > len(script.cues):
+        raise ValueError(f"there are only {len(script.cues)}: {_there(script)}")
+    own = range(n) if m["nth"] == "first" else range(len(script.cues) - n, len(script.cues))
+    return f"{text[:m.start()]}{' and '.join(_name(i, script) for i in own)}{text[m.end():]}"
+
+
+def _placed(text: str, script: Script, schedule: Schedule | None) -> str:
+    """What is done with a part of the face, where only one thing is."""
+    for words, places in _PLACES.items():
+        pattern = (r"\b(?:the|that|this|her|his) (?:(?:thing|bit|part|stuff|move|movement)"
+                   r"(?: (?:that )?(?:s?he|they) do(?:es)?)?"
+                   rf" (?:with|of|around|in|on) (?:the|her|his|their) (?:{words})"
+                   rf"|(?:{words})(?: |-)(?:thing|bit|part|stuff|move|movement))\b")
+        m = re.search(pattern, text.lower())
+        if m is None or _asks(text[:m.start()]):
+            continue
+        own = [i for i, c in enumerate(script.cues) if _moves(c, places)]
+        exact = [i for i in own if script.cues[i].kind == "action"]
+        if len(exact or own) == 1:
+            return f"{text[:m.start()]}{_name((exact or own)[0], script)}{text[m.end():]}"
+    return text
+
+
+def _beside(text: str, script: Script, schedule: Schedule | None) -> str:
+    """What comes right before or after something that is named, and "between those two" of two cues."""
+    m = _BESIDE.search(text.lower())
+    if m is not None and not _asks(text[:m.start()]) and not (text.rstrip().endswith("?") and m[0].startswith("what")):
+        after = re.split(r"[,.;:!?]", text[m.end():], maxsplit=1)[0]
+        things = read_things(spelled(after).lower())
+        own = [i for i, c in enumerate(script.cues) if things and any(same_name(c, n) for n in things[0].names)]
+        at = own[-1 if m["where"] != "before" else 0] + (-1 if m["where"] == "before" else 1) if own else -1
+        if 0 <= at < len(script.cues):
+            return f"{text[:m.start()]}{_name(at, script)}{text[m.end() + len(after):]}"
+    m = _AMID.search(text.lower())
+    if m is not None and len(script.cues) == 2 and not text.rstrip().endswith("?"):
+        return f"{text[:m.start()]}after {_name(0, script)}{text[m.end():]}"
+    return text
+
+
+def _moves(cue: Cue, places: set[str]) -> bool:
+    names = (cue.action,) if cue.kind == "action" else explains(cue)
+    return any(n in ACTION and ACTION[n].region in places for n in names)
+
+
+def _numbered(text: str, script: Script, ones: bool) -> str:
+    """Every place of the order that is named; "the second one" too where that is nothing else."""
+    for pattern in [_NTH, _MIDDLE] + [_ONE] * ones:
+        for m in reversed(list(pattern.finditer(text.lower()))):
+            before = text[:m.start()]
+            if _asks(before) or m[0] == text.lower().strip(" .?!") or re.search(r"\b(?:that|this)\s*$", before):
+                continue
+            found = m.groupdict()
+            if pattern is _MIDDLE:
+                if len(script.cues) % 2 == 0:
+                    continue
+                at = len(script.cues) // 2
+            elif found.get("n"):
+                at = _NUMBERS.get(found["n"], int(found["n"]) - 1 if found["n"].isdigit() else 0)
+            else:
+                at = _ORDER[found["nth"]]
+            places = next((p for words, p in _PLACES.items() if found.get("part") and re.fullmatch(words, found["part"])), None)
+            own = [i for i, c in enumerate(script.cues) if places is None or _moves(c, places)]
+            if not -len(own) <= at < len(own):
+                raise ValueError(f"there is no {m[0].removeprefix('the ')}; there {_there(script)}")
+            text = f"{text[:m.start()]}{_name(own[at], script)}{text[m.end():]}"
+    return text
+
+
+def _repeated(text: str, script: Script) -> bool:
+    """Whether a line names something that occurs more than once, of which "the second one" may be."""
+    several = {c.name for c in script.cues if (c.count or 1) > 1 or sum(d.name == c.name for d in script.cues) > 1}
+    return any(same_name(c, n) for t in read_things(spelled(text)) for n in t.names for c in script.cues if c.name in several)
+
+
+def _there(script: Script) -> str:
+    names = [c.name.replace("_", " ") for c in script.cues]
+    return ("is " if len(names) == 1 else "are ") + ", ".join(names)

@@ -1,0 +1,73 @@
+"""What a line says for certain and its plan has wrong, put right: names of what is added, and multiples of a count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ....data_gen.reading.questions import read_things, spelled
+from ....data_gen.reading.rules import read_rules
+from ....data_gen.text.quantities import find_quantities
+from ....face.facs.script import Script
+from ....face.facs.vocabulary import DIRECTIONS, NAMES, sideless
+from ....llm.grammar.plans import Step
+from ...editing.operations import same_name
+
+_TIMES = {"double": 2.0, "twice": 2.0, "triple": 3.0, "three times": 3.0, "halve": 0.5, "half": 0.5}
+_MULTIPLE = re.compile(rf"\b(?P<by>{'|'.join(_TIMES)})\b (?:up )?(?:the )?"
+                       r"(?:number|amount|count|as (?:many|often)|how (?:many|often))\b")
+_MEANT = re.compile(r"\b(?:i |we )?(?:meant|mean)(?: to say)?[: ]+(?P<new>(?:(?!\bnot\b)[^,.;!])+)")
+_COUNTING = frozenset(("count", "more", "fewer", "stronger", "weaker", "longer", "shorter", "faster", "slower"))
+
+
+def repaired(text: str, steps: Sequence[Step], script: Script) -> tuple[Step, ...]:
+    """A plan with what its line says for certain.
+
+    Args:
+        text: the line.
+        steps: its plan.
+        script: what is performed.
+    """
+    plain = spelled(text).lower()
+    if corrected := _corrected(plain, script):
+        return (corrected,)
+    return tuple(_renamed(_multiplied(s, plain, script), plain, script, steps) for s in steps)
+
+
+def _corrected(plain: str, script: Script) -> Step | None:
+    """"I said look down but I meant look up": one thing in place of another."""
+    m = _MEANT.search(plain)
+    if m is None:
+        return None
+    new = [c for r in [read_rules(find_quantities(m["new"]), 0.3)] if r for c in r.script.cues]
+    old = {c.name for t in read_things(plain[:m.start("new")] + ", " + plain[m.end("new"):]) for n in t.names
+           for c in script.cues if same_name(c, n)}
+    if len(new) != 1 or len(old) != 1 or new[0].name in old:
+        return None
+    return Step("replace", ((old.pop(), None),), script=Script((replace(new[0], join="then"),)))
+
+
+def _multiplied(step: Step, plain: str, script: Script) -> Step:
+    """"Twice as many nods" as their number."""
+    m = _MULTIPLE.search(plain)
+    if m is None or step.do not in _COUNTING or len(step.things) != 1:
+        return step
+    own = [c for c in script.cues if same_name(c, step.names[0])]
+    count = sum(c.count or (2 if c.name in ("nod", "shake") else 1) for c in own) * _TIMES[m["by"]]
+    return Step("count", step.things, values=(("c", float(round(count))),)) if own and count >= 1 else step
+
+
+def _renamed(step: Step, plain: str, script: Script, steps: Sequence[Step]) -> Step:
+    """What is added by the one name that the line says and no step has, where the plan's own name is not in the line."""
+    if len(step.script.cues) != 1:
+        return step
+    added, said = step.script.cues[0], {sideless(n) for t in read_things(plain) for n in t.names}
+    known = {sideless(n) for s in steps for n in s.names} | {sideless(c.name) for s in steps for c in s.script.cues}
+    missing = {n for n in said - known if n in NAMES and not any(same_name(c, n) for c in script.cues)}
+    if sideless(added.name) in said or not said or len(missing) != 1 or added.name in DIRECTIONS:
+        return step
+    name = missing.pop()
+    if name in DIRECTIONS and added.side == "both":
+        return step
+    return replace(step, script=replace(step.script, cues=(replace(added, name=name),)))

@@ -1,0 +1,70 @@
+"""What a line points at gets its name; what a plan leaves out of a question is seen; what is said for certain is done."""
+
+from __future__ import annotations
+
+import pytest
+from facelm.agent.talk.planning.doubts import question_doubts
+from facelm.agent.talk.planning.pointing import pointed
+from facelm.agent.talk.planning.repaired import repaired
+from facelm.data_gen.performer.layout import lay_out
+from facelm.face.facs.script_text import read_script
+from facelm.llm.grammar.plans import parse_plan, plan_text
+
+SCRIPT = read_script("turn left at 1 s; grin_teeth at 3 s; wink left at 5 s; nod x2 at 7 s")
+SCHEDULE = lay_out(SCRIPT, 0)
+
+
+@pytest.mark.parametrize(("line", "meant"), [
+    ("the last one should only happen once", "the nod should only happen once"),
+    ("the thing she does at 5 s, get rid of it", "the wink, get rid of it"),
+    ("put a sigh in place of number two", "put a sigh in place of the grin teeth"),
+    ("that thing with the mouth, a bit less of it", "the grin teeth, a bit less of it"),
+    ("how long does the third action last?", "how long does the wink last?"),
+    ("make the first two things faster", "make the turn and the grin teeth faster"), ("last two out", "the wink and the nod out"),
+    ("the opening head movement three times", "the turn three times"),
+    ("what she does right after grinning, more of that", "the wink, more of that"),
+    ("swap the first one and the last one", "swap the turn and the nod")])
+def test_what_is_pointed_at_gets_its_name(line: str, meant: str) -> None:
+    assert pointed(line, SCRIPT, SCHEDULE) == meant
+
+
+@pytest.mark.parametrize("line", [
+    "what does she do at 5 s?", "what's the third thing she does?", "which action is the second one?",
+    "go back to the second one", "remove the first nod, keep the second one",
+    "the sigh should be the last thing we see", "what comes after the wink?",
+    "the first two nods", "the second nod bigger"])
+def test_what_asks_or_names_is_left_alone(line: str) -> None:
+    assert pointed(line, SCRIPT, SCHEDULE) == line
+
+
+def test_of_several_clips_the_second_one_is_a_clip() -> None:
+    assert pointed("make the second one slower", SCRIPT, SCHEDULE, clips=2) == "make the second one slower"
+    assert pointed("make the second one slower", SCRIPT, SCHEDULE, before="nod twice please") == "make the second one slower"
+
+
+@pytest.mark.parametrize(("line", "why"), [
+    ("the fifth move can be skipped", "no fifth move"), ("lose what she does at 20 s", "at 20 s")])
+def test_what_is_not_there_is_said(line: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        pointed(line, SCRIPT, SCHEDULE)
+
+
+@pytest.mark.parametrize(("line", "right", "wrong"), [
+    ("is there a yawn? and a wink?", "ask whether yawn wink", "ask whether yawn"),
+    ("what eye's the wink, what second", "ask side wink ; ask when wink", "ask side wink"),
+    ("is she smiling at 6 s", "ask whether smile at 6s", "ask whether smile at 2s"),
+    ("how often does she nod", "ask count nod", "ask when nod"), ("until when does he pout", "ask until pout", "ask count pout"),
+    ("did she laugh, i might of missed it", "ask whether laugh", "ask unseen"),
+    ("how long is the smile", "ask long smile", "ask strong smile")])
+def test_what_a_question_loses_is_seen(line: str, right: str, wrong: str) -> None:
+    assert question_doubts(line, parse_plan(right)) == 0 < question_doubts(line, parse_plan(wrong))
+
+
+@pytest.mark.parametrize(("line", "plan", "done"), [
+    ("double the number of nods", "more nod", "count nod 4"), ("nod half as often", "fewer nod", "count nod 1"),
+    ("I said grin but I meant wink right, sorry", "stronger grin_teeth", "replace grin_teeth: wink right"),
+    ("add a sneeze at the end", "add-end: cough", "add-end: sneeze"),
+    ("add a sneeze at the end", "add-end: sneeze", "add-end: sneeze"),
+    ("more nods", "more nod", "more nod")])
+def test_what_the_words_say_for_certain_is_done(line: str, plan: str, done: str) -> None:
+    assert plan_text(repaired(line, parse_plan(plan), SCRIPT)) == done
