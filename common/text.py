@@ -25,3 +25,8 @@ def utf8(text: str) -> str:
         return text.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeError:
         raise ValueError(f"{printable(text)[:100]!r} holds bytes that are not UTF-8; set the terminal to UTF-8") from None
+
+
+def often(count: int) -> str:
+    """A count in words: "not at all", "once", "twice", "3 times"."""
+    return ("not at all", "once", "twice")[count] if 0 <= count < 3 else f"{count} times"

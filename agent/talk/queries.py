@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from ...common.text import often
 from ...data_gen.reading.questions import claimed, thing_of
 from ...face.facs.evidence.happenings import Thing, happenings, occurrences
 from ...face.facs.evidence.query import Asked, Query
@@ -91,7 +92,7 @@ def in_unit(size: float | None, query: Query) -> str:
     if size is None:
         return "has none"
     if query.by == "count":
-        return f"{size:.0f} times"
+        return often(round(size))
     if query.by == "strength" and query.things:
         return f"{100 * size:.0f} %"
     return f"{abs(size):.1f} s"

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ...common.text import often
 from .evidence.match import GAP, LATE, ORDER, Match, late
 from .evidence.parts import WEAK_PART, restful
 from .evidence.spans import IDLE, Span
@@ -132,7 +133,7 @@ class _Checker:
                 continue
             yield from self._side(i, cue, span)
             yield from self._count(i, cue, span)
-            yield from self._times(i, cue, span)
+            yield from self.times(i, cue, span)
             yield from self._strength(i, cue, span)
             yield from self._joins(i, cue, span)
         yield from self._strengths_in_order()
@@ -177,7 +178,7 @@ class _Checker:
         found = self._voiced(span) if voiced else self._rounds(i, span) if behaviour or cue.kind == "feeling" else span.count
         slack = max(1, round(TALK_SHARE * cue.count)) if voiced or cue.name == "talking" else 0
         ok = abs(found - cue.count) <= slack if voiced or cue.kind in ("action", "emotion") else found >= cue.count
-        yield _made("count", i, ok, says(cue), _times(cue.count), _times(found), slack or None)
+        yield _made("count", i, ok, says(cue), often(cue.count), often(found), slack or None)
 
     def _voiced(self, span: Span) -> int:
         """Openings of the mouth while a behaviour with a voice lasts; quick ones are measured as talking."""
@@ -197,7 +198,7 @@ class _Checker:
                     most = max(most, 1 + sum(b.start - a.end >= _ROUND for a, b in zip(rows, rows[1:], strict=False)))
         return most
 
-    def _times(self, i: int, cue: Cue, span: Span) -> Iterator[Check]:
+    def times(self, i: int, cue: Cue, span: Span) -> Iterator[Check]:
         def timed(kind: Kind, what: str, want: float, got: float, slack: float, within: bool | None = None) -> Check:
             ok = abs(got - want) <= slack if within is None else within
             return _made(kind, i, ok, f"{says(cue)}: {what}", f"{want:g} s", f"{got:.2f} s", round(slack, 3))
@@ -350,10 +351,6 @@ def _made(kind: Kind, cue: int | None, ok: bool, what: str, expected: str, found
     held = found if expected == found else f"{found} (asked: {expected})"
     return Check(kind, cue, bool(ok), expected, found, tolerance,
                  f"{what}: {held}" if ok else f"{what}: expected {expected}, found {found}")
-
-
-def _times(n: int) -> str:
-    return {1: "once", 2: "twice"}.get(n, f"{n} times")
 
 
 def _sides(side: str) -> str:

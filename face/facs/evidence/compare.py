@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ....common.text import often
 from ..measured import Measurement
 from ..vocabulary import ACTION, EMOTION_ACTIONS
 from .happenings import Shown, happenings
@@ -44,7 +45,7 @@ class Difference:
         if self.what == "strength":
             return f"{100 * value:.0f} %"
         if self.what == "count":
-            return "once" if value == 1 else f"{value} times"
+            return often(value)
         return str(value) if self.what == "side" else f"{value:.1f} s"
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from ....common.text import often
 from ..measured import Measurement
 from ..script import STRENGTHS
 from ..vocabulary import ACTION, BEHAVIOUR, EMOTIONS, FEELING
@@ -119,8 +120,8 @@ def ask(m: Measurement, query: Query) -> Answer:
     if query.asked == "count":
         count = sum(s.times for some in found for s in some)
         if query.limit:
-            return _held(count, query.limit, f"{count} times" if count > 2 else ("not at all", "once", "twice")[count])
-        return Answer(count, ("Not at all.", "Once.", "Twice.")[count] if count < 3 else f"{count} times.")
+            return _held(count, query.limit, often(count))
+        return Answer(count, f"{often(count).capitalize()}.")
     if query.asked == "which":
         there = [t.label for t, some in zip(query.things, found, strict=True) if some]
         return Answer(there, f"{_listed([noun(t) for t in there]).capitalize()}." if there else "Neither.")
@@ -281,7 +282,7 @@ def _compare(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     def unit(v: float) -> str:
         if query.by == "speed":
             return f"{v:.1f} times a second"
-        return f"{100 * v:.0f} %" if query.by == "strength" else f"{v:.0f} times" if query.by == "count" else f"{abs(v):.1f} s"
+        return f"{100 * v:.0f} %" if query.by == "strength" else often(round(v)) if query.by == "count" else f"{abs(v):.1f} s"
 
     names = [_which(t) for t in query.things[:2]]
     if query.claim:
