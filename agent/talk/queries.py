@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from ...common.text import often
-from ...data_gen.reading.questions import claimed, thing_of
+from ...data_gen.reading.questions import PEAK, claimed, thing_of
 from ...face.facs.evidence.happenings import Thing, happenings, occurrences
 from ...face.facs.evidence.query import Asked, Query
 from ...face.facs.vocabulary import Side
@@ -63,6 +63,8 @@ def query_of(step: Step, text: str) -> Query:
         return Query("compare", pair[:2], between, by, least=least, claim=claim)  # type: ignore[arg-type]
     if asked == "order" and len(things) == 1:
         asked = "when"
+    if asked == "when" and things and PEAK.search(text.lower()):
+        return Query("when", things[:1], between, part=part, degree="most")  # type: ignore[arg-type]
     region = step.said("region") if "region?" in SLOTS[step.do] else ""
     return Query(asked, things, between, part=part, limit=limit, negated="not" in step.words, region=region)  # type: ignore[arg-type]
 

@@ -163,6 +163,8 @@ class _Reading:
         if asked == "count" and self.marked.c and len(self.marked.c) == 1 and limit is None and re.match(
                 r"(?:is|are|does|do|did|was|were)\b", plain):
             limit = ("same", float(self.marked.c[0]))
+        if asked == "when" and things and PEAK.search(plain):
+            return Query("when", tuple(things[:1]), between, part=part, degree="most")
         if limit and limit[1] in self.marked.t or asked == "how_long" and not re.search(
                 r"\b(?:at|between|from|before|after)\b", plain):
             between = None
@@ -263,11 +265,17 @@ _OF_REGION = ((r"\b(?:eye)?brows?\b.*\blower\b|\blower\b.*\b(?:eye)?brows?\b", "
 """What more of a part of the face is, where only the part is named."""
 
 
+PEAK = re.compile(r"\b(?:widest|strongest|biggest|broadest|highest|lowest|deepest|furthest|farthest|fullest|hardest|most|peaks?"
+                  r"|maxim\w+|at (?:its|the|their) (?:peak|height|apex|strongest|widest|most))\b")
+"""When something is strongest."""
+
+
 def claimed(plain: str) -> tuple[bool, bool]:
     """Whether a question in lower case states a comparison, rather than asks which; and whether it is after the lesser one."""
     least = bool(re.search(r"\b(?:shorter|shortest|weaker|weakest|smaller|smallest|slower|slowest|less|least|fewer|lower"
                            r"|later|slow(?:s|ed)? down|narrower)\b", plain))
-    claim = not re.search(r"\b(?:which|what|who|how many|how much|of the two)\b"
+    claim = not re.search(r"\bat \S+(?: s| sec\w*)? or (?:at )?\S+(?: s| sec\w*)?\W*$", plain) and not re.search(
+        r"\b(?:which|what|who|how many|how much|of the two)\b"
                           r"|\b(?:1st|first) or (?:the )?(?:2nd|second)\b", plain) and not re.search(
         r"\b(?:stronger|longer|bigger|wider|weaker|shorter|smaller|faster|slower|higher)\b.*,? "
         r"(?:the )?(?:first|1st|\w+) or (?:the )?(?:second|2nd|\w+)\W*$", plain)
@@ -325,6 +333,23 @@ def read_comparison(text: str) -> Query | None:
 def about_clips(text: str) -> bool:
     """Whether a question is about which clip something holds for."""
     return bool(re.search(_CLIP, text.lower()))
+
+
+_WHETHER = re.compile(r"^(?:so |and |but )?(?:is|are|was|were|does|do|did|has|have|any|is there(?: an?| any)?)\b"
+                      r"(?: (?:s?he|they|it|(?:the|this|that|her|his|their) (?:face|man|woman|person|guy|girl|boy|lady|eyes?"
+                      r"|mouth|lips|brows?|head)))?(?: ever| even| just)?\b")
+_AT_ALL = re.compile(r"(?:,? (?:at all|anywhere|there|in (?:there|it|this|here|(?:the|this) (?:clip|video))|at any (?:time|point)"
+                     r"|present|visible|meant to be|or not|lol|,.*|here|once|ever))+\W*$")
+
+
+def names_only(text: str) -> bool:
+    """Whether a yes-or-no question has nothing in it but a name of what can be seen: not "is he talking sense"."""
+    plain = re.sub(r"\bmeant to be\b", "", text.lower()).strip(" ?.!")
+    if not (m := _WHETHER.match(plain)):
+        return False
+    rest = _AT_ALL.sub("", plain[m.end():].split(",")[0]).strip()
+    found = read_rules(find_quantities(rest), 0.5) if 0 < len(rest.split()) <= 2 else None
+    return found is not None and found.explained > 0.99 and len(found.script.cues) == 1 and found.script.cues[0].kind != "feeling"
 
 
 def read_things(text: str) -> tuple[Thing, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ....data_gen.reading.questions import about_clips, read_comparison, read_question, read_things, spelled
+from ....data_gen.reading.questions import about_clips, names_only, read_comparison, read_question, read_things, spelled
 from ....face.facs.script import Script
 from ....face.facs.vocabulary import sideless
 from ....llm.generate import Sampling
@@ -296,8 +296,10 @@ class _Line:
     def _asked_by_rule(self, steps: Sequence[Step]) -> bool:
         """Whether the rules see in a question what its plan does not: a comparison, or that yes, no or a number is the answer."""
         ruled = read_question(self.plain)
-        if ruled is None or about_clips(self.plain) or len(self.found) > 1 or "ask-unseen" in {s.do for s in steps}:
+        if ruled is None or about_clips(self.plain) or len(self.found) > 1:
             return False
+        if "ask-unseen" in {s.do for s in steps}:
+            return len(steps) == 1 and ruled.asked == "whether" and names_only(self.plain)
         if ruled.asked == "compare" or ruled.asked == "order" and len(ruled.things) > 2 or (
                 ruled.things and ruled.asked in ("list", "emotion")):
             return True

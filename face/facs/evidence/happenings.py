@@ -49,6 +49,8 @@ class Shown:
     times: int
     side: Side
     hertz: float = 0.0
+    apex: float | None = None
+    """When it is strongest, where that is known."""
 
 
 def occurrences(rows: Sequence[Shown], thing: Thing) -> list[Shown]:
@@ -92,7 +94,7 @@ def _cycles(s: Shown) -> list[Shown]:
 def _shown(a: MeasuredAction) -> Shown:
     side = f" on the {a.beside}" if a.beside else ""
     return Shown(a.name, noun(ACTION[a.name].label) + side, a.onset, a.offset, a.intensity, a.cycles or 1, a.side,
-                  a.value if a.cycles else 0.0)
+                  a.value if a.cycles else 0.0, a.apex)
 
 
 def noun(label: str) -> str:

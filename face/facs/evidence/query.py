@@ -26,6 +26,8 @@ _ALWAYS = 0.85
 """What lasts for this share of a clip goes on all the time."""
 _PART, _PART_SECONDS = 0.3, 2.0
 """A clip's beginning and end are this share of it, at most so many seconds."""
+_SHUT = ("blink",)
+"""While one lasts, eyes are closed."""
 _ALIKE = {"happiness": ("smile",), "smile": ("happiness",), "anger": ("brow_lower",), "sadness": ("lip_corner_depress",)}
 """What a word may mean where what it names is not there: who is happy smiles."""
 _STRONG, _SLIGHT = 0.8, 0.58
@@ -44,7 +46,7 @@ class Query:
         part: or to the clip's beginning or end.
         why: of what cannot be seen, what it is.
         limit: whether a count, or a duration in seconds, is "more" or "less" than a number, or the "same".
-        degree: whether something is "strong" or "slight".
+        degree: whether something is "strong" or "slight"; of ``when``, "most": when it is strongest.
         negated: whether it is not there.
         least: of a comparison, whether less of it is meant.
         claim: whether a comparison is stated, and is true or not.
@@ -112,6 +114,9 @@ def ask(m: Measurement, query: Query) -> Answer:
         everything = happenings(replace(m, named=None), query.between)
         found = [some or occurrences(everything, thing) or occurrences(rows, replace(thing, names=_ALIKE.get(thing.names[0], ())))
                  for some, thing in zip(found, query.things, strict=True)]
+    if query.asked == "whether" and query.between:  # at a moment
+        found = [some or (occurrences(rows, replace(t, names=_SHUT)) if t.names == ("eye_close",) else [])
+                 for some, t in zip(found, query.things, strict=True)]
     made = next((t for t, some in zip(query.things, found, strict=True) if t.made_of and not some), None)
     if m.named is None and made is not None:
         return Answer(None, f"{made.made_of}; ask about one of them.")
@@ -209,6 +214,10 @@ def _whether(m: Measurement, query: Query, found: list[list[Shown]]) -> Answer:
 
 
 def _when(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
+    if query.degree == "most":
+        best = max(found[0], key=lambda s: s.strength)
+        peak = round((best.start + best.end) / 2 if best.apex is None else best.apex, 2)
+        return Answer([peak], f"At {peak:.1f} s.")
     starts = [round(s.start, 2) for s in found[0]]
     return Answer(starts, f"At {_listed([f'{t:.1f}' for t in starts])} s.")
 
@@ -294,6 +303,8 @@ def _compare(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     said = f"The {names[k]}, {unit((a, b)[k])} against {unit((b, a)[k])}."
     if query.things[0].names == query.things[1].names:
         which = query.things[k].which
+        if (moment := query.things[k].at) is not None:
+            return Answer(moment, said)
         return Answer(k + 1 if which is None or which < 0 else which + 1, said)
     return Answer(query.things[k].names[0], said)
 

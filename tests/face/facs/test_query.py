@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.layout import lay_out
-from facelm.data_gen.reading.questions import read_question
+from facelm.data_gen.reading.questions import names_only, read_question
 from facelm.face.facs.evidence.happenings import Thing
 from facelm.face.facs.evidence.query import Query, ask
 from facelm.face.facs.measure import measure
@@ -55,7 +55,9 @@ def shown() -> Measurement:
     ("does she smile less at the end than at the start?", "compare", False),
     ("brows at 1 s vs 4 s, higher?", "compare", True), ("compared with 7 s, does she smile more at 3 s?", "compare", False),
     ("wink, smile, nod: in what order do they come?", "order", ["nod", "wink_left", "smile"]),
-    ("does she wink and frown?", "whether", False),
+    ("does she wink and frown?", "whether", False), ("When is the smile strongest?", "when", [6.6]),
+    ("when are the raised brows highest", "when", [0.9]), ("are her eyes closed at 5.2 s?", "whether", False),
+    ("is she smiling more at 3 s or at 7 s?", "compare", 7.0),
     ("What emotion does it show?", "emotion", ["happiness"]), ("How does she feel?", "emotion", ["happiness"]),
     ("How long is the clip?", "length", 8.0), ("Can you tell me how long the video is?", "length", 8.0)])
 def test_values(shown: Measurement, question: str, asked: str, value: Any) -> None:
@@ -91,6 +93,19 @@ def test_a_query_is_typed_and_needs_no_words(shown: Measurement) -> None:
     assert nod.to_dict()["things"] == ({"names": ("nod",), "label": "nod", "side": "both", "which": None, "at": None, "part": "",
                                      "whole": False, "made_of": ""},)
     assert ask(shown, Query("when", (Thing(("nod",), "nod", which=5),))).text == "There is no nod."
+
+
+def test_closed_eyes_at_a_moment_may_be_a_blink() -> None:
+    blinking = measure(perform(lay_out(read_script("4 s; blink at 2 s"), 0)))
+    for moment, shut in ((2.1, True), (3.0, False)):
+        query = read_question(f"are his eyes closed at {moment} s?")
+        assert query is not None and ask(blinking, query).value is shut
+
+
+def test_a_bare_name_is_no_matter_of_opinion() -> None:
+    assert all(map(names_only, ("Is he talking?", "did she laugh, i might of missed it", "any smile in the clip")))
+    assert not any(map(names_only, ("is he talking sense", "does it hurt him", "Does she love me?", "when does he talk",
+                                    "is that his mum he's kissing")))
 
 
 def test_yes_or_no_of_several_and_of_parts_of_the_face(shown: Measurement) -> None:
