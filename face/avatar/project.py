@@ -15,6 +15,7 @@ from ..render.raster import jit
 from ..render.shading import linear_picture
 from .colour import lab
 from .hair import ears, scalp
+from .neutral import unfolded
 from .views import View
 
 Floats = NDArray[np.float32]
@@ -184,4 +185,7 @@ def look(view: View, head: HeadModel, atlas: Atlas, regions: Regions) -> Seen:
     gain[regions.eyes] = 1
     gain **= 1 - regions.scalp  # what skin says of the light from above says little of hair, which shines
     colour *= gain[..., None]
+    if view.folded is not None:
+        bare = regions.skin & ~regions.features & (regions.scalp < 0.3)
+        colour = unfolded(colour, atlas.of(view.folded[:, None])[..., 0], bare, (weight * skin).astype(np.float32))
     return Seen(colour, weight.astype(np.float32), skin, light)
