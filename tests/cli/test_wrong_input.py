@@ -78,6 +78,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["avatar", "build", "good.txt", "-o", "a.avatar", "--folds", "3"], "--folds is 3; allowed: 0 to 2"),
     (["avatar", "build", "good.txt", "-o", "a.avatar", "--consent", " "], "--consent is empty"),
     (["avatar", "show", "dir.npz"], "avatar.json"), (["avatar", "show", "none.avatar"], "avatar.json"),
+    (["render", "good.npz", "-o", "a.glb", "--mark"], "--mark writes into pictures and films"),
     (["avatar", "live", "none.avatar"], "none.avatar"), (["avatar", "live", "good.txt"], "good.txt"),
     (["head", "paint", "-o", "a.avatar", "--size", "1000"], "--size is 1000"), (["head", "paint", "-o", "good.txt"], "is a file"),
     (["head", "paint", "none.npz", "-o", "a.avatar"], "none.npz"),
