@@ -58,7 +58,7 @@ def written_as() -> tuple[str, ...]:
 
 # -- clips --------------------------------------------------------------------------------
 def draw(clip: FaceSequence, path: Path, size: int | None = None, title: str | None = None, head: HeadModel | None = None,
-         progress: Progress = silent) -> Result:
+         progress: Progress = silent, mark: bool = False) -> Result:
     """Render a clip as video, GIF or contact sheet, or export it, as the suffix says."""
     if ready(path).suffix.lower() not in PICTURES:
         from ..face.io.export import export
@@ -69,18 +69,20 @@ def draw(clip: FaceSequence, path: Path, size: int | None = None, title: str | N
 
     sheet = path.suffix.lower() == ".png"
     timeline = [(a.name, a.onset, a.offset) for a in measure_clip(clip, head).actions] if sheet else None
-    render_clip(clip, path, head=head, size=None if sheet else size, title=title, timeline=timeline,
+    render_clip(clip, path, head=head, size=None if sheet else size, title=title, timeline=timeline, visible=mark,
                 progress=lambda done, of, stage="": progress(done, of, f"drawing {path.name}"))
     return Result({"out": str(path)}, str(path))
 
 
-def render(clip: str, /, *, out: Out, size: int = 512, reading: ReadingOptions = READING, progress: Watch = silent) -> Result:
+def render(clip: str, /, *, out: Out, size: int = 512, mark: bool = False, reading: ReadingOptions = READING,
+           progress: Watch = silent) -> Result:
     """A clip as video, GIF or contact sheet; a video in one piece, with the head where it rests straight ahead.
 
     Args:
         clip: CLIP.npz, or a video or picture, which is fitted first.
         out: FILE.mp4, .gif, .png or .glb, or another file that `facelm export` writes.
         size: Height in pixels, 64 to 2048.
+        mark: Write "made with facelm" into the corner of every picture.
     """
     target = not_over_its_input(output_file(out, *written_as()), clip)
     if not 64 <= size <= 2048:
@@ -88,7 +90,9 @@ def render(clip: str, /, *, out: Out, size: int = 512, reading: ReadingOptions =
     from .media import whole
 
     head = load_head(reading.head)
-    return draw(whole(clip, head, reading.face, progress), target, size, Path(clip).name, head, progress)
+    if mark and target.suffix.lower() not in PICTURES:
+        raise ValueError(f"--mark writes into pictures and films; {target.name} is neither; allowed: {', '.join(PICTURES)}")
+    return draw(whole(clip, head, reading.face, progress), target, size, Path(clip).name, head, progress, mark)
 
 
 def fit(inputs: list[str], /, *, out: Out, overlay: str | None = None, head: str | None = None, face: int | None = None,

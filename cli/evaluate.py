@@ -80,24 +80,26 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Photos:
-    """Options of the evaluation of edited photos."""
+    """Options of the evaluation of edited photos and of avatars."""
 
     photos: str | None = None
     """Photo: a photo or a folder of them (default: the astronaut of scikit-image, where that is installed)."""
+    films: str | None = None
+    """Avatar: a film of one person or a folder of them."""
     judges: str | None = None
-    """Photo: folder with the networks for LPIPS and identity (scripts/fetch_judges.py); without it they are left out."""
+    """Photo, avatar: folder with the networks for LPIPS and identity (scripts/fetch_judges.py); without it they are left out."""
 
 
-def evaluate(what: Literal["language", "prompts", "dialogue", "transitions", "photo"] = "language", /, *, out: Out | None = None,
-             count: int | None = None,
+def evaluate(what: Literal["language", "prompts", "dialogue", "transitions", "photo", "avatar"] = "language", /, *,
+             out: Out | None = None, count: int | None = None,
              language: Annotated[Language, FLAT] = Language(), prompts: Annotated[Prompts, FLAT] = Prompts(),
              transitions: Annotated[Transitions, FLAT] = Transitions(), photo: Annotated[Photos, FLAT] = Photos(),
              model: ModelOptions = MODEL) -> Result:
-    """Evaluate: both directions of the language model, prompts checked, conversations, transitions, or edited photos.
+    """Evaluate: both directions of the language model, prompts checked, conversations, transitions, edited photos, or avatars.
 
     Args:
         what: Words to motion and back, prompts read and performed as they should be, conversations with what is right in them,
-            the CK+/CelebV-HQ tables, or seven expressions put on photos.
+            the CK+/CelebV-HQ tables, seven expressions put on photos, or frames of films redrawn from one.
         out: Write the full report there as well: FILE.json; for transitions a folder.
         count: Test items each way (default: 500); of prompts: at most so many of each kind; of transitions: for the language
             model (default: the recipe's).
@@ -106,8 +108,11 @@ def evaluate(what: Literal["language", "prompts", "dialogue", "transitions", "ph
     positive("--repeats", transitions.repeats)
     if what == "photo":
         return of_photos(out, count, photo, language, prompts, transitions)
+    if what == "avatar":
+        return of_avatars(out, count, photo, language, prompts, transitions)
     if photo != Photos():
-        raise ValueError("--photos and --judges belong to `facelm eval photo`; write that, or leave them out")
+        raise ValueError("--photos and --judges belong to `facelm eval photo`, --films to `facelm eval avatar`; write that, or "
+                         "leave them out")
     if what == "dialogue":
         return of_dialogues(out, count, prompts, model)
     if what != "prompts" and prompts != Prompts():
@@ -214,11 +219,27 @@ def of_photos(out: str | None, count: int | None, asked: Photos, *others: object
     """Seven expressions on photos: what is found of them, what else changed, whose face it is, what it costs."""
     from ..eval.photo.edits import evaluate_photos, photos_in
 
-    if others != (Language(), Prompts(), Transitions()):
+    if others != (Language(), Prompts(), Transitions()) or asked.films:
         raise ValueError("options of the other evaluations do not go with `facelm eval photo`; allowed: --photos, --judges, "
                          "--count, -o")
     target = output_file(out, ".json") if out else None
     report = evaluate_photos(photos_in(asked.photos)[:count], asked.judges, bars())
+    if target:
+        write_json(ready(target), report.to_dict(), indent=1)
+    return Result(report.to_dict(), report.table())
+
+
+def of_avatars(out: str | None, count: int | None, asked: Photos, *others: object) -> Result:
+    """Frames of films redrawn from their quietest one, and views that no avatar has seen."""
+    from ..eval.avatar.evaluate import evaluate_avatars, films_in
+
+    if others != (Language(), Prompts(), Transitions()) or asked.photos:
+        raise ValueError("options of the other evaluations do not go with `facelm eval avatar`; allowed: --films, --judges, "
+                         "--count, -o")
+    if asked.films is None:
+        raise ValueError("eval avatar needs --films, a film of one person or a folder of them")
+    target = output_file(out, ".json") if out else None
+    report = evaluate_avatars(films_in(asked.films)[:count], asked.judges, bars())
     if target:
         write_json(ready(target), report.to_dict(), indent=1)
     return Result(report.to_dict(), report.table())

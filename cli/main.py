@@ -64,6 +64,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "retarget": ("agent.file_tools:retarget", "clips of one head to clips of another"),
     "avatar build": ("agent.avatar.tools:avatar_build", "a person's textured head from photos or a video"),
     "avatar show": ("agent.avatar.tools:avatar_show", "what an avatar was made from, and how good it is"),
+    "avatar live": ("agent.server.serve:serve_avatar", "an avatar in the browser that does what is typed, as long as it runs"),
     "head import": ("agent.file_tools:head_import",
                     "a FLAME file (2020, 2023, 2023 Open) or an ICT-FaceKit head, made a facelm head"),
     "head show": ("agent.file_tools:head_show", "what a head file holds"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from cyclopts import Parameter
 
 from ...common.progress import silent
 from ...face.head.model import HeadModel
@@ -19,7 +20,8 @@ _VIEWS = (0.0, 35.0, 65.0, 90.0, -35.0)
 
 
 def avatar_build(photos: list[str], /, *, out: Out, size: int = 1024, face: int | None = None, hair: bool = True,
-                 folds: float = 1.0, consent: str | None = None, preview: str | None = None, progress: Watch = silent) -> Result:
+                 folds: float = 1.0, neutralise: Annotated[bool, Parameter(negative_bool="no-")] = True,
+                 consent: str | None = None, preview: str | None = None, progress: Watch = silent) -> Result:
     """A person's head from photos: mesh, hair, texture; a folder that every --head takes.
 
     Args:
@@ -29,6 +31,7 @@ def avatar_build(photos: list[str], /, *, out: Out, size: int = 1024, face: int 
         face: Which face when there are several, from the left, 1 first (default: the largest).
         hair: Measure how far hair stands out.
         folds: How deep an expression folds the skin, 0 to 2; 0 leaves it smooth.
+        neutralise: Smooth folds of the photos' own expression, e.g. a smile's, out of the texture.
         consent: What the person agreed to; it is kept with the avatar.
         preview: Draw it from five sides as well, FILE.png.
     """
@@ -48,7 +51,7 @@ def avatar_build(photos: list[str], /, *, out: Out, size: int = 1024, face: int 
     from ...face.avatar.store import save_textured
 
     made = build_avatar(photos if len(photos) > 1 else photos[0], texture=size, face=face, hair=hair, folds=folds,
-                        consent=consent or NOT_STATED, progress=progress)
+                        neutralise=neutralise, consent=consent or NOT_STATED, progress=progress)
     head = save_textured(made.head, ready(folder), made.about)
     if picture is not None:
         _draw(head, ready(picture))

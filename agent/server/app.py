@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import shutil
@@ -26,6 +27,7 @@ from pydantic import BaseModel, Field
 
 from ...common.text import one_line
 from ...data_gen.wording.telling import STYLES
+from ...face.head.model import HeadModel
 from ...face.io import export as formats
 from ..file_tools import draw, written_as
 from ..options import PICTURES
@@ -67,15 +69,17 @@ class Begin(BaseModel):
     name: Annotated[str, Field(max_length=40)] | None = None
 
 
-def make_app(settings: Settings | None = None, model: Callable[[], FaceLM] = FaceLM.from_pretrained) -> FastAPI:
+def make_app(settings: Settings | None = None, model: Callable[[], FaceLM] = FaceLM.from_pretrained,
+             worn: HeadModel | None = None) -> FastAPI:
     """The application.
 
     Args:
         settings: see :class:`Settings`.
         model: loads the agent, once, at the start.
+        worn: an avatar that is shown in the place of the agent's head.
     """
     settings = (settings or Settings()).checked()
-    hub = Rooms(settings, model)
+    hub = Rooms(settings, model, worn)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -92,7 +96,7 @@ def make_app(settings: Settings | None = None, model: Callable[[], FaceLM] = Fac
     _clips(app, hub)
     app.include_router(router(hub))
 
-    faces = Faces(lambda: hub.model.performer, lambda words: hub.model.read(words))
+    faces = Faces(lambda: hub.model.performer, lambda words: hub.model.read(words), worn)
     app.add_api_websocket_route("/api/live", faces.serve)
 
     app.add_middleware(Guard, settings=settings)
@@ -157,8 +161,8 @@ def _pages(app: FastAPI, hub: Rooms) -> None:
     @app.get("/api/about")
     def about() -> dict[str, Any]:
         """What there is: the head's channels, lanes, names, exports and limits."""
-        head = lanes.rig(hub.model.head)
-        return {"version": version("facelm"), "head": {"name": hub.model.head.name, "fps_default": 25},
+        head = lanes.rig(hub.shown)
+        return {"version": version("facelm"), "head": {"name": hub.shown.name, "fps_default": 25},
                 "channels": list(head.names),
                 "joints": list(lanes.JOINTS), "actions": lanes.about_names(),
                 "lanes": [{"name": n, "label": w} for n, w in lanes.LANES.items()], "exports": list(exports()),
@@ -166,10 +170,14 @@ def _pages(app: FastAPI, hub: Rooms) -> None:
                 "limits": {"upload_mb": hub.settings.upload_mb, "upload_seconds": hub.settings.upload_seconds}}
 
     @app.get("/api/head.glb", response_class=Response)
-    def head() -> Response:
+    def head(request: Request) -> Response:
         """The head with all its morph targets and joints, at rest."""
-        return Response(lanes.rig(hub.model.head).glb(), media_type="model/gltf-binary",
-                        headers={"cache-control": "max-age=3600"})
+        made = lanes.document(hub.shown)
+        tag = f'"{hashlib.sha256(made).hexdigest()[:32]}"'  # another avatar is another head at the same address
+        headers = {"cache-control": "no-cache", "etag": tag}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(made, media_type="model/gltf-binary", headers=headers)
 
 
 def _sessions(app: FastAPI, hub: Rooms) -> None:
@@ -256,7 +264,7 @@ def _clips(app: FastAPI, hub: Rooms) -> None:
         found = hub.room(name).clip(clip)
 
         def made() -> bytes:
-            return lanes.packed(lanes.motion(found, hub.model.head))
+            return lanes.packed(lanes.motion(found, hub.shown))
         return Response(await asyncio.to_thread(made), media_type="application/octet-stream")
 
     @app.get(f"{base}/timeline")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...face.avatar.worn import worn
 from ...face.clip.normalise import is_real
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.check import check
@@ -53,14 +54,25 @@ def rig(head: HeadModel) -> Rig:
     return Rig(head)
 
 
+@lru_cache(maxsize=1)
+def document(head: HeadModel) -> bytes:
+    """The head as a GLB."""
+    return rig(head).glb()
+
+
+def frames(head: HeadModel, seq: FaceSequence) -> np.ndarray:
+    """A clip's frames on the rig of a head, its own or an avatar made from it; see :meth:`Rig.frames`."""
+    return rig(head).frames(worn(seq, head))
+
+
 def packed(frames: np.ndarray, stream: int = 0, first: int = 0) -> bytes:
     """Motion frames of :meth:`Rig.frames` with their header."""
     return HEADER.pack(stream, first, len(frames), frames.shape[1] - 35) + np.ascontiguousarray(frames, "<f4").tobytes()
 
 
 def motion(clip: Clip, head: HeadModel) -> np.ndarray:
-    """The frames of a clip; between the shots of a film the face stays as it was."""
-    parts = [rig(head).frames(s) for s in clip.sequences()]
+    """The frames of a clip on the head that is shown; between the shots of a film the face stays as it was."""
+    parts = [frames(head, s) for s in clip.sequences()]
     return np.concatenate(parts)[clip.shown()[0]]
 
 

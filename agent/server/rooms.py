@@ -23,12 +23,13 @@ from typing import Any
 from ...common.text import one_line
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.script_text import write_script
+from ...face.head.model import HeadModel
 from ..pipeline import FaceLM
 from ..talk.agent import Agent, Reply
 from ..talk.session import FILE, Clip, Session, sizes
 from ..talk.tools import Call
 from . import intake
-from .lanes import packed, rig
+from .lanes import document, frames, packed
 from .settings import Settings
 
 log = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class Room:
     name: str
     folder: Path
     agent: Agent
+    worn: HeadModel | None = None
     listeners: set[Callable[[Event], None]] = field(default_factory=set)
     used: float = field(default_factory=time.monotonic)
 
@@ -145,8 +147,9 @@ def reply_dict(reply: Reply) -> dict[str, Any]:
 class Rooms:
     """The sessions of a server, and the workers that serve them."""
 
-    def __init__(self, settings: Settings, model: Callable[[], FaceLM] = FaceLM.from_pretrained) -> None:
-        self.settings, self._load = settings, model
+    def __init__(self, settings: Settings, model: Callable[[], FaceLM] = FaceLM.from_pretrained,
+                 worn: HeadModel | None = None) -> None:
+        self.settings, self._load, self.worn = settings, model, worn
         self._rooms: dict[str, Room] = {}
         self._model: FaceLM | None = None
         self._waiting: list[Request] = []
@@ -169,7 +172,12 @@ class Rooms:
     def _warm(self) -> None:
         lm = self.model
         lm.read("She smiles.")
-        rig(lm.head)
+        document(self.shown)
+
+    @property
+    def shown(self) -> HeadModel:
+        """The head that pages show: the avatar, or the model's own."""
+        return self.worn or self.model.head
 
     @property
     def model(self) -> FaceLM:
@@ -231,7 +239,7 @@ class Rooms:
             memory = Session(folder)
             agent = Agent(memory, self.model)
             agent.tools.files = False
-            self._rooms[name] = Room(name, folder, agent)
+            self._rooms[name] = Room(name, folder, agent, self.worn)
         room = self._rooms[name]
         room.used = time.monotonic()
         return room
@@ -333,7 +341,7 @@ class Rooms:
 def watched(request: Request) -> Iterator[Agent]:
     """The agent of a request's session, which tells of its progress and of motion as it is made."""
     agent, tools = request.room.agent, request.room.agent.tools
-    head = tools.agent.head
+    head = request.room.worn or tools.agent.head
     sent = 0
     number = next(_streams)
 
@@ -343,9 +351,9 @@ def watched(request: Request) -> Iterator[Agent]:
             raise Cancelled
         if not sent:
             request.emit({"type": "motion", "id": request.id, "stream": number, "fps": piece.fps, "frames": None})
-        frames = rig(head).frames(piece)
-        for low in range(0, len(frames), _CHUNK):
-            part = frames[low:low + _CHUNK]
+        made = frames(head, piece)
+        for low in range(0, len(made), _CHUNK):
+            part = made[low:low + _CHUNK]
             request.emit(packed(part, number, sent))
             sent += len(part)
 

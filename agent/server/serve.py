@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ...common.optional import require
+from ...face.head.model import HeadModel
 from ...llm.backends import Backend
 from ..options import MODEL, ModelOptions, Result
 from ..pipeline import FaceLM
@@ -51,6 +52,33 @@ def serve(*, host: str = "127.0.0.1", port: int = PORT, folder: str = "facelm-se
     app = make_app(settings, partial(FaceLM.from_pretrained, model.weights, model.base, model.exact, backend, model.performer))
     _listen(app, settings, "", browser)
     return Result({"folder": str(settings.folder)}, f"the conversations are in {settings.folder}")
+
+
+def serve_avatar(avatar: str, /, *, host: str = "127.0.0.1", port: int = PORT, folder: str = "facelm-sessions",
+                 token: str | None = None, browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
+                 model: ModelOptions = MODEL) -> Result:
+    """An avatar that lives in the browser and does what is typed. Ends with Ctrl-C.
+
+    Args:
+        avatar: NAME.avatar.
+        host: Address to listen on; another one than this machine's own needs the token that is printed.
+        port: TCP port; 0 takes a free one.
+        folder: Where conversations are kept that the app's other page holds with it.
+        token: What clients have to show (default: none on this machine, else a new one).
+        browser: Open the page.
+    """
+    worn = HeadModel.load(avatar)
+    if worn.meta.get("base") != HeadModel.default().sha256:
+        raise ValueError(f"{avatar} was not made from the packaged head, whose motion it would show; make one with "
+                         "`facelm avatar build`")
+    require("uvicorn", "app", "the app is served by uvicorn and FastAPI")
+    require("fastapi", "app", "the app is served by uvicorn and FastAPI")
+    from .app import make_app
+
+    settings = request(Settings, host=host, port=port, folder=output_folder(folder), token=token or "").checked()
+    load = partial(FaceLM.from_pretrained, model.weights, model.base, model.exact, performer=model.performer)
+    _listen(make_app(settings, load, worn), settings, "live", browser)
+    return Result({"avatar": avatar}, f"{avatar} was shown")
 
 
 def _listen(app: Any, settings: Settings, path: str, browser: bool = False) -> None:

@@ -18,6 +18,7 @@ from ...face.avatar.build import Avatar, build
 from ...face.avatar.views import View, on_points
 from ...face.head.model import HeadModel
 from ...face.io.mark import made_with
+from ...face.render.folds import folded
 from ..fit.photo import FittedPhoto, PhotoFit, fit_photos
 
 MARK = made_with("avatar from photos")
@@ -30,8 +31,8 @@ Segmenter = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def build_avatar(paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str], *, texture: int = SIZE,
-                 face: int | None = None, hair: bool = True, folds: float = 1.0, consent: str = NOT_STATED,
-                 segmenter: Segmenter | None = None, progress: Progress = silent) -> Avatar:
+                 face: int | None = None, hair: bool = True, folds: float = 1.0, neutralise: bool = True,
+                 consent: str = NOT_STATED, segmenter: Segmenter | None = None, progress: Progress = silent) -> Avatar:
     """Make an avatar.
 
     Args:
@@ -40,6 +41,7 @@ def build_avatar(paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str
         face: which face when there are several, counted from the left; None: the largest.
         hair: whether to measure how far hair stands out.
         folds: how deep expressions fold the skin, see ``face.render.folds``; 0 leaves it smooth.
+        neutralise: whether folds of the photos' expressions, a smile's for instance, are smoothed out of the texture.
         consent: what the person agreed to; kept with the avatar.
         segmenter: another model that finds the person (or the person's head); None: the packaged one.
         progress: called with (photos done, photos in all, "detect"), then with (0, 1, "texture").
@@ -51,7 +53,7 @@ def build_avatar(paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str
     """
     fit = fit_photos(paths, HeadModel.default(), face=face, progress=progress)
     progress(0, 1, "texture")
-    views = [_view(fit, k, photo, texture, segmenter) for k, photo in enumerate(fit.photos)]
+    views = [_view(fit, k, photo, texture, segmenter, neutralise) for k, photo in enumerate(fit.photos)]
     head = replace(fit.head, name="avatar", meta={**fit.head.meta, "base": fit.base.sha256, "mark": MARK, "folds": folds,
                                                   "license": "that of the photos; the mesh is CC0"})
     made = build(head, views, texture, hair)
@@ -63,7 +65,7 @@ def build_avatar(paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str
     return replace(made, about=about)
 
 
-def _view(fit: PhotoFit, number: int, photo: FittedPhoto, texture: int, segmenter: Segmenter | None) -> View:
+def _view(fit: PhotoFit, number: int, photo: FittedPhoto, texture: int, segmenter: Segmenter | None, neutral: bool) -> View:
     turn = Rotation.from_rotvec(photo.pose.rotation[0]).as_matrix().astype(np.float32)
     placed = on_points(fit.vertices(number), photo.points, photo.camera, turn)
     rgb = photo.picture.rgb
@@ -71,7 +73,8 @@ def _view(fit: PhotoFit, number: int, photo: FittedPhoto, texture: int, segmente
     if person.shape != rgb.shape[:2]:
         raise ValueError(f"the segmenter gave a mask of shape {person.shape} for a picture of {rgb.shape[1]}x{rgb.shape[0]} px")
     name = "; ".join([Path(photo.picture.name).name, *photo.picture.notes])
-    return View.of(rgb, person, photo.camera, placed, turn, texture, name)
+    lines = folded(fit.base, photo.pose.expr[0]) if neutral else None
+    return View.of(rgb, person, photo.camera, placed, turn, texture, name, lines)
 
 
 def _source(path: Path) -> dict[str, str]:

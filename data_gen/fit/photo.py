@@ -30,7 +30,7 @@ from ...face.landmarks.personal import View, field_for, joint_offsets, personal_
 from ...face.render.camera import PinholeCamera
 from .config import FitConfig, Priors, Smoothness
 from .detect import MAX_SIDE, Detections, detect_frames
-from .fit import fit_media
+from .fit import FitResult, fit_media
 from .solve import fit_landmarks
 
 Array = NDArray[np.float32]
@@ -111,6 +111,22 @@ class PhotoFit:
         return np.asarray(self.head.vertices(**own.parameters(slice(0, 1)))[0], np.float32)
 
 
+    def scaled(self, photo: int, scale: float) -> PhotoFit:
+        """The same person on a smaller copy of one photo; itself at scale 1 with one photo."""
+        own = self.photos[photo]
+        size = round(own.picture.size[0] * scale), round(own.picture.size[1] * scale)
+        if scale >= 1 or min(size) < 64:
+            return self if len(self.photos) == 1 else replace(self, photos=(own,))
+        factor = np.array(size, np.float32) / np.array(own.picture.size, np.float32)
+        box = Image.Resampling.BOX
+        rgb = np.asarray(Image.fromarray(own.picture.rgb).resize(size, box))
+        camera = replace(own.camera, focal=own.camera.focal * float(factor[0]), width=size[0], height=size[1])
+        person = np.asarray(Image.fromarray(own.person).resize(size, box), np.float32)
+        small = replace(own, picture=replace(own.picture, rgb=rgb, alpha=None), camera=camera, person=person,
+                        points=np.asarray(own.points * factor, np.float32))
+        return replace(self, photos=(small,))
+
+
 def fit_photos(paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str], head: HeadModel | None = None, *,
                face: int | None = None, progress: Progress = silent) -> PhotoFit:
     """Fit one person to photos, or to a film.
@@ -131,7 +147,8 @@ def fit_photos(paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
         raise ValueError("no photos given; at least one is needed")
     head = head or HeadModel.default()
     if len(files) == 1 and files[0].exists() and (files[0].is_dir() or _is_film(files[0])):
-        return _fit_film(files[0], head, face, progress)
+        film = FilmFit.of(files[0], head, face=face, progress=progress)
+        return film.person(film.differing())
     pictures = []
     for done, file in enumerate(files, 1):
         pictures.append(load_picture(file))
@@ -320,25 +337,69 @@ def _is_film(path: Path) -> bool:
         return False
 
 
-def _fit_film(path: Path, head: HeadModel, face: int | None, progress: Progress) -> PhotoFit:
-    """The film's own fit, which sees how the face rests, and a few of its pictures in views that differ."""
-    result = fit_media(path, head, face=face, progress=progress)
-    seq, info = result.seq, result.info
-    assert info is not None
-    known = np.flatnonzero(seq.valid)
-    if not len(known):
-        raise ValueError(f"{path}: no frame with a trusted fit; {'; '.join(result.quality.reasons) or 'use another film'}")
-    chosen = _differing(seq, known)
-    frames = {int(k): next(iter(read_frames(info, None, int(k), int(k) + 1))) for k in chosen}
-    part = seq.replace(**seq.parameters(chosen), valid=np.ones(len(chosen), bool))
-    points = [result.detections.points[k] for k in chosen]
-    cameras = [PinholeCamera(result.camera.focal, info.width, info.height)] * len(chosen)
-    personal = _person(head, part, cameras, points)
-    turns = _turns(part)
-    photos = tuple(FittedPhoto(Picture(frames[int(k)], path, None, 1.0, (f"{k / seq.fps:.2f} s of the film",)), cameras[i],
-                               _posed(part, i, head, personal), points[i], result.detections.blendshapes[k],
-                               person_mask(frames[int(k)]), float(turns[i])) for i, k in enumerate(chosen))
-    return PhotoFit(personal, head, photos, result.notes)
+@dataclass(frozen=True, eq=False)
+class FilmFit:
+    """A fitted film of one person, any of whose frames can be taken as photos.
+
+    Attributes:
+        path: the film.
+        head: the general head.
+        result: the film's own fit, which sees how the face rests.
+    """
+
+    path: Path
+    head: HeadModel
+    result: FitResult
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str], head: HeadModel | None = None, *, face: int | None = None,
+           progress: Progress = silent) -> FilmFit:
+        """Fit a film; arguments and errors as of :func:`fit_photos`."""
+        head = head or HeadModel.default()
+        result = fit_media(path, head, face=face, progress=progress)
+        if not result.seq.valid.any():
+            raise ValueError(f"{path}: no frame with a trusted fit; {'; '.join(result.quality.reasons) or 'use another film'}")
+        return cls(Path(path), head, result)
+
+    @property
+    def known(self) -> NDArray[np.int64]:
+        """Frames with a trusted fit."""
+        return np.flatnonzero(self.result.seq.valid)
+
+    @property
+    def turns(self) -> NDArray[np.float64]:
+        """``(T,)`` degrees between the face and the camera."""
+        return _turns(self.result.seq)
+
+    def person(self, frames: Sequence[int] | NDArray[np.int64]) -> PhotoFit:
+        """The person as a few frames show it, in their order."""
+        chosen = np.asarray(frames, np.int64)
+        seq = self.result.seq
+        part = seq.replace(**seq.parameters(chosen), valid=np.ones(len(chosen), bool))
+        points = [self.result.detections.points[k] for k in chosen]
+        personal = _person(self.head, part, [self._camera] * len(chosen), points)
+        return PhotoFit(personal, self.head, self.photos(chosen, personal), self.result.notes)
+
+    def photos(self, frames: Sequence[int] | NDArray[np.int64], personal: HeadModel) -> tuple[FittedPhoto, ...]:
+        """Frames, each with the pose of a personal head on it."""
+        result, start = self.result, self.result.start
+        assert result.info is not None
+        wanted = {int(k) for k in frames}
+        low, high = min(wanted) + start, max(wanted) + start + 1
+        rgb = {k - start: f for k, f in enumerate(read_frames(result.info, None, low, high), low) if k - start in wanted}
+        return tuple(FittedPhoto(Picture(rgb[k], self.path, None, 1.0, (f"{(k + start) / result.seq.fps:.2f} s of the film",)),
+                                 self._camera, _posed(result.seq, k, self.head, personal), result.detections.points[k],
+                                 result.detections.blendshapes[k], person_mask(rgb[k]), float(self.turns[k]))
+                     for k in map(int, frames))
+
+    @property
+    def _camera(self) -> PinholeCamera:
+        assert self.result.info is not None
+        return PinholeCamera(self.result.camera.focal, self.result.info.width, self.result.info.height)
+
+    def differing(self) -> NDArray[np.int64]:
+        """A few frames whose views differ, the quietest frontal one first."""
+        return _differing(self.result.seq, self.known)
 
 
 def _differing(seq: FaceSequence, known: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,13 @@ from ...face.clip.sequence import FaceSequence
 from ...face.facs.script import Script
 from ...face.photo.warp import PhotoFace
 from ..fit.photo import PhotoFit
-from .apex import Moment, intensities, moment_of, turned_to
+from .apex import BROWS, LIDS, MOUTH, REGIONS, SQUINT, Moment, as_it_is, intensities, moment_of, region_of, turned_to
 from .meter import Meter
 
-MOST, LEAST = 1.6, 0.6
-"""Bounds of what calibration makes of an amount."""
+MOST, LEAST = {BROWS: 1.3, LIDS: 1.3, SQUINT: 1.3, MOUTH: 1.1}, 0.6
+"""Bounds of what calibration makes of an amount: more than this a measurement may ask for, but no face does."""
+_PREVIEW = 220.0
+"""Width of the face, px, at which an amount is found; only the last drawing is of the photo's size."""
 _NEAR = 0.12
 """A result this near to what was asked is kept."""
 FPS = 25.0
@@ -37,7 +40,7 @@ class Edited:
         rgb: (H,W,3) uint8.
         changed: (H,W) where it may differ from the photo; everywhere else it is the same to the bit.
         pose: the personal head's, one frame.
-        amount: factor on the script's expression, as calibrated.
+        amounts: factors on the script's expression by region, as calibrated.
         asked, before, shown: intensity of each action: asked for, measured on the photo, and on the result (a fit of it).
         notes: what a photo cannot show, in words.
     """
@@ -45,11 +48,16 @@ class Edited:
     rgb: NDArray[np.uint8]
     changed: NDArray[np.bool_]
     pose: FaceSequence
-    amount: float
+    amounts: dict[str, float]
     asked: dict[str, float]
     before: dict[str, float]
     shown: dict[str, float]
     notes: tuple[str, ...]
+
+    @property
+    def amount(self) -> float:
+        """The factors' mean over the regions of what was asked."""
+        return float(np.mean([self.amounts[r] for r in {region_of(n) for n in self.asked}]))
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -68,7 +76,13 @@ class PhotoEditor:
     def __init__(self, fit: PhotoFit, photo: int = 0) -> None:
         self.fit, self.index, self.photo = fit, photo, fit.photos[photo]
         self.meter = Meter(fit, photo)
-        self.face = PhotoFace(self.photo.picture.rgb, fit.head, fit.vertices(photo), self.photo.camera)
+        self.face = PhotoFace(self.photo.picture.rgb, fit.head, fit.vertices(photo), self.photo.camera, self.photo.pose.expr[0])
+        self._small = fit.scaled(photo, min(1.0, _PREVIEW / self.face.width))
+
+    @cached_property
+    def _preview(self) -> PhotoEditor:
+        """The same on a smaller photo, which is drawn and measured sooner."""
+        return self if self._small is self.fit else PhotoEditor(self._small)
 
     def edit(self, script: Script, *, amount: float = 1.0, keep: bool = False, calibrate: bool = True, seed: int = 0) -> Edited:
         """The photo at a script's strongest moment.
@@ -86,19 +100,23 @@ class PhotoEditor:
         if not 0.1 <= amount <= 2.0:
             raise ValueError(f"amount is {amount:g}; allowed: 0.1 to 2 (1 is as the words say)")
         asked = moment_of(script, self.fit.base, seed)
-        factor, best = amount, self._drawn(asked, amount, amount, keep, calibrate)
-        for _ in range(2 if calibrate else 0):
-            share = _share(best)
-            if abs(share - 1) <= _NEAR:
+        asked = asked if keep else as_it_is(asked, self.photo.pose, amount, self.fit.base)
+        amounts = dict.fromkeys(REGIONS, amount)
+        if calibrate:
+            amounts = self._preview.calibrated(asked, amounts, amount, keep)
+        return self._drawn(asked, amounts, amount, keep, calibrate)
+
+    def calibrated(self, asked: Moment, amounts: dict[str, float], amount: float, keep: bool) -> dict[str, float]:
+        """Factors by region with which a drawing shows as much as was asked for; at most two drawings."""
+        for _ in range(2):
+            shares = _shares(self._drawn(asked, amounts, amount, keep, True))
+            if all(abs(s - 1) <= _NEAR for s in shares.values()):
                 break
-            factor = float(np.clip(factor / max(share, 0.3), LEAST * amount, MOST * amount))
-            if abs(factor - best.amount) < 0.05:
+            found = {r: float(np.clip(amounts[r] / max(s, 0.3), LEAST * amount, MOST[r] * amount)) for r, s in shares.items()}
+            if all(abs(f - amounts[r]) < 0.05 for r, f in found.items()):
                 break
-            other = self._drawn(asked, factor, amount, keep, True)
-            if abs(_share(other) - 1) >= abs(share - 1):
-                break
-            best = other
-        return best
+            amounts = {**amounts, **found}
+        return amounts
 
     def film(self, script: Script, done: Edited | None = None, *, amount: float = 1.0, keep: bool = False, seed: int = 0,
              progress: Progress = silent) -> Iterator[NDArray[np.uint8]]:
@@ -106,33 +124,35 @@ class PhotoEditor:
 
         Args:
             script: what the face does.
-            done: its edit, whose amount is taken.
+            done: its edit, whose amounts are taken.
             amount, keep, seed: see :meth:`edit`.
             progress: called with (frames done, frames in all, "draw").
         """
         asked = moment_of(script, self.fit.base, seed)
+        asked = asked if keep else as_it_is(asked, self.photo.pose, amount, self.fit.base)
         clip = asked.clip
         if all(cue.join != "then" for cue in script.cues[1:]):
             rows = np.minimum(np.arange(asked.frame + 1 + round(_HOLD * FPS)), asked.frame)
             clip = clip.replace(**clip.parameters(rows), valid=clip.valid[rows])
-        poses = turned_to(self.photo.pose, clip, done.amount if done else amount, keep)
+        amounts = done.amounts if done else dict.fromkeys(REGIONS, amount)
+        poses = turned_to(self.photo.pose, asked, clip, amounts, self.fit.base, keep)
         end = max(1.0, min(_TURN * FPS, asked.frame))
         left = np.clip(1 - np.arange(len(poses)) / end, 0, 1)[:, None].astype(np.float32)
         left = left * left * (3 - 2 * left)
         if not keep:
             own = self.photo.pose
-            poses = poses.replace(expr=np.maximum(poses.expr, 0) * (1 - left) + own.expr * left,
+            poses = poses.replace(expr=poses.expr * (1 - left) + own.expr * left,
                                   jaw_pose=poses.jaw_pose * (1 - left) + own.jaw_pose * left)
         for k in range(len(poses)):
-            yield self.face.draw(self.fit.vertices(self.index, poses.slice(k, k + 1))).rgb
+            yield self.face.draw(self.fit.vertices(self.index, poses.slice(k, k + 1)), poses.expr[k]).rgb
             progress(k + 1, len(poses), "draw")
 
-    def _drawn(self, asked: Moment, factor: float, amount: float, keep: bool, measured: bool) -> Edited:
-        pose = turned_to(self.photo.pose, asked.pose, factor, keep)
-        drawn = self.face.draw(self.fit.vertices(self.index, pose))
+    def _drawn(self, asked: Moment, amounts: dict[str, float], amount: float, keep: bool, measured: bool) -> Edited:
+        pose = turned_to(self.photo.pose, asked, asked.pose, amounts, self.fit.base, keep)
+        drawn = self.face.draw(self.fit.vertices(self.index, pose), pose.expr[0])
         want = {n: v * amount for n, v in asked.asked.items()}
         before, shown = self.measured(drawn.rgb, tuple(want)) if measured else ({}, {})
-        return Edited(drawn.rgb, drawn.changed, pose, factor, want, before, shown, asked.notes)
+        return Edited(drawn.rgb, drawn.changed, pose, amounts, want, before, shown, asked.notes)
 
     def measured(self, rgb: NDArray[np.uint8], actions: tuple[str, ...]) -> tuple[dict[str, float], dict[str, float]]:
         """Intensity of actions on the photo and on another picture of it; nothing where that shows no face."""
@@ -149,10 +169,13 @@ def pair_of(own: FaceSequence, other: FaceSequence) -> FaceSequence:
     return own.concat(other)
 
 
-def _share(edited: Edited) -> float:
-    """What is shown of what was asked for, the mean over the actions; 1 where nothing could be measured."""
-    shares = [np.clip(edited.shown[n] / want, 0.0, 1.6) for n, want in edited.asked.items() if n in edited.shown and want > 0.05]
-    return float(np.mean(shares)) if shares else 1.0
+def _shares(edited: Edited) -> dict[str, float]:
+    """What is shown of what was asked for, by region, the mean over the actions; nothing of what could not be measured."""
+    shares: dict[str, list[float]] = {}
+    for name, want in edited.asked.items():
+        if name in edited.shown and want > 0.05:
+            shares.setdefault(region_of(name), []).append(float(np.clip(edited.shown[name] / want, 0.0, 1.6)))
+    return {region: float(np.mean(values)) for region, values in shares.items()}
 
 
 def edit_photo(fit: PhotoFit, script: Script, *, amount: float = 1.0, keep: bool = False, calibrate: bool = True) -> Edited:

@@ -6,6 +6,9 @@ account, is explained by the personal head's expression. Nothing is read but pix
 
 from __future__ import annotations
 
+import weakref
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
@@ -45,6 +48,8 @@ class Meter:
         low, high = self.photo.points.min(0), self.photo.points.max(0)
         pad = 0.5 * (high - low)
         self._box = (*np.maximum(low - pad, 0).astype(int), *np.minimum(high + pad, self.photo.picture.size).astype(int))
+        self._task = Landmarker(landmarker_model(), 1)
+        weakref.finalize(self, self._task.close)
         self._own = self.points(self.photo.picture.rgb)
         row = self.embedding.row
         pairs = [*LID_PAIRS, *zip(INNER_LIP_UPPER[2:-2], INNER_LIP_LOWER[2:-2], strict=True)]
@@ -58,11 +63,7 @@ class Meter:
     def all_points(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         """``(478,2)`` px, MediaPipe's; None where no face is found."""
         x0, y0, x1, y1 = self._box
-        task = Landmarker(landmarker_model(), 1)
-        try:
-            found = task.look(np.ascontiguousarray(rgb[y0:y1, x0:x1]), retry=False)
-        finally:
-            task.close()
+        found = self._task.look(np.ascontiguousarray(rgb[y0:y1, x0:x1]), retry=False)
         if not found:
             return None
         at = found[0].points[:, :2] * (x1 - x0, y1 - y0) + (x0, y0)
@@ -86,16 +87,11 @@ class Meter:
         spread[n - 1], spread[n:] = _JAW, _MOVE
         low = np.concatenate([-start - 1e-6, np.full(6, -0.1)])
         high = np.concatenate([np.maximum(1.0 - start[:-1], 0) + 1e-6, [0.6 - start[-1]], np.full(6, 0.1)])
-        first = self._shown(start[None])[0]
         found = np.zeros(n + 6)
-        for _ in range(_STEPS):
-            now = start + found[:n]
-            tries = np.concatenate([now[None], now + _STEP * np.eye(n)])
-            shown = self._shown(tries)
-            slope = np.empty((n + 6, len(seen), 2))
-            slope[:n] = (shown[1:] - shown[0]) / _STEP
-            slope[n:] = self._rigid(shown[0])
-            miss = change - (shown[0] - first) - np.tensordot(found[n:], slope[n:], 1)
+        first, slope = self._start
+        for _ in range(_STEPS):  # the slope hardly changes: shapes are linear, and the jaw turns little
+            shown = self._shown((start + found[:n])[None])[0]
+            miss = change - (shown - first) - np.tensordot(found[n:], slope[n:], 1)
             own_rows = np.sqrt(_SHARE) / _POINT
             gaps = lambda a: a[..., self._pairs[:, 0], 1] - a[..., self._pairs[:, 1], 1]  # noqa: E731
             rows = np.concatenate([own_rows * slope.reshape(n + 6, -1).T, gaps(slope).T / _GAP, np.diag(1 / spread)])
@@ -108,6 +104,14 @@ class Meter:
         jaw = own.jaw_pose.copy()
         jaw[0, 0] = max(final[-1], 0.0)
         return own.replace(expr=np.clip(final[:-1], 0, 1)[None].astype(np.float32), jaw_pose=jaw)
+
+    @cached_property
+    def _start(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``(L,2)`` m, of the landmarks in the photo's own pose, and ``(E+7,L,2)`` how coefficients and movements move them."""
+        own = self.photo.pose
+        start = np.concatenate([own.expr[0], own.jaw_pose[0, :1]]).astype(np.float64)
+        shown = self._shown(np.concatenate([start[None], start + _STEP * np.eye(len(start))]))
+        return shown[0], np.concatenate([(shown[1:] - shown[0]) / _STEP, self._rigid(shown[0])])
 
     def _shown(self, poses: NDArray[np.float64]) -> NDArray[np.float64]:
         """``(N,L,2)`` m in the picture's axes, where the detector puts the landmarks of poses ``(N,E+1)``."""

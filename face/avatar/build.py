@@ -17,10 +17,13 @@ from ..render.shading import appearance, linear_picture, srgb
 from .colour import difference, lab
 from .complete import Completed, complete, merged, paint_eyes, paint_mouth
 from .hair import hair_shell
-from .project import Regions, Seen, look, shading, skin_likeness
+from .project import INSIDE, Regions, Seen, look, shading, skin_likeness
 from .views import View
 
 Floats = NDArray[np.float32]
+
+_LIPS, _THROAT, _PARTED, _DARK = 0.008, 0.028, 0.7, 0.85
+"""m behind the lips from where on it gets darker, and over which; light between parted lips; how dark it gets."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +129,16 @@ def _at(values: Floats, place: Floats) -> Floats:
     return out[..., 0]
 
 
+def _shadow(view: View, head: HeadModel) -> Floats:
+    """(V,) share of the light that reaches the mouth's inside: less the further behind the lips."""
+    out = np.ones(head.n_vertices, np.float32)
+    inside = np.concatenate([head.masks[n] for n in INSIDE])
+    behind = view.vertices[head.masks["lips"], 2].max() - view.vertices[inside, 2]
+    deep = np.clip((behind - _LIPS) / _THROAT, 0, 1)
+    out[inside] = _PARTED * (1 - _DARK * deep * deep * (3 - 2 * deep))
+    return out
+
+
 def redrawn(head: HeadModel, view: View, seen: Seen, atlas: Atlas, regions: Regions) -> tuple[Floats, NDArray[np.int32], Floats]:
     """The head drawn into a photo in the photo's own light.
 
@@ -145,4 +158,5 @@ def redrawn(head: HeadModel, view: View, seen: Seen, atlas: Atlas, regions: Regi
     normal = np.einsum("hwk,hwkc->hwc", shares, normals[corner])
     normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-9)
     bright = shading(seen.light, normal) ** (1 - _at(regions.scalp, place))
+    bright *= np.einsum("hwk,hwk->hw", shares, _shadow(view, head)[corner])
     return np.asarray(out * bright[..., None], np.float32), face, place

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, minimum_filter
+from scipy.ndimage import gaussian_filter, map_coordinates, minimum_filter
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import splu
 
@@ -25,6 +25,10 @@ _FADE, _HAIR_FADE = 12.0, 20.0
 """Edges of the mesh over which what is filled goes over to the median colour of skin, of hair."""
 _STRANDS = 0.3
 """Most contrast of drawn strands, standard deviation of the logarithm."""
+_SKULL, _CROWN = np.array([0.0, 0.03, -0.02]), np.array([0.0, 1.0, -0.55])
+"""The skull's middle, m, and where from there hair begins."""
+_AROUND = (900, 128)
+"""Steps of strands around the crown, and away from it."""
 _COARSE = 512
 """Side of the texture that vertices take their colours from, px."""
 _IRIS, _RIM = 26, 30
@@ -99,11 +103,18 @@ class Mesh:
         return np.asarray(splu(matrix.tocsc()).solve(colour * weight[:, None] + np.asarray(middle) / fade**2))
 
 
-def _strands(size: int) -> Floats:
-    """(T,T) noise of unit variance that runs down the texture, as hair does from the crown."""
-    noise = np.random.default_rng(0).standard_normal((size, size), np.float32)
-    out = gaussian_filter(noise, (size / 90, 0.8))
-    return np.asarray(out / out.std(), np.float32)
+def _strands(atlas: Atlas) -> Floats:
+    """(T,T) noise of unit variance that runs down the packaged head from the crown, as hair does; none where it begins."""
+    noise = gaussian_filter(np.random.default_rng(0).standard_normal(_AROUND), (0.8, _AROUND[1] / 24), mode="wrap")
+    toward = atlas.of(HeadModel.default().v_template.astype(np.float64) - _SKULL)
+    toward /= np.maximum(np.linalg.norm(toward, axis=2, keepdims=True), 1e-9)
+    axis = _CROWN / np.linalg.norm(_CROWN)
+    ahead = np.cross((1.0, 0.0, 0.0), axis)
+    away = np.arccos(np.clip(toward @ axis, -1, 1)) / np.pi
+    around = np.arctan2(toward[..., 0], toward @ ahead) / (2 * np.pi) + 0.5
+    at = np.stack([around * _AROUND[0], away * _AROUND[1]])
+    out = map_coordinates(noise / noise.std(), at, order=1, mode="grid-wrap")
+    return np.asarray(out * np.clip((away - 0.03) / 0.12, 0, 1), np.float32)
 
 
 def _hair(found: Merged, atlas: Atlas, mesh: Mesh, grows: Floats) -> Floats | None:
@@ -127,7 +138,7 @@ def _hair(found: Merged, atlas: Atlas, mesh: Mesh, grows: Floats) -> Floats | No
     inner = minimum_filter(top, max(3, atlas.size // 200))
     fine = (green - gaussian_filter(green, atlas.size / 200))[inner]
     contrast = 1.48 * float(np.median(np.abs(fine))) / max(float(middle[1]), 1e-3) if len(fine) else 0.2
-    return np.asarray(np.clip(out * np.exp(_strands(atlas.size) * min(contrast, _STRANDS))[..., None], 0.002, 1), np.float32)
+    return np.asarray(np.clip(out * np.exp(_strands(atlas) * min(contrast, _STRANDS))[..., None], 0.002, 1), np.float32)
 
 
 def unseen(found: Merged, atlas: Atlas, mesh: Mesh, regions: Regions) -> tuple[Floats, NDArray[np.floating]]:

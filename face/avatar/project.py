@@ -15,6 +15,7 @@ from ..render.raster import jit
 from ..render.shading import linear_picture
 from .colour import lab
 from .hair import ears, scalp
+from .neutral import unfolded
 from .views import View
 
 Floats = NDArray[np.float32]
@@ -28,6 +29,8 @@ _SPREAD = np.array([3.2, 3.0, 3.0], np.float32)
 """Least standard deviation of skin in L*, a* and b*."""
 _LIGHTNESS, _OUT, _IN = 0.47, 7.0, 4.5
 """Weight of lightness, which shadows change, and standard deviations beyond and within which a colour is no skin, is skin."""
+_LID_GAIN = (0.85, 1.15)
+"""Least and largest factor on lids."""
 INSIDE = ("teeth_upper", "teeth_lower", "gums_upper", "gums_lower", "tongue", "mouth_inside")
 """Regions that a closed mouth hides."""
 _DELIGHT, _GAIN = 0.7, (0.45, 2.2)
@@ -130,6 +133,7 @@ class Regions:
     """0..1: how surely hair grows there."""
     skin: Bools
     eyes: Bools
+    lids: Bools
     features: Bools
     covered: Bools
     """Neck and ears: clothes or hair lie over them as often as not, so only what has the face's colour is theirs."""
@@ -145,7 +149,8 @@ class Regions:
 
         eyes = texels("eyeball_left", "eyeball_right")
         return cls(texels("lips"), atlas.spread(atlas.of(scalp()[:, None]))[..., 0],
-                   atlas.inside & ~texels(*INSIDE) & ~eyes, eyes, texels("lips", "lids", "brows", "nose", whole=False),
+                   atlas.inside & ~texels(*INSIDE) & ~eyes, eyes, texels("lids", whole=False),
+                   texels("lips", "lids", "brows", "nose", whole=False),
                    texels("neck", whole=False) | atlas.where(ears()[atlas.faces].any(1)), texels("cheeks", "nose"))
 
 
@@ -182,6 +187,11 @@ def look(view: View, head: HeadModel, atlas: Atlas, regions: Regions) -> Seen:
     light = Light.of(normal.reshape(-1, 3)[lit], colour.reshape(-1, 3)[lit].mean(1))
     gain = 1 / shading(light, normal)
     gain[regions.eyes] = 1
+    low, high = _LID_GAIN
+    gain[regions.lids] = np.clip(gain[regions.lids], low, high)  # an open eye's lid is folded: its normals are no guide
     gain **= 1 - regions.scalp  # what skin says of the light from above says little of hair, which shines
     colour *= gain[..., None]
+    if view.folded is not None:
+        bare = regions.skin & ~regions.features & (regions.scalp < 0.3)
+        colour = unfolded(colour, atlas.of(view.folded[:, None])[..., 0], bare, (weight * skin).astype(np.float32))
     return Seen(colour, weight.astype(np.float32), skin, light)

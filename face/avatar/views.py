@@ -55,6 +55,7 @@ class View:
         focal: px of ``rgb``.
         centre: (2,) px, the principal point; it may lie outside.
         name: what it was made from.
+        folded: (V,) 0..1, how far the expression on it folds the skin; None: not known, and its folds stay.
     """
 
     rgb: NDArray[np.uint8]
@@ -64,10 +65,11 @@ class View:
     focal: float
     centre: Floats
     name: str = ""
+    folded: Floats | None = None
 
     @classmethod
     def of(cls, rgb: NDArray[np.uint8], person: Floats, camera: PinholeCamera, vertices: Floats, turn: Floats, texture: int,
-           name: str = "") -> View:
+           name: str = "", folded: Floats | None = None) -> View:
         """Cut a photo to its head, and shrink it where it is finer than a texture of ``texture`` px a side.
 
         Raises:
@@ -89,7 +91,7 @@ class View:
         scale = size[0] / (x1 - x0)
         centre = (np.array(camera.centre) - [x0, y0]) * scale
         return cls(np.asarray(part), np.asarray(mask, np.float32), np.ascontiguousarray(vertices, np.float32),
-                   np.asarray(turn, np.float32), camera.focal * scale, centre.astype(np.float32), name)
+                   np.asarray(turn, np.float32), camera.focal * scale, centre.astype(np.float32), name, folded)
 
     def project(self, points: np.ndarray) -> NDArray[np.float64]:
         """Pixels (...,2) of points (...,3) in the camera's frame."""

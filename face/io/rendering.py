@@ -13,7 +13,9 @@ from ..render.camera import check_size
 from ..render.render import contact_sheet, render_frames
 from ..render.shading import Palette
 from . import video
+from .photo import marked
 
+MADE = "made with facelm"
 SUFFIXES: tuple[str, ...] = (".mp4", ".gif", ".png")
 
 
@@ -27,6 +29,7 @@ def render(
     title: str | None = None,
     timeline: Sequence[tuple[str, float, float]] | None = None,
     palette: Palette | None = None,
+    visible: bool = False,
     progress: Progress = silent,
 ) -> Path:
     """Draw a clip into a file; the suffix says what: .mp4 (H.264), .gif, .png (contact sheet).
@@ -43,6 +46,7 @@ def render(
         title: line(s) above the sheet, or caption of the video.
         timeline: measured actions (name, onset s, offset s), drawn below a contact sheet.
         palette: colours.
+        visible: write "made with facelm" into the corner of every picture.
         progress: called with (done, total).
 
     Returns:
@@ -64,9 +68,11 @@ def render(
     if suffix == ".png":
         sheet = contact_sheet(seq, head, size=size or 256, title=title, timeline=timeline,
                               palette=palette, progress=progress)
-        return video.write_png(sheet, path, mark)
+        return video.write_png(marked(sheet, MADE) if visible else sheet, path, mark)
     size = check_size(size or (512 if suffix == ".mp4" else 320))
     pictures = render_frames(seq, head, size, palette=palette)
+    if visible:
+        pictures = (marked(p, MADE) for p in pictures)
     if suffix == ".mp4":
         return video.write_mp4(pictures, path, size, seq.fps, len(seq), title=title, progress=progress, comment=mark)
     return video.write_gif(pictures, path, seq.fps, len(seq), progress, mark)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..head.model import HeadModel
 from ..render.camera import PinholeCamera
-from ..render.raster import depth_buffer, vertex_normals
+from ..render.raster import depth_buffer, jit, vertex_normals
 from ..render.shading import PARTS, vertex_parts
 
 Image = NDArray[np.float32]
@@ -52,6 +52,19 @@ def kinds_of(head: HeadModel) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return kind, np.where(kind == MOUTH, MOUTH + part[head.faces].max(1), kind).astype(np.uint8)
 
 
+@jit
+def _spread(face: np.ndarray, bary: np.ndarray, faces: np.ndarray, values: np.ndarray, out: np.ndarray) -> None:
+    """Values (V,C) of vertices at each sample, ``out (H,W,C)``; a sample beside the mesh takes the first face's."""
+    for y in range(face.shape[0]):
+        for x in range(face.shape[1]):
+            k = max(face[y, x], 0)
+            b1, b2 = bary[y, x, 0], bary[y, x, 1]
+            b0 = np.float32(1.0) - b1 - b2
+            i, j, l = faces[k, 0], faces[k, 1], faces[k, 2]  # noqa: E741
+            for c in range(values.shape[1]):
+                out[y, x, c] = b0 * values[i, c] + b1 * values[j, c] + b2 * values[l, c]
+
+
 class Layer:
     """A mesh drawn into a window.
 
@@ -89,10 +102,10 @@ class Layer:
 
     def of(self, values: NDArray[np.floating]) -> Image:
         """(H,W,C) of vertices' ``(V,C)``; meaningless where nothing is seen."""
-        corner = self.faces[self._face]
-        b1, b2 = self.bary[..., :1], self.bary[..., 1:]
-        v = np.asarray(values, np.float32)
-        return np.asarray(v[corner[..., 0]] * (1 - b1 - b2) + v[corner[..., 1]] * b1 + v[corner[..., 2]] * b2, np.float32)
+        v = np.ascontiguousarray(values, np.float32)
+        out = np.empty((*self.face.shape, v.shape[1]), np.float32)
+        _spread(self.face, self.bary, self.faces, v, out)
+        return out
 
     def per_face(self, values: NDArray[Any]) -> NDArray[Any]:
         """(H,W) of faces' ``(F,)``; meaningless where nothing is seen."""

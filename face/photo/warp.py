@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..head.model import HeadModel
 from ..render.camera import PinholeCamera
+from ..render.folds import folded
 from .fields import blur, cv, fill, grow, sample, smoothstep, to_linear, to_srgb
 from .lids import Lids
 from .light import Light
@@ -30,6 +31,10 @@ _STRETCH = (1.7, 4.0)
 """Growth of a face's area from which on its pixels are filled in part, and altogether."""
 _FOLD = 1.3
 """Exponent of a line's depth by the skin's growth."""
+_PARTED = 0.015, 0.05
+"""Opening of the lips, share of the face's width, from which on teeth are seen between them as they are on the photo."""
+_UNFOLD = 1.6
+"""How soon a fold is gone when its expression is."""
 _WIDE = 0.08
 """Opening of the lips, share of the face's width, from which on the photo shows a tongue."""
 _REACH, _THROAT = 0.12, 0.35
@@ -54,9 +59,12 @@ class PhotoFace:
         head: the personal head.
         vertices: (V,3) m in the camera's frame, as the face is on the photo.
         camera: of the photo.
+        expr: (E,) the expression on the photo; None: not known, and its folds stay.
     """
 
-    def __init__(self, rgb: NDArray[np.uint8], head: HeadModel, vertices: NDArray[np.floating], camera: PinholeCamera) -> None:
+    def __init__(self, rgb: NDArray[np.uint8], head: HeadModel, vertices: NDArray[np.floating], camera: PinholeCamera,
+                 expr: NDArray[np.floating] | None = None) -> None:
+        self._folded = None if expr is None else folded(head, expr)
         self.rgb, self.head, self.faces = rgb, head, head.faces
         self.kinds, self.parts = kinds_of(head)
         self.window = _window(head, vertices, camera, rgb.shape[1], rgb.shape[0])
@@ -82,8 +90,13 @@ class PhotoFace:
         """(V,3) how far a vertex is of the lids, the throat and neck, the brows."""
 
     # -- drawing -----------------------------------------------------------------------------
-    def draw(self, vertices: NDArray[np.floating]) -> Drawn:
-        """The photo with the face as ``vertices (V,3)`` say, in the camera's frame."""
+    def draw(self, vertices: NDArray[np.floating], expr: NDArray[np.floating] | None = None) -> Drawn:
+        """The photo with the face as ``vertices (V,3)`` say, in the camera's frame.
+
+        Args:
+            vertices: the mesh.
+            expr: (E,) its expression: folds of the photo's own that it does not have are smoothed out.
+        """
         part = self._part(vertices)
         if part is None:
             return Drawn(self.rgb.copy(), np.zeros(self.rgb.shape[:2], bool))
@@ -93,7 +106,10 @@ class PhotoFace:
         shift = np.array([part.x - self.window.x, part.y - self.window.y], np.float32)
         here = np.stack([(x + 0.5) / part.scale, (y + 0.5) / part.scale], -1) + shift
         source = new.of(self.old.pixels)
-        marks = new.of(self.marks)
+        gone = np.zeros(len(self.marks), np.float32)
+        if expr is not None and self._folded is not None:
+            gone = np.clip(_UNFOLD * (self._folded - folded(self.head, expr)), 0, 1)
+        marks = new.of(np.concatenate([self.marks, gone[:, None]], 1))
         lid, throat = marks[..., 0], new.seen * marks[..., 1]
         inside = kind == MOUTH
         hidden = self._unseen(new, source)
@@ -179,7 +195,14 @@ class PhotoFace:
         pushed = blur(np.clip(np.log(np.maximum(growth, 0.2)), -0.7, 0.7) * skin, 0.012 * width)
         gain = np.exp(np.clip(-_FOLD * pushed, -0.9, 0.7)) - 1
         share = blur(cv().erode(skin, np.ones((5, 5), np.uint8)), 0.006 * width) * skin
-        return np.asarray(linear * np.exp(line * gain * share)[..., None], np.float32)
+        change = (line * gain * share)[..., None]
+        gone = marks[..., 3] * share
+        if gone.max(initial=0) > 0.02:  # a fold has another colour as well
+            colour = np.log(np.maximum(linear, 1e-3))
+            level = lambda sigma: blur(colour * skin[..., None], sigma) / np.maximum(blur(skin, sigma), 1e-2)[..., None]  # noqa: E731
+            fine, wide = level(0.004 * width), level(0.05 * width)
+            change = change * (1 - gone[..., None]) + np.clip(wide - fine, -0.25, 1.0) * gone[..., None]
+        return np.asarray(linear * np.exp(change), np.float32)
 
     def _hidden(self, linear: Image, kind: NDArray[np.integer], unknown: Image, lid: Image, scale: int) -> Image:
         """What the photo does not show, or shows in too few pixels, filled from the same kind of surface around it."""
@@ -228,7 +251,8 @@ class PhotoFace:
             seen = seen & (new.per_face(self.mouth.teeth) > 0)
         if seen.any():
             core = cv().erode(seen.astype(np.float32), np.ones((3, 3), np.uint8))
-            share = (blur(core, 0.8 * scale) * seen)[..., None]
+            parted = float(smoothstep(np.array(self._gap(new) / max(self.width, 1.0)), *_PARTED))
+            share = (blur(core, 0.8 * scale) * seen)[..., None] * np.float32(parted)
             drawn = drawn * (1 - share) + self._seen_at(source) * share
         shown = inside.astype(np.float32)
         soft = max(0.6 * scale, 0.0025 * self.width * scale)

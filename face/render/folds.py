@@ -29,6 +29,8 @@ _MIDDLE = 6.0
 """mm from the face's middle within which one side's folds go over to the other's."""
 _WOBBLE = 0.5
 """mm by which lines leave their course: none is straight."""
+_NEAR = 8.0
+"""mm around a line within which an expression's fold may lie on a face: nobody's are where they are drawn."""
 _FRONT = 0.020
 """Texels further back than this, m on the packaged head, have none."""
 
@@ -50,8 +52,45 @@ def fold_lines() -> dict[str, FoldLine]:
     return {name: parse(FoldLine, row, f"folds.yaml: {name}") for name, row in yaml.safe_load(text).items()}
 
 
-def _groove(places: Floats, line: NDArray[np.floating], width: float) -> Floats:
-    """(N,) change of brightness of a fold of depth 1 at places (N,2) mm beside a line (M,2)."""
+@lru_cache(maxsize=1)
+def _fields() -> tuple[tuple[dict[str, float], dict[str, Floats]], ...]:
+    """Of each group of folds its drives, and how near each vertex (V,) of the packaged head's mesh is to it, 0..1, by side."""
+    v = HeadModel.default().v_template.astype(np.float64)
+    xy, left = 1e3 * v[:, :2], np.clip(0.5 + 1e3 * v[:, 0] / (2 * _MIDDLE), 0, 1)
+    shown = np.stack([np.abs(xy[:, 0]), xy[:, 1]], 1)
+    out = []
+    for fold in fold_lines().values():
+        far = np.min([_off(shown, np.array(line, float))[0] for line in fold.lines], axis=0)
+        near = np.exp(-((far / _NEAR) ** 2)) * (v[:, 2] > _FRONT)
+        out.append((fold.drives, {"Left": (near * left).astype(np.float32), "Right": (near * (1 - left)).astype(np.float32)}))
+    return tuple(out)
+
+
+def folded(head: HeadModel, expr: np.ndarray) -> Floats:
+    """(V,) 0..1: how far an expression (E,) folds the skin around each vertex of a head with the packaged head's mesh.
+
+    Raises:
+        ValueError: a head with other vertices.
+    """
+    column = {name: k for k, name in enumerate(head.expr_names)}
+    out = np.zeros(head.n_vertices, np.float32)
+    for drives, sides in _fields():
+        for side, near in sides.items():
+            if len(near) != len(out):
+                raise ValueError(f"head {head.name!r} has {len(out)} vertices; folds are known of heads with {len(near)}")
+            out = np.maximum(out, near * np.float32(_driven(drives, column, expr, side)))
+    return out
+
+
+def _driven(drives: dict[str, float], column: dict[str, int], expr: np.ndarray, side: str) -> float:
+    """0..1: how far an expression (E,) drives a group of folds on a side."""
+    columns = [(column.get(name, column.get(name + side)), share) for name, share in drives.items()]
+    total = sum(share * float(expr[k]) for k, share in columns if k is not None)
+    return min(max((total - _LEAST) / (1 - _LEAST), 0.0), 1.0)
+
+
+def _off(places: NDArray[np.floating], line: NDArray[np.floating]) -> tuple[NDArray[np.float64], ...]:
+    """Of places (N,2) beside a line (M,2): distance, share of the line's length, distance with a sign, slope; each (N,)."""
     starts, ends = line[:-1], line[1:]
     along = ends - starts
     length = np.linalg.norm(along, axis=1)
@@ -70,6 +109,12 @@ def _groove(places: Floats, line: NDArray[np.floating], width: float) -> Floats:
         share[near] = ((before[k] + t * length[k]) / before[-1])[near]
         signed[near] = np.where(miss @ normal >= 0, far, -far)[near]
         up[near] = normal[1]
+    return best, share, signed, up
+
+
+def _groove(places: Floats, line: NDArray[np.floating], width: float) -> Floats:
+    """(N,) change of brightness of a fold of depth 1 at places (N,2) mm beside a line (M,2)."""
+    best, share, signed, up = _off(places, line)
     taper = np.cos(np.pi / 2 * share) if line[0, 0] == 0 else np.sin(np.pi * share)
     ridge = [np.exp(-(((signed - s * 2.0 * width) / (1.2 * width)) ** 2)) * (0.5 - 0.5 * s * up) for s in (1, -1)]
     shape = -np.exp(-((best / width) ** 2)) + _RIDGE * (ridge[0] + ridge[1])
@@ -128,17 +173,12 @@ class Folds:
         self._column = {name: k for k, name in enumerate(head.expr_names)}
         self._touched = np.unique(np.concatenate([f.texels for f in self._folds]))
 
-    def _drive(self, fold: _Fold, expr: np.ndarray, side: str) -> float:
-        columns = [(self._column.get(name, self._column.get(name + side)), share) for name, share in fold.drives.items()]
-        total = sum(share * float(expr[k]) for k, share in columns if k is not None)
-        return min(max((total - _LEAST) / (1 - _LEAST), 0.0), 1.0)
-
     def at(self, expr: np.ndarray) -> Floats:
         """The texture (T,T,3) of an expression (E,); the same array every time."""
         now = self._now.reshape(-1, 3)
         now[self._touched] = self._rest[self._touched]
         for fold in self._folds:
-            left, right = (self._drive(fold, expr, side) for side in ("Left", "Right"))
+            left, right = (_driven(fold.drives, self._column, expr, side) for side in ("Left", "Right"))
             if left + right > 0:
                 change = self._strength * (left * fold.sides["Left"] + right * fold.sides["Right"])
                 now[fold.texels] *= np.clip(1 + change, 0.2, 2)[:, None].astype(np.float32)

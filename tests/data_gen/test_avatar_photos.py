@@ -35,6 +35,10 @@ def test_an_avatar_from_one_photo(tmp_path, capsys):
     with av.open(str(tmp_path / "smile.mp4")) as film:
         assert film.metadata["comment"] == MARK
     assert Image.open(tmp_path / "smile.gif").info["comment"].decode() == MARK
+    assert main(["render", str(clip), "--head", str(out), "-o", str(tmp_path / "said.gif"), "--mark"]) == 0
+    plain, said = (np.asarray(Image.open(tmp_path / n).convert("RGB")).astype(int) for n in ("smile.gif", "said.gif"))
+    differs = np.abs(plain - said).max(-1) > 60
+    assert differs[-40:, 160:].sum() > 50 and not differs[:-60].any()
 
 
 @pytest.mark.parametrize("name", ["blink", "disappointed"])

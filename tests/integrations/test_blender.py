@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -190,3 +191,29 @@ def test_in_blender(smile, served, tmp_path):
     assert (rate, last) == (24, 24) and between < 1e-3
     assert np.abs(np.array(rows)[:, 0] - np.interp(at, np.arange(26), ramp)).max() < 1e-4
     assert found["performed"] > 0.4
+
+
+TEXTURED = """
+import sys, json, bpy
+bpy.ops.wm.read_factory_settings(use_empty=True)
+bpy.ops.import_scene.gltf(filepath=sys.argv[1])
+mesh = next(o for o in bpy.data.objects if o.type == "MESH")
+node = next(n for m in mesh.data.materials for n in m.node_tree.nodes if n.type == "TEX_IMAGE")
+keys = mesh.data.shape_keys
+bpy.context.scene.frame_set(25)
+print(json.dumps({"size": list(node.image.size), "middle": list(node.image.pixels[:4]), "uv": len(mesh.data.uv_layers),
+                  "linked": any(link.from_node == node for m in mesh.data.materials for link in m.node_tree.links),
+                  "smile": keys.key_blocks["mouthSmileLeft"].value}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("bpy") is None, reason="needs bpy")
+def test_a_texture_and_its_motion_arrive(smile, tmp_path):
+    green = np.tile(np.array([[[40, 200, 60]]], np.uint8), (64, 64, 1))
+    path = export(smile, replace(HEAD, texture=green), tmp_path / "a.glb").path
+    done = subprocess.run([sys.executable, "-c", TEXTURED, str(path)], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+    found = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+    assert found["size"] == [64, 64] and found["uv"] == 1 and found["linked"] and found["smile"] > 0.9
+    assert found["middle"][:3] == pytest.approx([40 / 255, 200 / 255, 60 / 255], abs=0.03)

@@ -14,6 +14,7 @@ import uvicorn
 from facelm.agent.pipeline import FaceLM
 from facelm.agent.server.app import make_app
 from facelm.agent.server.settings import Settings
+from facelm.face.head.model import HeadModel
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NODE = Path(__file__).resolve().parents[2] / ".venv/node/node_modules"
@@ -23,10 +24,10 @@ _FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable
 
 
 @contextmanager
-def serving_app(folder: Path, model: Callable[[], FaceLM]) -> Iterator[str]:
+def serving_app(folder: Path, model: Callable[[], FaceLM], worn: HeadModel | None = None) -> Iterator[str]:
     """A live server; gives its address."""
-    server = uvicorn.Server(uvicorn.Config(make_app(Settings(folder=folder, port=0), model), "127.0.0.1", 0, log_level="warning",
-                                           timeout_graceful_shutdown=2))
+    app = make_app(Settings(folder=folder, port=0), model, worn)
+    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="warning", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -30,6 +30,7 @@ from ....face.head.model import HeadModel
 from ....face.io.convert.arkit import weights
 from ...motion.windows import Performer
 from ..lanes import JOINTS, rig
+from ..lanes import frames as rig_frames
 
 Format = Literal["arkit52", "head", "rig"]
 ARKIT_NAMES = (*ARKIT_52, "headPitch", "headYaw", "headRoll")
@@ -38,6 +39,8 @@ _BLOCK = 20.0
 """Seconds of idle motion that are made at a time."""
 _FADE = 0.35
 """Seconds in which a wish takes over from another, and one block of idle motion from the next."""
+_AMOUNT, _MOST = 0.1, 2.0
+"""Seconds in which a change of the amount comes about, for the most part; and the most that it may be."""
 _SURE = 0.9
 """Share of a wish's words that the rules must explain for it to be performed without the model."""
 _SECONDS = 2.0
@@ -60,11 +63,15 @@ class LiveFace:
         head: whose face.
         fps: frames a second.
         frame: index of the next frame.
+        amount: factor on what is wished for; a change of it is smooth.
+        shown: the head of the format ``rig``: its own, or an avatar made from it.
     """
 
-    def __init__(self, performer: Performer, fps: float = 30.0, seed: int = 0) -> None:
+    def __init__(self, performer: Performer, fps: float = 30.0, seed: int = 0, worn: HeadModel | None = None) -> None:
         self.performer, self.head, self.fps, self.seed = performer, performer.head, fps, seed
+        self.shown = worn or performer.head
         self.frame = 0
+        self.amount = self._amount = 1.0
         self._layers: list[_Layer] = []
         self._blocks: dict[int, np.ndarray] = {}
         rest = FaceSequence.rest(1, self.head.ref, n_expr=self.head.n_expr, n_shape=self.head.n_shape)
@@ -74,8 +81,13 @@ class LiveFace:
         """What the values of a frame are."""
         return value_names(format_, self.head)
 
-    def wish(self, script: Script) -> None:
-        """Begin with something at once, in place of what is going on.
+    @property
+    def free(self) -> int:
+        """The frame at which all that was wished for is over."""
+        return max([self.frame, *(layer.first + len(layer.frames) for layer in self._layers if layer.fades is None)])
+
+    def wish(self, script: Script, after: bool = False) -> int:
+        """Begin with something: at once, in place of what is going on, or after it; the frame at which it begins.
 
         Raises:
             ValueError: it cannot be done.
@@ -84,13 +96,17 @@ class LiveFace:
         schedule = lay_out(Script(cues, script.seconds, script.never, script.still), self.seed + self.frame)
         made = self.performer.direct(schedule)
         made = made if made.fps == self.fps else made.resample(self.fps)
-        self.rest()
-        self._layers.append(_Layer(table(made) - self._rest, self.frame))
+        if not after:
+            self.rest()
+        first = self.free
+        self._layers.append(_Layer(table(made) - self._rest, first))
+        return first
 
     def rest(self) -> None:
         """Let what is going on fade."""
         for layer in self._layers:
             layer.fades = self.frame if layer.fades is None else layer.fades
+        self._layers = [layer for layer in self._layers if layer.first < self.frame]
 
     def prepare(self) -> None:
         """Make the idle motion of the next seconds."""
@@ -117,11 +133,13 @@ class LiveFace:
             share = _ease(at / self._fade)
             value = share * value + (1 - share) * self._blocks[block - 1][size + at]
         kept = []
+        self._amount += (self.amount - self._amount) * min(1.0, 1 / (_AMOUNT * self.fps))
         for layer in self._layers:
             k = n - layer.first
             weight = 1.0 if layer.fades is None else 1.0 - _ease((n - layer.fades) / self._fade)
             if k < len(layer.frames) and weight > 0:
-                value = value + weight * layer.frames[k]
+                if k >= 0:
+                    value = value + self._amount * weight * layer.frames[k]
                 kept.append(layer)
         self._layers = kept
         self.frame += 1
@@ -135,7 +153,7 @@ class LiveFace:
             return value
         seq = _sequence(value[None], self.head, self.fps)
         if format_ == "rig":
-            return rig(self.head).frames(seq)[0]
+            return rig_frames(self.shown, seq)[0]
         return arkit_table(seq, self.head)[0].astype(np.float32)
 
 
@@ -177,6 +195,8 @@ def _sequence(values: np.ndarray, head: HeadModel, fps: float) -> FaceSequence:
 def wished(asked: dict[str, Any], read: Callable[[str], Script]) -> Script | None:
     """What a message asks for: ``words``, or ``do`` (or ``emotion``) with ``strength``, ``seconds``, ``side``, ``count``.
 
+    Of any face ``after`` (true) lets what goes on end first, and ``amount`` (0 to 2) is the factor on all that is wished for.
+
     Returns:
         The script; None where the face should rest.
 
@@ -207,6 +227,17 @@ def wished(asked: dict[str, Any], read: Callable[[str], Script]) -> Script | Non
         raise ValueError(one_line(err, 300)) from None
 
 
+def _amount(value: Any) -> float:
+    """A message's amount.
+
+    Raises:
+        ValueError: no number, or out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST:
+        raise ValueError(f"amount is {str(value)[:20]!r}; allowed: 0 to {_MOST:g} (1 is as the words say)")
+    return float(value)
+
+
 def _ruled(words: str) -> Script | None:
     """What the rules read, where they explain nearly all of it."""
     ruled = read_rules(find_quantities(words))
@@ -219,10 +250,11 @@ class Faces:
     Args:
         performer: gives what performs wishes.
         read: words -> script, by the language model.
+        worn: an avatar that is shown in the place of the performer's head.
     """
 
-    def __init__(self, performer: Callable[[], Performer], read: Callable[[str], Script]) -> None:
-        self.performer, self.read = performer, read
+    def __init__(self, performer: Callable[[], Performer], read: Callable[[str], Script], worn: HeadModel | None = None) -> None:
+        self.performer, self.read, self.worn = performer, read, worn
         self._shared: dict[str, _Shown] = {}
 
     async def serve(self, websocket: WebSocket) -> None:
@@ -244,7 +276,7 @@ class Faces:
             await websocket.send_json({"type": "error", "error": why})
             await websocket.close(4400, "bad request")
             return
-        shown = self._shared.get(name) or _Shown(LiveFace(await asyncio.to_thread(self.performer), fps))
+        shown = self._shared.get(name) or _Shown(LiveFace(await asyncio.to_thread(self.performer), fps, worn=self.worn))
         if name:
             shown = self._shared.setdefault(name, shown)
         drives = query.get("frames") == "0"
@@ -269,12 +301,17 @@ class Faces:
             asked = json.loads(text) if len(text) <= 8000 else None
             if not isinstance(asked, dict):
                 raise ValueError("a message is a JSON object of up to 8000 characters")
+            if "amount" in asked:
+                face.amount = _amount(asked["amount"])
+                if len(asked) == 1:
+                    return
             script = await asyncio.to_thread(wished, asked, self.read)
+            first = face.frame
             if script is None:
                 face.rest()
             else:
-                await asyncio.to_thread(face.wish, script)
-            await websocket.send_json({"type": "began", "id": asked.get("id"), "asked_at": began, "frame": face.frame})
+                first = await asyncio.to_thread(face.wish, script, asked.get("after") is True)
+            await websocket.send_json({"type": "began", "id": asked.get("id"), "asked_at": began, "frame": first})
         except (ValueError, LookupError) as err:
             await websocket.send_json({"type": "error", "error": one_line(err, 300)})
 

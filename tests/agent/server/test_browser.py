@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import time
+from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -13,6 +15,9 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("playwright")
 from browser import CHROMIUM, NODE, browsing, serving_app
+from facelm.face.avatar.store import save_textured
+from facelm.face.head.model import HeadModel
+from PIL import Image
 from scripted_agent import needs_tokenizer, rule_agent
 from shared_data import shared
 
@@ -249,3 +254,32 @@ def test_a_live_face_is_shown_and_driven(address) -> None:
         page.page.press("#say", "Enter")
         page.page.wait_for_timeout(1500)
         assert page.page.locator("#view canvas").screenshot() != before and page.complaints == []
+
+
+def test_an_avatar_lives_in_the_page(tmp_path) -> None:
+    """The page shows the avatar's own texture and mesh; what is typed moves it soon, follows on, and obeys the slider."""
+    head = HeadModel.default()
+    green = np.tile(np.array([[[40, 200, 60]]], np.uint8), (256, 256, 1))
+    mine = replace(head, name="me", v_template=head.v_template * np.float32(1.03), texture=green,
+                   meta={**head.meta, "base": head.sha256})
+    mine = save_textured(mine, tmp_path / "me.avatar", {"quality": {}})
+    with serving_app(tmp_path / "talks", rule_agent, mine) as address, browsing(address) as page:
+        page.page.goto(f"http://{address}/live?face=mine")
+        page.until("Number(document.body.dataset.frame) > 20")
+        shown = page.page.locator("#view canvas").screenshot()
+        face = np.asarray(Image.open(BytesIO(shown)).convert("RGB")).astype(int)
+        middle = face[face.shape[0] * 2 // 5:face.shape[0] * 3 // 5, face.shape[1] * 9 // 20:face.shape[1] * 11 // 20]
+        assert np.median(middle[..., 1] - middle[..., 0]) > 40, "the avatar's texture is on the face"
+        page.page.fill("#say", "smile broadly")
+        page.page.press("#say", "Enter")
+        page.until("document.body.dataset.waited")
+        assert float(page.page.evaluate("document.body.dataset.waited")) < 3
+        page.page.fill("#amount", "0")
+        page.page.fill("#say", "raise your brows")
+        page.page.click("#then")
+        page.until("document.getElementById('say').value === ''")
+        assert page.page.inner_text("#amount-is") == "0.0" and page.page.inner_text("#note").strip() == ""
+        page.open("talk")  # the app itself shows it as well
+        assert page.get("/api/about")["head"]["name"] == mine.name
+        page.say("She winks.")
+        assert page.complaints == []

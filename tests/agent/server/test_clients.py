@@ -233,6 +233,36 @@ def test_a_driven_face_has_no_jumps_and_takes_over_smoothly(model):
     assert first - 60 <= 5  # frames until it shows
 
 
+def test_wishes_follow_one_another_and_their_strength_changes_while_they_run(model):
+    face, table = LiveFace(model.performer, 30.0), []
+    smile, frown = (face.names("head").index(n) for n in ("mouthSmileLeft", "browDownLeft"))
+    first = face.wish(wished({"do": "smile", "strength": 0.6, "seconds": 2}, model.read))
+    second = face.wish(wished({"do": "brow_lower", "strength": 0.6, "seconds": 2}, model.read), after=True)
+    assert first == 0 and second >= 55 and face.free >= second + 55
+    for k in range(face.free + 5):
+        if k == second:
+            face.amount = 0.4
+        table.append(face.next())
+    made = np.array(table)
+    assert made[:second, smile].max() > 0.4 and made[:second, frown].max() < 0.1 and made[second + 10:, smile].max() < 0.1
+    assert 0.1 < made[second:, frown].max() < 0.35, "less than the 0.5 to 0.6 that was asked for"
+    assert np.abs(np.diff(made[:, [smile, frown]], axis=0)).max() < 0.2
+    again = face.wish(wished({"do": "smile"}, model.read), after=True)
+    face.rest()
+    assert again == face.frame == face.free, "what has not begun is taken back"
+
+
+def test_amounts_out_of_range_are_refused(address):
+    with connect(f"ws://{address}/api/live?fps=30") as socket:
+        json.loads(socket.recv())
+        for bad in ("3", "true", '"1"'):
+            socket.send(f'{{"amount": {bad}}}')
+            _, _, said = frames_of(socket, 0.2)
+            assert [s["type"] for s in said] == ["error"] and "allowed: 0 to 2" in said[0]["error"]
+        socket.send('{"amount": 0.5}')
+        assert frames_of(socket, 0.2)[2] == []
+
+
 def test_arkits_shapes_of_a_clip_are_those_that_it_was_made_of(model):
     head = HeadModel.default()
     rng = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 from facelm.data_gen.fit.photo import fit_photos
-from facelm.data_gen.photo.apex import moment_of
+from facelm.data_gen.photo.apex import REGIONS, as_it_is, moment_of, turned_to
 from facelm.data_gen.photo.edit import Edited, PhotoEditor
 from facelm.face.clip.channels import EXPR_INDEX
 from facelm.face.facs.script_text import read_script
@@ -110,6 +110,27 @@ def test_keep_adds_to_the_own_expression(editor: PhotoEditor) -> None:
     kept = editor.edit(read_script("brow_raise strong"), keep=True, calibrate=False)
     assert kept.pose.expr[0, EXPR_INDEX["mouthSmileLeft"]] > 0.5
     assert measured(editor, kept, "smile")["smile"] > 0.6
+
+
+def test_only_what_the_words_are_about_changes(editor: PhotoEditor, edits: dict[str, Edited]) -> None:
+    """Eyes that close leave the smile; a smile takes a frown away; what is there already stays to the bit."""
+    photo, index = editor.photo, EXPR_INDEX
+    closed = edits["closed"].pose.expr[0]
+    smile = index["mouthSmileLeft"]
+    assert closed[smile] == photo.pose.expr[0, smile] > 0.5 and closed[index["eyeBlinkLeft"]] == 1
+    mouth = near(editor, (13, 14), 0.1)
+    assert np.array_equal(edits["closed"].rgb[mouth], photo.picture.rgb[mouth])
+    smiles = editor.edit(read_script("smile strong"), calibrate=False)
+    assert np.array_equal(smiles.rgb[mouth], photo.picture.rgb[mouth]), "the astronaut smiles"
+    head, moment = editor.fit.base, moment_of(read_script("smile strong"), editor.fit.base)
+    frowning = photo.pose.expr * 0
+    frowning[0, [index["browDownLeft"], index["browDownRight"], index["eyeBlinkLeft"]]] = 0.7, 0.2, 0.3
+    own = photo.pose.replace(expr=frowning, jaw_pose=photo.pose.jaw_pose * 0)
+    shown = turned_to(own, moment, moment.pose, dict.fromkeys(REGIONS, 1.0), head, keep=False).expr[0]
+    assert shown[index["browDownLeft"]] == 0 and shown[index["mouthSmileLeft"]] > 0.8
+    assert shown[index["browDownRight"]] == pytest.approx(0.2), "every face's brows are a little off"
+    assert shown[index["eyeBlinkLeft"]] == pytest.approx(0.3), "eyes stay as open as they are"
+    assert as_it_is(moment, own, 1.0, head).regions == moment.regions
 
 
 def test_what_a_photo_cannot_show_is_said() -> None:

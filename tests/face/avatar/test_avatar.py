@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from facelm.face.avatar.build import build
 from facelm.face.avatar.colour import difference, lab
+from facelm.face.avatar.complete import _strands
 from facelm.face.avatar.hair import ears, hair_shell, scalp
+from facelm.face.avatar.neutral import unfolded
 from facelm.face.avatar.project import Regions, look, skin_likeness
 from facelm.face.avatar.store import read_about, save_textured
 from facelm.face.avatar.views import View, on_points
@@ -112,6 +114,35 @@ def test_light_is_divided_out():
     before = harmonics(at / np.maximum(np.linalg.norm(at, axis=2, keepdims=True), 1e-9))[clear] @ light
     after = found.albedo[clear].mean(1)
     assert after.std() / after.mean() < 0.5 * before.std() / before.mean()
+
+
+def test_folds_of_the_expression_are_smoothed_out_and_nothing_else():
+    size = 256
+    skin, folds = np.ones((size, size), bool), np.zeros((size, size), np.float32)
+    albedo = np.full((size, size, 3), (0.5, 0.35, 0.3), np.float32)
+    albedo[:, 60:62] *= (0.6, 0.5, 0.5)  # a fold, darker and of another colour
+    albedo[:, 180:182] *= 0.4  # a scar where nothing folds
+    folds[:, 45:77] = 1
+    done = unfolded(albedo, folds, skin, np.ones((size, size), np.float32))
+    assert albedo[128, 60].mean() < 0.25 and done[128, 60] == pytest.approx(albedo[128, 20], rel=0.25)
+    assert np.array_equal(done[:, 120:], albedo[:, 120:]) and np.abs(done[:, :40] - albedo[:, :40]).max() < 0.01
+    assert unfolded(albedo, folds * 0, skin, np.ones((size, size), np.float32)) is albedo
+    bare = skin.copy()
+    bare[100:150] = False  # lips: left as they are
+    assert np.array_equal(unfolded(albedo, folds, bare, np.ones((size, size), np.float32))[100:150], albedo[100:150])
+
+
+def test_hair_runs_down_from_the_crown():
+    strands = _strands(Atlas(HEAD, 512))
+    place = Atlas(HEAD, 512).of(HEAD.v_template)
+    back = (place[..., 2] < -0.08) & (np.abs(place[..., 0]) < 0.03) & (place[..., 1] > -0.02) & (place[..., 1] < 0.06)
+    level = lambda axis, width: np.std([strands[back & (np.abs(place[..., axis] - c) < width)].mean()  # noqa: E731
+                                        for c in np.linspace(-0.02, 0.02, 21) + (0.02 if axis == 1 else 0)])
+    assert level(0, 0.0012) > 2 * level(1, 0.0012), "columns differ, rows do not"
+    from_middle = place - [0, 0.03, -0.02]
+    far = np.linalg.norm(from_middle, axis=2)
+    crown = (from_middle @ [0, 0.876, -0.482] > 0.9962 * far) & (far > 0)
+    assert crown.sum() > 10 and not strands[crown].any(), "no ring where the strands begin"
 
 
 def test_closed_eyes_get_eyes():

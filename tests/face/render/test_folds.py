@@ -10,7 +10,7 @@ from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.poses import pose_of
 from facelm.face.head.model import HeadModel
 from facelm.face.render.atlas import Atlas
-from facelm.face.render.folds import Folds, fold_lines
+from facelm.face.render.folds import Folds, fold_lines, folded
 from facelm.face.render.render import render_frames
 
 HEAD, SIZE = HeadModel.default(), 256
@@ -75,3 +75,21 @@ def test_films_of_a_head_with_folds_show_them():
     assert (plain[0] == drawn[0]).all()
     rows = np.abs(plain[1].astype(int) - drawn[1]).max((1, 2))
     assert rows[:64].max() > 8 and rows[80:].max() == 0  # on the forehead
+
+
+@pytest.mark.parametrize(("columns", "inside", "outside"), [  # mm on the packaged head: x outwards, y up
+    (("mouthSmileLeft", "mouthSmileRight"), (31, -61), (0, 45)), (("browDownLeft", "browDownRight"), (7, 19), (31, -61)),
+    (("browInnerUp", "browOuterUpLeft", "browOuterUpRight"), (20, 47), (7, -60))])
+def test_where_an_expression_folds_the_skin(columns, inside, outside):
+    expr = np.zeros(HEAD.n_expr, np.float32)
+    expr[[HEAD.expr_names.index(c) for c in columns]] = 1
+    found, v = folded(HEAD, expr), HEAD.v_template
+    assert not folded(HEAD, expr * 0).any() and found.max() <= 1
+    for place, many in ((inside, True), (outside, False)):
+        for side in (1, -1):
+            front = v[:, 2] > 0.03
+            far = np.where(front, np.hypot(1e3 * v[:, 0] - side * place[0], 1e3 * v[:, 1] - place[1]), np.inf)
+            assert (found[np.argsort(far)[:3]].max() > 0.25) == many
+    one = folded(HEAD, expr * np.array([not n.endswith("Right") for n in HEAD.expr_names]))
+    if "browInnerUp" not in columns:
+        assert one[v[:, 0] > 0.01].max() > 0.2 and one[v[:, 0] < -0.01].max() < 0.01

@@ -5,7 +5,7 @@ import { JOINTS } from "./motion.js";
 const view = document.getElementById("view"), note = document.getElementById("note"), input = document.getElementById("say");
 const face = new Face(view);
 const name = new URLSearchParams(location.search).get("face") ?? "live";
-let socket = null;
+let socket = null, wished = null;
 
 /** A frame as it comes: its number, how many values, morph weights, quaternions and places of the joints. */
 function show(buffer) {
@@ -15,7 +15,12 @@ function show(buffer) {
     turns: values.subarray(weights, weights + 4 * JOINTS),
     places: values.subarray(weights + 4 * JOINTS),
   });
-  document.body.dataset.frame = new DataView(buffer).getUint32(0, true);
+  const frame = new DataView(buffer).getUint32(0, true);
+  document.body.dataset.frame = frame;
+  if (wished?.frame < frame) { // the first frame that moves: seconds since it was asked for
+    document.body.dataset.waited = (performance.now() - wished.at) / 1000;
+    wished = null;
+  }
 }
 
 function connect() {
@@ -26,6 +31,7 @@ function connect() {
     if (typeof data !== "string") return show(data);
     const said = JSON.parse(data);
     note.textContent = said.type === "error" ? said.error : "";
+    if (said.type === "began" && said.id) wished = { at: said.id, frame: said.frame };
   };
   socket.onclose = () => {
     note.textContent = "The server is not there; it is tried again.";
@@ -33,12 +39,24 @@ function connect() {
   };
 }
 
-document.getElementById("wish").addEventListener("submit", (event) => {
-  event.preventDefault();
+/** Sends what is typed; `after` lets what goes on end first. */
+function wish(after) {
   const words = input.value.trim();
   if (!words || socket?.readyState !== WebSocket.OPEN) return;
-  socket.send(JSON.stringify({ words }));
+  socket.send(JSON.stringify({ words, after, id: performance.now() }));
   input.value = "";
+}
+
+document.getElementById("wish").addEventListener("submit", (event) => {
+  event.preventDefault();
+  wish(false);
+});
+document.getElementById("then").addEventListener("click", () => wish(true));
+
+const amount = document.getElementById("amount");
+amount.addEventListener("input", () => {
+  document.getElementById("amount-is").textContent = Number(amount.value).toFixed(1);
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ amount: Number(amount.value) }));
 });
 
 await face.load("/api/head.glb");
