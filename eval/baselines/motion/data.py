@@ -162,7 +162,7 @@ def embed(sentences: Sequence[str], base: BaseModel, batch: int = 256, progress:
         mask = torch.tensor([[1] * len(ids[i]) + [0] * (longest - len(ids[i])) for i in part], device=device)
         states = model(input_ids=table, attention_mask=mask, use_cache=False).last_hidden_state.float()
         out[torch.tensor(part, device=device)] = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        progress(low + len(part), len(ids))
+        progress(low + len(part), len(ids), "sentences")
     return out
 
 

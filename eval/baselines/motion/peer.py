@@ -17,6 +17,7 @@ from ....common.tensors import load_tensors, save_tensors
 from ....face.clip.sequence import FaceSequence
 from ....face.head.model import HeadModel
 from ....llm.base import BaseModel
+from ....llm.model import base_check
 from ....tokenizer.features import to_sequence
 from .config import Kind, Recipe
 from .data import FPS, Draws, Scale, embed, feature_scale
@@ -156,7 +157,8 @@ class Peer(nn.Module):
         head = HeadModel.default()
         write_json(folder / CONFIG, {
             "format": FORMAT, "version": VERSION, "kind": self.KIND, "recipe": self.recipe.to_dict(), "base": self.base.name,
-            "text_dim": self.text_dim, "head": str(head.ref), "head_sha256": head.sha256, "training": self.training_facts,
+            "base_check": base_check(self.base.model), "text_dim": self.text_dim, "head": str(head.ref),
+            "head_sha256": head.sha256, "training": self.training_facts,
         }, indent=1)
 
     def load_weights(self, folder: str | os.PathLike[str]) -> None:
@@ -185,7 +187,8 @@ def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
     raw = parse_json(read_text(folder / CONFIG), folder / CONFIG)
     if not isinstance(raw, dict) or raw.get("format") != FORMAT or raw.get("version") != VERSION:
         raise ValueError(f"{folder / CONFIG} is not of format {FORMAT}, version {VERSION}; train the peer again")
-    needed = {"kind": str, "recipe": dict, "base": str, "text_dim": int, "head": str, "head_sha256": str, "training": dict}
+    needed = {"kind": str, "recipe": dict, "base": str, "base_check": str, "text_dim": int, "head": str, "head_sha256": str,
+              "training": dict}
     if wrong := [name for name, kind in needed.items() if not isinstance(raw.get(name), kind)]:
         raise ValueError(f"{folder / CONFIG} is damaged: {wrong[0]} is {raw.get(wrong[0])!r}; train the peer again")
     head = HeadModel.default()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from ....common.progress import Progress, silent
 from ....llm.base import BaseModel, load_base
-from ....llm.model import compute_dtype
+from ....llm.model import base_check, compute_dtype
 from .config import Kind, Recipe, parse_recipe
 from .data import Clips
 from .mdm import MDM
@@ -102,9 +103,9 @@ def load(folder: str | os.PathLike[str], device: str | None = "cpu", base: BaseM
         raise ValueError(f"{folder}: the kind of peer is {raw['kind']!r}; allowed: {', '.join(PEERS)}")
     recipe = parse_recipe(raw["recipe"], f"{folder}, recipe")
     peer = build(raw["kind"], recipe, device_of(device), base)
-    if peer.text_dim != raw["text_dim"] or peer.base.name != raw["base"]:
-        raise ValueError(f"the peer in {folder} was trained with {raw['base']} ({raw['text_dim']} columns); {peer.base.name} "
-                         f"has {peer.text_dim}: give that base")
+    if base_check(peer.base.model) != raw["base_check"]:
+        raise ValueError(f"the peer in {folder} was trained with {raw['base']}; {peer.base.name} has other weights: "
+                         "give that base")
     peer.load_weights(folder)
     peer.training_facts = raw["training"]
     return peer.eval()
@@ -117,20 +118,30 @@ def with_parameters(kind: Kind, recipe: Recipe, wanted: int) -> Recipe:
         ValueError: even the narrowest has more than twice as many.
     """
     low, high = 0.02, 16.0
-    found = recipe
+    base, found = _weightless(recipe), recipe
     for _ in range(12):
         middle = (low * high) ** 0.5
         found = recipe.scaled(middle)
-        low, high = (middle, high) if count_parameters(kind, found) < wanted else (low, middle)
-    if (count := count_parameters(kind, found)) > 2 * wanted:
+        low, high = (middle, high) if count_parameters(kind, found, base) < wanted else (low, middle)
+    if (count := count_parameters(kind, found, base)) > 2 * wanted:
         raise ValueError(f"{kind} cannot be made as small as {wanted:,} parameters; its narrowest has {count:,}")
     return found
 
 
-def count_parameters(kind: Kind, recipe: Recipe) -> int:
-    """How many parameters a peer of this recipe trains; nothing is allocated but the base language model's own."""
-    base = load_base(recipe.data.base)
-    network: Any = base.model
-    base = replace(base, model=network.to("meta"))
+def count_parameters(kind: Kind, recipe: Recipe, base: BaseModel | None = None) -> int:
+    """How many parameters a peer of this recipe trains; none is made.
+
+    Args:
+        base: the base language model without weights (on torch's device ``meta``); None loads it.
+    """
+    base = base or _weightless(recipe)
     with torch.device("meta"):
-        return n_trained(PEERS[kind](recipe, base))
+        return n_trained(PEERS[kind](recipe, replace(base, model=deepcopy(base.model))))
+
+
+def _weightless(recipe: Recipe) -> BaseModel:
+    """The base language model with shapes alone."""
+    speaker = recipe.speaker
+    base = load_base(recipe.data.base, speaker.keep_first, speaker.keep_last)
+    network: Any = base.model
+    return replace(base, model=network.to("meta"))

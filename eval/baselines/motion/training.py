@@ -15,6 +15,7 @@ from ....common.files import canonical_json, locked
 from ....common.progress import Progress, silent
 from ....common.tensors import load_tensors, save_tensors
 from ....common.training import Every, Losses, Plan, Reached, Run, Task, cosine, fit
+from ....llm.model import base_check
 from .codec import Codec
 from .config import StageConfig
 from .data import Clips, embed
@@ -127,7 +128,7 @@ def train_stages(peer: Peer, clips: Clips, budget: Budget, out: Path, progress: 
         ValueError: a checkpoint of another recipe or corpus, or a loss that is not finite.
     """
     recipe, corpus = peer.recipe, clips.digest()
-    key = {"kind": peer.KIND, "recipe": recipe.to_dict(), "corpus": corpus, "base": peer.base.name}
+    key = {"kind": peer.KIND, "recipe": recipe.to_dict(), "corpus": corpus, "base": base_check(peer.base.model)}
     peer.scale.measure(clips.frames, by_stream=True)
     sentences = clips.frames.new_zeros(0)
     with locked(out):
@@ -202,7 +203,7 @@ def _codes(peer: Peer, clips: Clips, stage: str) -> Tensor:
 
 def sentences_of(peer: Peer, clips: Clips, corpus: str, folder: Path, progress: Progress = silent) -> Tensor:
     """The sentences' embeddings, from the file in the folder when it was made of the same."""
-    key, file = f"{peer.base.name} {corpus}", folder / EMBEDDED
+    key, file = f"{base_check(peer.base.model)} {corpus}", folder / EMBEDDED
     if file.is_file():
         try:
             found = load_tensors(file)
@@ -210,7 +211,7 @@ def sentences_of(peer: Peer, clips: Clips, corpus: str, folder: Path, progress: 
                 return found.tensors["sentences"]
         except (ValueError, KeyError):  # damaged: it is made again
             pass
-    made = embed(clips.sentences, peer.base, progress=lambda done, of, stage="": progress(done, of, "sentences"))  # type: ignore[misc]
+    made = embed(clips.sentences, peer.base, progress=progress)
     folder.mkdir(parents=True, exist_ok=True)
     save_tensors(file, {"sentences": made}, {"key": key})
     return made

@@ -281,7 +281,7 @@ def test_the_masked_transformers_loss_is_over_the_masked_codes_alone(monkeypatch
     monkeypatch.setattr("facelm.eval.baselines.motion.momask.RANDOM", 0.0)
     monkeypatch.setattr("facelm.eval.baselines.motion.momask.AS_IT_WAS", 0.0)
     sentence = torch.randn(2, 5)
-    total = float(net.loss(sentence, codes))
+    total = float(net.loss(sentence, codes).detach())
     chosen = (kept["seen"] == 10).numpy()
     assert chosen.any(1).all() and not chosen[1, 3:].any()
     logp = F.log_softmax(kept["logits"], -1).detach().numpy()
@@ -347,7 +347,7 @@ def test_the_speakers_loss_is_over_one_vocabulary_of_words_and_codes() -> None:
     logp = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     where = np.argwhere(batch.target.numpy() >= 0)
     wanted = -np.mean([logp[b, t, batch.target[b, t]] for b, t in where])
-    assert float(speaker.loss(batch)) == pytest.approx(wanted, rel=1e-4)
+    assert float(speaker.loss(batch).detach()) == pytest.approx(wanted, rel=1e-4)
 
 
 def test_going_on_with_the_cache_equals_reading_everything_again() -> None:

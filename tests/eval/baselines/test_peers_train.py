@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from facelm.common.config import merge
 from facelm.common.training import CHECKPOINT
 from facelm.eval.baselines.motion import load
 from facelm.eval.baselines.motion.config import Kind, Recipe, load_recipe, parse_recipe
@@ -18,7 +19,9 @@ from facelm.eval.baselines.motion.motiongpt import MotionGPT
 from facelm.eval.baselines.motion.peer import Peer, trained_state
 from facelm.eval.baselines.motion.peers import PEERS, build, count_parameters, train_peer, with_parameters
 from facelm.eval.baselines.motion.training import EMBEDDED, Budget
+from facelm.face.clip.channels import EXPR_INDEX
 from facelm.face.clip.sequence import FaceSequence
+from facelm.face.head.model import HeadModel
 from facelm.tokenizer.features import to_features
 from llm_tiny import tiny_base
 
@@ -169,7 +172,7 @@ def test_each_stage_learns(kind: Kind, data: Clips, tmp_path: Path) -> None:
     (lambda p: change(p, recipe={"codec": {"codes": "many"}}), "codes is 'many'"),
     (lambda p: change(p, text_dim="wide"), "text_dim is 'wide'"),
     (lambda p: change(p, head_sha256="0" * 64), "moves the head"),
-    (lambda p: change(p, base="another"), "was trained with another"),
+    (lambda p: change(p, base="another", base_check="0" * 16), "was trained with another; tiny has other weights"),
     (lambda p: change(p, recipe=replace(TINY, gpt=Recipe().gpt).to_dict()), "does not hold this model's weights"),
 ])
 def test_a_damaged_folder_is_refused_in_one_line(damage, words: str, trained: dict[Kind, Path], tmp_path: Path) -> None:
@@ -215,3 +218,39 @@ def test_parameters_can_be_made_equal(monkeypatch: pytest.MonkeyPatch) -> None:
         wanted = 4 * count
         found = count_parameters(kind, with_parameters(kind, TINY, wanted))
         assert 0.6 * wanted < found < 1.6 * wanted, (kind, wanted, found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_performs_what_the_words_name(kind: Kind, head: HeadModel, tmp_path: Path) -> None:
+    """Two sentences, one motion each: after a short training each performs its own."""
+    raw = {"codec": {"width": 32, "dim": 16, "codes": 32, "window": 32}, "data": {"seconds": 1.6, "captions": 1},
+           "residual_codec": {"width": 32, "dim": 16, "codes": 32, "window": 32, "layers": 3, "dropout": 0.2},
+           "gpt": {"net": {"width": 32, "dropout": 0}}, "mdm": {"net": {"width": 32, "dropout": 0}, "steps": 20},
+           "masked": {"net": {"width": 32, "dropout": 0}, "residual": {"width": 32, "dropout": 0}},
+           "speaker": {"lora": {"rank": 8, "alpha": 8}},
+           "stages": {name: {"lr": 5e-3, "batch": 16, "weight_decay": 0} for name in
+                      ("codec", "gpt", "diffusion", "masked", "residual", "speaker")}}
+    recipe = parse_recipe(merge(TINY.to_dict(), raw))
+    rng = np.random.default_rng(0)
+    t = np.linspace(0, 1, 40)
+
+    def clip(what: str) -> FaceSequence:
+        bump = (np.exp(-((t - rng.uniform(0.4, 0.6)) / 0.15) ** 2) * rng.uniform(0.7, 1.0)).astype(np.float32)
+        rest = FaceSequence.rest(40, head.ref, fps=25)
+        if what == "smile":
+            expr = rest.expr.copy()
+            expr[:, [EXPR_INDEX["mouthSmileLeft"], EXPR_INDEX["mouthSmileRight"]]] = bump[:, None]
+            return rest.replace(expr=expr)
+        return rest.replace(neck_pose=np.stack([0.3 * bump, 0 * bump, 0 * bump], 1))
+
+    data = Clips.of((((what := ["smile", "nod"][i % 2],), clip(what)) for i in range(48)), recipe.data)
+    assert data is not None
+    steps = {"mdm": 500, "motiongpt": 250}.get(kind, 200)
+    peer = train_peer(kind, recipe, data, tmp_path, Budget(steps=steps), "cpu", base=tiny_base())
+    made = peer.perform(["smile", "nod"] * 8, [1.6] * 16, 0)
+    smiles = np.array([c.expr[:, EXPR_INDEX["mouthSmileLeft"]].max() for c in made])
+    nods = np.array([np.abs(c.neck_pose[:, 0]).max() / 0.3 for c in made])
+    right = [s > 0.5 > n for s, n in zip(smiles[::2], nods[::2], strict=True)]
+    right += [n > 0.5 > s for s, n in zip(smiles[1::2], nods[1::2], strict=True)]
+    assert np.mean(right) >= 0.8, (smiles.round(2), nods.round(2))
