@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "kinematics": ("kinematics:kinematics", "Blinks, smiles, nods and noise against recorded figures."),
     "lm-speed": ("lm:lm_speed", "Training and generation of the language model, tokens a second."),
     "measure-speed": ("speed:measure_speed", "Processor time of measuring a clip."),
+    "ablations": ("compared.ablations:ablations", "Our model without one of its parts at a time, trained alike and scored."),
+    "peers": ("compared.peers:peers", "Peers and our model, trained on the same texts and motions for the same time or size."),
     "prompts": ("prompts:prompts", "Simple prompts at many lengths, the demo's nods, speed, constant memory, a fuzz."),
     "render-speed": ("speed:render_speed", "Time of drawing a frame and a clip."),
     "retarget": ("retarget:retarget", "Clips to another head and back."),

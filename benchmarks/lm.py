@@ -98,6 +98,8 @@ VARIANTS: dict[str, tuple[TokenizerConfig, dict[str, Any]]] = {
     "six streams, VQ 256": (replace(BASE, quantizer="vq", codebook_size=256), {}),
     "one stream, RVQ 2 x 512": (replace(BASE, grouping="one", quantizer="rvq", hidden=96), {}),
     "one stream, VQ 1024": (replace(BASE, grouping="one", quantizer="vq", codebook_size=1024, hidden=96), {}),
+    "one stream, VQ 512": (replace(BASE, grouping="one", quantizer="vq", codebook_size=512, hidden=96), {}),
+    "one stream, FSQ 8 x 8 x 8": (replace(BASE, grouping="one", wide_levels=(8, 8, 8), hidden=96), {}),
     "two streams, FSQ": (replace(BASE, grouping="two", hidden=72), {}),
     "three streams, FSQ": (replace(BASE, grouping="three", hidden=60), {}),
     "six streams, FSQ, 2 frames": (replace(BASE, frames_per_step=2), {}),

@@ -77,6 +77,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data rewrite": ("cli.corpus:rewrite", "captions in other words by a language model; what changes the facts is refused"),
     "tokenizer train": ("cli.train:tokenizer_train", "train a motion tokenizer from a recipe"),
     "tokenizer eval": ("cli.train:tokenizer_eval", "reconstruction error, action recall, tokens and bits a second"),
+    "peer train": ("cli.train:peer_train", "train a peer of words to motion on a corpus: T2M-GPT, MDM, MoMask or MotionGPT"),
     "train": ("cli.train:train", "train the language model from a recipe (resumes by itself)"),
     "eval": ("cli.evaluate:evaluate",
              "evaluate: both directions of the language model on the test split, or transitions beside their baselines"),
@@ -88,7 +89,7 @@ HIDDEN: dict[str, Callable[[], object]] = {"progress": bars, "baseline": baselin
 _FIRST = {name.split()[0] for name in COMMANDS}
 GROUPS = {"photo": "Photos of faces.", "avatar": "Make a head of a person from photos.",
           "head": "Import and look at head models.", "data": "Make training data.",
-          "tokenizer": "Train or evaluate the motion tokenizer."}
+          "tokenizer": "Train or evaluate the motion tokenizer.", "peer": "Train the field's models to compare with."}
 
 
 @cache

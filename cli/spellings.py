@@ -20,7 +20,9 @@ OLD: dict[str, dict[str, str]] = {
 
 
 def present(argv: Sequence[str]) -> list[str]:
-    """A command line with old spellings replaced, and ``--ray`` without an address given its default."""
+    """A command line with old and other spellings replaced, and ``--ray`` without an address given its default."""
+    if list(argv[:2]) == ["train", "peer"]:
+        argv = ["peer", "train", *argv[2:]]
     names = OLD.get(" ".join(argv[:2]), OLD.get(argv[0], {}) if argv else {})
     end = list(argv).index("--") if "--" in argv else len(argv)
     out = []

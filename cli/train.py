@@ -1,6 +1,8 @@
-"""`facelm tokenizer train`, `tokenizer eval` and `train`."""
+"""`facelm tokenizer train`, `tokenizer eval`, `train` and `peer train`."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from ..agent.options import Out, Result, written
 from ..agent.requests import output_folder
@@ -70,3 +72,35 @@ def train(recipe: str, *, out: Out, corpus: str | None = None, tokenizer: str | 
     train_language_model(recipe, tokenizer or weights_dir() / "tokenizer", out, corpus, base, restart,
                          bars("making training data"), init)
     return written(out, f"tokenizer and language model; use them with --weights {out}")
+
+
+def peer_train(kind: Literal["t2mgpt", "mdm", "momask", "motiongpt"], recipe: str | None = None, *, corpus: str, out: Out,
+               minutes: float | None = None, steps: int | None = None, device: Literal["cpu", "cuda"] | None = None) -> Result:
+    """Train a peer of words to motion on a corpus (resumes by itself).
+
+    Args:
+        kind: Whose design: T2M-GPT, MDM, MoMask or MotionGPT.
+        recipe: Sizes and rates, RECIPE.yaml; see configs/peers (default: configs/peers/small.yaml).
+        corpus: A corpus of `facelm data synth` or `facelm data build`.
+        out: Folder of the peer.
+        minutes: Training time of all its stages together (default: 3, where no steps are given).
+        steps: Optimiser steps of each stage.
+        device: cpu or cuda (default: the latter, where it is there).
+    """
+    from ..data_gen.corpus.shards import read_manifest
+
+    positive("--steps", steps)
+    if minutes is not None and not 0 < minutes <= 100_000:
+        raise ValueError(f"--minutes is {minutes:g}; allowed: above 0, up to 100000")
+    output_folder(out)
+    read_manifest(corpus)
+    from ..eval.baselines.motion.config import Recipe, load_recipe
+    from ..eval.baselines.motion.peers import train_peer
+    from ..eval.baselines.motion.training import Budget
+
+    settings = load_recipe(recipe) if recipe else Recipe()
+    budget = Budget(minutes or (0.0 if steps else 3.0), steps or 0)
+    peer = train_peer(kind, settings, corpus, out, budget, device, bars("training"))
+    facts = peer.training_facts
+    return written(out, f"{peer.name}, {facts['parameters']:,} parameters, {facts['minutes']:.1f} minutes",
+                   facts)

@@ -97,11 +97,15 @@ class MakeConfig:
         readings: texts with their scripts.
         plans: lines of conversations with what they ask for.
         schedules: random schedules, each of one or more windows with their motion.
+        by_hand: share of the readings that comes from prompts written by hand; the rest is worded by templates.
+        spontaneous: the motion of schedules is with drift, micro-saccades and blinks that nobody asked for.
     """
 
     readings: Count = 60_000
     plans: Count = 60_000
     schedules: Count = 30_000
+    by_hand: Share = 0.7
+    spontaneous: bool = False
 
 
 @dataclass(frozen=True, config=SETTINGS)

@@ -218,8 +218,9 @@ class MotionModel(nn.Module):
         write_json(path / PeftLayout.FILE, asdict(PeftLayout(
             self.name, lora.rank, lora.alpha, lora.rslora, sorted({name.rpartition(".")[2] for name in self.adapted}),
             {"embed_tokens": list(range(vocabulary.n_text, vocabulary.size))})), indent=None)
-        write_json(path / CARD, {"format": FORMAT, "base": self.name, "base_check": _check(self.lm), "layers": list(self.layers),
-                                 "lora": asdict(lora), "vocabulary": vocabulary.to_json(), "info": info or {}}, indent=1)
+        write_json(path / CARD, {"format": FORMAT, "base": self.name, "base_check": base_check(self.lm),
+                                 "layers": list(self.layers), "lora": asdict(lora), "vocabulary": vocabulary.to_json(),
+                                 "info": info or {}}, indent=1)
 
 
 def load_model(directory: str | os.PathLike[str], base: str | os.PathLike[str] | None = None, device: str = "cpu",
@@ -250,7 +251,7 @@ def load_model(directory: str | os.PathLike[str], base: str | os.PathLike[str] |
     loaded = load_base(base, *first_and_last(layers), dtype or compute_dtype(device))
     if list(loaded.layers) != layers:
         raise ValueError(f"the adapter was trained on layers {layers}; {loaded.name} gives {list(loaded.layers)}")
-    if _check(loaded.model) != card["base_check"]:
+    if base_check(loaded.model) != card["base_check"]:
         raise ValueError(f"the adapter was trained on {card['base']}; {loaded.name} has other weights. Give that base")
     network: Any = loaded.model
     network.to(device)  # before MotionModel, which chooses the attention by device
@@ -296,7 +297,7 @@ def read_card(directory: str | os.PathLike[str]) -> dict[str, Any]:
     return dict(card)
 
 
-def _check(model: Any) -> str:
+def base_check(model: Any) -> str:
     """A fingerprint of the base's weights: the first word rows, rounded so that the storage type does not matter."""
     rows = model.get_input_embeddings().weight[:64].detach().to("cpu", torch.bfloat16).view(torch.int16)
     return hashlib.sha256(rows.contiguous().numpy().tobytes()).hexdigest()[:16]

@@ -33,10 +33,18 @@ def reading(text: str, script: Script) -> Reading:
     return Reading(marked.text, tuple(write(script, Quantities(marked.t, marked.p, marked.c))))
 
 
-def make_readings(count: int, seed: int, progress: Progress = silent) -> Iterator[Reading]:
-    """Random readings; the same seed gives the same ones.
+def make_readings(count: int, seed: int, progress: Progress = silent, by_hand: float = WRITTEN) -> Iterator[Reading]:
+    """The readings of :func:`make_pairs`."""
+    return (reading(pair.text, pair.script) for pair in make_pairs(count, seed, progress, by_hand))
+
+
+def make_pairs(count: int, seed: int, progress: Progress = silent, by_hand: float = WRITTEN) -> Iterator[Pair]:
+    """Random texts with their scripts, all of which make readings; the same seed gives the same ones.
 
     Kinds of written prompts are drawn by the square root of their number, so that small ones are not forgotten.
+
+    Args:
+        by_hand: share that comes from prompts written by hand; the rest is worded by templates.
     """
     pools = defaultdict(list)
     for w in written("train"):
@@ -48,7 +56,7 @@ def make_readings(count: int, seed: int, progress: Progress = silent) -> Iterato
     while made < count:
         rng = np.random.default_rng([seed, tried])
         tried += 1
-        if rng.random() < WRITTEN:
+        if rng.random() < by_hand:
             pool = pools[str(rng.choice(kinds, p=shares))]
             one = pool[int(rng.integers(len(pool)))]
             text, script = one.text, one.script
@@ -64,9 +72,10 @@ def make_readings(count: int, seed: int, progress: Progress = silent) -> Iterato
         if rng.random() < NOISE:
             text = noisy(text, rng, keep=script.unknown)
         try:
-            yield reading(text, script)
+            reading(text, script)
         except ValueError:  # a quantity in words that the exact rules do not find
             continue
+        yield Pair(text, script)
         made += 1
         if made % 1000 == 0 or made == count:
             progress(made, count)

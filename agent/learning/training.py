@@ -32,7 +32,7 @@ from ...tokenizer.config import TokenizerRecipe
 from ...tokenizer.features import to_features
 from .pieces import make_pieces
 from .plans import held_out_plans, lines_digest, make_plans
-from .readings import held_out_readings, make_readings
+from .readings import WRITTEN, held_out_readings, make_readings
 
 KEPT = ("clip_id", "split", "seconds", "captions", "questions", "answers", "kinds")
 CHUNK = 2048
@@ -138,18 +138,24 @@ def train_language_model(config_path: str | os.PathLike[str], tokenizer_dir: str
                        lambda path: tokenize_corpus(corpus, tokenizer, path, progress))
     if data.read:
         stamp = {"count": str(made.readings), "seed": str(seed), "prompts": written_digest()}
-        fresh |= _once(files["readings"], stamp, lambda path: write_readings(make_readings(made.readings, seed, progress), path))
+        if made.by_hand != WRITTEN:
+            stamp["by_hand"] = str(made.by_hand)
+        fresh |= _once(files["readings"], stamp,
+                       lambda path: write_readings(make_readings(made.readings, seed, progress, made.by_hand), path))
         _once(files["readings_held_out"], stamp, lambda path: write_readings(held_out_readings(), path))
     if data.plan:
         stamp = {"count": str(made.plans), "seed": str(seed), "lines": lines_digest(), "prompts": written_digest()}
         fresh |= _once(files["plans"], stamp, lambda path: write_plan_lines(make_plans(made.plans, seed, progress), path))
         _once(files["plans_held_out"], stamp, lambda path: write_plan_lines(held_out_plans(), path))
     if data.perform or data.see:
+        idle = made.spontaneous
         stamp = {"count": str(made.schedules), "seed": str(seed), "tokenizer": tokenizer.hash}
-        fresh |= _once(files["pieces"], stamp,
-                       lambda path: write_pieces(make_pieces(tokenizer, made.schedules, seed, progress=progress), path))
-        _once(files["pieces_held_out"], stamp,
-              lambda path: write_pieces(make_pieces(tokenizer, HELD_OUT, seed + 1, "dev"), path))
+        if idle:
+            stamp["spontaneous"] = "yes"
+        fresh |= _once(files["pieces"], stamp, lambda path: write_pieces(
+            make_pieces(tokenizer, made.schedules, seed, progress=progress, spontaneous=idle), path))
+        _once(files["pieces_held_out"], stamp, lambda path: write_pieces(
+            make_pieces(tokenizer, HELD_OUT, seed + 1, "dev", spontaneous=idle), path))
     if Path(tokenizer_dir).resolve() != (out / "tokenizer").resolve():
         shutil.copytree(tokenizer_dir, out / "tokenizer", dirs_exist_ok=True)
     there = {name: path if path.is_file() else None for name, path in files.items()}

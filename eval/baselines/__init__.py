@@ -1,1 +1,4 @@
-"""Baselines of the transition task, each in a folder. May import llm, data_gen, tokenizer, face and common."""
+"""Baselines of transitions (i2fet, motionclip) and peers of words to motion (motion), each in a folder.
+
+May import llm, data_gen, tokenizer, face and common.
+"""

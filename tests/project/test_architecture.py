@@ -14,10 +14,12 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from facelm.benchmarks.compared.ablations import load_ablation
 from facelm.data_gen.corpus.recipe import load_recipe as load_build
 from facelm.data_gen.prompts.suite import load_config as load_prompts
 from facelm.data_gen.video.t2v import load_config as load_t2v
 from facelm.eval.baselines.i2fet.config import load_recipe as load_baselines
+from facelm.eval.baselines.motion.config import load_recipe as load_peers
 from facelm.eval.transitions.options import load_recipe as load_transitions
 from facelm.llm.config import load_config
 from facelm.tokenizer.config import load_recipe
@@ -244,8 +246,8 @@ def test_no_absolute_paths() -> None:
 def test_every_config_parses() -> None:
     configs = [p for p in files() if p.parts[0] == "configs" and p.suffix == ".yaml"]
     assert len(configs) >= 7
-    folders = {"prompts": load_prompts, "t2v": load_t2v, "data": load_build, "i2fet": load_baselines,
-               "transitions": load_transitions}
+    folders = {"prompts": load_prompts, "t2v": load_t2v, "data": load_build, "i2fet": load_baselines, "peers": load_peers,
+               "ablations": load_ablation, "transitions": load_transitions}
     assert folders.keys() == {p.parts[1] for p in configs if len(p.parts) > 2}
     for path in configs:
         at_root = {"lm": load_config, "tokenizer": load_recipe}
