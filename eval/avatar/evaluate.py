@@ -72,7 +72,7 @@ class AvatarReport:
     def tables(self) -> list[Table]:
         """Self-reenactment film by film, held-out views, and Table IV of Vo et al. beside the first."""
         columns = ("", "frames", "L1", "PSNR dB", "LPIPS", "MS-SSIM", "PSNR inside", "identity")
-        out = []
+        out: list[Table] = []
         first = "reenactment", "Self-reenactment: the quietest frontal frame drawn as others are", (STILL, MOVED, ONTO, AVATAR)
         second = "view", f"Held-out views: beyond {FAR:g} degrees, from views within {NEAR:g}", (VIEW_ONE, VIEW_MANY)
         for task, title, ways in (first, second):
