@@ -38,10 +38,10 @@ class MapperOptions:
         ValueError: one out of range.
     """
 
-    steps: int = 40
+    steps: int = 20
     batch: int = 6
-    lr: float = 3e-3
-    norm: float = 0.05
+    lr: float = 0.02
+    norm: float = 0.01
     text: float = 1.0
     identity: float = 0.2
     power: float = 1.0
@@ -54,7 +54,7 @@ class MapperOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, low, high in (("steps", 1, 1_000_000), ("batch", 1, 4096), ("norm", 0, 100), ("text", 0, 100), 
+        for name, low, high in (("steps", 1, 1_000_000), ("batch", 1, 4096), ("norm", 0, 100), ("text", 0, 100),
                                 ("identity", 0, 100), ("power", 0, 100), ("people", 1, 100_000)):
             value = getattr(self, name)
             if not low <= value <= high:

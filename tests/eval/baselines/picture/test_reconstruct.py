@@ -21,8 +21,9 @@ def flame(tmp_path_factory: pytest.TempPathFactory) -> HeadModel:
     return import_head(files.model, files.landmarks)
 
 
-@pytest.mark.parametrize(("program", "names"), [("DECA", ("exp", "pose", "shape")), ("EMOCA", ("expcode", "posecode", "shapecode")),
-                                                ("SMIRK", ("expression_params", "", "shape_params"))])
+@pytest.mark.parametrize(("program", "names"), [
+    ("DECA", ("exp", "pose", "shape")), ("EMOCA", ("expcode", "posecode", "shapecode")),
+    ("SMIRK", ("expression_params", "", "shape_params"))])
 def test_identity_is_the_neutral_pictures(tmp_path: Path, flame: HeadModel, program: str, names: tuple[str, str, str]) -> None:
     rng, expression, pose, shape = np.random.default_rng(0), *names
     content = {}
@@ -35,7 +36,8 @@ def test_identity_is_the_neutral_pictures(tmp_path: Path, flame: HeadModel, prog
     read = ReadReconstructor(tmp_path, "neutral", flame)
     done = read(None, "happy")
     assert len(done) == 1 and np.allclose(done.shape[:100], content["neutral"][shape][0])
-    assert np.allclose(done.expr[0, :50], content["happy"][expression][0]) and not np.allclose(done.expr, read(None, "neutral").expr)
+    assert np.allclose(done.expr[0, :50], content["happy"][expression][0])
+    assert not np.allclose(done.expr, read(None, "neutral").expr)
     with pytest.raises(FileNotFoundError, match="nothing for the picture 'sad'"):
         read(None, "sad")
 
