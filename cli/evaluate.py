@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from ..agent import tools
 from ..agent.options import FLAT, MODEL, Model, ModelOptions, Out, Result
@@ -12,6 +12,10 @@ from ..agent.requests import output_file, output_folder, ready, sampling_of
 from ..common.files import digest, file_digest, write_json
 from .data import positive
 from .output import bars
+
+if TYPE_CHECKING:
+    from ..eval.photo.edits import PhotoReport
+    from ..eval.photo.papers import PaperReport
 
 ITEMS = 500
 """Test items each way."""
@@ -88,6 +92,18 @@ class Photos:
     """Avatar: a film of one person or a folder of them."""
     judges: str | None = None
     """Photo, avatar: folder with the networks for LPIPS and identity (scripts/fetch_judges.py); without it they are left out."""
+    table: Literal["002-I", "002-IV", "004"] | None = None
+    """Photo: fill this table of the papers instead: 002 is He et al. 2026 (dual mappers), 004 Syed 2025 (DiffEdit)."""
+    made: str = "out/photo"
+    """Photo: what is made on the way to --table: stand-in pictures, judges and mappers; found again by the next run."""
+    quick: bool = False
+    """Photo: with --table 002-..., tiny networks and few steps: whether it runs, not how well."""
+    kdef: str | None = None
+    """Photo: with --table 004, KDEF's folder (default: made-up persons with its file names)."""
+    diffusion: str | None = None
+    """Photo: with --table 004, a Stable Diffusion folder in diffusers' layout, for a column by DiffEdit."""
+    lora: str | None = None
+    """Photo: with --diffusion, the folder of its LoRA; where there is none, it is trained on the pairs and written there."""
 
 
 def evaluate(what: Literal["language", "prompts", "dialogue", "transitions", "photo", "avatar"] = "language", /, *,
@@ -111,8 +127,8 @@ def evaluate(what: Literal["language", "prompts", "dialogue", "transitions", "ph
     if what == "avatar":
         return of_avatars(out, count, photo, language, prompts, transitions)
     if photo != Photos():
-        raise ValueError("--photos and --judges belong to `facelm eval photo`, --films to `facelm eval avatar`; write that, or "
-                         "leave them out")
+        raise ValueError("--photos and --judges belong to `facelm eval photo`, and so do --table, --made, --quick, --kdef, "
+                         "--diffusion and --lora; --films belongs to `facelm eval avatar`; write that, or leave them out")
     if what == "dialogue":
         return of_dialogues(out, count, prompts, model)
     if what != "prompts" and prompts != Prompts():
@@ -216,17 +232,51 @@ def of_dialogues(out: str | None, count: int | None, asked: Prompts, model: Mode
 
 
 def of_photos(out: str | None, count: int | None, asked: Photos, *others: object) -> Result:
-    """Seven expressions on photos: what is found of them, what else changed, whose face it is, what it costs."""
-    from ..eval.photo.edits import evaluate_photos, photos_in
-
+    """Seven expressions on photos: what is found, what else changed, whose face it is, what it costs; or a paper's table."""
     if others != (Language(), Prompts(), Transitions()) or asked.films:
         raise ValueError("options of the other evaluations do not go with `facelm eval photo`; allowed: --photos, --judges, "
-                         "--count, -o")
+                         "--table, --made, --quick, --kdef, --diffusion, --lora, --count, -o")
     target = output_file(out, ".json") if out else None
-    report = evaluate_photos(photos_in(asked.photos)[:count], asked.judges, bars())
+    run = _edits if asked.table is None else _thesis if asked.table == "004" else _mappers
+    report: PhotoReport | PaperReport = run(count, asked)
     if target:
         write_json(ready(target), report.to_dict(), indent=1)
     return Result(report.to_dict(), report.table())
+
+
+def _edits(count: int | None, asked: Photos) -> PhotoReport:
+    from ..eval.photo.edits import evaluate_photos, photos_in
+
+    if asked != Photos(photos=asked.photos, judges=asked.judges):
+        raise ValueError("--made, --quick, --kdef, --diffusion and --lora belong to --table; name one of 002-I, 002-IV, 004")
+    return evaluate_photos(photos_in(asked.photos)[:count], asked.judges, bars())
+
+
+def _thesis(count: int | None, asked: Photos) -> PaperReport:
+    from ..eval.photo.edits import photos_in
+    from ..eval.photo.thesis import SUBJECTS, diffusion_editors, subjects_of, thesis_report
+
+    if asked.quick:
+        raise ValueError("--quick belongs to --table 002-I and 002-IV; leave it out")
+    if asked.kdef and asked.photos:
+        raise ValueError("--kdef and --photos are two kinds of pictures; give one")
+    if asked.lora and not asked.diffusion:
+        raise ValueError("--lora needs --diffusion, the Stable Diffusion folder that it belongs to")
+    judges, kdef = (Path(p) if p else None for p in (asked.judges, asked.kdef))
+    if asked.diffusion:  # before the pictures: what is missing is said at once
+        editors = diffusion_editors(asked.diffusion, asked.lora, kdef, Path(asked.made), judges, bars())
+    photos = photos_in(asked.photos) if asked.photos else None
+    subjects = subjects_of(kdef, photos, Path(asked.made), count or SUBJECTS, progress=bars())
+    return thesis_report(subjects, editors if asked.diffusion else None, judges, bars())
+
+
+def _mappers(count: int | None, asked: Photos) -> PaperReport:
+    from ..eval.photo.mappers import COUNT, mapper_report
+
+    if asked != Photos(table=asked.table, made=asked.made, quick=asked.quick):
+        raise ValueError(f"--photos, --judges, --kdef, --diffusion and --lora do not go with --table {asked.table}, which is "
+                         "about rendered persons; allowed: --made, --quick, --count, -o")
+    return mapper_report(str(asked.table), Path(asked.made), count or COUNT, asked.quick, progress=bars())
 
 
 def of_avatars(out: str | None, count: int | None, asked: Photos, *others: object) -> Result:

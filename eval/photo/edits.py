@@ -207,7 +207,7 @@ def ssim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     import torch
 
     image = require("torchmetrics.functional.image", "eval", "SSIM needs torchmetrics")
-    a, b = (torch.from_numpy(np.ascontiguousarray(p)).float().permute(2, 0, 1)[None] / 255 for p in (first, second))
+    a, b = (torch.from_numpy(np.array(p)).float().permute(2, 0, 1)[None] / 255 for p in (first, second))
     return float(image.structural_similarity_index_measure(a, b, data_range=1.0))
 
 

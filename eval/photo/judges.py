@@ -54,23 +54,31 @@ class Lpips:
     @torch.inference_mode()
     def __call__(self, first: Rgb, second: Rgb) -> float:
         """Distance of two pictures (H,W,3) uint8 of one size; 0 for the same."""
-        total = 0.0
+        return float(self.distance(*(_tensor(p) / 127.5 - 1 for p in (first, second)))[0])
+
+    def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        """``(B,)`` of pictures (B,3,H,W) in [-1,1]; differentiable."""
+        total = first.new_zeros(len(first))
         for k, (a, b) in enumerate(zip(self._features(first), self._features(second), strict=True)):
-            a, b = (x / (x.pow(2).sum(1, keepdim=True).sqrt() + 1e-10) for x in (a, b))
-            weight = self.weights[f"NetLinLayer_{k}/Conv_0/kernel"].reshape(1, -1, 1, 1)
-            total += float(((a - b) ** 2 * weight).sum(1).mean())
+            a, b = (x / (x.pow(2).sum(1, keepdim=True) + 1e-20).sqrt() for x in (a, b))
+            weight = self.weights[f"NetLinLayer_{k}/Conv_0/kernel"].reshape(1, -1, 1, 1).to(first)
+            total = total + ((a - b) ** 2 * weight).sum(1).mean((1, 2))
         return total
 
-    def _features(self, picture: Rgb) -> list[torch.Tensor]:
-        x = torch.from_numpy(np.ascontiguousarray(picture)).float().permute(2, 0, 1)[None] / 127.5 - 1
-        x = (x - torch.tensor(_SHIFT)[None, :, None, None]) / torch.tensor(_SCALE)[None, :, None, None]
+    def _features(self, pictures: torch.Tensor) -> list[torch.Tensor]:
+        x = (pictures - pictures.new_tensor(_SHIFT)[None, :, None, None]) / pictures.new_tensor(_SCALE)[None, :, None, None]
         out = []
         for k, (stride, pad, pool) in enumerate(_ALEX):
-            kernel = self.weights[f"AlexNet_0/Conv_{k}/kernel"].permute(3, 2, 0, 1)
+            kernel = self.weights[f"AlexNet_0/Conv_{k}/kernel"].permute(3, 2, 0, 1).to(x)
             x = F.max_pool2d(x, 3, 2) if pool else x
-            x = F.relu(F.conv2d(x, kernel, self.weights[f"AlexNet_0/Conv_{k}/bias"], stride, pad))
+            x = F.relu(F.conv2d(x, kernel, self.weights[f"AlexNet_0/Conv_{k}/bias"].to(x), stride, pad))
             out.append(x)
         return out
+
+
+def _tensor(picture: Rgb) -> torch.Tensor:
+    """(1,3,H,W) float32 of a picture."""
+    return torch.from_numpy(np.array(picture)).float().permute(2, 0, 1)[None]
 
 
 class Recogniser:
@@ -89,13 +97,16 @@ class Recogniser:
     @torch.inference_mode()
     def __call__(self, picture: Rgb, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """``(128,)`` of the face at MediaPipe's ``points (478,2)`` px in a picture (H,W,3) uint8."""
-        x = torch.from_numpy(_chip(picture, points).astype(np.float32)).permute(2, 0, 1)[None]
-        x = (x - torch.tensor(_MEAN)[None, :, None, None]) / 256
+        return np.asarray(self.numbers(_tensor(_chip(picture, points)))[0].numpy(), np.float32)
+
+    def numbers(self, chips: torch.Tensor) -> torch.Tensor:
+        """``(B,128)`` of aligned faces (B,3,150,150), 0 to 255; differentiable."""
+        x = (chips - torch.tensor(_MEAN)[None, :, None, None]) / 256
         x = F.max_pool2d(self._conv(x, "conv32_down", 2, whole=False), 3, 2)
         for name in ("conv32_1", "conv32_2", "conv32_3", "conv64_down", "conv64_1", "conv64_2", "conv64_3", "conv128_down",
                      "conv128_1", "conv128_2", "conv256_down", "conv256_1", "conv256_2", "conv256_down_out"):
             x = self._block(x, name, "down" in name)
-        return np.asarray((x.mean((2, 3)) @ self.weights["fc"])[0].numpy(), np.float32)
+        return x.mean((2, 3)) @ self.weights["fc"]
 
     def _conv(self, x: torch.Tensor, name: str, stride: int = 1, positive: bool = True, whole: bool = True) -> torch.Tensor:
         kernel = self.weights[f"{name}/conv/filters"].permute(3, 2, 0, 1)

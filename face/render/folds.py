@@ -6,6 +6,7 @@ that faces the light from above, along lines known from FACS (face/assets/folds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -183,3 +184,24 @@ class Folds:
                 change = self._strength * (left * fold.sides["Left"] + right * fold.sides["Right"])
                 now[fold.texels] *= np.clip(1 + change, 0.2, 2)[:, None].astype(np.float32)
         return self._now
+
+
+def fold_maps(size: int) -> dict[str, Floats]:
+    """(T,T) change of brightness of each group of folds, both sides, in a texture of the packaged head of a side."""
+    out = {}
+    for name, fold in zip(fold_lines(), _folds(size), strict=True):
+        flat = np.zeros(size * size, np.float32)
+        flat[fold.texels] = sum(fold.sides.values())
+        out[name] = flat.reshape(size, size)
+    return out
+
+
+def fold_drives(expr: np.ndarray, names: Sequence[str]) -> dict[str, float]:
+    """How far each group of folds is driven, in [0,1], by an expression (E,) of named columns; the mean of both sides."""
+    column = {name: k for k, name in enumerate(names)}
+    out = {}
+    for name, fold in fold_lines().items():
+        both = [sum(share * float(expr[column.get(part, column.get(part + side, 0))]) for part, share in fold.drives.items()
+                    if part in column or part + side in column) for side in ("Left", "Right")]
+        out[name] = float(np.mean([min(max((v - _LEAST) / (1 - _LEAST), 0.0), 1.0) for v in both]))
+    return out
