@@ -16,7 +16,7 @@ from ...llm.generate import Sampling
 from ...llm.grammar.plans import Step, context, plan_text
 from ..editing.operations import Edit, edited
 from ..editing.planned import edits_of, is_edit
-from ..editing.wishes import read_edits
+from ..editing.wishes import read_edits, wants_change
 from ..motion.reading import plan_request
 from .dialogue import ABLE, RULES, SUBJECT, UNREAD, clip_of, described, phrase, plan, question_call, said_plainly, segments, talk
 from .doubts import doubts, not_there, turned_values
@@ -36,6 +36,20 @@ _NEW_FACE = re.compile(
     r"(?:someone|somebody|an?(?: \w+){0,3} (?:man|woman|person|guy|girl|boy|lady|kid|child|gentleman|face|actor|actress|bloke"
     r"|teenager|baby|dude))\b")
 """Whoever has not been spoken of before is another face."""
+_TELLS = re.compile(
+    r"^\W*(?:s?he|they|(?:the|an?)(?: [\w-]+){0,3}? (?:(?:wo)?man|girl|boy|person|face|lady|guy|child|kid|gentleman|actor"
+    r"|actress|bloke|teenager|baby|dude)|someone|somebody) (?!(?:should|could|would|must|ought|can|may|might|will|shall|needs?|has|have|had"
+    r"|is to|are to|then|also|always|never|just|still|only|does|do|did|was|were|it|\w+n['’]?t)\b)[a-z]+", re.IGNORECASE)
+"""A line that tells what a face does, in the present."""
+_OF_THE_CLIP = re.compile(
+    r"[?:]|,? (?:right|correct)\W*$|\b(?:too|also|as well|in addition|on top|again|instead|next|first|last|earlier|later|longer"
+    r"|shorter|faster|slower|stronger|weaker|more|less|even|already|afterwards?|beforehand|after that|(?:this|same) time"
+    r"|(?:at|near|until|in) the (?:very )?(?:end|start|beginning|finish)|(?:before|until) (?:the|it|that|anything|everything)"
+    r"|it ends|to (?:begin|start|finish|end)|right (?:at|before|after|from|when)|rather than|should|must|could|would|ought|make"
+    r"|cut|tone|please|pls|i|i['’][md]|you|me|us|let|not|\w+n['’]t|dont|doesnt|isnt|how|what|which|when|where|who|why|whether|or)\b",
+    re.IGNORECASE)
+"""Words of a line that is about the clip at hand, or to somebody."""
+_THEN = re.compile(r",|\b(?:then|and)\b")
 _THAN_BEFORE = re.compile(r"\bthan (?:before|it was)\b")
 
 
@@ -71,6 +85,9 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
     """The calls of the likeliest plan; where it leaves something of the line out, of a drawn one or of the rules that do not."""
     line = _Line(text, tools)
     steps, *_ = read_plans(text, tools) or [()]
+    if line.tells_anew(steps):
+        yield Call("perform", {"prompt": text})
+        return
     if [s.do for s in steps] == ["lasts"] and not read_things(spelled(text)) and tools.session.turns and (
             tools.session.turns[-1].performed):
         steps, *_ = read_plans(text, tools, with_before=False)  # "it" is the clip, not what its prompt ends with
@@ -132,6 +149,23 @@ class _Line:
             return doubts(self.text, edits) + turned_values(self.text, steps) + nothing
         except ValueError:
             return _NEVER
+
+    def tells_anew(self, steps: Sequence[Step]) -> bool:
+        """Whether a line tells what a face does, and not of the clip at hand: of what is not in it, or of several things.
+
+        A plan of changes is not followed then: "He yawns, then sighs." begins another performance, "he also yawns" does not.
+        """
+        if self.tools.session.current is None or self.found or not _TELLS.match(self.text) or not all(
+                is_edit(s) or s.do in ("transition", "perform") for s in steps):
+            return False
+        if _OF_THE_CLIP.search(self.text) or wants_change(self.text):
+            return False
+        things = [set(t.names) for t in read_things(spelled(self.plain))]
+        if [s.do for s in steps] == ["perform"]:
+            return bool(things or self.tools.agent.read(self.text).cues)
+        script, _ = self.tools.shown(self.target)
+        there = {n for c in script.cues for n in (c.name, sideless(c.name))}
+        return any(not names & there for names in things) or len(things) > 1 and bool(_THEN.search(self.plain))
 
     def unfounded(self, steps: Sequence[Step]) -> bool:
         """Whether a plan adds something that neither the words say nor the model reads in them as a prompt."""
