@@ -38,8 +38,9 @@ _NEW_FACE = re.compile(
 """Whoever has not been spoken of before is another face."""
 _TELLS = re.compile(
     r"^\W*(?:s?he|they|(?:the|an?)(?: [\w-]+){0,3}? (?:(?:wo)?man|girl|boy|person|face|lady|guy|child|kid|gentleman|actor"
-    r"|actress|bloke|teenager|baby|dude)|someone|somebody) (?!(?:should|could|would|must|ought|can|may|might|will|shall|needs?|has|have|had"
-    r"|is to|are to|then|also|always|never|just|still|only|does|do|did|was|were|it|\w+n['’]?t)\b)[a-z]+", re.IGNORECASE)
+    r"|actress|bloke|teenager|baby|dude)|someone|somebody) (?!(?:should|could|would|must|ought|can|may|might|will|shall|needs?"
+    r"|has|have|had|is to|are to|then|also|always|never|just|still|only|does|do|did|was|were|it|\w+n['’]?t)\b)[a-z]+",
+    re.IGNORECASE)
 """A line that tells what a face does, in the present."""
 _OF_THE_CLIP = re.compile(
     r"[?:]|,? (?:right|correct)\W*$|\b(?:too|also|as well|in addition|on top|again|instead|next|first|last|earlier|later|longer"

@@ -42,7 +42,7 @@ def model() -> FaceLM:
 def alone(model: FaceLM, folder: Path, lines: list[str]) -> list[dict[str, Any]]:
     agent = Agent(Session(folder), model)
     agent.tools.files = False
-    return [agent.say(line).to_dict() for line in lines]
+    return [json.loads(json.dumps(agent.say(line).to_dict())) for line in lines]
 
 
 def test_ten_conversations_at_once_are_what_each_is_alone(model, tmp_path) -> None:
