@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -147,3 +148,11 @@ def forked(task: Callable[[str], None]) -> None:
         os.waitpid(child, 0)
         sys.stdout.write(_END)
         sys.stdout.flush()
+
+
+def give_back() -> bool:
+    """Return freed memory to the system, which glibc otherwise keeps in pieces; whether there was any, and a glibc to do so."""
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (AttributeError, OSError, TypeError):  # another C library
+        return False

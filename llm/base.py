@@ -167,8 +167,6 @@ def _converted(gguf: Path, again: bool = False) -> Path:
     if there.is_file() and not again:
         return target
     try:
-        if again:
-            there.unlink(missing_ok=True)
         with suppress(FileExistsError), atomic_folder(target, replace=True) as work:
             try:
                 with _quiet(), redirect_stderr(io.StringIO()):  # the progress bar of GGUF files heeds no setting
@@ -179,7 +177,7 @@ def _converted(gguf: Path, again: bool = False) -> Path:
                 raise ValueError(f"the base model {gguf} cannot be loaded ({type(error).__name__}: {error})") from error
             except Exception as error:  # transformers and gguf raise kinds of their own
                 raise ValueError(f"the base model {gguf} cannot be loaded ({type(error).__name__}: {error})") from error
-            if there.is_file():
+            if there.is_file() and not again:
                 raise FileExistsError  # another process was faster, and may be reading its result
     except OSError as error:
         raise OSError(f"{gguf.name} is converted once into {target.parent}, which cannot be written ({error.strerror or error}); "

@@ -11,6 +11,7 @@ logits, as products of another size round in another way (docs/decisions.md has 
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -37,6 +38,8 @@ _SPARE = 16
 """A script has fewer than twice as many tokens as what it is read from, and these; of 8,000 readings none has as many and 2."""
 _SLACK = 16
 """Columns of the cache that nobody needs any more before they are cut off."""
+_KERNELS = 32
+"""Kernels that are kept for other sizes; a step of decoding uses about ten."""
 Kind = Literal["script", "motion", "text"]
 Logits = NDArray[np.float32]
 
@@ -328,6 +331,16 @@ class TorchDecoder(Decoder):
                 for k, logits in zip(at, table, strict=True):
                     out[k] = self._rows[k].take(logits)
         return out
+
+
+def few_kernels() -> None:
+    """Let PyTorch and oneDNN keep fewer of the kernels that they write for every size of a bf16 product.
+
+    One takes 0.6 MB, each prompt's length and each number of rows has its own, and 1,024 are kept twice (docs/decisions.md). Both
+    read these names when they are first used; what is set already is left.
+    """
+    for name in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
+        os.environ.setdefault(name, str(_KERNELS))
 
 
 def prefill(model: MotionModel, lines: Sequence[Sequence[int]]) -> tuple[Tensor, Cache]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..face.facs.script import Script
 from .backends import Backend, decoder_of
-from .decode import MAX_SCRIPT, MotionRow, Row, Sampling, ScriptRow, TextRow
+from .decode import MAX_SCRIPT, MotionRow, Row, Sampling, ScriptRow, TextRow, few_kernels
 from .examples import collate, perform_turn, plan_turn
 from .grammar.plans import PlanGrammar, Step, read_plan
 from .grammar.script_tokens import COMMANDS, OPEN, Grammar, Item, Quantities
@@ -77,6 +77,7 @@ class MotionLM:
         ``exact``: one sequence at a time in 32-bit floats, whatever ``dtype`` says. In a batch sums are rounded in another
         order, and where two tokens are nearly as likely, another may be taken.
         """
+        few_kernels()
         return cls(load_model(weights_dir, base, device, torch.float32 if exact else dtype), 1 if exact else 32, backend)
 
     # -- scripts ----------------------------------------------------------------------

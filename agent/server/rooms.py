@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...common.limited import give_back
 from ...common.text import one_line
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.script_text import write_script
@@ -36,6 +37,10 @@ log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _CHUNK = 25
 """Motion frames in a message."""
+_TIDY = 20.0
+"""Seconds between two times that memory is given back."""
+_JOBS = 200
+"""Uploads whose outcome is kept to be asked for."""
 
 
 class Unknown(LookupError):
@@ -168,6 +173,16 @@ class Rooms:
         self.settings.folder.mkdir(parents=True, exist_ok=True)
         intake.sweep()
         await asyncio.get_running_loop().run_in_executor(self._pool, self._warm)
+        self._tidier = asyncio.create_task(self._tidy())
+
+    async def _tidy(self) -> None:
+        """Give memory back while requests are done: what they leave lies between what the next ones take, and adds up."""
+        done = 0
+        while True:
+            await asyncio.sleep(_TIDY)
+            if self.counts["requests"] != done:
+                done = self.counts["requests"]
+                await asyncio.to_thread(give_back)
 
     def _warm(self) -> None:
         lm = self.model
@@ -189,6 +204,7 @@ class Rooms:
     async def close(self) -> None:
         """Finish what is being done, refuse what waits, and close all sessions."""
         self._closing = True
+        self._tidier.cancel()
         for request in self._waiting:
             request.stop.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -274,16 +290,20 @@ class Rooms:
         self._begin()
         if request.state == "waiting":
             request.emit({"type": "queued", "id": request.id, "ahead": ahead})
-        self.jobs[request.id] = request
-        while len(self.jobs) > 1000:
-            self.jobs.pop(next(iter(self.jobs)))
+        if lane == "files":  # whose sender does not wait for the reply
+            self.jobs[request.id] = request
+            while len(self.jobs) > _JOBS:
+                self.jobs.pop(next(iter(self.jobs)))
         return request
 
-    def cancel(self, id_: str) -> bool:
-        """Take a request back."""
-        found = [r for r in self._waiting if r.id == id_]
+    def cancel(self, room: Room, id_: str) -> bool:
+        """Take a request of a session back: one that waits at once, one that is worked on at its next step."""
+        found = [r for r in self._waiting if r.room is room and r.id == id_]
         for request in found:
             request.stop.set()
+            if request.state == "waiting":
+                self._taken_back(request)
+                self._ended(request)
         return bool(found)
 
     def _begin(self) -> None:
@@ -315,20 +335,26 @@ class Rooms:
                 request.emit({"type": "words", "id": request.id, "text": piece})
             request.emit({"type": "reply", "id": request.id, "reply": request.reply})
         except Cancelled:
-            request.state, request.error = "cancelled", "taken back"
-            self.counts["cancelled"] += 1
-            request.emit({"type": "cancelled", "id": request.id})
+            self._taken_back(request)
         except (ValueError, LookupError, OSError) as err:
             self._failed(request, one_line(err) or type(err).__name__)
         except Exception:  # a client sees no traceback
             log.exception("a request failed")
             self._failed(request, "something went wrong in the server; its log says what")
         finally:
-            self.counts["requests"] += 1
             self.counts["seconds"] += time.monotonic() - began
-            self._waiting.remove(request)
-            request.done.set()
+            self._ended(request)
             self._begin()
+
+    def _taken_back(self, request: Request) -> None:
+        request.state, request.error = "cancelled", "taken back"
+        self.counts["cancelled"] += 1
+        request.emit({"type": "cancelled", "id": request.id})
+
+    def _ended(self, request: Request) -> None:
+        self.counts["requests"] += 1
+        self._waiting.remove(request)
+        request.done.set()
 
     def _failed(self, request: Request, why: str) -> None:
         request.state, request.error = "failed", why[:500]

@@ -97,6 +97,6 @@ def _take(text: str, room: rooms.Room, hub: Rooms, call: CallWork) -> None:
                 raise ValueError("arguments are a JSON object")
             hub.ask(room, call(str(asked.get("tool")), arguments, str(asked.get("said") or "")[:4000]), asked["id"])
         case "cancel":
-            hub.cancel(asked["id"])
+            hub.cancel(room, asked["id"])
         case other:
             raise ValueError(f'"do" is {str(other)[:40]!r}; allowed: say, call, cancel')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -45,3 +47,19 @@ def test_a_caller_that_stops_ends_the_child() -> None:
                                              ("\x07\u202e", "\\x07\\u202e"), ("\udc80", "\\udc80")])
 def test_printable(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_memory_in_pieces_is_given_back() -> None:
+    work = ("from facelm.common.limited import give_back\n"
+            "def held(): return next(int(x.split()[1]) for x in open('/proc/self/status') if x.startswith('RssAnon')) / 1024\n"
+            "pieces = [bytearray(20_000) for _ in range(5_000)]\n"
+            "kept, full = pieces[::50], held()\n"
+            "del pieces\n"
+            "before = held()\n"
+            "print(give_back(), full - before, before - held())")
+    said, freed, given = subprocess.run([sys.executable, "-c", work], capture_output=True, text=True, check=True,
+                                        timeout=60).stdout.split()
+    if said == "False":
+        pytest.skip("not glibc")
+    assert float(freed) < 20 < 60 < float(given)

@@ -58,6 +58,23 @@ def test_a_file_that_cannot_be_converted_is_named_not_the_cache(tmp_path: Path, 
     assert "cache" not in str(caught.value) and not list((tmp_path / "cache").glob("*"))
 
 
+def test_a_whole_conversion_stays_when_nothing_can_be_read(gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken installation of transformers takes nothing from those who share the cache."""
+    def broken(*_: object) -> None:
+        raise ModuleNotFoundError("no LlamaConfig")
+
+    base.load_base(gguf)
+    folder, = cache_dir().iterdir()
+    before = {f.name: f.read_bytes() for f in folder.iterdir()}
+    with monkeypatch.context() as patched:
+        patched.setattr("transformers.AutoTokenizer.from_pretrained", broken)
+        patched.setattr(base, "_convert", broken)
+        with pytest.raises(ValueError, match="cannot be loaded"):
+            base.load_base(gguf)
+    assert {f.name: f.read_bytes() for f in folder.iterdir()} == before
+    assert base.load_base(gguf).model.config.hidden_size
+
+
 def test_a_second_user_can_read_the_cache(gguf: Path) -> None:
     base.load_base(gguf)
     folder, = cache_dir().iterdir()

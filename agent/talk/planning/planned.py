@@ -61,6 +61,21 @@ _NEW_FACE = re.compile(
 """Whoever has not been spoken of before is another face."""
 _REGRETS = re.compile(r"\b(?:wrong|not what|wanted|meant|mistake|oops|argh|ugh|didn'?t|shouldn'?t)\b")
 """Before an "undo that", only why."""
+_TELLS = re.compile(
+    r"^\W*(?:s?he|they|(?:the|an?)(?: [\w-]+){0,3}? (?:(?:wo)?man|girl|boy|person|face|lady|guy|child|kid|gentleman|actor"
+    r"|actress|bloke|teenager|baby|dude)|someone|somebody) (?!(?:should|could|would|must|ought|can|may|might|will|shall|needs?"
+    r"|has|have|had|is to|are to|then|also|always|never|just|still|only|does|do|did|was|were|it|\w+n['’]?t)\b)[a-z]+",
+    re.IGNORECASE)
+"""A line that tells what a face does, in the present."""
+_OF_THE_CLIP = re.compile(
+    r"[?:]|,? (?:right|correct)\W*$|\b(?:too|also|as well|in addition|on top|again|instead|next|first|last|earlier|later|longer"
+    r"|shorter|faster|slower|stronger|weaker|more|less|even|already|afterwards?|beforehand|after that|(?:this|same) time"
+    r"|(?:at|near|until|in) the (?:very )?(?:end|start|beginning|finish)|(?:before|until) (?:the|it|that|anything|everything)"
+    r"|it ends|to (?:begin|start|finish|end)|right (?:at|before|after|from|when)|rather than|should|must|could|would|ought|make"
+    r"|cut|tone|please|pls|i|i['’][md]|you|me|us|let|not|\w+n['’]t|dont|doesnt|isnt|how|what|which|when|where|who|why|whether|or)\b",
+    re.IGNORECASE)
+"""Words of a line that is about the clip at hand, or to somebody."""
+_THEN = re.compile(r",|\b(?:then|and)\b")
 _THAN_BEFORE = re.compile(r"\bthan (?:before|it was)\b")
 
 
@@ -117,7 +132,7 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
     """The calls of the likeliest plan; where it leaves something of the line out, of a drawn one or of the rules that do not."""
     line = _Line(text, tools)
     steps, *_ = read_plans(text, tools) or [()]
-    if _NEW_FACE.match(line.plain) and not line.asks and read_things(spelled(line.plain)):
+    if line.tells_anew(steps) or _NEW_FACE.match(line.plain) and not line.asks and read_things(spelled(line.plain)):
         yield Call("perform", {"prompt": text})
         return
     if line.new([s.do for s in steps]):
@@ -198,6 +213,23 @@ class _Line:
             return doubts(self.text, edits) + turned_values(self.text, steps) + nothing
         except ValueError:
             return _NEVER
+
+    def tells_anew(self, steps: Sequence[Step]) -> bool:
+        """Whether a line tells what a face does, and not of the clip at hand: of what is not in it, or of several things.
+
+        A plan of changes is not followed then: "He yawns, then sighs." begins another performance, "he also yawns" does not.
+        """
+        if self.tools.session.current is None or self.found or not _TELLS.match(self.text) or not all(
+                is_edit(s) or s.do in ("transition", "perform") for s in steps):
+            return False
+        if _OF_THE_CLIP.search(self.text) or wants_change(self.text):
+            return False
+        things = [set(t.names) for t in read_things(spelled(self.plain))]
+        if [s.do for s in steps] == ["perform"]:
+            return bool(things or self.tools.agent.read(self.text).cues)
+        script, _ = self.tools.shown(self.target)
+        there = {n for c in script.cues for n in (c.name, sideless(c.name))}
+        return any(not names & there for names in things) or len(things) > 1 and bool(_THEN.search(self.plain))
 
     def unfounded(self, steps: Sequence[Step]) -> bool:
         """Whether a plan adds something that neither the words say nor the model reads in them as a prompt."""

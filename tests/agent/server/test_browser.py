@@ -110,6 +110,24 @@ def test_it_answers_compares_and_is_found_again(page) -> None:
     page.until(f"document.getElementById('log').innerText === {json.dumps(text)}", 30)
 
 
+def test_sessions_are_found_by_name_and_by_going_back(page) -> None:
+    page.open("here")
+    page.page.click("#session-button")
+    page.page.fill("#new-session", "my other talk")
+    page.page.keyboard.press("Enter")
+    page.until("document.getElementById('session-name').textContent === 'my-other-talk'")
+    page.page.go_back()
+    page.until("document.getElementById('session-name').textContent === 'here'")
+    page.page.evaluate("location.hash = '#no such!'")
+    page.until("document.getElementById('notices').innerText.includes('does not fit')")
+    assert page.page.evaluate("location.hash") == "#here", "the address is that of the session that is shown"
+    page.page.fill("#say", "smile " * 900)
+    page.page.press("#say", "Enter")
+    page.until("document.getElementById('notices').innerText.includes('4000 characters')")
+    assert len(page.page.input_value("#say")) == 5400 and page.session()["turns"] == [], "what is too long is not lost"
+    page.lines[:] = [x for x in page.lines if "422" not in x]
+
+
 def test_everything_is_done_by_keyboard(page) -> None:
     page.open("keys")
     page.say(START)

@@ -214,17 +214,29 @@ def test_the_socket_shows_motion_before_the_reply(client):
         assert "there is no yawn" in until(socket, "reply")[0]["reply"]["answer"]
 
 
-def test_waiting_requests_are_counted_and_can_be_taken_back(client):
-    base = begin(client)
-    with client.websocket_connect(f"ws://127.0.0.1{base}/socket") as socket:
+def test_waiting_requests_are_counted_and_taken_back_at_once_in_their_own_session(client, model, monkeypatch):
+    import threading
+
+    gate, read = threading.Event(), type(model).read_many
+    monkeypatch.setattr(type(model), "read_many", lambda self, prompts, *more: (gate.wait(20), read(self, prompts, *more))[1])
+    base, other = begin(client), begin(client, "other")
+    with client.websocket_connect(f"ws://127.0.0.1{base}/socket") as socket, client.websocket_connect(
+            f"ws://127.0.0.1{other}/socket") as stranger:
         socket.receive_json()
         for k in range(4):
             socket.send_json({"do": "say", "id": f"r{k}", "text": START})
+        assert until(socket, "started")[0]["id"] == "r0"
+        stranger.send_json({"do": "cancel", "id": "r2"})  # the id of another session's request
+        stranger.send_json({"do": "say", "id": "s", "text": " "})
+        until(stranger, "error")
         socket.send_json({"do": "cancel", "id": "r3"})
-        _, seen, _ = until(socket, "cancelled")
-        assert {e["ahead"] for e in seen if e["type"] == "queued"} <= {1, 2, 3}
-        assert {e["id"] for e in seen if e["type"] == "reply"} == {"r0", "r1", "r2"}
+        told, seen, _ = until(socket, "cancelled")
+        assert told["id"] == "r3" and not [e for e in seen if e["type"] == "reply"], "what waits is taken back at once"
+        assert [e["ahead"] for e in seen if e["type"] == "queued"] == [1, 2, 3]
+        gate.set()
+        assert [until(socket, "reply")[0]["id"] for _ in range(3)] == ["r0", "r1", "r2"]
     assert len(client.get(base).json()["turns"]) == 3
+    assert client.get("/api/jobs/r0").status_code == 404, "only of uploads is the outcome kept"
 
 
 def test_what_was_said_is_there_after_a_restart_and_is_shared_as_one_file(tmp_path, model):

@@ -7,6 +7,8 @@ import { clipLabel, clipOf, on, percent, state } from "./state.js";
 
 const rows = new Map(); // request id -> {item, request}
 let known = 0; // turns of the session that are shown
+/** Characters of a line that the server takes. */
+const LONGEST = 4000;
 const WAITS = ["sent", "queued", "running"];
 /** Tools whose answer says it all. */
 const STEPS = new Set(["undo", "redo", "go_to"]);
@@ -39,6 +41,10 @@ function grow() {
 function send() {
   const words = $("say").value.trim();
   if (!words || !state.session) return;
+  if (words.length > LONGEST) {
+    notice(`Say it in up to ${LONGEST} characters; these are ${words.length}.`, { error: true });
+    return;
+  }
   $("say").value = "";
   grow();
   say(words);

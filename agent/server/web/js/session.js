@@ -20,7 +20,10 @@ export function useSession(thePlayer) {
   player = thePlayer;
   addEventListener("hashchange", () => {
     const name = hashName();
-    if (name && name !== state.session?.name) openSession(name).catch((e) => notice(e.message, { error: true }));
+    if (name && name !== state.session?.name) openSession(name).catch((e) => {
+      notice(e.message, { error: true });
+      if (state.session) history.replaceState(null, "", `#${encodeURIComponent(state.session.name)}`);
+    });
   });
 }
 
@@ -35,6 +38,7 @@ export async function openSession(name) {
 }
 
 export function adopt(session) {
+  const place = `#${encodeURIComponent(session.name)}`, another = state.session && place !== location.hash;
   socket?.close();
   requests.clear();
   motions.clear();
@@ -45,7 +49,7 @@ export function adopt(session) {
   player.set(null);
   emit("reset");
   remember("session", session.name);
-  history.replaceState(null, "", `#${encodeURIComponent(session.name)}`);
+  history[another ? "pushState" : "replaceState"](null, "", place); // back goes to the session before
   onSession(session);
   socket = new Socket(session.name, { message, binary, status });
 }

@@ -18,7 +18,7 @@ export function startSessions() {
 async function fill() {
   const menu = $("session-menu");
   const name = el("input", { id: "new-session", type: "text", maxlength: "40", pattern: "[\\w][\\w \\-]*", placeholder: "Name (optional)", autocomplete: "off" });
-  const form = el("form", { class: "new-session", on: { submit: (e) => { e.preventDefault(); go(name.value.trim() || null); } } },
+  const form = el("form", { class: "new-session", on: { submit: (e) => { e.preventDefault(); go(name.value.trim().replace(/\s+/g, "-") || null); } } },
     el("label", { class: "hidden", for: "new-session", text: "Name of a new session" }), name, el("button", { class: "button primary", type: "submit", text: "Begin" }));
   const list = el("ul", { class: "menu-list" });
   menu.replaceChildren(el("p", { class: "menu-title", text: "New session" }), form, el("p", { class: "menu-title", text: "Sessions" }), list,
