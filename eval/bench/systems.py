@@ -101,7 +101,11 @@ class Chance:
 
     def perform(self, texts: Sequence[str], seconds: Sequence[float | None], seed: int) -> list[FaceSequence]:
         """Random clips, as they are."""
-        return [self.known[int(np.random.default_rng(seed + i).integers(len(self.known)))].clip for i in range(len(texts))]
+        return [self.known[self.place(seed + i)].clip for i in range(len(texts))]
+
+    def place(self, seed: int) -> int:
+        """Which one a seed draws."""
+        return int(np.random.default_rng(seed).integers(len(self.known)))
 
 
 @dataclass(frozen=True)
