@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "measure-speed": ("speed:measure_speed", "Processor time of measuring a clip."),
     "prompts": ("prompts:prompts", "Simple prompts at many lengths, the demo's nods, speed, constant memory, a fuzz."),
     "render-speed": ("speed:render_speed", "Time of drawing a frame and a clip."),
-    "retrieval": ("retrieval:retrieval", "Train the retrieval model of learned scores, and measure it."),
+    "retrieval": ("lm:retrieval", "Train the retrieval model of learned scores, and measure it."),
     "retarget": ("retarget:retarget", "Clips to another head and back."),
     "tokenizers": ("lm:tokenizers", "Motion tokenizers compared."),
     "seeing": ("seeing:seeing", "What is measured on real footage against what was seen in it by eye."),

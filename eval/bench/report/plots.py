@@ -24,7 +24,7 @@ def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> Ite
     require("matplotlib", "eval", "the page's plots are drawn by it").use("Agg", force=False)
     import matplotlib.pyplot as plt
 
-    style = {"svg.hashsalt": "facelm", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
+    style: Any = {"svg.hashsalt": "facelm", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
              "axes.edgecolor": GRID, "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK,
              "axes.spines.top": False,
              "axes.spines.right": False}

@@ -61,9 +61,9 @@ class Counted:
 
 # -- suites -------------------------------------------------------------------------------
 def test_shipped_suites_are_read_and_wrong_ones_are_refused_in_one_line(tmp_path: Path) -> None:
-    assert shipped() == ["full", "quick"]
+    assert shipped() == ["full", "quick", "references"]
     for name in shipped():
-        assert {"words", "descriptions", "tokenizer", "kinematics", "speed"} <= set(load_suite(name).parts)
+        assert {"words", "tokenizer", "kinematics"} <= set(load_suite(name).parts)
     own = tmp_path / "own.yaml"
     for text, told in (("title: x\nsystems: [mine]", "no system 'mine'; allowed: ground truth"),
                        ("title: x\nwords: [{each: 0}]", "each"),
@@ -72,7 +72,7 @@ def test_shipped_suites_are_read_and_wrong_ones_are_refused_in_one_line(tmp_path
         own.write_text(text)
         with pytest.raises(ValueError, match=told):
             load_suite(own)
-    with pytest.raises(ValueError, match="no suite 'fast'; allowed: full, quick"):
+    with pytest.raises(ValueError, match="no suite 'fast'; allowed: full, quick, references"):
         load_suite("fast")
     own.write_text("title: Mine\nwords: [{prompts: templates, count: 2}]")
     assert load_suite(own).words[0].title == "template prompts"
