@@ -71,7 +71,7 @@ def bench(suite: str | None = None, /, *, out: Out = "out/bench", data: str | No
     names = [n for n, given in (("quick", chosen.quick), ("full", chosen.full), (suite, suite)) if given]
     if len(names) > 1:
         raise ValueError(f"which suite: {' or '.join(map(str, names))}? Give one of them")
-    loaded = load_suite(names[0] if names else "quick")
+    loaded = load_suite(str(names[0]) if names else "quick")
     loaded = loaded if chosen.seed is None else replace(loaded, seed=chosen.seed)
     folder = output_folder(out)
     for path in (*beside.peer, *beside.tokenizer, *beside.footage):
@@ -99,7 +99,7 @@ def of_data(folder: str) -> Result:
     from ..eval.datasets.validate import validate
 
     report = validate(folder, bars("reading"))
-    return Result(report.to_dict(), report.text(), "" if report.ok else f"{folder}: {report.faults} faults")
+    return Result(report.to_dict(), report.text(), error="" if report.ok else f"{folder}: {report.faults} faults")
 
 
 def _split(names: str | None) -> tuple[str, ...]:
@@ -157,7 +157,8 @@ class _Lazy:
     """The language model, loaded once, when a part first needs it."""
 
     def __init__(self, model: Model) -> None:
-        self.model, self._lm = model, None
+        self.model = model
+        self._lm: Any = None
 
     def lm(self) -> Any:
         """The agent's model."""

@@ -24,7 +24,7 @@ from .cases import Case, cases_of
 from .parts import coding, descriptions, faces, kinematics, speed, talks, words
 from .parts.clips import Judge
 from .report.figures import Sheet
-from .suite import AGENT, PARTS, Suite, WordsPart
+from .suite import AGENT, PARTS, SYSTEMS, Suite, WordsPart
 from .systems import RANDOM, REBUILT, RETRIEVAL, TRUTH, Chance, Retrieval, System, Truth
 
 SHOWN = 4
@@ -82,7 +82,7 @@ class Bench:
             raise ValueError(f"--only is {unknown[0]!r}; allowed: {', '.join(asked.suite.parts)}, with a comma between them")
         self.asked, self.suite, self.models, self.head, self.matcher = asked, asked.suite, models, head, matcher
         self.progress = progress
-        offered = list(dict.fromkeys((*self.suite.systems, *models.systems)))
+        offered = list(dict.fromkeys((*self.suite.systems, *(n for n in models.systems if n not in SYSTEMS))))
         if unknown := [s for s in asked.systems if s not in offered]:
             raise ValueError(f"--systems is {unknown[0]!r}; allowed: {', '.join(offered)}")
         self.names = [s for s in offered if not asked.systems or s in asked.systems]

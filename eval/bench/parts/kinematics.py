@@ -42,7 +42,7 @@ RECORDED: dict[str, str] = {
 _QUIET = [i for i, n in enumerate(EXPR_NAMES) if n.startswith(("mouth", "brow"))]
 _STILL, _MARGIN = 0.25, 0.2
 """Movement below this share of full scale a second is none; seconds around one that are left out."""
-Values = NDArray[np.float64]
+Values = NDArray[np.float32]
 
 
 @dataclass

@@ -128,7 +128,7 @@ def figures(rows: Sequence[Mapping[str, Any]], asked: Asked, beside: Beside) -> 
     totals = {f: [tuple(r["facts"].get(f, (0, 0))) for r in first] for f in FACTS}
     out: dict[str, Figure | None] = {
         "wholly right": mean_of([r["ok"] for r in first]),
-        "facts": ratio_of([tuple(map(sum, zip(*r["facts"].values(), strict=True))) for r in first]),
+        "facts": ratio_of([(sum(a for a, _ in r["facts"].values()), sum(b for _, b in r["facts"].values())) for r in first]),
         **{f: ratio_of([(float(a), float(b)) for a, b in pairs]) for f, pairs in totals.items()},
         "F1": figure_of(np.array([r["counts"] for r in first]), lambda t: Counts(*map(int, t.sum(0))).f1),
         "refused": mean_of([r["refused"] is not None for r in first])}

@@ -154,6 +154,17 @@ def test_the_reports_of_a_small_suite(judge: Judge, tmp_path: Path) -> None:
         Bench(Asked(suite, tmp_path, "", (), ("mine",)), models, HEAD, judge.matcher)
 
 
+def test_a_suite_runs_the_systems_that_it_names_and_what_is_given_beside(judge: Judge, tmp_path: Path) -> None:
+    def never() -> Counted:
+        raise AssertionError("it is not asked for")
+
+    models = Models({"agent": never, "mine": never}, {})
+    suite = Suite("Small", systems=(TRUTH, RANDOM), words=(WordsPart("templates", count=1),))
+    assert Bench(Asked(suite, tmp_path, ""), models, HEAD, judge.matcher).names == [TRUTH, RANDOM, "mine"]
+    with pytest.raises(ValueError, match="--systems is 'agent'; allowed: ground truth, random, mine"):
+        Bench(Asked(suite, tmp_path, "", (), ("agent",)), models, HEAD, judge.matcher)
+
+
 def test_held_out_texts_are_on_no_page(judge: Judge, tmp_path: Path) -> None:
     texts = ["A text that nobody sees."]
     asked = Words("held", [Case("simple", texts[0], lay_out(read_script("smile")), (read_script("smile"),), secret=True)], 0, 0,
