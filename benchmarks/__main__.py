@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "peers": ("compared.peers:peers", "Peers and our model, trained on the same texts and motions for the same time or size."),
     "prompts": ("prompts:prompts", "Simple prompts at many lengths, the demo's nods, speed, constant memory, a fuzz."),
     "render-speed": ("speed:render_speed", "Time of drawing a frame and a clip."),
+    "retrieval": ("lm:retrieval", "Train the retrieval model of learned scores, and measure it."),
     "retarget": ("retarget:retarget", "Clips to another head and back."),
     "tokenizers": ("lm:tokenizers", "Motion tokenizers compared."),
     "seeing": ("seeing:seeing", "What is measured on real footage against what was seen in it by eye."),

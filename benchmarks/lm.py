@@ -14,6 +14,7 @@ import torch
 
 from ..agent.learning.training import tokenizer_clips
 from ..common.files import write_json
+from ..eval.features.train import train_matcher
 from ..eval.items import fresh_items
 from ..eval.reconstruction import evaluate_tokenizer
 from ..face.facs.schedule import Event, Schedule
@@ -153,3 +154,25 @@ def tokenizers(results: Path = Path("runs/tokenizers.json"), steps: int = 1200, 
          "head, degrees": r["head_deg"], "jitter": r["jitter"], "action recall": r["action_recall"],
          "precision": r["action_precision"], "tokens/s": r["tokens_per_second"], "bits/s": r["bits_per_second"]}
         for name, r in done.items()]}
+
+
+def retrieval(folder: Path = Path("runs/retrieval"), pairs: int = 10000, steps: int = 900, minutes: float = 0.0, seed: int = 0,
+              workers: int = 2) -> Tables:
+    """Train the text-motion retrieval model and measure it on held-out pairs.
+
+    Parameters
+    ----------
+    folder
+        Where it goes; a run that was stopped goes on.
+    pairs
+        Texts with motions to train on.
+    steps, minutes
+        Budget of training; 0 is none.
+    seed
+        Of data and weights.
+    workers
+        Processes that make the data.
+    """
+    about = train_matcher(folder, pairs, minutes, steps, seed, workers).about
+    return {"retrieval": [{**about["held_out"], "held-out pairs": about["held_out_pairs"], "steps": about["steps"],
+                           "minutes": about["minutes"]}]}

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 from tqdm import tqdm
 
-from ..common.files import file_digest
-from ..data_gen.fit.fit import fit_faces, fit_media
-from ..eval.seeing.annotations import AnnotatedClip, annotated_clips
+from ..data_gen.fit.fit import fit_media
+from ..eval.seeing.annotations import annotated_clips
+from ..eval.seeing.footage import known_footage, measured
 from ..eval.seeing.score import Score, agreement, claims_of, felt_times, reliability, rest_claims, score_clip, summed, total
-from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import measure
-from ..face.facs.measured import Measurement
 from ..face.facs.vocabulary import EMOTIONS
 from ..face.head.model import HeadModel
 from .report import Row, Tables
@@ -44,7 +41,7 @@ def seeing(footage: tuple[Path, ...], *, split: str = "judge", cache: Path | Non
     clips = annotated_clips(None if split == "all" else split)
     if not clips:
         raise ValueError(f"split is {split!r}; allowed: judge, tune, all")
-    paths = _known(footage, {c.sha256 for c in clips})
+    paths = known_footage(footage, {c.sha256 for c in clips})
     head = HeadModel.default()
     scores: dict[str, dict[str, Score]] = {}
     rows: list[Row] = []
@@ -54,7 +51,7 @@ def seeing(footage: tuple[Path, ...], *, split: str = "judge", cache: Path | Non
     for clip in tqdm(clips, disable=None):
         if clip.sha256 not in paths:
             continue
-        found = _measured(clip, paths[clip.sha256], head, cache)
+        found = measured(clip, paths[clip.sha256], head, cache)
         claims = claims_of(found.everything)
         sure += [pair for pair in reliability(clip, (*found.everything, *found.unsure)) if pair[0] < 1.0]
         for key, seconds in felt_times(clip, found.emotion.timeline).items():
@@ -94,37 +91,6 @@ def _stills(folder: Path, head: HeadModel) -> list[Row]:
             found.setdefault(key, Counter())[measure(fit_media(path, head).seq, head).emotion.dominant] += 1
     return [{"emotion": name, "when": when, "pictures": sum(said.values()), "taken for": ", ".join(
         f"{n} {k}" for n, k in said.most_common())} for (name, when), said in sorted(found.items())]
-
-
-def _known(footage: Iterable[Path], wanted: set[str]) -> dict[str, Path]:
-    files = [f for p in footage for f in (sorted(p.rglob("*")) if p.is_dir() else [p]) if f.is_file()]
-    found = {file_digest(f): f for f in files}
-    if not wanted & found.keys():
-        raise FileNotFoundError("none of the annotated clips is there; fetch them with scripts/fetch_real.py -o FOLDER")
-    return found
-
-
-def _measured(clip: AnnotatedClip, path: Path, head: HeadModel, cache: Path | None) -> Measurement:
-    """What all shots of a film show; the fits of ``cache`` are files named by clip and first frame."""
-    kept = {int(f.suffixes[0][1:]): FaceSequence.load(f) for f in cache.glob(f"{clip.name}.*.npz")} if cache else {}
-    if not kept:
-        kept = _shots(path, head)
-        if cache:
-            cache.mkdir(parents=True, exist_ok=True)
-            for start, seq in kept.items():
-                seq.save(cache / f"{clip.name}.{start}.npz")
-    end = max(start / seq.fps + seq.seconds for start, seq in kept.items())
-    return Measurement.joined([(start / seq.fps, measure(seq, head, filmed=True)) for start, seq in sorted(kept.items())], end)
-
-
-def _shots(path: Path, head: HeadModel) -> dict[int, FaceSequence]:
-    """First frame and clip of every shot of the person seen most, and of those who are alone in their shots."""
-    faces = sorted(fit_faces(path, head, every=True), key=lambda f: -sum(int(s.seq.valid.sum()) for s in f.shots))
-    out = {shot.start: shot.seq for shot in faces[0].shots}
-    for shot in (s for face in faces[1:] for s in face.shots):
-        if all(shot.start >= start + len(seq) or start >= shot.start + len(shot.seq) for start, seq in out.items()):
-            out[shot.start] = shot.seq
-    return out
 
 
 def _often(scores: dict[str, Score]) -> Score:

@@ -81,6 +81,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("cli.train:train", "train the language model from a recipe (resumes by itself)"),
     "eval": ("cli.evaluate:evaluate",
              "evaluate: both directions of the language model on the test split, or transitions beside their baselines"),
+    "bench": ("cli.bench:bench", "the benchmark: systems side by side, every figure with its interval"),
     "info": ("agent.tools:info", "versions, weights, base model and head in use"),
 }
 """Name -> (module and function, help)."""

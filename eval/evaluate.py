@@ -106,17 +106,18 @@ def score_text(name: str, scripts: Sequence[Schedule], texts: Sequence[str], spo
     Args:
         spontaneous: the clips blink of themselves, so a text may say so.
     """
-    named = [text_facts(t).groups for t in texts]
-    counts = [count_actions(s, expand(n for g in groups for n in g), spontaneous)
-              for s, groups in zip(scripts, named, strict=True)]
-    orders = []
-    for script, groups in zip(scripts, named, strict=True):
-        # what a text says to happen together has no order; emotions stand for their actions
-        spread = [Detection(a, float(i)) for i, g in enumerate(groups) for n in g for a in sorted(expand([n]))]
-        due = np.linspace(0, max(0, len(groups) - 1), len(script.events)).tolist()
-        if (o := order_score(script, spread, due)) is not None:
-            orders.append(o)
-    return _row(name, counts, orders)
+    read = [text_scores(s, t, spontaneous) for s, t in zip(scripts, texts, strict=True)]
+    return _row(name, [c for c, _ in read], [o for _, o in read if o is not None])
+
+
+def text_scores(script: Schedule, text: str, spontaneous: bool = False) -> tuple[Counts, OrderScore | None]:
+    """What one text names against its clip's script, and its order (None where the script has none)."""
+    groups = text_facts(text).groups
+    counts = count_actions(script, expand(n for g in groups for n in g), spontaneous)
+    # what a text says to happen together has no order; emotions stand for their actions
+    spread = [Detection(a, float(i)) for i, g in enumerate(groups) for n in g for a in sorted(expand([n]))]
+    due = np.linspace(0, max(0, len(groups) - 1), len(script.events)).tolist()
+    return counts, order_score(script, spread, due)
 
 
 def _row(name: str, counts: Sequence[Counts], orders: Sequence[OrderScore]) -> Row:

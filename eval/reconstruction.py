@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ..common.progress import Progress, silent
@@ -62,6 +64,74 @@ class Reconstruction:
             f"  steps without a change  {self.rest_share:.3f}"))
 
 
+@dataclass(frozen=True)
+class Rebuilt:
+    """One clip and what its tokens give back; sums over its frames."""
+
+    frames: int
+    seconds: float
+    ids: NDArray[np.integer[Any]]
+    """``(N,)`` symbols."""
+    changes: int
+    """Symbols that write a code."""
+    cells: int
+    """Steps times streams."""
+    mm: dict[str, float]
+    head_deg: float
+    gaze_deg: float
+    acceleration: tuple[float, float] | None
+    """Mean absolute vertex acceleration at the lips, of the original and of what comes back, mm a frame squared."""
+    velocity: float
+    """Sum over frames of the vertex velocity's error at the lips, mm/s."""
+    jerk: tuple[float, float]
+    """Mean norm of the third derivative at the lips, of the original and of what comes back, m/s^3."""
+    hits: int
+    missed: int
+    extra: int
+    onsets: tuple[float, ...]
+    again: FaceSequence
+
+
+class _Regions:
+    """Vertices of the face's regions, evaluated alone."""
+
+    def __init__(self, head: HeadModel) -> None:
+        where = {r: np.asarray(head.masks[r]) for r in REGIONS if r in head.masks}
+        index = np.unique(np.concatenate(list(where.values())))
+        self.part = head.subset(index)
+        self.local = {r: np.searchsorted(index, idx) for r, idx in where.items()}
+
+    def of(self, clip: FaceSequence) -> NDArray[np.float32]:
+        """``(T, n, 3)`` mm, the head upright."""
+        return 1000 * self.part.vertices(expr=clip.expr, jaw_pose=clip.jaw_pose)
+
+
+def rebuild(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence], progress: Progress = silent) -> Iterator[Rebuilt]:
+    """Encode and decode clips (without idle motion) and compare each with what comes back."""
+    head = HeadModel.default()
+    regions = _Regions(head)
+    for done, given in enumerate(clips):
+        clip = given.resample(tokenizer.config.fps)
+        tokens = tokenizer.encode(Normalised(clip))
+        again = tokenizer.decode(tokens, head=head).slice(0, len(clip))
+        a, b = (regions.of(c) for c in (clip, again))
+        mm = {r: float(np.linalg.norm(a[:, i] - b[:, i], axis=-1).mean(1).sum()) for r, i in regions.local.items()}
+        lips = [x[:, regions.local["lips"]] for x in (a, b)]
+        fast = [np.diff(x, axis=0) * clip.fps for x in lips]
+        jerk = [float(np.linalg.norm(np.diff(x, 3, axis=0), axis=-1).mean() * clip.fps ** 3 / 1000) if len(x) > 3 else 0.0
+                for x in lips]
+        was, now = (measure(c, head).actions for c in (clip, again))
+        same = matches(was, now)
+        yield Rebuilt(
+            len(clip), clip.seconds, np.asarray(tokens.ids), int((tokens.ids < tokenizer.layout.n_codes).sum()),
+            tokens.steps * len(tokenizer.codebook_size), mm, _angle(orientation(clip), orientation(again)),
+            _angle(*(Rotation.from_rotvec(c.eyes_pose[:, :3]) for c in (clip, again))),
+            tuple(float(np.abs(np.diff(x, 2, axis=0)).mean()) for x in lips) if len(clip) > 2 else None,  # type: ignore[arg-type]
+            float(np.linalg.norm(fast[0] - fast[1], axis=-1).mean(1).sum()), (jerk[0], jerk[1]),
+            len(same), len(was) - len(same), len(now) - len(same), tuple(abs(x.onset - y.onset) for x, y in same), again)
+        progress(done + 1, len(clips))
+
+
 def evaluate_tokenizer(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence],
                        progress: Progress = silent) -> Reconstruction:
     """Encode and decode clips (without idle motion) and compare.
@@ -70,51 +140,29 @@ def evaluate_tokenizer(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence],
     """
     if not clips:
         raise ValueError("no clips to evaluate the tokenizer on")
-    head = HeadModel.default()
-    counts = np.ones(tokenizer.n_symbols)
-    region_error: dict[str, list[float]] = {r: [] for r in REGIONS if r in head.masks}
-    where = {r: np.asarray(head.masks[r]) for r in region_error}
-    index = np.unique(np.concatenate(list(where.values())))
-    part = head.subset(index)
-    local = {r: np.searchsorted(index, idx) for r, idx in where.items()}
-    head_deg, gaze_deg, acceleration, onset_error = [], [], [], []
-    hits = missed = extra = frames = 0
-    symbols, seconds, changes, cells = 0, 0.0, 0, 0
-    for done, given in enumerate(clips):
-        clip = given.resample(tokenizer.config.fps)
-        frames += len(clip)
-        tokens = tokenizer.encode(Normalised(clip))
-        again = tokenizer.decode(tokens, head=head).slice(0, len(clip))
-        np.add.at(counts, tokens.ids, 1)
-        symbols += len(tokens.ids)
-        seconds += clip.seconds
-        changes += int((tokens.ids < tokenizer.layout.n_codes).sum())
-        cells += tokens.steps * len(tokenizer.codebook_size)
-        a, b = (1000 * part.vertices(expr=c.expr, jaw_pose=c.jaw_pose) for c in (clip, again))
-        for r, idx in local.items():
-            region_error[r].append(float(np.linalg.norm(a[:, idx] - b[:, idx], axis=-1).mean(1).sum()))
-        if len(clip) > 2:
-            acceleration.append([np.abs(np.diff(x[:, local["lips"]], 2, axis=0)).mean() for x in (a, b)])
-        head_deg.append(_angle(orientation(clip), orientation(again)))
-        gaze_deg.append(_angle(*(Rotation.from_rotvec(c.eyes_pose[:, :3]) for c in (clip, again))))
-        was, now = (measure(c, head).actions for c in (clip, again))
-        same = matches(was, now)
-        hits += len(same)
-        missed += len(was) - len(same)
-        extra += len(now) - len(same)
-        onset_error += [abs(a.onset - b.onset) for a, b in same]
-        progress(done + 1, len(clips))
-    p = counts / counts.sum()
-    entropy = float(-(p * np.log2(p)).sum())
-    jitter = np.array(acceleration).mean(0)
+    rows = list(rebuild(tokenizer, clips, progress))
+    frames, seconds = sum(r.frames for r in rows), sum(r.seconds for r in rows)
+    symbols = sum(len(r.ids) for r in rows)
+    jitter = np.array([r.acceleration for r in rows if r.acceleration]).mean(0)
+    hits, missed, extra = (sum(getattr(r, n) for r in rows) for n in ("hits", "missed", "extra"))
+    onsets = [o for r in rows for o in r.onsets]
     return Reconstruction(
-        clips=len(clips), mm={r: float(np.sum(v) / frames) for r, v in region_error.items()},
-        head_deg=float(np.sum(head_deg) / frames), gaze_deg=float(np.sum(gaze_deg) / frames),
+        clips=len(clips), mm={r: float(np.sum([x.mm[r] for x in rows]) / frames) for r in rows[0].mm},
+        head_deg=float(np.sum([r.head_deg for r in rows]) / frames), gaze_deg=float(np.sum([r.gaze_deg for r in rows]) / frames),
         jitter=float(jitter[1] / max(jitter[0], 1e-9)),
         action_recall=hits / max(1, hits + missed), action_precision=hits / max(1, hits + extra),
-        onset_error=float(np.mean(onset_error)) if onset_error else 0.0,
-        tokens_per_second=symbols / seconds, bits_per_second=entropy * symbols / seconds,
-        rest_share=1 - changes / cells, symbols=tokenizer.n_symbols)
+        onset_error=float(np.mean(onsets)) if onsets else 0.0,
+        tokens_per_second=symbols / seconds, bits_per_second=symbol_bits(tokenizer, [r.ids for r in rows]) * symbols / seconds,
+        rest_share=1 - sum(r.changes for r in rows) / sum(r.cells for r in rows), symbols=tokenizer.n_symbols)
+
+
+def symbol_bits(tokenizer: FaceTokenizer, ids: Sequence[NDArray[np.integer[Any]]]) -> float:
+    """Entropy of a symbol by the clips' own frequencies (add-one smoothed), bits."""
+    counts = np.ones(tokenizer.n_symbols)
+    for some in ids:
+        np.add.at(counts, some, 1)
+    p = counts / counts.sum()
+    return float(-(p * np.log2(p)).sum())
 
 
 def matches(was: Sequence[MeasuredAction], now: Sequence[MeasuredAction]) -> list[tuple[MeasuredAction, MeasuredAction]]:

@@ -263,6 +263,17 @@ def load_model(directory: str | os.PathLike[str], base: str | os.PathLike[str] |
     return model.to(device).eval()
 
 
+def untuned_model(directory: str | os.PathLike[str], base: str | os.PathLike[str] | None = None) -> MotionModel:
+    """The model of a saved adapter as it was before any training: the base, whole, with new rows and no adapter.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`load_model`.
+    """
+    card = read_card(directory)
+    vocabulary = MotionVocabulary.from_json(card["vocabulary"])
+    return MotionModel(load_base(base, dtype=compute_dtype()), vocabulary, None).eval()
+
+
 def read_adapter(directory: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The tensors of a saved adapter, under peft's names.
 
