@@ -294,7 +294,6 @@ def test_a_clip_is_uploaded_and_bad_files_are_refused_in_one_line(client, tmp_pa
     assert large.status_code in (413, 422) and "3 MB" in large.json()["error"]
     assert len(client.get(base).json()["clips"]) == 1
     import glob
-    import os
     import tempfile
     assert not glob.glob(f"{tempfile.gettempdir()}/facelm-upload-{os.getpid()}-*/upload*")
 
@@ -309,7 +308,6 @@ def test_what_announces_too_much_is_refused_before_it_is_read(client):
 
 
 def test_what_a_killed_server_left_of_uploads_is_swept(tmp_path, model, monkeypatch):
-    import os
     import tempfile
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
