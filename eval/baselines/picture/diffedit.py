@@ -107,7 +107,8 @@ class StableDiffusion:
         self.device = torch.device(device)
         self.unet = diffusers.UNet2DConditionModel.from_pretrained(path / "unet", **here).to(self.device)
         self.vae = diffusers.AutoencoderKL.from_pretrained(path / "vae", **here).to(self.device)
-        self.text = CLIPTextModel.from_pretrained(path / "text_encoder", **here).to(self.device)
+        text: Any = CLIPTextModel.from_pretrained(path / "text_encoder", **here)
+        self.text = text.to(self.device)
         self.tokenizer = CLIPTokenizer.from_pretrained(path / "tokenizer", local_files_only=True)
         config = diffusers.DDIMScheduler.from_pretrained(path / "scheduler", local_files_only=True).config
         fixed = {"clip_sample": False, "set_alpha_to_one": False}
