@@ -177,7 +177,7 @@ class Rooms:
 
     async def _tidy(self) -> None:
         """Give memory back while requests are done: what they leave lies between what the next ones take, and adds up."""
-        done = 0
+        done = 0.0
         while True:
             await asyncio.sleep(_TIDY)
             if self.counts["requests"] != done:
