@@ -165,7 +165,7 @@ class Rooms:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self.started = time.time()
-        self.counts = {"requests": 0, "errors": 0, "cancelled": 0, "seconds": 0.0}
+        self.counts: dict[str, float] = {"requests": 0, "errors": 0, "cancelled": 0, "seconds": 0.0}
 
     # -- life ---------------------------------------------------------------------------
     async def start(self) -> None:
