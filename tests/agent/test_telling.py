@@ -52,7 +52,8 @@ def test_a_face_at_rest_shows_nothing() -> None:
     ("Does it nod?", "Yes."), ("does she nod", "Yes."), ("Do they shake their head?", "No."), ("Does he smile?", "No."),
     ("How often does it nod?", "Twice."), ("How many times does the woman nod?", "Twice."),
     ("How often does she wink?", "Once."), ("How often does she shake her head?", "Not at all."),
-    ("Does she wink?", "Yes."), ("Does she wink with the right eye?", "No."), ("Does she nod and shake her head?", "No."),
+    ("Does she wink?", "Yes."), ("Does she wink with the right eye?", "No."),
+    ("Does she nod and shake her head?", "No: there is a nod, but there is no head shake."),
 ])
 def test_answers_are_true(nods: Measurement, question: str, reply: str) -> None:
     assert answer(nods, question) == reply

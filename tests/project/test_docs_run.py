@@ -22,7 +22,8 @@ BLOCKS = {str(p.relative_to(ROOT)): found for p in (*ROOT.glob("*.md"), *ROOT.gl
           if (found := re.findall(r"^```python\n(.*?)^```", p.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE))}
 MODEL = {"README.md", "docs/dialogue.md", "docs/scripts.md", "docs/transitions.md"}
 """Pages that load the released weights."""
-LONG = {"docs/transitions_eval.md": "trains three models; tests/eval/transitions/test_transitions_run.py runs it small"}
+LONG = {"docs/transitions_eval.md": "trains three models; tests/eval/transitions/test_transitions_run.py runs it small",
+        "docs/peers.md": "trains a peer; tests/eval/baselines/test_peers_train.py does so with tiny ones"}
 
 
 @pytest.fixture()
