@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
             partial.chmod(usual)  # some writers make files that only their owner can read
             os.replace(partial, path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only folder says so twice, the second time with the partial file's name
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -42,6 +42,11 @@ def utf8(text: str) -> str:
         raise ValueError(f"{printable(text)[:100]!r} holds bytes that are not UTF-8; set the terminal to UTF-8") from None
 
 
+def counted(count: int, noun: str) -> str:
+    """A count and its noun: "1 frame", "2 frames"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def often(count: int) -> str:
     """A count in words: "not at all", "once", "twice", "3 times"."""
     return ("not at all", "once", "twice")[count] if 0 <= count < 3 else f"{count} times"

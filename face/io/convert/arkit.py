@@ -104,7 +104,7 @@ def weights(seq: FaceSequence, head: HeadModel, limit: bool = True) -> np.ndarra
     Raises:
         ValueError: the head has no ARKit columns, or the clip is of another head.
     """
-    seq.require_head(head.ref)
+    head.require(seq)
     angles = head.meta.get("arkit_angles")
     if known_names(head.expr_names) < LEAST_NAMES or not isinstance(angles, dict):
         raise ValueError(f"the head {head.ref} has no ARKit columns; `facelm retarget` takes clips of it to the default head")
@@ -123,6 +123,27 @@ def weights(seq: FaceSequence, head: HeadModel, limit: bool = True) -> np.ndarra
         out[:, at[name]] = turn / float(angles[name]) if name == "jawOpen" else np.maximum(turn / float(angles[name]), 0.0)
     out[:, at["jawForward"]] -= _slide(seq.jaw_pose[:, 1], head)
     return np.clip(out, 0.0, 1.0) if limit else out
+
+
+def limited(seq: FaceSequence, head: HeadModel, notes: list[str]) -> FaceSequence:
+    """The clip with the 52 shapes cut to 0 to 1, the joints that they turn too; what was cut is added to ``notes``.
+
+    Raises:
+        ValueError: the head has no ARKit columns.
+    """
+    try:
+        found = weights(seq, head, limit=False)
+    except ValueError as err:
+        raise ValueError(f"--clamp cuts ARKit's weights to 0 to 1, but {err}") from None
+    cut = found.clip(0.0, 1.0)
+    over = sorted((k for k in range(len(ARKIT_52)) if np.abs(found[:, k] - cut[:, k]).max() > 1e-4),
+                  key=lambda k: -float(np.abs(found[:, k] - cut[:, k]).max()))
+    if not over:
+        return seq
+    notes.append("weights outside 0 to 1 are cut to it: " + listed(
+        [f"{ARKIT_52[k]} {found[:, k].min():.3f} to {found[:, k].max():.3f}" for k in over], 4))
+    before, after = (perform(dict(zip(ARKIT_52, values.T, strict=True)), head) for values in (found, cut))
+    return seq.replace(**{n: (getattr(seq, n) + after[n] - before[n]).astype(np.float32) for n in after})
 
 
 def head_pose(matrices: np.ndarray, head: HeadModel) -> dict[str, np.ndarray]:

@@ -81,7 +81,7 @@ def read(path: str | os.PathLike[str], head: HeadModel | None = None, fps: float
             default head unless another one with ARKit columns is given.
         fps: frames per second, whatever the file says; default: by its times or what it states, else 25 with a warning.
         names: of the columns of a matrix or table that has none.
-        order: a known order of such columns: arkit, mediapipe, livelink or azure.
+        order: a known order of such columns: arkit (alphabetical), mediapipe, livelink or azure.
         fill: put interpolated frames, marked invalid, where times or time codes leave some out.
 
     Returns:
