@@ -57,7 +57,7 @@ def counting(fps: float) -> tuple[int, int, bool]:
         every = round(nominal / fps)
         if every >= 1 and abs(nominal / every - fps) < 1e-3:
             return nominal, every, False
-    raise ValueError(f"no time code counts {fps:g} fps; give --fps with one of 23.976, 24, 25, 29.97, 30, 50, 59.94 or 60")
+    raise ValueError(f"no time code counts {fps:g} fps; give --fps with one of 24, 25, 29.97, 30, 50, 59.94, 60 or 23.976")
 
 
 def timecode(frame: int, nominal: int, drop: bool = False) -> str:
