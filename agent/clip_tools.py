@@ -8,7 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..common.text import counted
 from ..face.clip.sequence import FaceSequence
+from ..face.head.model import HeadModel
 from .file_tools import load_head
 from .options import Out, Result
 from .requests import not_over_its_input, output_file, output_files, ready
@@ -27,7 +29,7 @@ def concat(clips: list[str], /, *, out: Out, fps: float | None = None) -> Result
     target = output_file(out, ".npz")
     for path in clips:
         not_over_its_input(target, path)
-    parts = [FaceSequence.load(path) for path in clips]
+    parts = [_loaded(path) for path in clips]
     if fps is not None:
         parts = [part.resample(fps) for part in parts]
     for path, part in zip(clips[1:], parts[1:], strict=True):
@@ -111,11 +113,19 @@ def _span(clip: FaceSequence, start: float | None, end: float | None, frames: st
     return low, min(high, count)
 
 
+def _loaded(path: str) -> FaceSequence:
+    """A clip; one of the packaged head has as many columns as that head."""
+    clip, default = FaceSequence.load(path), HeadModel.default()
+    if clip.head == default.ref:
+        default.require(clip, path)
+    return clip
+
+
 def _each(clips: list[str], out: str, change: Callable[[FaceSequence], FaceSequence]) -> Iterator[Result]:
     """Change each clip; those after one that fails go on where there are several."""
     for path, target in zip(clips, output_files(clips, out), strict=True):
         try:
-            clip = FaceSequence.load(path)
+            clip = _loaded(path)
             try:
                 done = change(clip)
             except ValueError as err:
@@ -131,4 +141,4 @@ def _each(clips: list[str], out: str, change: Callable[[FaceSequence], FaceSeque
 
 def _said(clip: FaceSequence, target: Path, **facts: object) -> Result:
     return Result({**facts, "clip": str(target), "frames": len(clip), "fps": clip.fps, "seconds": clip.seconds},
-                  f"{target}: {len(clip)} frames, {clip.seconds:.2f} s at {clip.fps:g} fps", clip)
+                  f"{target}: {counted(len(clip), 'frame')}, {clip.seconds:.2f} s at {clip.fps:g} fps", clip)

@@ -9,34 +9,27 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..common.progress import Progress, silent
+from ..common.text import counted
 from ..face.clip.sequence import FaceSequence
 from ..face.head.model import HeadModel
 from ..face.io.export import FORMATS
 from ..face.io.export import export as write
 from ..face.io.export.formats import chosen, prepared, table
+from ..face.io.export.obj import vacant
 from .file_tools import load_head
 from .options import READING, ReadingOptions, Result, Watch
 from .requests import not_over_its_input, output_file, output_folder, ready
 
-_PARAMETERS = (".csv", ".json", ".npy", ".mat", ".pkl", ".pt", ".txt", ".frame")
-"""Endings of files that only other tools write."""
 
-
-def opened(path: str, reading: ReadingOptions, progress: Progress) -> tuple[FaceSequence, HeadModel, list[str]]:
+def loaded(path: str, reading: ReadingOptions, progress: Progress) -> tuple[FaceSequence, HeadModel, list[str]]:
     """A clip, a video, a picture or another tool's parameters as a clip with its head, and what was assumed."""
-    from ..face.io.convert import read
-    from .media import whole
+    from .media import is_clip, opened, whole
 
     head = load_head(reading.head)
-    foreign = Path(path).suffix.lower() in _PARAMETERS
-    if not foreign:
-        try:
-            return whole(path, head, reading.face, progress), head, []
-        except ValueError as err:
-            if f"{path} is not a clip: " not in str(err):
-                raise
-    found = read(path, head if reading.head else None)
-    return found.sequence, head, [f"read as {found.format}", *found.warnings, *found.notes]
+    if not is_clip(path):
+        return whole(path, head, reading.face, progress), head, []
+    clip, notes = opened(path, head)
+    return clip, head, notes
 
 
 def export(clip: str | None = None, /, *, out: Annotated[str | None, Parameter(name=("--out", "-o"))] = None,
@@ -53,7 +46,7 @@ def export(clip: str | None = None, /, *, out: Annotated[str | None, Parameter(n
         target: What the file holds: head (the head's own channels), arkit52, flame, vrm, viseme, or actions (measured).
         to: Go to this head first, HEAD.npz; "default" is the packaged one. FLAME's formats need a FLAME head.
         fps: Resample to so many frames a second.
-        clamp: Cut weights to 0 to 1.
+        clamp: Cut ARKit's weights to 0 to 1, in every format; a head without ARKit's names has none.
         list_formats: Show the formats.
     """
     if list_formats:
@@ -68,10 +61,12 @@ def export(clip: str | None = None, /, *, out: Annotated[str | None, Parameter(n
     if fps is not None and not 1 <= fps <= 1000:
         raise ValueError(f"--fps is {fps:g}; allowed: 1 to 1000")
     goal = load_head(to) if to else None
-    seq, head, read = opened(clip, reading, progress)
+    seq, head, read = loaded(clip, reading, progress)
+    if not kind.suffix:
+        vacant(path)
     done = write(seq, head, ready(path), format=kind.name, target=target, to=goal, fps=fps, clamp=clamp, title=Path(clip).stem)
     notes = [*read, *done.notes]
-    text = [f"{path}: {kind.label}, {len(done.seq)} frames at {done.seq.fps:g} fps ({done.target})",
+    text = [f"{path}: {kind.label}, {counted(len(done.seq), 'frame')} at {done.seq.fps:g} fps ({done.target})",
             *([f"on {done.seq.head}: {done.report}"] if done.report else []), *(f"note: {n}" for n in notes)]
     return Result({"out": str(path), "format": kind.name, "target": done.target, "frames": len(done.seq), "fps": done.seq.fps,
                    "head": str(done.seq.head), "notes": notes, **(done.report.to_dict() if done.report else {})},
@@ -94,7 +89,7 @@ def stream(clip: str, /, *, livelink: str | None = None, vmc: str | None = None,
     """
     from ..face.io.live import livelink as unreal
     from ..face.io.live import vmc as avatar
-    from ..face.io.live.play import address, play
+    from ..face.io.live.play import address, play, reachable
 
     if (livelink is None) == (vmc is None):
         raise ValueError("give either --livelink HOST:PORT or --vmc HOST:PORT")
@@ -104,7 +99,8 @@ def stream(clip: str, /, *, livelink: str | None = None, vmc: str | None = None,
         raise ValueError(f"--fps is {fps:g}; allowed: 1 to 1000")
     place = (address(livelink, unreal.PORT, "--livelink") if livelink is not None
              else address(vmc or "", avatar.PORT, "--vmc"))
-    seq, head, read = opened(clip, reading, progress)
+    reachable(place, livelink or vmc or "", "--livelink" if livelink is not None else "--vmc")
+    seq, head, read = loaded(clip, reading, progress)
     job, report = prepared(seq, head, target if vmc is not None else "arkit52", fps=fps, clamp=vmc is not None)
     job.notes += read
     names, arkit, rate, count = job.curves.names, target == "arkit52", job.seq.fps, len(job.seq)
@@ -115,7 +111,7 @@ def stream(clip: str, /, *, livelink: str | None = None, vmc: str | None = None,
     else:
         rows = avatar.rows(job)
         done = play(lambda k, n: avatar.packets(names, rows[k], n / rate, arkit), count, rate, place, loop)
-    said = [f"{done.frames} frames sent to {place[0]}:{place[1]} in {done.seconds:.2f} s at {rate:g} fps"
+    said = [f"{counted(done.frames, 'frame')} sent to {place[0]}:{place[1]} in {done.seconds:.2f} s at {rate:g} fps"
             + (f", {done.skipped} left out to keep time" if done.skipped else ""), *(f"note: {n}" for n in job.notes)]
     return Result({"to": f"{place[0]}:{place[1]}", "frames": done.frames, "skipped": done.skipped,
                    "seconds": round(done.seconds, 3), "fps": rate, "notes": job.notes,

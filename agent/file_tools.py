@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from ..common.config import parse, read_yaml
 from ..common.files import read_text
 from ..common.progress import Progress, silent
+from ..common.text import counted
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import measure as measure_clip
 from ..face.head.model import HeadModel
@@ -158,7 +159,7 @@ def convert(path: str | None = None, /, *, out: Annotated[str | None, Parameter(
         head: The head that the parameters drive, HEAD.npz; FLAME parameters need one.
         fps: Frames per second, whatever the file says (default: by its times or what it states, else 25 with a warning).
         names: Names of the columns of a matrix or table without any: a list with commas, or a file of them.
-        order: A known order of such columns: arkit, mediapipe, livelink or azure.
+        order: A known order of such columns: arkit (alphabetical), mediapipe, livelink or azure.
         fill: Put interpolated frames, marked invalid, where times or time codes leave some out.
         known: Print the formats that are recognised, and do nothing else.
     """
@@ -178,7 +179,7 @@ def convert(path: str | None = None, /, *, out: Annotated[str | None, Parameter(
         log.warning("%s: %s", path, warning)
     clip.save(ready(target))
     text = [f"recognised: {found.format}",
-            f"{len(clip)} frames ({valid} valid), {clip.seconds:.2f} s at {clip.fps:g} fps, head {clip.head}",
+            f"{counted(len(clip), 'frame')} ({valid} valid), {clip.seconds:.2f} s at {clip.fps:g} fps, head {clip.head}",
             *(f"note: {note}" for note in found.notes), f"written: {target}"]
     yield Result({"out": str(target), "format": found.format, "frames": len(clip), "fps": clip.fps, "valid": valid,
                   "head": str(clip.head), "notes": list(found.notes), "warnings": list(found.warnings)}, "\n".join(text), clip)
@@ -224,7 +225,7 @@ def retarget(clips: list[str], /, *, out: Out, to: str, source: Annotated[str, P
         report = there.report(clip, done)
         done.save(ready(one))
         yield Result({"input": path, "clip": str(one), "from": str(begin.ref), "to": str(end.ref), "frames": len(done),
-                      **report.to_dict()}, f"{one}: {len(done)} frames on {end.ref}; {report}", done)
+                      **report.to_dict()}, f"{one}: {counted(len(done), 'frame')} on {end.ref}; {report}", done)
 
 
 # -- heads --------------------------------------------------------------------------------

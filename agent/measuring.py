@@ -21,7 +21,7 @@ from ..face.head.model import HeadModel
 from ..face.io.export.actions import EVENT_COLUMNS, event_rows, write_csv
 from ..face.io.export.actions import elan as write_elan
 from .file_tools import draw, load_head
-from .media import Loaded, is_clip, load_faces, read
+from .media import Loaded, is_clip, load_faces, opened, read
 from .options import READING, ReadingOptions, Result, Watch
 from .requests import NOTE, not_over_its_input, output_file, ready, rest_seconds
 
@@ -39,7 +39,7 @@ def measure(clips: list[str], /, *, rest: str | None = None, table: bool = False
     """The timeline of facial actions, by geometry; of a film with how sure each is.
 
     Args:
-        clips: CLIP.npz, or videos and pictures, which are fitted first.
+        clips: CLIP.npz, or videos and pictures, which are fitted first, or files that `facelm convert` reads.
         rest: Where the face is at rest: seconds of the film ("0-0.6"), or a film or clip of the same person at rest.
         table: One line a file: its length and how much of what happens in a minute.
         csv: Write all events, one a row: EVENTS.csv.
@@ -105,7 +105,7 @@ def _rest(text: str | None, head: HeadModel, face: int | None) -> Rest:
     if not Path(text).exists():
         raise FileNotFoundError(f"--rest is {text!r}; wanted: seconds such as 0-0.6, or a file of the face at rest")
     if is_clip(text):
-        return FaceSequence.load(text, head.ref)
+        return opened(text, head)[0]
     return max((shot.clip for shot in read(text, head, face).shots), key=len)
 
 

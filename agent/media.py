@@ -33,6 +33,8 @@ SLACK = 2.0
 LONGEST = 40.0
 """Seconds of the longest clip that the language model reads."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+FOREIGN = (".csv", ".tsv", ".json", ".jsonl", ".npy", ".mat", ".pkl", ".pt", ".txt", ".frame", ".vrma")
+"""Endings of files that only other tools write."""
 SHORTEST = 0.5
 """Shorter stretches between frames without a face are left out, s."""
 
@@ -129,8 +131,32 @@ class Loaded:
 
 
 def is_clip(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a clip of parameters (by its name), not a video or a picture."""
-    return Path(path).suffix.lower() == ".npz"
+    """Whether a file holds parameters (by its name), not a video or a picture: a clip, or motion of another tool."""
+    return Path(path).suffix.lower() in (".npz", *FOREIGN)
+
+
+def opened(path: str | os.PathLike[str], head: HeadModel) -> tuple[FaceSequence, list[str]]:
+    """A file of parameters as a clip of a head: ``CLIP.npz``, or what `facelm convert` reads, and then what was assumed.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: of another head or number of columns, or no such file; the message names it.
+    """
+    try:
+        if Path(path).suffix.lower() == ".npz":
+            clip = FaceSequence.load(path)
+            if wears(head, clip):
+                return worn(clip, head), []
+            head.require(clip, str(path))
+            return clip, []
+    except ValueError as err:
+        if f"{path} is not a clip: " not in str(err):
+            raise
+    from ..face.io.convert import read as read_foreign
+
+    found = read_foreign(path, None if head.ref == HeadModel.default().ref else head)
+    head.require(found.sequence, str(path))
+    return found.sequence, [f"read as {found.format}", *found.warnings, *found.notes]
 
 
 def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, progress: Progress = silent,
@@ -142,7 +168,7 @@ def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, pro
     meets the camera, small constant expression, and the camera's distance; see ``face/clip/normalise.py``.
 
     Args:
-        path: ``.npz``, or anything that ``facelm fit`` reads.
+        path: ``.npz``, another tool's parameters, or anything that ``facelm fit`` reads.
         head: the head; None is the default one.
         progress: called with (frames done, frames in all, "detect" or "fit").
         face: which face of several, counted from the left; None is the largest.
@@ -154,10 +180,10 @@ def load_motion(path: str | os.PathLike[str], head: HeadModel | None = None, pro
     """
     model = head or HeadModel.default()
     if is_clip(path):
-        clip = FaceSequence.load(path, model.ref)
+        clip, notes = opened(path, model)
         if not is_filmed(clip):
-            return Loaded((Part(0.0, clip.seconds, clip),))
-        return from_shots([Shot(0.0, clip, measure(clip, model, filmed=True))], len(clip), "", path)
+            return Loaded((Part(0.0, clip.seconds, clip),), "; ".join(notes))
+        return from_shots([Shot(0.0, clip, measure(clip, model, filmed=True))], len(clip), "; ".join(notes), path)
     fitted, = fit_film(path, model, progress, face)
     return _of_face(fitted, path, model)
 
@@ -222,11 +248,10 @@ def camera(path: str | os.PathLike[str], fov: float | None) -> PinholeCamera | N
 def whole(path: str | os.PathLike[str], head: HeadModel, face: int | None = None, progress: Progress = silent) -> FaceSequence:
     """A file in one piece, as it is; a video as it was fitted, with the head where it rests straight ahead."""
     if is_clip(path):
-        clip = FaceSequence.load(path)
-        if not wears(head, clip):
-            clip.require_head(head.ref, str(path))
-            return clip
-        return worn(clip, head)
+        clip, notes = opened(path, head)
+        if notes:
+            log.log(NOTE, "%s: %s", path, "; ".join(notes))
+        return clip
     from ..face.clip.canonical import CanonicalConfig, canonical
 
     fitted = fit_file(path, head, progress, face=face).seq

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from ..common.files import naming, read_text
 from ..common.progress import silent
-from ..common.text import utf8
+from ..common.text import counted, utf8
 from ..face.clip.normalise import is_real
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import measure
@@ -39,7 +39,7 @@ def performed(made: Performance, clip: FaceSequence, path: Path, seed: int, what
     """Write a performance and say what it shows."""
     clip.save(ready(path))
     failed = [c.sentence for c in made.checks.failed]
-    lines = [f"{path}: {clip.seconds:.2f} s, {len(clip)} frames: {what} ({made.verdict})"]
+    lines = [f"{path}: {clip.seconds:.2f} s, {counted(len(clip), 'frame')}: {what} ({made.verdict})"]
     lines += made.lines() if full else [f"  NOT {f}" for f in failed] + [
         f"  I don't know how a face does {words!r}; performed without it" for words in made.script.unknown]
     wrong = "; ".join(failed + [f"unknown: {words}" for words in made.script.unknown])
@@ -112,7 +112,7 @@ def edit(source: ScriptText, wish: str, /, *, out: Out, seconds: float | None = 
         new.save(ready(target))
         found = measure(new, filmed=is_real(new))
         yield Result({**about(new, target), "edits": [e.to_dict() for e in edits], "measured": found.to_dict(str(target))},
-                     "\n".join([f"{target}: {new.seconds:.2f} s, {len(new)} frames", *fact_lines(found)]), new)
+                     "\n".join([f"{target}: {new.seconds:.2f} s, {counted(len(new), 'frame')}", *fact_lines(found)]), new)
     else:
         first, = agent.perform_many([asked], seconds, sampling.seed, sampling.idle, sampling.temperature,
                                     candidates=sampling.candidates, progress=progress)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ..common.progress import silent
+from ..common.text import counted
 from ..data_gen.wording.telling import Detail, Style
 from ..face.clip.normalise import is_real
 from ..face.clip.sequence import FaceSequence
@@ -185,7 +186,7 @@ def transition(instruction: str, /, *, out: Out, start: StartOptions = START, se
     facts = about(clip, out, instruction=instruction, model=method, source=place, curve=curve, seed=sampling.seed,
                    warnings=list(done.warnings), expressions=reached, files=[str(p) for p in extra])
     said = ", ".join(f"{r['name']} at {r['seconds']:.2f} s" for r in reached)
-    first = f"{target}: {clip.seconds:.2f} s, {len(clip)} frames: {said}; {curve} curve, from {place}"
+    first = f"{target}: {clip.seconds:.2f} s, {counted(len(clip), 'frame')}: {said}; {curve} curve, from {place}"
     return Result(facts, "\n".join([first, *facts["files"]]), clip)
 
 

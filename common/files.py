@@ -7,11 +7,11 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .text import printable
+from .text import encoding_of, printable
 
 
 def cache_dir() -> Path:
@@ -62,7 +62,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
             partial.chmod(usual)  # some writers make files that only their owner can read
             os.replace(partial, path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only folder says so twice, the second time with the partial file's name
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -133,11 +134,11 @@ MOST_TEXT = 64 << 20
 
 
 def read_text(path: str | os.PathLike[str], most: int = MOST_TEXT) -> str:
-    """The text of a user's file in UTF-8, without the byte-order mark that Windows writes.
+    """The text of a user's file in UTF-8 or UTF-16, without the byte-order mark that Windows writes.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a folder, device or pipe, more than ``most`` bytes, or not UTF-8; the message names the file.
+        ValueError: a folder, device or pipe, more than ``most`` bytes, or in another encoding; the message names the file.
     """
     path = Path(path)
     if not path.exists():
@@ -146,10 +147,14 @@ def read_text(path: str | os.PathLike[str], most: int = MOST_TEXT) -> str:
         raise ValueError(f"{path} is a {'folder' if path.is_dir() else 'device or pipe'}, not a file")
     if (size := path.stat().st_size) > most:
         raise ValueError(f"{path} has {size:,} bytes; at most {most:,} are read")
+    data = path.read_bytes()
+    encoding = encoding_of(data[:512])
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = data.decode(encoding)
     except UnicodeDecodeError as err:
-        raise ValueError(f"{path} is not UTF-8 text: {err.reason} at byte {err.start}; save it as UTF-8") from None
+        name = encoding.upper().removesuffix("-SIG")
+        raise ValueError(f"{path} is not {name} text: {err.reason} at byte {err.start}; save it as UTF-8") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def parse_json(text: str, where: object) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 
 def one_line(err: object, most: int | None = None) -> str:
     """What an error or a text says, on one line of at most ``most`` characters."""
@@ -15,6 +17,19 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def encoding_of(start: bytes) -> str:
+    """The encoding of a text by its first bytes: its byte-order mark, of UTF-16 also zeros in every second byte; else UTF-8."""
+    for mark, name in ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+                       (codecs.BOM_UTF16_BE, "utf-16")):
+        if start.startswith(mark):
+            return name
+    pairs = start[: len(start) // 2 * 2]
+    for first, name in ((0, "utf-16-le"), (1, "utf-16-be")):
+        if len(pairs) >= 8 and not any(pairs[1 - first :: 2]) and all(b > 31 or b in b"\t\n\r" for b in pairs[first::2]):
+            return name
+    return "utf-8-sig"
+
+
 def utf8(text: str) -> str:
     """A text of the command line or of stdin, whose bytes Python may have taken as another locale's ("C": ASCII).
 
@@ -25,6 +40,11 @@ def utf8(text: str) -> str:
         return text.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeError:
         raise ValueError(f"{printable(text)[:100]!r} holds bytes that are not UTF-8; set the terminal to UTF-8") from None
+
+
+def counted(count: int, noun: str) -> str:
+    """A count and its noun: "1 frame", "2 frames"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def often(count: int) -> str:

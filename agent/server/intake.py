@@ -22,7 +22,7 @@ from ...common import limited
 from ...common.text import one_line
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.measure import measure
-from ..media import Loaded, Part, Shot, from_shots, is_clip, load_motion
+from ..media import Loaded, Part, Shot, from_shots, load_motion
 
 SUFFIXES = {"video": (".mp4", ".webm", ".mov", ".mkv", ".avi", ".m4v", ".gif"),
             "picture": (".png", ".jpg", ".jpeg", ".webp", ".bmp"),
@@ -117,20 +117,13 @@ def _read(source: Path, folder: Path, seconds: float) -> dict[str, Any]:
     def report(done: int, of: int, stage: str = "", /) -> None:
         print(json.dumps([done, of, stage or "fitting"]), flush=True)
 
-    if is_clip(source) or kind_of(source.name) != "parameters":
-        if kind_of(source.name) == "video":
-            from ...face.io.media import probe
+    if kind_of(source.name) == "video":
+        from ...face.io.media import probe
 
-            info = probe(source)
-            if info.frames / info.fps > seconds + 1:
-                raise Refused(f"the video lasts {info.frames / info.fps:.0f} s; this server takes up to {seconds:.0f} s")
-        loaded = load_motion(source, progress=report)
-    else:
-        from ...face.io.convert import read
-
-        found = read(str(source))
-        note = "; ".join((f"read as {found.format}", *found.warnings, *found.notes))
-        loaded = Loaded((Part(0.0, found.sequence.seconds, found.sequence),), note=note)
+        info = probe(source)
+        if info.frames / info.fps > seconds + 1:
+            raise Refused(f"the video lasts {info.frames / info.fps:.0f} s; this server takes up to {seconds:.0f} s")
+    loaded = load_motion(source, progress=report)
     files = []
     for k, clip in enumerate([s.clip for s in loaded.shots] or [loaded.seq]):
         files.append(f"part-{k}.npz")

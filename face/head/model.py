@@ -244,8 +244,14 @@ class HeadModel:
 
     def sequence_vertices(self, seq: FaceSequence, frames: Any = slice(None)) -> np.ndarray:
         """(T, V, 3) m of some frames of a clip (all of them); refuses a clip of another head."""
-        seq.require_head(self.ref)
+        self.require(seq)
         return self.vertices(**seq.parameters(frames))
+
+    def require(self, seq: FaceSequence, what: str = "this clip") -> None:
+        """Refuse a clip of another head, or one with another number of expression columns."""
+        seq.require_head(self.ref, what)
+        if seq.expr.shape[1] != self.n_expr:
+            raise ValueError(f"{what}: expr has shape {seq.expr.shape}, needed (T, {self.n_expr}) for the head {self.ref}")
 
     # -- landmarks ------------------------------------------------------------------------------
 

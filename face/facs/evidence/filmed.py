@@ -72,6 +72,8 @@ _BENT_BY_TURNS = frozenset({"brow_raise", "brow_lower", "nose_wrinkle", "lip_pre
                             "lip_corner_depress", "dimple"})
 _POSTURES = {"look_up": (0, -1.0), "look_down": (0, 1.0), "turn_left": (1, 1.0), "turn_right": (1, -1.0), "tilt_left": (2, -1.0),
              "tilt_right": (2, 1.0)}
+_BEGINNING, _FACING = 0.12, 3.0
+"""A head that stays this close to straight ahead (degrees) for the first so many seconds rests there."""
 _GAZES = {"gaze_up": ("look_up", 0, -1.0), "gaze_down": ("look_down", 0, 1.0), "gaze_left": ("turn_left", 1, 1.0),
           "gaze_right": ("turn_right", 1, -1.0)}
 _CLEAR = 0.85
@@ -130,14 +132,40 @@ class FilmedSignals(Signals):
         """(T,) signal of every measurable action above rest."""
         out: dict[str, Array] = Signals.intensity.func(self)  # type: ignore[attr-defined]
         out["mouth_open"] = out["mouth_open"] - self.rest("mouth_open", out["mouth_open"], most=np.inf)
-        for name in (*_POSTURES, "jaw_left", "jaw_right"):
+        for name in ("jaw_left", "jaw_right"):
             out[name] = out[name] - self.rest(name, out[name], _MIDDLE, most=np.inf)
+        for name, (axis, sign) in _POSTURES.items():
+            own = self.facing
+            rest = self.rest(name, out[name], _MIDDLE, most=np.inf) if own is None else sign * own[axis] / DEGREES[name]
+            out[name] = (out[name] - rest).astype(np.float32)
         # a smile that lifts the cheeks narrows the eyes from below; what the lids do alone is no sign of it
         lifted = 0.5 * (self.amounts[:, EXPR_INDEX["cheekSquintLeft"]] + self.amounts[:, EXPR_INDEX["cheekSquintRight"]])
         out["cheek_raise"] = self._above("cheek_raise", lifted) * (out["smile"] > _SMILING)
         if self.gaze is not None:
             out |= {name: self._gaze_signal(out, name) for name in _GAZES}
         return out
+
+    @cached_property
+    def facing(self) -> Array | None:
+        """Angles (3,), deg, of a head that begins quiet and facing the camera in a short clip: its rest, whatever it does then.
+
+        None of another clip, whose head rests where it is most of the time.
+        """
+        n = len(self)
+        if self.quiet is not None or self._brief or n > _REST_SECONDS / 3 * self.fps:
+            return None
+        if self.seen is not None and not self.seen.all():
+            return None
+        first = self.head[: max(2, round(_BEGINNING * self.fps))]
+        level = np.median(first, axis=0)
+        ahead = float(np.abs(level).max()) < _FACING and float(np.ptp(first, axis=0).max()) < _FACING
+        return level.astype(np.float32) if ahead else None
+
+    def physical(self, action: str) -> Array:
+        """(T,) the action's quantity, mm or deg; the turns of a head from its rest."""
+        if action in _POSTURES:
+            return (DEGREES[action] * self.intensity[action]).astype(np.float32)
+        return super().physical(action)
 
     @cached_property
     def _raw(self) -> dict[str, Array]:

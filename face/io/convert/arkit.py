@@ -18,6 +18,8 @@ from ...clip.sequence import FaceSequence
 from ...head.model import HeadModel
 from .base import Channels, listed
 
+_LEAST_PERCENT = 4.0
+"""Weights that never reach more are none in percent: a face at 4 % hardly moves."""
 LEAST_NAMES = 10
 """So many ARKit names make a file one of blend shapes."""
 MEDIAPIPE_52: tuple[str, ...] = ("_neutral", *(n for n in ARKIT_52 if n != "tongueOut"))
@@ -69,19 +71,26 @@ def perform(scores: Mapping[str, np.ndarray], head: HeadModel) -> dict[str, np.n
         if name in head.expr_names:
             expr[:, head.expr_names.index(name)] += value
         elif name in JOINT_SHAPES and name in angles:
-            turn = float(angles[name]) * value
+            turn = float(angles[name]) * value  # the net turn of opposite shapes
             if name.startswith("jaw"):
                 jaw[:, 0 if name == "jawOpen" else 1] += turn
             else:
                 axis = 0 if "Up" in name or "Down" in name else 1
                 eyes[:, axis + (0 if name.endswith("Left") else 3)] += turn
-    # A jaw that goes sideways slides forward by as much of jawForward as the head's own shapes say.
-    share = float(head.meta.get("jaw_side_forward", 0.0))
-    if share and "jawForward" in head.expr_names:
-        for side in ("jawLeft", "jawRight"):
-            if side in scores:
-                expr[:, head.expr_names.index("jawForward")] += share * scores[side]
+    if "jawForward" in head.expr_names:
+        expr[:, head.expr_names.index("jawForward")] += _slide(jaw[:, 1], head)
     return {"expr": expr, "jaw_pose": jaw, "eyes_pose": eyes}
+
+
+def _slide(turn: np.ndarray, head: HeadModel) -> np.ndarray:
+    """How much of jawForward (T,) goes with a jaw turned sideways (T,), rad, as the head's own shapes slide it forward.
+
+    It follows the net turn, the same to both sides: opposite and negative weights move nothing else.
+    """
+    share = float(head.meta.get("jaw_side_forward", 0.0))
+    angles: Mapping[str, float] = head.meta["arkit_angles"]
+    return share * sum((np.maximum(turn / float(angles[n]), 0.0) for n in ("jawLeft", "jawRight") if n in angles),
+                       np.zeros(len(turn)))
 
 
 def weights(seq: FaceSequence, head: HeadModel, limit: bool = True) -> np.ndarray:
@@ -95,7 +104,7 @@ def weights(seq: FaceSequence, head: HeadModel, limit: bool = True) -> np.ndarra
     Raises:
         ValueError: the head has no ARKit columns, or the clip is of another head.
     """
-    seq.require_head(head.ref)
+    head.require(seq)
     angles = head.meta.get("arkit_angles")
     if known_names(head.expr_names) < LEAST_NAMES or not isinstance(angles, dict):
         raise ValueError(f"the head {head.ref} has no ARKit columns; `facelm retarget` takes clips of it to the default head")
@@ -112,9 +121,29 @@ def weights(seq: FaceSequence, head: HeadModel, limit: bool = True) -> np.ndarra
             turn = seq.eyes_pose[:, axis + (0 if name.endswith("Left") else 3)]
         # without a shape that does the opposite, a turn the other way is a negative weight
         out[:, at[name]] = turn / float(angles[name]) if name == "jawOpen" else np.maximum(turn / float(angles[name]), 0.0)
-    share = float(head.meta.get("jaw_side_forward", 0.0))
-    out[:, at["jawForward"]] -= share * (out[:, at["jawLeft"]] + out[:, at["jawRight"]])
+    out[:, at["jawForward"]] -= _slide(seq.jaw_pose[:, 1], head)
     return np.clip(out, 0.0, 1.0) if limit else out
+
+
+def limited(seq: FaceSequence, head: HeadModel, notes: list[str]) -> FaceSequence:
+    """The clip with the 52 shapes cut to 0 to 1, the joints that they turn too; what was cut is added to ``notes``.
+
+    Raises:
+        ValueError: the head has no ARKit columns.
+    """
+    try:
+        found = weights(seq, head, limit=False)
+    except ValueError as err:
+        raise ValueError(f"--clamp cuts ARKit's weights to 0 to 1, but {err}") from None
+    cut = found.clip(0.0, 1.0)
+    over = sorted((k for k in range(len(ARKIT_52)) if np.abs(found[:, k] - cut[:, k]).max() > 1e-4),
+                  key=lambda k: -float(np.abs(found[:, k] - cut[:, k]).max()))
+    if not over:
+        return seq
+    notes.append("weights outside 0 to 1 are cut to it: " + listed(
+        [f"{ARKIT_52[k]} {found[:, k].min():.3f} to {found[:, k].max():.3f}" for k in over], 4))
+    before, after = (perform(dict(zip(ARKIT_52, values.T, strict=True)), head) for values in (found, cut))
+    return seq.replace(**{n: (getattr(seq, n) + after[n] - before[n]).astype(np.float32) for n in after})
 
 
 def head_pose(matrices: np.ndarray, head: HeadModel) -> dict[str, np.ndarray]:
@@ -143,16 +172,19 @@ def head_pose(matrices: np.ndarray, head: HeadModel) -> dict[str, np.ndarray]:
 def shape_channels(scores: Mapping[str, np.ndarray], head: HeadModel, poses: np.ndarray | None = None) -> Channels:
     """Shapes ``(T,)`` and MediaPipe's pose matrices ``(T, 4, 4)`` in FaceSequence's channels, with what they lack said.
 
-    Weights of which many lie far above 1 are percent.
+    Weights of which many lie far above 1 are percent: no tool exaggerates by so much, and in percent less is no motion.
     """
     notes: list[str] = []
     warnings: list[str] = []
     table = np.stack(list(scores.values()), 1)
     with np.errstate(invalid="ignore"):
         moving = np.abs(table) > 1e-3
-        if moving.any() and (np.abs(table) > 1.5).sum() > 0.2 * moving.sum() and np.nanmax(np.abs(table)) <= 101:
+        most = float(np.nanmax(np.abs(table), initial=0.0))
+        if moving.any() and (np.abs(table) > 1.5).sum() > 0.2 * moving.sum() and _LEAST_PERCENT < most <= 101:
             scores = {n: v / 100 for n, v in scores.items()}
-            warnings.append(f"the weights reach {np.nanmax(np.abs(table)):.3g}; they are read as percent")
+            warnings.append(f"the weights reach {most:.3g}; they are read as percent")
+        elif 1.5 < most <= 101:
+            warnings.append(f"the weights reach {most:.3g}; they are kept as they are, though full is 1")
     arrays = perform(scores, head)
     if poses is not None:
         if len(poses) != len(table):
@@ -160,7 +192,7 @@ def shape_channels(scores: Mapping[str, np.ndarray], head: HeadModel, poses: np.
         arrays |= head_pose(poses, head)
     if missing := [n for n in ARKIT_52 if n not in scores]:
         notes.append(f"not in the file and left at rest: {listed(missing, 4)}")
-    return Channels(arrays, np.zeros(head.n_shape, np.float32), notes=notes, warnings=warnings)
+    return Channels(arrays, np.zeros(head.n_shape, np.float32), absent=np.isnan(table).all(1), notes=notes, warnings=warnings)
 
 
 def ignored(names: Mapping[str, np.ndarray]) -> tuple[list[str], list[str]]:

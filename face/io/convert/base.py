@@ -52,6 +52,8 @@ class Options:
     names: tuple[str, ...] = ()
     order: str | None = None
     fill: bool = False
+    used: list[str] = field(default_factory=list, compare=False)
+    """Which of ``--names`` and ``--order`` a reader followed."""
 
 
 @dataclass
@@ -61,6 +63,8 @@ class Channels:
     arrays: dict[str, np.ndarray]
     shape: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     valid: np.ndarray | None = None
+    absent: np.ndarray | None = None
+    """(T,) frames that hold nothing, as a tracker writes them that found no face."""
     timing: Timing = field(default_factory=Timing)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -191,8 +195,12 @@ def finish(channels: Channels, head: HeadModel, options: Options, form: str) -> 
     if not usable.any():
         raise ValueError("no frame has finite values within the limits")
     if not usable.all():
-        warnings.append(f"{int((~usable).sum())} of {frames} frames hold values that are not finite or absurd; they are marked "
-                        "invalid and repeat their nearest neighbour")
+        nothing = np.zeros(frames, bool) if channels.absent is None else channels.absent & ~usable
+        for count, what in ((int(nothing.sum()), "no values, as where no face was found"),
+                            (int((~usable & ~nothing).sum()), "values that are missing, not finite or absurd")):
+            if count:
+                warnings.append(f"{count} of {frames} frames hold {what}; they are marked invalid and repeat their nearest "
+                                "neighbour")
         good = np.flatnonzero(usable)
         after = np.searchsorted(good, np.arange(frames)).clip(0, len(good) - 1)
         before = (after - 1).clip(0)
@@ -206,7 +214,8 @@ def finish(channels: Channels, head: HeadModel, options: Options, form: str) -> 
     rate = options.fps if options.fps is not None else timing.fps
     if rate is None:
         rate = DEFAULT_FPS
-        warnings.append(f"the file states no frame rate; {DEFAULT_FPS:g} fps is assumed: give the right one with --fps")
+        warnings.append(f"{'' if timing.warnings else 'the file states no frame rate; '}{DEFAULT_FPS:g} fps is assumed: give the "
+                        "right one with --fps")
     elif options.fps is not None and timing.fps is not None and abs(timing.fps - rate) > 1e-3 * rate:
         notes.append(f"the file says {timing.fps:.5g} fps; {rate:.5g} fps is taken, as asked")
     seq = FaceSequence(shape=channels.shape, valid=valid, fps=float(rate), head=head.ref,
@@ -238,6 +247,15 @@ def stated_fps(content: Mapping[Any, Any]) -> float | None:
             if array.size == 1 and array.dtype.kind in "fiu" and 1 <= array[0] <= 1000:
                 return float(array[0])
     return None
+
+
+def sparse(missing: Mapping[str, int], frames: int) -> list[str]:
+    """One sentence on names that some of so many frames leave out; none where there are none."""
+    short = {n: k for n, k in missing.items() if k}
+    if not short:
+        return []
+    said = [f"{n} ({k})" for n, k in sorted(short.items(), key=lambda item: item[1])]
+    return [f"some of the {frames} frames leave out names that others have, which are 0 there: {listed(said, 4)}"]
 
 
 def timed(content: Any, times: Timing) -> Timing:

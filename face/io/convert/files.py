@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ....common.text import one_line
+from ....common.files import read_text
+from ....common.text import encoding_of, one_line
 from ..heads.safe_pickle import read_data
 from ..media import natural_key
 from .matlab import read_matlab
-from .tables import Table, read_table
+from .tables import MAX_BYTES, Table, first_line, read_table
 
-MAX_BYTES = 1 << 28
-"""Of a JSON, CSV or MATLAB file."""
 MAX_UNPACKED = 1 << 29
 """Of an archive."""
 MAX_VALUES = 20_000_000
@@ -59,13 +58,21 @@ def open_content(path: Path) -> Any:
         from .shapes.expressions import read_vrma
 
         return read_vrma(_limit(path))
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if text[:1] in (b"{", b"["):  # no pickle starts with these; those of protocol 0 are text as well
+    text = start.decode(encoding_of(start), "replace").lstrip("\ufeff \t\r\n")
+    if text[:1] in ("{", "["):  # no pickle starts with these; those of protocol 0 are text as well
         return _json(_limit(path))
-    first = text.split(b"\n", 1)[0]
-    table = first.count(b",") + first.count(b";") + first.count(b"\t") >= 10 or path.suffix.lower() in (".csv", ".tsv", ".txt")
-    printable = not any(b < 9 or 13 < b < 32 for b in start)
-    return read_table(_limit(path)) if table and printable else _plain(path, read_data(path), 0)
+    first = first_line(text)
+    table = sum(map(first.count, ",;\t")) >= 10 or path.suffix.lower() in (".csv", ".tsv", ".txt")
+    printable = not any(c < " " and c not in "\t\n\v\f\r" for c in text)
+    if table and printable:
+        return read_table(_limit(path))
+    try:
+        return _plain(path, read_data(path), 0)
+    except ValueError as err:
+        if printable and "\ufffd" not in text[:-1] and "refused" not in str(err):
+            raise ValueError(f"{path} is a text that holds neither JSON nor a table of at least 10 columns; a table is known by "
+                             "its separators or by a name that ends in .csv") from None
+        raise
 
 
 def _limit(path: Path) -> Path:
@@ -124,10 +131,7 @@ def _plain(path: Path, value: Any, depth: int) -> Any:
 
 def _json(path: Path) -> Any:
     """A JSON document, or one a line."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except ValueError:
-        raise ValueError(f"{path} is not valid JSON: it is not UTF-8") from None
+    text = read_text(path, MAX_BYTES)
     if text.count(",") > MAX_VALUES:
         raise ValueError(f"{path} holds more than {MAX_VALUES} values; cut it into parts")
     try:

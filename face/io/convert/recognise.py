@@ -81,7 +81,7 @@ def read(path: str | os.PathLike[str], head: HeadModel | None = None, fps: float
             default head unless another one with ARKit columns is given.
         fps: frames per second, whatever the file says; default: by its times or what it states, else 25 with a warning.
         names: of the columns of a matrix or table that has none.
-        order: a known order of such columns: arkit, mediapipe, livelink or azure.
+        order: a known order of such columns: arkit (alphabetical), mediapipe, livelink or azure.
         fill: put interpolated frames, marked invalid, where times or time codes leave some out.
 
     Returns:
@@ -117,7 +117,12 @@ def _read(where: Path, content: Any, head: HeadModel | None, options: Options) -
             raise ValueError(f"{form.name} parameters drive a FLAME head, which cannot be shipped: import yours once with "
                              "`facelm head import generic_model.pkl -o flame.npz` and give --head flame.npz")
         on = head if head is not None else HeadModel.default()
-        return finish(form.channels(inner, on, options), on, options, form.name)
+        channels = form.channels(inner, on, options)
+        for option, given in (("--names", options.names), ("--order", options.order)):
+            if given and option not in options.used:
+                channels.warnings.append(f"{option} is not used: " + (
+                    "--names says it all" if "--names" in options.used else "the file names its columns, or the format does"))
+        return finish(channels, on, options, form.name)
     known = ", ".join(f.name for f in FORMATS)
     raise ValueError(f"unknown parameters: {_contents(content)}; known formats: {known} (facelm convert --list); a matrix "
                      "or table without names is read with --names or --order")

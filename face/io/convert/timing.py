@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .tables import number
+
 USUAL_RATES = (15.0, 20.0, 24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 48.0, 50.0, 60000 / 1001, 60.0, 90.0, 120.0)
 _NAMED = {"time", "times", "timestamp", "timestamps", "seconds", "timecode", "t", "timems", "timestampms", "timestampsms",
           "milliseconds", "timeinseconds", "timestampseconds", "timesec", "timestampus", "timestampns"}
 _UNITS = {"ms": 1e-3, "us": 1e-6, "ns": 1e-9, "milliseconds": 1e-3, "seconds": 1.0, "sec": 1.0}
 _FRAME_NAMES = {"frame", "frames", "frameindex", "framenumber", "frameid"}
 _CODE = re.compile(r"(\d{1,4}):(\d{1,2}):(\d{1,2})([:;.])(\d{1,4}(?:[.,]\d{1,9})?)")
+_CLOCK = re.compile(r"\d{1,2}:\d{1,2}:\d{1,2}[.,]\d{3,9}")
+"""Seconds with thousandths, not frames."""
 _GAP = 1.5
 """A step of so many usual ones is a gap."""
 _LONGEST_GAP = 3
@@ -77,6 +81,8 @@ def of_codes(codes: Sequence[str]) -> Timing:
     Raises:
         ValueError: a code that cannot be read.
     """
+    if codes and all(_CLOCK.fullmatch(c.strip()) for c in codes):
+        return of_seconds(np.array([number(c.strip()) for c in codes]), "the time codes")
     parts = [_CODE.fullmatch(c.strip()) for c in codes]
     if not all(parts):
         bad = next(c for c, p in zip(codes, parts, strict=True) if p is None)
@@ -111,11 +117,11 @@ def of_codes(codes: Sequence[str]) -> Timing:
         drop = _drops(minutes, seconds, counts, base, stride)
         dropping = dropping or drop
         first = seconds[0]
-        number = (seconds - first) * base + fields[:, 3]  # with its fraction: a clock that drifts leaves nothing out
+        place = (seconds - first) * base + fields[:, 3]  # with its fraction: a clock that drifts leaves nothing out
         if dropping:  # two numbers are left out at the start of each minute that is no tenth one, four at 60
-            number = number - 2 * round(base / 30) * (minutes - minutes // 10 - (minutes[0] - minutes[0] // 10))
+            place = place - 2 * round(base / 30) * (minutes - minutes // 10 - (minutes[0] - minutes[0] // 10))
         if times == 1:
-            step = np.rint(np.diff(number) / stride).astype(np.int64)
+            step = np.rint(np.diff(place) / stride).astype(np.int64)
             out.gaps(np.concatenate([[0], np.cumsum(step)]), "the time codes")
     if dropping and base in (30, 60):
         out.fps = out.fps * 1000 / 1001
@@ -190,12 +196,19 @@ def of_columns(columns: Mapping[str, np.ndarray]) -> Timing:
             if out.fps is not None or out.warnings:
                 out.notes += [note] if note else []
                 return out
+    unread = [n for n in columns if re.sub(r"[^a-z]", "", n.lower()) in _NAMED and not np.isfinite(columns[n]).any()]
     for name, column in plain.items():
         if name in _FRAME_NAMES and column.ndim == 1 and len(column) > 1 and np.isfinite(column).all():
             out = Timing()
             out.gaps(np.rint(column - column[0]).astype(np.int64), "the frame numbers")
-            return out
-    return Timing()
+            return _also_unread(out, unread)
+    return _also_unread(Timing(), unread)
+
+
+def _also_unread(out: Timing, names: list[str]) -> Timing:
+    if names:
+        out.warnings.append(f"the times of column {names[0][:40]} cannot be read; needed: numbers, or a clock as 00:01:02.500")
+    return out
 
 
 def is_time(name: str) -> bool:

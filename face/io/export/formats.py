@@ -8,7 +8,7 @@ from pathlib import Path
 from ...clip.sequence import FaceSequence
 from ...head.model import HeadModel
 from ...retarget.retarget import Report, Retargeting
-from ..convert.arkit import LEAST_NAMES, known_names
+from ..convert.arkit import LEAST_NAMES, known_names, limited
 from ..gltf import write_glb
 from . import actions, flame, livelink, named
 from .base import Exported, Format, Job
@@ -134,12 +134,14 @@ def _on_head(seq: FaceSequence, head: HeadModel, to: HeadModel | None, target: s
 def prepared(seq: FaceSequence, head: HeadModel, target: str, to: HeadModel | None = None, fps: float | None = None,
              clamp: bool = False, title: str = "") -> tuple[Job, Report | None]:
     """A clip at the wanted rate and on a head of the target, ready for an exporter; see :func:`export`."""
-    seq.require_head(head.ref)
+    head.require(seq)
     notes: list[str] = []
     if fps is not None and fps != seq.fps:
         notes.append(f"resampled from {seq.fps:g} to {fps:g} fps, linear between frames")
         seq = seq.resample(fps)
     seq, head, report = _on_head(seq, head, to, target)
+    if clamp:
+        seq = limited(seq, head, notes)
     return Job(seq, head, target, title, clamp, notes), report
 
 
@@ -156,11 +158,12 @@ def export(seq: FaceSequence, head: HeadModel, path: str | os.PathLike[str], *, 
         target: what the file should hold, of ``TARGETS``; default: what the format usually does.
         to: go to this head first; default: the packaged one where the target needs ARKit's names and the head has none.
         fps: resample first; linear between frames.
-        clamp: cut weights to 0 to 1.
+        clamp: cut ARKit's weights to 0 to 1, those that turn joints too, whatever the format.
         title: stored where the format has a place for it; default: the file's name.
 
     Raises:
-        ValueError: no such format or target, or one does not fit the other, the head or the rate.
+        ValueError: no such format or target, or one does not fit the other, the head or the rate; ``clamp``, and the head
+            has no ARKit columns.
         FileNotFoundError: the folder does not exist.
         ImportError: a library that the format needs is not installed.
     """

@@ -2,7 +2,7 @@
 
 Column order of the CSV as the app writes it. Angles as ``face/io/convert/shapes/livelink.py`` reads them and says why: radians,
 yaw to the subject's right, pitch downwards, roll towards the left shoulder. Time codes count frames as SMPTE 12M does; 29.97 and
-59.94 fps are counted with dropped numbers, marked by ``;``.
+59.94 fps are counted with dropped numbers, marked by ``;``; 23.976, 47.952 and 119.88 fps as 24, 48 and 120.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ SHAPES: tuple[str, ...] = (
 ANGLES: tuple[str, ...] = tuple(f"{of}{axis}" for of in ("Head", "LeftEye", "RightEye") for axis in ("Yaw", "Pitch", "Roll"))
 _COUNTED = (24, 25, 30, 48, 50, 60, 120)
 _DROPPED = (30, 60)
+_SLOWED = (24, 48, 120)
+"""Counted in full, though frames come at 1000/1001 of the rate: 23.976 fps and the like drop no numbers."""
 
 
 def values(job: Job) -> np.ndarray:
@@ -48,11 +50,14 @@ def counting(fps: float) -> tuple[int, int, bool]:
     for nominal in _DROPPED:
         if abs(fps - nominal * 1000 / 1001) < 5e-3:
             return nominal, 1, True
+    for nominal in _SLOWED:
+        if abs(fps - nominal * 1000 / 1001) < 5e-3:
+            return nominal, 1, False
     for nominal in _COUNTED:
         every = round(nominal / fps)
         if every >= 1 and abs(nominal / every - fps) < 1e-3:
             return nominal, every, False
-    raise ValueError(f"no time code counts {fps:g} fps; give --fps with one of 24, 25, 29.97, 30, 50, 59.94 or 60")
+    raise ValueError(f"no time code counts {fps:g} fps; give --fps with one of 24, 25, 29.97, 30, 50, 59.94, 60 or 23.976")
 
 
 def timecode(frame: int, nominal: int, drop: bool = False) -> str:
@@ -77,6 +82,9 @@ def write_livelink(job: Job, path: Path) -> None:
     nominal, every, drop = counting(job.seq.fps)
     if every > 1:
         job.notes.append(f"{job.seq.fps:g} fps is counted by time codes of {nominal} fps, every {every} numbers")
+    elif not drop and abs(job.seq.fps - nominal) > 1e-3:
+        job.notes.append(f"{job.seq.fps:g} fps is counted by time codes of {nominal} fps, which drop no numbers: read it back "
+                         f"with --fps {job.seq.fps:g}")
     job.leave_out("identity", "place")
     rows = [f"{timecode(k * every, nominal, drop)}.000,61," + ",".join([f"{v:.10f}" for v in row])
             for k, row in enumerate(values(job).tolist())]

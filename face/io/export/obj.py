@@ -46,16 +46,25 @@ def _surface(job: Job) -> tuple[bytes, bytes]:
     return f"mtllib {_MATERIAL}\n".encode(), f"{places}usemtl head\n{corners}".encode()
 
 
+def vacant(path: Path) -> None:
+    """Refuse a folder that holds anything but an OBJ sequence.
+
+    Raises:
+        FileExistsError: it does.
+    """
+    own = ("frame_*.obj", _MATERIAL, TEXTURE_FILE)
+    others = sorted(p.name for p in path.iterdir() if not any(fnmatch(p.name, n) for n in own)) if path.is_dir() else []
+    if others:
+        raise FileExistsError(f"the folder {path} holds something else ({others[0]}); choose another")
+
+
 def write_obj(job: Job, path: Path) -> None:
     """Write ``frame_00000.obj`` and on; of a textured head also its material and picture.
 
     Raises:
         FileExistsError: the folder holds something else.
     """
-    own = ("frame_*.obj", _MATERIAL, TEXTURE_FILE)
-    others = [p.name for p in path.iterdir() if not any(fnmatch(p.name, n) for n in own)] if path.is_dir() else []
-    if others:
-        raise FileExistsError(f"the folder {path} holds something else ({others[0]}); choose another")
+    vacant(path)
     (before, after), mark = _surface(job), job.head.meta.get("mark")
     with atomic_folder(path, replace=True) as part:
         if job.head.texture is not None:

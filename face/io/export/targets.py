@@ -75,8 +75,9 @@ def expression_curves(arkit: Curves, target: str, notes: list[str]) -> Curves:
     found = np.stack([nnls(system, row)[0] for row in goal]).clip(0.0, 1.0)
     left = (np.abs(arkit.values - found @ rows) * rows.any(0)).max(0)
     worst = sorted(range(len(ARKIT_52)), key=lambda k: -left[k])[:3]
-    notes.append(f"{len(names)} {'expressions' if target == 'vrm' else 'visemes'} stand for 52 shapes; the clip differs in "
-                 + ", ".join(f"{ARKIT_52[k]} by up to {left[k]:.2f}" for k in worst))
+    differs = ", ".join(f"{ARKIT_52[k]} by up to {left[k]:.2f}" for k in worst if left[k] >= 0.005)
+    notes.append(f"{len(names)} {'expressions' if target == 'vrm' else 'visemes'} stand for 52 shapes"
+                 + (f"; the clip differs in {differs}" if differs else ""))
     if target == "viseme":  # silence is what the others leave
         return Curves(("sil", *names), np.c_[(1.0 - found.sum(1)).clip(0.0, 1.0), found])
     return Curves(names, found)

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,23 @@ def address(text: str, port: int, option: str) -> tuple[str, int]:
     return match[1] or match[2] or "127.0.0.1", number
 
 
+def reachable(to: tuple[str, int], text: str, option: str) -> None:
+    """Refuse a host that nobody knows, before anything is done for it.
+
+    Raises:
+        ValueError: the host is unknown; the message has the option, its value and what is allowed.
+    """
+    try:
+        _found(*to)
+    except OSError as err:
+        raise ValueError(f"{option} is {text!r}: the host {to[0]!r} is not known ({err.strerror or err}); allowed: HOST:PORT, "
+                         f"such as 127.0.0.1:{to[1]}") from None
+
+
+def _found(host: str, port: int) -> tuple[Any, Any, int, str, Any]:
+    return socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+
+
 def play(frame: Callable[[int, int], Iterable[bytes]], frames: int, fps: float, to: tuple[str, int], loop: bool = False,
          clock: Callable[[], float] = time.perf_counter, sleep: Callable[[float], None] = time.sleep) -> Played:
     """Send frames by UDP, each at its time; a frame that is late by more than one is left out.
@@ -48,7 +66,7 @@ def play(frame: Callable[[int, int], Iterable[bytes]], frames: int, fps: float, 
     Raises:
         OSError: the host is unknown, or the network refuses.
     """
-    family, kind, _, _, place = socket.getaddrinfo(*to, type=socket.SOCK_DGRAM)[0]
+    family, kind, _, _, place = _found(*to)
     sent = skipped = 0
     with socket.socket(family, kind) as out:
         start = clock()

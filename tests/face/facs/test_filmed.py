@@ -116,3 +116,19 @@ def test_a_recording_is_known_by_shapes_that_never_rest_at_zero() -> None:
     clip = perform(Schedule(4.0, (Event("happiness", 0.0, 0.1, 3.0, 0.1),)))
     assert not is_recorded(clip)
     assert is_recorded(clip.replace(expr=np.clip(clip.expr + 0.03, 0.0, 1.0).astype(np.float32)))
+
+
+@pytest.mark.parametrize(("peak", "name"), [(0.2, "turn_left"), (-0.2, "turn_right")])
+def test_a_head_that_begins_ahead_and_turns_for_most_of_the_clip_turns_from_there(peak: float, name: str) -> None:
+    clip = filmed(seconds=3.0)
+    t = np.arange(len(clip)) / clip.fps
+    turned = measure(clip.replace(rotation=np.stack([0 * t, peak * np.sin(t), 0 * t], 1).astype(np.float32)))
+    found = {a.name: a for a in turned.everything if a.name.startswith("turn")}
+    assert set(found) == {name} and found[name].value == pytest.approx(np.degrees(0.2), abs=1.0)
+    assert found[name].apex == pytest.approx(np.pi / 2, abs=0.2)
+
+
+def test_a_head_that_sits_turned_all_through_does_not_turn() -> None:
+    clip = filmed(seconds=3.0)
+    held = np.tile([0.0, 0.3, 0.0], (len(clip), 1)).astype(np.float32)
+    assert not any(a.name.startswith("turn") for a in measure(clip.replace(rotation=held)).everything)

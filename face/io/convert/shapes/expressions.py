@@ -81,7 +81,7 @@ def channels(target: str, content: Any, head: HeadModel, options: Options) -> Ch
     out.timing = timed(content if isinstance(content, Mapping) else {}, of_columns(found.times))
     rest = {n: v for n, v in found.others.items() if n != TURNS}
     notes, warnings = ignored(rest)
-    out.notes += notes
+    out.notes += [*found.notes, *notes]
     out.warnings += ["expressions are what each avatar makes of them; they are read as the usual shapes of ARKit", *warnings]
     if TURNS in found.others:
         out.warnings.append("the turns of the bones, the head's too, are left out")

@@ -14,8 +14,8 @@ import numpy as np
 from ....clip.channels import ARKIT_52
 from ....head.model import HeadModel
 from ..arkit import LEAST_NAMES, arkit_name, ignored, known_names, scores_of, shape_channels
-from ..base import Channels, Options, rows, timed
-from ..tables import Table
+from ..base import Channels, Options, rows, sparse, timed
+from ..tables import Table, number
 from ..timing import is_time, of_columns
 from .matrices import POSES, poses_of
 from .orders import named
@@ -110,7 +110,7 @@ def _dict(content: Mapping[str, Any], options: Options, peek: bool) -> Shapes | 
         if peek:
             return Shapes((), np.zeros((1, 0)))
         beside = {str(k): v for k, v in content.items() if str(k) not in columns and _is_vector(v)}
-        table = {k: rows(np.reshape(np.asarray(v), (-1, 1)), k, (1,)) for k, v in columns.items()}
+        table = {k: rows(np.reshape(np.asarray(_no_nulls(v)), (-1, 1)), k, (1,)) for k, v in columns.items()}
         if len({len(c) for c in table.values()}) > 1:
             raise ValueError("the blend shapes differ in their number of frames")
         frames = len(next(iter(table.values())))
@@ -137,7 +137,10 @@ def _bare(values: np.ndarray, options: Options, peek: bool) -> Shapes | None:
 
 # -- frames ---------------------------------------------------------------------------------
 def _frames(frames: list[Any], listed: Sequence[str]) -> Shapes | None:
-    """Frames of a JSON file; shapes that a frame does not name are 0 in it, a frame without any is marked invalid."""
+    """Frames of a JSON file; shapes that a frame does not name are 0 in it, which is said.
+
+    A frame without any, or with one that is null, is marked invalid.
+    """
     several = [0]
     scores = [_scores(f, listed, several) for f in frames]
     names = list(dict.fromkeys(n for s in scores for n in s))
@@ -154,13 +157,15 @@ def _frames(frames: list[Any], listed: Sequence[str]) -> Shapes | None:
     dicts = [f for f in frames if isinstance(f, dict)]
     for key in (k for k in (dicts[0] if dicts else ()) if is_time(str(k))):
         column = [f.get(key) if isinstance(f, dict) else None for f in frames]
-        times[str(key)] = np.array([float(v) if isinstance(v, (int, float)) else np.nan for v in column])
+        times[str(key)] = np.array([float(v) if isinstance(v, (int, float)) else number(v) if isinstance(v, str) else np.nan
+                                    for v in column])
     given = [next((f[k] for k in POSES if k in f), None) if isinstance(f, dict) else None for f in frames]
     warnings = [f"{several[0]} frames show more than one face; the first of each is read"] if several[0] else []
     turned = [f for f in dicts if isinstance(f.get("rotation"), list) and any(f["rotation"])]
     if turned:
         warnings.append("the frames' rotation is left out: its unit and order are not documented")
-    return Shapes(names, values, given if any(g is not None for g in given) else None, times, warnings=warnings)
+    notes = sparse({n: sum(n not in s for s in scores if s) for n in names if arkit_name(n)}, len(frames))
+    return Shapes(names, values, given if any(g is not None for g in given) else None, times, notes, warnings)
 
 
 def _scores(frame: Any, listed: Sequence[str], several: list[int]) -> dict[str, float]:
@@ -180,9 +185,9 @@ def _scores(frame: Any, listed: Sequence[str], several: list[int]) -> dict[str, 
         else:
             frame = dict((str(c.get("categoryName", c.get("category_name", c.get("name")))), c.get("score", c.get("value")))
                          for c in frame if isinstance(c, dict))
-    return {name: float(score) for name, score in (frame.items() if isinstance(frame, dict) else ())
-            if isinstance(name, str) and isinstance(score, (int, float)) and not isinstance(score, bool)
-            and not is_time(name)}
+    return {name: np.nan if score is None else float(score) for name, score in (frame.items() if isinstance(frame, dict) else ())
+            if isinstance(name, str) and not is_time(name) and (
+                isinstance(score, (int, float)) and not isinstance(score, bool) or score is None and arkit_name(name))}
 
 
 def _names_of(content: Mapping[str, Any]) -> list[str]:
@@ -203,6 +208,11 @@ def _has_frames(value: Any) -> bool:
     there = [f for f in value if f is not None]
     return bool(there) and all(isinstance(f, (dict, list)) for f in there) and any(
         isinstance(f, dict) or f and isinstance(f[0], (dict, list)) and not _is_matrix(f) for f in there)
+
+
+def _no_nulls(value: Any) -> Any:
+    """A list whose nulls are no numbers."""
+    return [np.nan if v is None else v for v in value] if isinstance(value, list) and None in value else value
 
 
 def _is_vector(value: Any) -> bool:

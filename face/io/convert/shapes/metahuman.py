@@ -82,6 +82,6 @@ def from_controls(found: Curves, head: HeadModel, content: Any) -> Channels:
     out.timing = timed(content if isinstance(content, Mapping) else {}, of_columns(found.times))
     rest: dict[str, np.ndarray] = {n: v for n, v in found.used.items() if _control(n) not in _KNOWN} | found.others
     notes, warnings = ignored(rest)
-    out.notes += ["MetaHuman's controls are read as the nearest shapes of ARKit", *notes]
+    out.notes += ["MetaHuman's controls are read as the nearest shapes of ARKit", *found.notes, *notes]
     out.warnings += warnings
     return out

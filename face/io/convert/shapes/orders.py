@@ -44,11 +44,13 @@ def named(values: np.ndarray, options: Options) -> tuple[list[str], str] | None:
             raise ValueError(f"--names gives {len(options.names)} names for {width} columns")
         if not known_names(options.names):
             raise ValueError(f"--names holds no blend shape of ARKit ({listed(list(options.names), 3)})")
+        options.used.append("--names")
         return list(options.names), "columns are named as --names says"
     fitting = {name: fit for name, order in ORDERS.items() if (fit := _of_width(order, width))}
     if options.order is not None:
         if options.order not in fitting:
             raise ValueError(f"--order {options.order} has {len(ORDERS[options.order])} columns, the file {width}")
+        options.used.append("--order")
         return list(fitting[options.order]), f"columns are read in the order {options.order}, as asked"
     if not fitting:
         return None
