@@ -90,8 +90,7 @@ def edit(source: ScriptText, wish: str, /, *, out: Out, seconds: float | None = 
     from .media import load_motion
 
     target, extra = not_over_its_input(output_file(out, ".npz"), source), copies.paths()
-    suffix = Path(source).suffix.lower()
-    recorded = suffix == ".npz" or suffix not in (".txt", ".json") and Path(source).exists()
+    recorded = _is_recording(Path(source))
     if recorded:
         if seconds is not None:
             raise ValueError('--seconds is of what is performed; of a clip write e.g. "make it 5 seconds long"')
@@ -121,6 +120,14 @@ def edit(source: ScriptText, wish: str, /, *, out: Out, seconds: float | None = 
         yield performed(made, new, target, sampling.seed, write_script(made.script), True, strict)
     for path in extra:
         yield draw(new, path, title=wish, progress=progress)
+
+
+def _is_recording(path: Path) -> bool:
+    """Whether a file holds motion, not a script; also of a clip that is not there, which its reader says."""
+    suffix = path.suffix.lower()
+    if suffix == ".json" and path.is_file():
+        return path.stat().st_size > 1_000_000 or '"cues"' not in read_text(path)
+    return suffix == ".npz" or suffix not in (".txt", ".json") and path.exists()
 
 
 def load_script(text: str) -> Script:

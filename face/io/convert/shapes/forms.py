@@ -86,14 +86,20 @@ def _parts(content: Any, options: Options, peek: bool = False) -> Shapes | None:
 
 
 def _table(table: Table, options: Options, peek: bool) -> Shapes | None:
-    if table.header and not peek and options.names and known_names(table.header) < LEAST_NAMES:
+    if table.header and not peek and options.names and not _are_shapes(table.header):
         return _bare(table.values(), options, peek)
     if table.header:
-        if known_names(table.header) < LEAST_NAMES:
+        if not _are_shapes(table.header):
             return None
         values = table.values() if not peek else np.zeros((1, len(table.header)))
         return Shapes(table.header, values, times={n: values[:, k] for k, n in enumerate(table.header) if is_time(n)})
     return _bare(table.values(), options, peek)
+
+
+def _are_shapes(names: Sequence[str]) -> bool:
+    """Whether columns are blend shapes: many of them are, or all but the times."""
+    known = known_names(names)
+    return known >= LEAST_NAMES or 2 <= known == sum(not is_time(n) for n in names)
 
 
 def _dict(content: Mapping[str, Any], options: Options, peek: bool) -> Shapes | None:
@@ -144,7 +150,7 @@ def _frames(frames: list[Any], listed: Sequence[str]) -> Shapes | None:
     several = [0]
     scores = [_scores(f, listed, several) for f in frames]
     names = list(dict.fromkeys(n for s in scores for n in s))
-    if known_names(names) < LEAST_NAMES:
+    if not _are_shapes(names):
         return None
     at = {n: k for k, n in enumerate(names)}
     values = np.full((len(frames), len(names)), np.nan)

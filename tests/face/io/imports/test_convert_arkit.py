@@ -263,3 +263,16 @@ def test_livelink_damage(tmp_path: Path) -> None:
     path.write_text(text[0] + "\n")
     with pytest.raises(ValueError, match="0 frames"):
         read(path)
+
+
+def test_a_file_of_a_few_shapes_is_one_of_shapes(tmp_path: Path) -> None:
+    table, frames, mixed = tmp_path / "few.csv", tmp_path / "few.json", tmp_path / "mixed.csv"
+    table.write_text("time,jawOpen,mouthSmileLeft\n0,0.1,0\n0.1,0.5,0.2\n0.2,0.3,0.4\n")
+    frames.write_text('[{"time": 0, "blendShapes": {"jawOpen": 0.1, "mouthSmileLeft": 0}},'
+                      ' {"time": 0.1, "blendShapes": {"jawOpen": 0.5, "mouthSmileLeft": 0.2}}]')
+    mixed.write_text("time,jawOpen,mouthSmileLeft,height,weight\n0,0.1,0,2,3\n")
+    smile = EXPR_NAMES.index("mouthSmileLeft")
+    assert read(str(table)).sequence.expr[:, smile].tolist() == pytest.approx([0.0, 0.2, 0.4])
+    assert read(str(frames)).sequence.expr[:, smile].tolist() == pytest.approx([0.0, 0.2])
+    with pytest.raises(ValueError, match="unknown parameters"):
+        read(str(mixed))
