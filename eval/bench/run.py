@@ -24,7 +24,7 @@ from .cases import Case, cases_of
 from .parts import coding, descriptions, faces, kinematics, speed, talks, words
 from .parts.clips import Judge
 from .report.figures import Sheet
-from .suite import AGENT, PARTS, SYSTEMS, Suite, WordsPart
+from .suite import AGENT, PARTS, SYSTEMS, UNTUNED, Suite, WordsPart
 from .systems import RANDOM, REBUILT, RETRIEVAL, TRUTH, Chance, Retrieval, System, Truth
 
 SHOWN = 4
@@ -131,6 +131,10 @@ class Bench:
         """The systems that there are: a suite may name some that were not handed in."""
         return [n for n in names if n in (TRUTH, REBUILT, RETRIEVAL, RANDOM) or n in self.models.systems]
 
+    def _moving(self) -> list[str]:
+        """The systems whose movement and speed tell something: not the untuned base, whose motion is arbitrary and long."""
+        return [n for n in self.names if n != UNTUNED]
+
     def _command(self, part: str) -> Callable[[str], str]:
         return lambda name: f"{self.asked.command} --only {part}" + (f' --systems "{name}"' if name in self.names else "")
 
@@ -150,7 +154,8 @@ class Bench:
 
     def _whole(self, part: str) -> list[Sheet]:
         """The tables of a part that is kept as a whole."""
-        key = digest([part, asdict(getattr(self.suite, part)), self.suite.seed, self.suite.corpus, self.suite.known, self.names,
+        names = self._moving() if part in ("kinematics", "speed") else []  # the other parts have rows of their own
+        key = digest([part, asdict(getattr(self.suite, part)), self.suite.seed, self.suite.corpus, self.suite.known, names,
                       self.models.key, [str(p) for p in self.asked.footage]])
         if key not in self._kept:
             made = [s.to_dict() for s in getattr(self, f"_{part}")()]
@@ -204,7 +209,7 @@ class Bench:
         assert self.suite.kinematics is not None
         count = self.suite.kinematics.count
         cases = [Case("movement", text, schedule) for text, schedule in kinematics.scheduled(count)]
-        systems = [self.system(n, cases) for n in self._able(self.names) if n not in (RETRIEVAL, RANDOM)]
+        systems = [self.system(n, cases) for n in self._able(self._moving()) if n not in (RETRIEVAL, RANDOM)]
         return [kinematics.sheet(systems, count, self.suite.seed, self.head, self._command("kinematics"), self.progress)]
 
     def _faces(self) -> list[Sheet]:
@@ -217,7 +222,7 @@ class Bench:
 
     def _speed(self) -> list[Sheet]:
         assert self.suite.speed is not None
-        fast = [n for n in self._able(self.names) if n not in (TRUTH, REBUILT, RETRIEVAL, RANDOM)]
+        fast = [n for n in self._able(self._moving()) if n not in (TRUTH, REBUILT, RETRIEVAL, RANDOM)]
         systems = [self.system(n, []) for n in fast]
         if not systems:
             return []

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,11 @@ from ...common.files import digest
 from ...common.progress import Progress, silent
 from ...common.text import one_line
 from ...data_gen.corpus.splits import structure
-from ...data_gen.corpus.synth import iter_corpus, load_clip, read_manifest
 from ...face.facs.schedule import Schedule
+from .corpora import open_corpus
 
-SPLITS = ("train", "val", "test")
 EXAMPLES = 5
 """Faults of a kind that are named one by one."""
-TEXTS = ("captions", "describe")
 
 
 @dataclass
@@ -72,7 +69,7 @@ class CorpusReport:
 
 
 def validate(folder: str | os.PathLike[str], progress: Progress = silent) -> CorpusReport:
-    """Check every clip of a corpus of `facelm data synth` or `facelm data build`.
+    """Check every clip of a corpus of `facelm data synth` or `facelm data build`, or of Express4D's folder as distributed.
 
     Faults: values that are not finite (or a clip that cannot be read), frames that are not valid throughout, texts that are
     missing or empty, several frame rates, several heads, the same clip, text or event structure in two splits, an empty split.
@@ -80,21 +77,21 @@ def validate(folder: str | os.PathLike[str], progress: Progress = silent) -> Cor
     Raises:
         FileNotFoundError, ValueError: no corpus there.
     """
-    total = int(read_manifest(Path(folder)).get("clips", 0))
+    corpus = open_corpus(folder)
     report = CorpusReport()
     rates: Counter[str] = Counter()
     heads: Counter[str] = Counter()
     seen: dict[str, dict[str, str]] = {"clip": {}, "event structure": {}, "text": {}}
     seconds, done = 0.0, 0
-    for split in SPLITS:
+    for split in corpus.splits:
         report.clips[split] = 0
-        for row in iter_corpus(folder, split):
+        for row in corpus.rows(split):
             done += 1
             report.clips[split] += 1
             name = str(row["clip_id"])
-            _texts(report, name, row)
+            _texts(report, name, row, corpus.texts)
             try:
-                clip = load_clip(row, folder)
+                clip = corpus.clip(row)
             except ValueError as err:
                 report.fault("damaged", f"{name}: {one_line(err, 160)}")
                 continue
@@ -111,7 +108,7 @@ def validate(folder: str | os.PathLike[str], progress: Progress = silent) -> Cor
                 _leak(report, what, value, split, name, seen[what])
             for text in row["captions"]:
                 _leak(report, "text", text.strip().lower(), split, name, seen["text"])
-            progress(done, max(total, done))
+            progress(done, max(corpus.clips, done))
         if not report.clips[split]:
             report.fault("empty split", f"the {split} split has no clips")
     for what, found in (("frame rates", rates), ("heads", heads)):
@@ -121,8 +118,8 @@ def validate(folder: str | os.PathLike[str], progress: Progress = silent) -> Cor
     return report
 
 
-def _texts(report: CorpusReport, name: str, row: Mapping[str, Any]) -> None:
-    for column in TEXTS:
+def _texts(report: CorpusReport, name: str, row: Mapping[str, Any], columns: Sequence[str]) -> None:
+    for column in columns:
         texts = list(row.get(column) or ())
         if not texts:
             report.fault("no text", f"{name}: {column} is empty")

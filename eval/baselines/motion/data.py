@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from ....common.progress import Progress, silent
-from ....data_gen.corpus.shards import iter_corpus, load_clip
 from ....face.clip.channels import STREAMS
 from ....face.clip.sequence import FaceSequence
 from ....llm.base import BaseModel
 from ....tokenizer.features import N_FEATURES, STREAM_SLICES, to_features
+from ...datasets.corpora import open_corpus
 from .config import DataConfig
 
 FPS = 25.0
@@ -51,12 +51,14 @@ class Clips:
         Raises:
             FileNotFoundError, ValueError: no corpus, a damaged one, an empty split, or clips without captions.
         """
+        opened = open_corpus(corpus)
+
         def rows() -> Iterator[tuple[Sequence[str], FaceSequence]]:
-            for row in islice(iter_corpus(corpus, split), config.clips or None):
+            for row in islice(opened.rows(split), config.clips or None):
                 said = [c for c in row["captions"] if c.strip()]
                 if not said:
                     raise ValueError(f"clip {row['clip_id']} of {corpus} has no words; make the corpus again")
-                yield said, load_clip(row, corpus)
+                yield said, opened.clip(row)
 
         clips = cls.of(rows(), config, device, progress)
         if clips is None:

@@ -21,24 +21,21 @@ MOST = 18
 @contextmanager
 def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> Iterator[tuple[Any, Any, list[str]]]:
     """A figure, its axes, and a list that takes its SVG when the block ends."""
-    require("matplotlib", "eval", "the page's plots are drawn by it").use("Agg", force=False)
-    import matplotlib.pyplot as plt
+    matplotlib = require("matplotlib", "eval", "the page's plots are drawn by it")
+    from matplotlib.figure import Figure  # not pyplot, whose backend is the user's
 
     style: Any = {"svg.hashsalt": "facelm", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
              "axes.edgecolor": GRID, "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK,
              "axes.spines.top": False,
              "axes.spines.right": False}
-    with plt.rc_context(style):
-        figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(width, height), layout="constrained")
         out: list[str] = []
-        try:
-            yield figure, axes, out
-            buffer = io.StringIO()
-            figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-            text = buffer.getvalue()
-            out.append(text[text.index("<svg"):])
-        finally:
-            plt.close(figure)
+        yield figure, figure.subplots(rows, columns, squeeze=False), out
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        text = buffer.getvalue()
+        out.append(text[text.index("<svg"):])
 
 
 def bars(sheet: Sheet, columns: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from facelm.eval.bench.report.write import write
 from facelm.eval.bench.run import Asked, Bench, Models, results
 from facelm.eval.bench.suite import CountPart, Suite, WordsPart, load_suite, shipped
 from facelm.eval.bench.systems import RANDOM, REBUILT, RETRIEVAL, TRUTH, Truth
+from facelm.eval.datasets.corpora import Corpus
 from facelm.eval.features.model import Matcher, MatcherConfig
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.script_text import read_script
@@ -222,24 +223,24 @@ def test_faults_of_a_corpus_are_found(tmp_path: Path, monkeypatch: pytest.Monkey
     smile, nod = (perform(lay_out(read_script(line)), HEAD) for line in ("smile", "nod"))
     other = smile.replace(fps=30.0)
     empty = smile.replace(valid=np.zeros(len(smile), bool))
-    rows = {"train": [("a", smile, ["She smiles."], ["Smiles."]), ("b", nod, [""], [])],
+    rows: dict[str, list[tuple[str, object, list[str], list[str]]]] = {
+            "train": [("a", smile, ["She smiles."], ["Smiles."]), ("b", nod, [""], [])],
             "val": [("c", other, ["He nods."], ["Nods."])],
             "test": [("d", smile, ["she smiles. "], ["Smiles."]), ("e", ValueError("e.npz: expr holds NaN"), ["x"], ["y"]),
                      ("f", empty, ["z"], ["z"])]}
 
-    def iterate(folder: object, split: str) -> list[dict[str, object]]:
-        return [{"clip_id": n, "motion": m, "captions": c, "describe": d} for n, m, c, d in rows[split]]
+    def iterate(split: str) -> Iterator[dict[str, object]]:
+        return iter([{"clip_id": n, "motion": m, "captions": c, "describe": d} for n, m, c, d in rows[split]])
 
-    def load(row: dict[str, object], folder: object) -> FaceSequence:
+    def load(row: Mapping[str, object]) -> FaceSequence:
         motion = row["motion"]
         if isinstance(motion, Exception):
             raise motion
         assert isinstance(motion, FaceSequence)
         return motion
 
-    monkeypatch.setattr(validate, "iter_corpus", iterate)
-    monkeypatch.setattr(validate, "load_clip", load)
-    monkeypatch.setattr(validate, "read_manifest", lambda folder: {"clips": 6})
+    opened = Corpus(("train", "val", "test"), iterate, load, ("captions", "describe"), 6)
+    monkeypatch.setattr(validate, "open_corpus", lambda folder: opened)
     found = validate.validate(tmp_path)
     assert not found.ok and found.clips == {"train": 2, "val": 1, "test": 3}
     assert found.counts["damaged"] == 1 and "e.npz: expr holds NaN" in found.found["damaged"][0]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from facelm.eval.bench.parts.texts import bleu, cider, rouge_l
 from facelm.eval.bench.report.figures import Column, Figure, Row, Sheet, figure_of, mean_of, ratio_of
+from facelm.eval.bench.report.plots import bars
 from facelm.eval.features.scores import frechet
 
 
@@ -67,3 +68,15 @@ def test_cider_by_hand() -> None:
     assert cider(["zzz", "", "x"], references).tolist() == [0.0, 0.0, 0.0]
     with pytest.raises(ValueError, match="1 texts"):
         cider(["a"], references)
+
+
+def test_plots_leave_the_users_backend_alone() -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    before = matplotlib.rcParams["backend"]
+    try:
+        matplotlib.rcParams["backend"] = "svg"
+        sheet = Sheet("x", "Title", (Column("a"),), (Row("one", {"a": Figure(0.5, 0.25, 0.75, 9)}),))
+        assert bars(sheet, ("a",)).startswith("<svg") and bars(sheet, ("b",)) == ""
+        assert matplotlib.rcParams["backend"] == "svg"
+    finally:
+        matplotlib.rcParams["backend"] = before
