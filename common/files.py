@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,28 @@ def atomic_folder(path: str | os.PathLike[str], replace: bool = False) -> Iterat
             os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def files_in(place: str | os.PathLike[str], what: str, suffixes: Sequence[str]) -> list[Path]:
+    """The files of a folder that end in one of the suffixes, in the order of their names; or one file, whatever its name.
+
+    Args:
+        place: a folder or a file.
+        what: what the files are, for messages: "film".
+
+    Raises:
+        FileNotFoundError: no such place.
+        ValueError: a folder without any.
+    """
+    path = Path(place)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such {what} or folder of {what}s")
+    if not path.is_dir():
+        return [path]
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
+    if not files:
+        raise ValueError(f"{path}: no {what}s in this folder; allowed: {', '.join(suffixes)}")
+    return files
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common.files import files_in
 from ...common.optional import require
 from ...common.progress import Progress, silent
 from ...data_gen.fit.photo import FilmFit
@@ -110,15 +111,7 @@ def films_in(place: str | Path) -> list[Path]:
         FileNotFoundError: no such place.
         ValueError: a folder without films.
     """
-    path = Path(place)
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in _FILMS)
-        if not files:
-            raise ValueError(f"{path}: no films in this folder; allowed: {', '.join(_FILMS)}")
-        return files
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such film or folder of films")
-    return [path]
+    return files_in(place, "film", _FILMS)
 
 
 def evaluate_avatars(films: Sequence[str | Path], judges: str | Path | None = None, progress: Progress = silent) -> AvatarReport:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common.files import files_in
 from ...common.optional import require
 from ...common.progress import Progress, silent
 from ...data_gen.fit.photo import fit_pictures
@@ -132,15 +133,7 @@ def photos_in(place: str | Path | None) -> list[Path]:
         if found is None or not found.is_file():
             raise FileNotFoundError("no photos: name some with --photos FOLDER, or pip install scikit-image, which has one")
         return [found]
-    path = Path(place)
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in (*PICTURES, ".heic", ".avif"))
-        if not files:
-            raise ValueError(f"{path}: no photos in this folder; allowed: {', '.join(PICTURES)}, .heic, .avif")
-        return files
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such photo or folder of photos")
-    return [path]
+    return files_in(place, "photo", (*PICTURES, ".heic", ".avif"))
 
 
 def evaluate_photos(paths: Sequence[str | Path], judges: str | Path | None = None, progress: Progress = silent) -> PhotoReport:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from ....data_gen.reading.questions import about_clips, names_only, read_comparison, read_question, read_things, spelled
 from ....face.facs.script import Script
@@ -131,8 +132,9 @@ def _before(tools: Toolbox) -> str:
 def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
     """The calls of the likeliest plan; where it leaves something of the line out, of a drawn one or of the rules that do not."""
     line = _Line(text, tools)
-    steps, *_ = read_plans(text, tools) or [()]
-    if line.tells_anew(steps) or _NEW_FACE.match(line.plain) and not line.asks and read_things(spelled(line.plain)):
+    another = _NEW_FACE.match(line.plain) and not line.asks and read_things(spelled(line.plain))
+    steps, *_ = [()] if another else read_plans(text, tools) or [()]
+    if another or line.tells_anew(steps):
         yield Call("perform", {"prompt": text})
         return
     if line.new([s.do for s in steps]):
@@ -187,7 +189,7 @@ class _Line:
         assert target is not None
         return target
 
-    @property
+    @cached_property
     def asks(self) -> bool:
         """Whether a line only asks, by its form."""
         form = self.plain.endswith("?") or YES_OR_NO.search(self.plain) or _INTERROGATIVE.match(self.plain)
