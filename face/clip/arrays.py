@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import numpy as np
 
 LIMIT = 1 << 29
 """Bytes that a file may unpack to: FLAME needs 30 MB, a clip of a million frames 240 MB."""
+_ONE_AT_A_TIME = threading.Lock()
+"""numpy reads a header with ``ast``, which in some releases of Python 3.11 and 3.12 fails now and then where two threads do so at
+once (cpython issue 106905)."""
 _READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -35,7 +39,7 @@ def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} is not an .npz file (or is cut short); a {what} is an .npz file written by facelm")
     try:
         _refuse_absurd_sizes(path)
-        with np.load(path, allow_pickle=False) as data:
+        with _ONE_AT_A_TIME, np.load(path, allow_pickle=False) as data:
             return {key: _read(data, key) for key in data.files}
     except ValueError as err:
         raise ValueError(f"{path} is not a {what}: {err}") from err
@@ -63,7 +67,8 @@ def _refuse_absurd_sizes(path: Path) -> None:
         for entry in archive.infolist():
             with archive.open(entry) as handle:
                 version = np.lib.format.read_magic(handle)
-                shape, _, dtype = _READERS.get(version, np.lib.format.read_array_header_2_0)(handle)
+                with _ONE_AT_A_TIME:
+                    shape, _, dtype = _READERS.get(version, np.lib.format.read_array_header_2_0)(handle)
             claimed = int(np.prod(shape, dtype=object)) * dtype.itemsize
             if not dtype.hasobject and claimed > entry.file_size:
                 raise ValueError(f"{entry.filename} claims shape {shape}, more than the file holds")

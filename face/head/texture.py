@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from ...common.files import atomic_file
+from ..clip.arrays import read_npz
 
 HEAD_FILE, TEXTURE_FILE = "head.npz", "albedo.png"
 """What lies in the folder of a textured head."""
@@ -47,9 +48,10 @@ def topology(faces: np.ndarray) -> str:
 @lru_cache(maxsize=1)
 def _default_layout() -> tuple[str, Layout]:
     asset = resources.files("facelm").joinpath("face", "assets", "head_default_uv.npz")
-    with resources.as_file(asset) as path, np.load(path, allow_pickle=False) as data:
-        return str(data["topology"]), Layout(data["uv"], data["faces"].astype(np.int32), data["vertex"].astype(np.int64),
-                                             data["mirror"].astype(np.int64))
+    with resources.as_file(asset) as path:
+        data = read_npz(path, "layout")
+    return str(data["topology"]), Layout(data["uv"], data["faces"].astype(np.int32), data["vertex"].astype(np.int64),
+                                         data["mirror"].astype(np.int64))
 
 
 def layout_of(faces: np.ndarray) -> Layout | None:

@@ -16,6 +16,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
+from ..clip.arrays import read_npz
 from ..clip.sequence import HeadRef
 from ..head.model import HeadModel
 
@@ -123,8 +124,8 @@ def packaged(name: str) -> dict[str, NDArray] | None:
     asset = resources.files("facelm").joinpath("face", "assets", f"{name}.npz")
     if not asset.is_file():
         return None
-    with resources.as_file(asset) as path, np.load(path, allow_pickle=False) as data:
-        return {key: data[key] for key in data.files}
+    with resources.as_file(asset) as path:
+        return read_npz(path, name)
 
 
 def _asset() -> dict[str, NDArray]:

@@ -172,15 +172,15 @@ def test_a_damaged_session_is_one_line_and_its_clips_are_whole(agent: Agent) -> 
 
 
 def test_sessions_do_not_mix_and_one_folder_has_one_writer(model: FaceLM, tmp_path: Path) -> None:
-    def talk(k: int) -> tuple[int, list[str]]:
+    def talk(k: int) -> tuple[list[str], int, list[str]]:
         one = Agent(tmp_path / str(k), model, Sampling(idle=False))
-        for _ in range(k % 3 + 1):
-            one.say("She nods twice.")
-        return one.say("how often does she nod?").value, [c.path.parent.name for c in one.clips]
+        said = [one.say("She nods twice.").text for _ in range(k % 3 + 1)]
+        return said, one.say("how often does she nod?").value, [c.path.parent.name for c in one.clips]
 
     with ThreadPoolExecutor(10) as pool:
         done = list(pool.map(talk, range(10)))
-    assert all(value == 2 and folders == [str(k)] * (k % 3 + 1) for k, (value, folders) in enumerate(done))
+    for k, (said, value, folders) in enumerate(done):
+        assert (value, folders) == (2, [str(k)] * (k % 3 + 1)), said
     first, second = Session(tmp_path / "0"), Session(tmp_path / "0")
     with first.turn():
         first.remember("hi", "hello", [])

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from facelm.face.clip import arrays
 from facelm.face.clip.sequence import FaceSequence, HeadRef
 from inputs import Bomb, broken_files
 from scipy.spatial.transform import Rotation
@@ -20,6 +23,27 @@ def test_file_round_trip_is_exact(random_clip, tmp_path):
     assert same(random_clip, again, atol=0)
     assert (again.valid == random_clip.valid).all()
     assert [p.name for p in tmp_path.iterdir()] == ["clip.npz"]
+
+
+def test_headers_are_read_by_one_thread_at_a_time(random_clip, tmp_path, monkeypatch):
+    path, inside, most = random_clip.save(tmp_path / "clip.npz"), [], []
+
+    def slowly(read):
+        def reader(*args, **options):
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.002)  # lets other threads in
+            try:
+                return read(*args, **options)
+            finally:
+                inside.pop()
+        return reader
+
+    monkeypatch.setattr(arrays, "_READERS", {k: slowly(v) for k, v in arrays._READERS.items()})
+    monkeypatch.setattr(arrays, "_read", slowly(arrays._read))
+    with ThreadPoolExecutor(6) as pool:
+        assert all(same(random_clip, again, atol=0) for again in pool.map(FaceSequence.load, [path] * 6))
+    assert max(most) == 1
 
 
 def test_slice_and_concat_are_inverse(random_clip):
