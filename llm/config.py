@@ -96,6 +96,7 @@ class MakeConfig:
     Attributes:
         readings: texts with their scripts.
         plans: lines of conversations with what they ask for.
+        recent: files of such lines (``edits_a``) that seven of ten are drawn from, for weights that know the others.
         schedules: random schedules, each of one or more windows with their motion.
         by_hand: share of the readings that comes from prompts written by hand; the rest is worded by templates.
         spontaneous: the motion of schedules is with drift, micro-saccades and blinks that nobody asked for.
@@ -103,6 +104,7 @@ class MakeConfig:
 
     readings: Count = 60_000
     plans: Count = 60_000
+    recent: tuple[str, ...] = ()
     schedules: Count = 30_000
     by_hand: Share = 0.7
     spontaneous: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -26,8 +26,8 @@ from ...llm.data import PlanLine
 from ...llm.grammar.plans import Step, context, parse_plan, sided_line, write_plan
 from ..motion.reading import plan_request
 
-PERFORM, AS_WRITTEN, NOISE = 0.08, 0.25, 0.25
-"""Shares: of lines that are prompts, of those that stay as they were written, and of lines with noise."""
+PERFORM, AS_WRITTEN, NOISE, RECENT = 0.08, 0.25, 0.25, 0.7
+"""Shares: of lines that are prompts, of those that stay as they were written, of lines with noise, and of recent ones."""
 _WHOLE = re.compile(r"\b(?:move|swap|together|reverse|only|continue|length|again|pause|starts|earlier|later"
                     r"|ask-(?:first|last|list|after|before|emotion|during))\b|\ball\b")
 """In a plan: that what else happens matters."""
@@ -50,9 +50,11 @@ class Line:
     before: str = ""
 
 
-def _texts(split: str) -> list[str]:
+def _texts(split: str, only: Sequence[str] = ()) -> list[str]:
     folder = files("facelm").joinpath("data_gen", "text", "lines")
-    own = [f for f in folder.iterdir() if f.name.startswith(f"{split}_")]
+    own = [f for f in folder.iterdir() if f.name.startswith(f"{split}_") and (not only or f.name[len(split) + 1:-5] in only)]
+    if missing := set(only) - {f.name[len(split) + 1:-5] for f in own}:
+        raise ValueError(f"no lines {', '.join(sorted(missing))}; there are files {split}_NAME.yaml in data_gen/text/lines")
     return [f.read_text(encoding="utf-8") for f in sorted(own, key=lambda f: f.name)]
 
 
@@ -67,13 +69,13 @@ def held_out_plans() -> list[PlanLine]:
 
 
 @cache
-def written_lines(split: str = "train") -> tuple[Line, ...]:
-    """The lines of a split, in the order of the files.
+def written_lines(split: str = "train", only: tuple[str, ...] = ()) -> tuple[Line, ...]:
+    """The lines of a split, in the order of the files; ``only`` those of some files (``edits_a``).
 
     Raises:
-        ValueError: a line whose script or plan is none.
+        ValueError: a line whose script or plan is none, or a file that is not there.
     """
-    return tuple(line for text in _texts(split) for line in read_lines(text))
+    return tuple(line for text in _texts(split, only) for line in read_lines(text))
 
 
 def read_lines(text: str) -> list[Line]:
@@ -102,9 +104,10 @@ def plan_line(line: Line) -> PlanLine:
     return PlanLine(text, tuple(context(line.start)), tuple(write_plan(line.plan, quantities)))
 
 
-def make_plans(count: int, seed: int, progress: Progress = silent) -> Iterator[PlanLine]:
-    """Random lines with their plans; the same seed gives the same ones."""
+def make_plans(count: int, seed: int, progress: Progress = silent, recent: tuple[str, ...] = ()) -> Iterator[PlanLine]:
+    """Random lines with their plans, most of them from the files ``recent``, if any; the same seed gives the same ones."""
     lines, prompts = written_lines("train"), written("train")
+    new = written_lines("train", recent) if recent else ()
     made = tried = 0
     while made < count:
         rng = np.random.default_rng([seed, 3, tried])
@@ -113,7 +116,8 @@ def make_plans(count: int, seed: int, progress: Progress = silent) -> Iterator[P
             start = Script()
             line = Line(prompts[int(rng.integers(len(prompts)))].text, (Step("perform"),), start)
         else:
-            line = lines[int(rng.integers(len(lines)))]
+            some = new if new and rng.random() < RECENT else lines
+            line = some[int(rng.integers(len(some)))]
             if rng.random() >= AS_WRITTEN:
                 line = vary(line, rng)
         if rng.random() < NOISE:

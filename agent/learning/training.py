@@ -145,7 +145,10 @@ def train_language_model(config_path: str | os.PathLike[str], tokenizer_dir: str
         _once(files["readings_held_out"], stamp, lambda path: write_readings(held_out_readings(), path))
     if data.plan:
         stamp = {"count": str(made.plans), "seed": str(seed), "lines": lines_digest(), "prompts": written_digest()}
-        fresh |= _once(files["plans"], stamp, lambda path: write_plan_lines(make_plans(made.plans, seed, progress), path))
+        if made.recent:
+            stamp["recent"] = " ".join(made.recent)
+        fresh |= _once(files["plans"], stamp,
+                       lambda path: write_plan_lines(make_plans(made.plans, seed, progress, made.recent), path))
         _once(files["plans_held_out"], stamp, lambda path: write_plan_lines(held_out_plans(), path))
     if data.perform or data.see:
         idle = made.spontaneous

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...data_gen.reading.questions import about_clips, read_comparison, read_question, spelled
+from ...data_gen.reading.questions import spelled
 from ...data_gen.reading.rules import read_rules
 from ...data_gen.tables import read_table
 from ...data_gen.text.quantities import find_quantities
 from ...data_gen.wording.telling import STYLES
 from ...face.facs.script import Script
 from ..editing.wishes import read_edits, wants_change, without_fillers
+from .comparing import compared_by, read_comparing
 from .intent import transition_in
-from .references import CLIP_WORD, ORDINALS, mentions, resolve
+from .references import CLIP_WORD, ORDINALS, mentions, number_of, resolve
 from .session import Clip, Session
 from .tools import Call, Toolbox
 
@@ -27,6 +28,7 @@ class _Rules:
     again: str
     takes: str
     anew: str
+    announced: str
     goes_on: str
     describe: str
     name: str
@@ -89,6 +91,17 @@ def talk(said: str) -> Call:
     return Call("say", {"text": _WHO if re.search(r"\b(?:who|what) (?:are you|can you do)|^help\b", said.lower()) else HELLO})
 
 
+def announced(said: str, session: Session) -> str:
+    """What another clip should show, where a line announces one: "another one: he yawns", "clip 2: she nods"; else nothing."""
+    if m := RULES["anew"].match(said):
+        return m["what"]
+    m = RULES["announced"].match(said)
+    if not m or not (m["nth"] or m["new"] or m["n"]):
+        return ""
+    at = number_of(m["n"]) if m["n"] else ORDINALS[m["nth"].lower()] + 1 if m["nth"] else None
+    return "" if at in session.numbers else m["what"]
+
+
 def phrase(said: str, plain: str, session: Session) -> Call | None:
     """The call of a set phrase: thanks, undo, a clip's name ..."""
     if RULES["mark"].search(said) and RULES["talk"].match(said.lower()) and not RULES["undo"].match(plain):
@@ -108,6 +121,8 @@ def plan(text: str, tools: Toolbox) -> Call:
     """
     session = tools.session
     said, plain = said_plainly(text)
+    if what := announced(said, session):
+        return Call("perform", {"prompt": what})
     if call := phrase(said, plain, session):
         return call
     signals = session.current is not None and RULES["signals"].search(plain) and (
@@ -157,6 +172,8 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
     if RULES["redo"].match(bare):
         return Call("redo")
     if RULES["undo"].match(bare):
+        if re.match(r"undo both\W*$", bare):
+            return Call("undo", {"times": 2})
         times = re.search(r"\b(twice|two|three|thrice|\d+)(?: (?:times|steps|changes|edits)|$)"
                           r"|\b(?:last|both) (two|three|\d+)", bare)
         word = next((g for g in times.groups() if g), "") if times else ""
@@ -175,20 +192,25 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         named = mentions(bare[:m.start("path")], session)
         return Call("export", {"path": original[0] if original else m["path"], **clip_of(named)})
     asked = plain.endswith("?") and (not is_request(said, plain) or re.match(r"^\W*would (?:you|u)\b", said.lower()))
-    if session.clips and not asked and (m := RULES["name"].match(bare)) and not read_comparison(bare):
+    if session.clips and not asked and (m := RULES["name"].match(bare)) and not compared_by(bare):
         what, name = (m["what"] or m["what2"]), (m["name"] or m["name2"])
         if what and _names_clip(what, session):
             word = re.search(re.escape(name), said, re.IGNORECASE)
             return Call("name", {"name": word[0] if word else name, "clip": "" if _is_this(what) else what})
     if session.clips and (call := _in_between(bare, session)):
         return call
-    if session.clips and RULES["compare"].search(bare) and not read_comparison(bare):
-        pair = [_word(f[2]) for f in mentions(bare, session)[:2]]
+    if session.clips and RULES["compare"].search(bare) and not compared_by(
+            _NTH_CLIP.sub(" ", _without(bare, named := mentions(bare, session)))):
+        pair = [_word(f[2]) for f in named[:2]]
+        if not pair and len(session.numbers) > 1:  # "compare the first and the third"
+            nth = [ORDINALS[w] for w in _NTH_CLIP.findall(bare)]
+            pair = [_word(session.latest(session.numbers[k])) for k in nth[:2] if k < len(session.numbers)]
         return Call("compare", {"first": pair[0], "second": pair[1]} if len(pair) == 2 else {"first": pair[0]} if pair else {})
     if session.clips and RULES["join"].match(bare) and len(found := mentions(bare, session)) >= 2:
         return Call("join", {"first": _word(found[0][2]), "second": _word(found[1][2])})
     if session.clips and (m := RULES["goto"].match(bare)):
         what = m["what"] or m["what2"]
+        what = f"take {what}" if what.isdigit() else what
         edits = re.search(r"\b(?:smil|nod|wink|blink|stronger|longer|shorter|faster|slower|bigger|weaker|earlier|later)", what)
         known = any(c.name and c.name.lower() == re.sub(r"^the ", "", what.strip()) for c in session.clips)
         if plain.endswith("?") and re.search(r"\bone\W*$", what):
@@ -199,6 +221,7 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
     return None
 
 
+_NTH_CLIP = re.compile(rf"\bthe ({'|'.join(ORDINALS)})\b(?= (?:and|with|to)\b|\W*$)")
 _COUNTS = {w: k + 2 for k, w in enumerate(["two", "three", "four", "five", "six", "seven", "eight"])} | {"a few": 3, "several": 4}
 
 
@@ -283,18 +306,8 @@ def question_call(said: str, plain: str, tools: Toolbox) -> Call:
     plain = RULES["tell"].sub("", plain).strip()
     question = re.sub(RULES["tell"], "", said).strip()
     found = mentions(plain, session) if session.clips else []
-    others = [f for f in found if session.current is None or f[2].id != session.current.id]
-    than = re.search(r"\bthan (?:before|it was|previously|in the (?:previous|old|original|first) (?:one|version|clip))\b", plain)
-    asked = read_question(plain)
-    two = asked is not None and asked.asked == "compare" and len({t.names for t in asked.things}) == 2
-    compared = about_clips(plain) and not two or len(found) >= 2 or than or others and " than " in plain
-    if session.clips and read_comparison(plain) and not (two and len(found) < 2 and not than) and compared:
-        pair = [_word(f[2]) for f in found[:2]]
-        if about_clips(plain) and len(pair) < 2:
-            return Call("compare", {"question": question})
-        named = {"first": pair[0], "second": pair[1]} if len(pair) == 2 else {} if not pair else (
-            {"second": pair[0]} if than else {"first": pair[0]})
-        return Call("compare", {"question": question, **named})
+    if read_comparing(question, session):
+        return Call("compare", {"question": question})
     if found and session.current is not None:
         ask = _without(plain, found[:1])
         return Call("ask", {"question": ask + ("?" if not ask.endswith("?") else ""), "clip": _word(found[0][2])})
@@ -322,8 +335,6 @@ def _made(said: str, plain: str, tools: Toolbox) -> Call:
         known = read_rules(find_quantities(plain), 0.6)
         if known is None or not known.script.cues:
             return Call("refuse", {"reason": ABLE})
-    if m := RULES["anew"].match(said):
-        return Call("perform", {"prompt": m["what"]})
     found = mentions(plain, session) if session.clips else []
     target, wish = (found[0][2], _without(plain, found[:1])) if found else (here, said)
     if target is not None and wish:

@@ -1,9 +1,11 @@
-"""Questions of plans (``llm/grammar/plans.py``) as queries of what was measured."""
+"""Questions of plans (``llm/grammar/plans.py``) as queries of what was measured, and answers to questions about several clips."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from ...common.text import often
 from ...data_gen.reading.questions import PEAK, claimed, thing_of
@@ -74,27 +76,157 @@ def _two(things: tuple[Thing, ...]) -> tuple[Thing, ...]:
     return tuple(replace(t, which=k, whole=True) for t in things for k in (0, 1))
 
 
-def size_of(clip: Clip, query: Query) -> float | None:
-    """How much of something a clip has; None where it has nothing of it."""
+# -- several clips ---------------------------------------------------------------------------
+Kind = Literal["has", "most", "least", "more", "less", "same", "each", "gap"]
+Measure = Literal["strength", "count", "length", "start", "speed", "side", "presence"]
+_ALIKE = {"strength": 0.03, "count": 0.5, "length": 0.06, "start": 0.05, "speed": 0.1}
+"""Shares, times, seconds and hertz by which two clips may differ and are alike."""
+
+
+@dataclass(frozen=True)
+class Comparing:
+    """A question about clips.
+
+    Attributes:
+        kind: which has it (``has``), has most or least of it; whether the first has more or less of it than the second; whether
+            all are the same; its value in each; by how much two differ.
+        by: what counts.
+        things: what it is about; nothing is the whole clip, of which only the length counts.
+        every: of ``more`` and ``less``, whether the first is compared with all others.
+    """
+
+    kind: Kind
+    by: Measure = "presence"
+    things: tuple[Thing, ...] = ()
+    every: bool = False
+
+    @property
+    def query(self) -> Query:
+        """The question in the terms of questions about one clip."""
+        return Query("compare", self.things, by="count" if self.by == "presence" else self.by,
+                     least=self.kind in ("least", "less"), claim=self.kind in ("more", "less", "same"))
+
+    @property
+    def label(self) -> str:
+        """What it is about, in words."""
+        return self.things[0].label if self.things else "clip"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer: its words and its value (a clip's number or version, "same", yes or no, values)."""
+
+    text: str
+    value: object
+
+
+def size_of(clip: Clip, by: Measure, things: Sequence[Thing]) -> float | str | None:
+    """How much of something a clip has, or on which side; None where it has nothing of it.
+
+    Seconds, shares of full scale, times, or times a second; of what does not repeat, the speed is one over its seconds.
+    """
     measured = clip.measured()
-    if not query.things:
+    if not things:
         return measured.seconds
-    own = occurrences(happenings(measured), query.things[0])
-    if query.by == "count":
+    own = occurrences(happenings(measured), things[0])
+    if by in ("count", "presence"):
         return float(sum(s.times for s in own))
     if not own:
         return None
-    if query.by == "start":
-        return -own[0].start
-    return max(s.end - s.start if query.by == "length" else s.strength for s in own)
+    if by == "side":
+        sides = {s.name.rpartition("_")[2] if s.name.endswith(("_left", "_right")) else s.side for s in own}
+        return " and ".join(sorted(sides))
+    if by == "start":
+        return own[0].start
+    if by == "length":
+        return max(s.end - s.start for s in own)
+    if by == "speed":
+        return max(s.hertz or 1.0 / max(s.end - s.start, 1e-3) for s in own)
+    return max(s.strength for s in own)
 
 
-def in_unit(size: float | None, query: Query) -> str:
+def told(value: float | str | None, by: Measure) -> str:
     """What :func:`size_of` says, in words."""
-    if size is None:
+    if value is None:
         return "has none"
-    if query.by == "count":
-        return often(round(size))
-    if query.by == "strength" and query.things:
-        return f"{100 * size:.0f} %"
-    return f"{abs(size):.1f} s"
+    if isinstance(value, str):
+        return value
+    if by in ("count", "presence"):
+        return often(round(value))
+    if by == "strength":
+        return f"{100 * value:.0f} %"
+    if by == "speed":
+        return f"{value:.1f} times a second" if value >= 1 else f"{1 / value:.1f} s"
+    return f"{value:.1f} s"
+
+
+def answer(asked: Comparing, clips: Sequence[Clip]) -> Answered:
+    """The answer to a question about clips, computed from what each shows."""
+    sizes = [size_of(c, asked.by, asked.things) for c in clips]
+    if asked.by == "strength" and asked.kind in ("most", "least", "more", "less"):
+        for by in ("count", "length"):  # "more winking", where all winks are full ones
+            if _alike(sizes, asked.by):
+                other = [size_of(c, by, asked.things) for c in clips]  # type: ignore[arg-type]
+                if not _alike(other, by):
+                    asked, sizes = replace(asked, by=by), other  # type: ignore[arg-type]
+    said = ", ".join(f"{c.label} {told(s, asked.by)}" for c, s in zip(clips, sizes, strict=True))
+    if not any(sizes):
+        none = f"There is no {asked.label} in {' or '.join(c.label for c in clips)}."
+        return Answered(none, False if asked.kind in ("more", "less", "same") else None)
+    if asked.kind == "each":
+        return Answered(f"{said[:1].upper()}{said[1:]}.", [round(s, 2) if isinstance(s, float) else s for s in sizes])
+    if asked.kind == "same":
+        yes = all(sizes) if asked.by == "presence" else _alike(sizes, asked.by)
+        return Answered(f"{'Yes' if yes else 'No'}: {said}.", yes)
+    if asked.kind == "has":
+        return _having(clips, sizes, said)
+    if asked.kind == "gap":
+        return _gap(clips, sizes, asked, said)
+    rank = [_rank(s, asked) for s in sizes]
+    if asked.kind in ("more", "less"):
+        over = all(rank[0] > r and not _alike([sizes[0], s], asked.by) for r, s in zip(rank[1:], sizes[1:], strict=True))
+        return Answered(f"{'Yes' if over else 'No'}: {said}.", over)
+    order = sorted(range(len(clips)), key=lambda k: -rank[k])
+    if len(order) > 1 and _alike([sizes[order[0]], sizes[order[1]]], asked.by):
+        return Answered(f"{'Both' if len(clips) == 2 else 'Several are'} alike: {said}.", "same")
+    return Answered(f"{_capital(clips[order[0]])}: {said}.", _id(clips[order[0]], clips))
+
+
+def _rank(value: float | str | None, asked: Comparing) -> float:
+    if not isinstance(value, float):
+        return float("-inf")
+    most = asked.kind in ("most", "more")
+    return value if most is (asked.by != "start") else -value
+
+
+def _alike(sizes: Sequence[float | str | None], by: str) -> bool:
+    known = [s for s in sizes if isinstance(s, float)]
+    if len(known) < len(sizes):
+        return len(set(map(str, sizes))) == 1
+    return max(known) - min(known) <= _ALIKE.get(by, 0.0)
+
+
+def _having(clips: Sequence[Clip], sizes: Sequence[float | str | None], said: str) -> Answered:
+    own = [c for c, s in zip(clips, sizes, strict=True) if s]
+    if len(own) == 1:
+        return Answered(f"{_capital(own[0])}: {said}.", _id(own[0], clips))
+    if len(own) == len(clips):
+        return Answered(f"{'Both' if len(clips) == 2 else 'All'}: {said}.", "same")
+    names = " and ".join(c.label for c in own)
+    return Answered(f"{names[:1].upper()}{names[1:]}: {said}.", [_id(c, clips) for c in own])
+
+
+def _gap(clips: Sequence[Clip], sizes: Sequence[float | str | None], asked: Comparing, said: str) -> Answered:
+    known = [s for s in sizes if isinstance(s, float)]
+    if len(known) < 2:
+        return Answered(f"{said[:1].upper()}{said[1:]}.", None)
+    by = max(known) - min(known)
+    return Answered(f"By {told(by, asked.by).replace('none', 'nothing')}: {said}.", round(by, 2))
+
+
+def _capital(clip: Clip) -> str:
+    return f"{clip.label[:1].upper()}{clip.label[1:]}"
+
+
+def _id(clip: Clip, clips: Sequence[Clip]) -> int:
+    return clip.version if len({c.number for c in clips}) == 1 else clip.number

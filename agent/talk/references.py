@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from ...data_gen.reading.rules import read_rules
 from ...data_gen.text.quantities import Marked
@@ -26,6 +27,9 @@ _SAID = (
     ("other", re.compile(rf"\b(?:other|previous|earlier|prior) (?:{CLIP_WORD}|one)\b|\b{CLIP_WORD} before\b|\bthe one before\b")),
     ("with", re.compile(rf"\b(?:{CLIP_WORD}|one) (?:with|where|that has|in which) (?P<what>.+)")),
 )
+_SHOWING = re.compile(
+    r"\bthe (?P<what>(?!(?:other|same|new|old|last|next|first|only|right|left|previous|whole)\b)\w+(?: \w+)?) one\b")
+"""A clip by what it shows: "the yawning one"."""
 _AND_N = re.compile(rf",? ?(?:and|with|to|or|&|,) ?#?(?P<n>{_N})\b(?! ?s\b| ?sec| ?times)")
 _OF_CLIP = re.compile(r"(?:^|[^\w\s]|\b(?:clip|take|video|in|of|to|and|with|use|on|for|than|or|from)) *$")
 """What stands before the number of a clip."""
@@ -91,6 +95,10 @@ def mentions(text: str, session: Session) -> list[tuple[int, int, Clip]]:
                 out.append((m.start(), m.end(), found))
                 if m[0].startswith("clips") and (more := _AND_N.match(plain, m.end())):  # "clips 1 and 2"
                     out.append((*more.span(), _numbered(session, number_of(more["n"]))))
+    for m in _SHOWING.finditer(plain) if len(session.numbers) > 1 and not out else ():
+        with suppress(ValueError):
+            if (one := _containing(m["what"], session)) is not None:
+                out.append((m.start(), m.end(), one))
     return sorted(out, key=lambda row: row[0])
 
 
@@ -113,7 +121,10 @@ def _meant(kind: str, m: re.Match[str], session: Session) -> Clip | None:
             if at >= len(session.numbers):
                 raise ValueError(f"there is no {m['ord']} clip; there {_there(session)}")
             return session.latest(session.numbers[at])
-        return _numbered(session, number_of(m["n"]))
+        n = number_of(m["n"])
+        if here is not None and m[0].startswith("take") and n not in session.numbers and n <= len(session.versions(here.number)):
+            return session.versions(here.number)[n - 1]  # takes of one clip are versions of it
+        return _numbered(session, n)
     if kind == "version":
         of = resolve(m["of"], session) if m.groupdict().get("of") else here
         wanted = ORDINALS[m["ord"]] + 1 if m.groupdict().get("ord") else number_of(m["n"])
@@ -142,6 +153,8 @@ def _containing(words: str, session: Session) -> Clip | None:
     """The newest clip whose script, or measurement, has what some words name."""
     found = read_rules(Marked(words), 0.2)
     names = [c.name for c in found.script.cues] if found else []
+    scripts = [c.script for c in session.clips if c.script]
+    names = names or [cue.name for script in scripts for cue in script.cues if words.strip() in cue.name.split("_")]
     if not names:
         return None
     for number in reversed(session.numbers):

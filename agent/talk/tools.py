@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from ...common.progress import Progress, silent
-from ...data_gen.reading.questions import read_comparison, read_things
+from ...data_gen.reading.questions import read_things
 from ...data_gen.wording.telling import DETAILS, STYLES
 from ...face.facs.evidence.compare import differences
 from ...face.facs.evidence.query import Query, ask
@@ -30,7 +30,9 @@ from ..motion.checked import Performance, Preview
 from ..motion.combining import between_scripts, blended, joined
 from ..pipeline import FaceLM
 from ..requests import GenerateRequest, Sampling, output_file, transition_request
-from .queries import in_unit, query_of, size_of
+from .comparing import read_comparing, read_loosely
+from .queries import answer as compared
+from .queries import query_of
 from .references import resolve
 from .session import Clip, Session
 
@@ -239,9 +241,15 @@ class Toolbox:
         return Said(answer.text, answer.value, query)
 
     def compare(self, first: str = "", second: str = "", question: str = "") -> Said:
-        """Compare two clips or versions: all that differs, or which has more of what a question names."""
-        if question and (found := read_comparison(question)):
-            return self._more(found, first, second)
+        """Compare clips or versions: all that differs between two, or what a question asks of them.
+
+        E.g. "which clip has the bigger smile?", "is it longer than clip 1?", "how many nods are in each?"
+        """
+        if question and not (first and second) and (
+                found := read_comparing(question, self.session) or read_loosely(question, self.session)):
+            done = compared(*found)
+            self.asked = found[0].query
+            return Said(done.text, done.value, self.asked)
         a, b = self._two(first, second)
         rows = differences(a.measured(), b.measured())
         if not rows:
@@ -259,34 +267,6 @@ class Toolbox:
         if not others:
             raise Refused("there is only one clip, so there is nothing to compare it with")
         return self.session.latest(others[-1]), b
-
-    def _more(self, query: Query, first: str, second: str) -> Said:
-        """Which clip has more of something."""
-        if first or second:
-            clips: Sequence[Clip] = self._two(first, second)
-        elif len(self.session.numbers) > 1:
-            clips = [self.session.latest(n) for n in self.session.numbers]
-        else:
-            clips = self._two("", "")
-        sizes = [size_of(c, query) for c in clips]
-        for by in ("count", "length"):  # "more winking", where all winks are full ones
-            if query.by == "strength" and len({None if s is None else round(s, 2) for s in sizes}) == 1:
-                other = [size_of(c, replace(query, by=by)) for c in clips]  # type: ignore[arg-type]
-                if len({None if s is None else round(s, 1) for s in other}) > 1:
-                    query, sizes = replace(query, by=by), other  # type: ignore[arg-type]
-        what = query.things[0].label if query.things else "clip"
-        if all(s is None for s in sizes):
-            return Said(f"There is no {what} in {' or '.join(c.label for c in clips)}.", None, query)
-        order = sorted(range(len(clips)), key=lambda k: 1.0 if (size := sizes[k]) is None else -size)
-        if query.part == "end":  # the least of it
-            order = [k for k in reversed(order) if sizes[k] is not None]
-        said = ", ".join(f"{clips[k].label} {in_unit(sizes[k], query)}" for k in sorted(order))
-        top, then = order[0], order[1] if len(order) > 1 else order[0]
-        same_number = len({c.number for c in clips}) == 1
-        if len(order) > 1 and in_unit(sizes[top], query) == in_unit(sizes[then], query):
-            return Said(f"Both alike: {said}.", "same", query)
-        return Said(f"{clips[top].label[:1].upper()}{clips[top].label[1:]}: {said}.",
-                    clips[top].version if same_number else clips[top].number, query)
 
     # -- the conversation ------------------------------------------------------------------
     def undo(self, times: int = 1) -> Said:

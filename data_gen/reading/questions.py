@@ -76,8 +76,8 @@ def read_question(text: str) -> Query | None:
     if asked == "length":
         return Query("length")
     things = _things(plain, marked)
-    if about_clips(plain) and len({t.names for t in things}) < 2 and read_comparison(text):
-        return None
+    if _OF_CLIPS.search(plain) and len({t.names for t in things}) < 2:
+        return None  # a question about several clips
     for why, patterns in _TABLE.unseen.items():
         if _has(plain, patterns) and not (things and why in _TABLE.described):
             return Query("unseen", why=why)
@@ -295,44 +295,7 @@ _REGIONS = (("head", r"\b(?:head|facing)\b"), ("eyes", r"\b(?:eyes?|lids?|gaze|l
             ("brows", r"\b(?:eye)?brows?\b"), ("mouth", r"\b(?:mouth|lips?|jaw|smile)\b"))
 
 
-_CLIP = (r"\b(?:in )?(?:which|what) (?:of (?:the|these|my) (?:\w+ )?)?(?:clips?|takes?|versions?|one|ones|videos?|animations?)\b"
-         r"|\b(?:which|what) of (?:them|the (?:two|three|four)|these|both)\b"
-         r"|\bwhich (?:has|shows|is|was|smiles|nods|blinks|one)\b|\bcompare (?:both|them|the two)\b"
-         r"|\bwho\b.*\b(?:more|most|less|least|\w+er|\w+est)\b|\bin (?:which |what )?clip\W*$")
-_BY: tuple[tuple[By, bool, str], ...] = (
-    ("count", False, r"\b(?:more often|more times|the most|most often|more (?!\w+ly\b)\w+s\b)"),
-    ("count", True, r"\b(?:less often|fewer|the fewest|least often)\b"),
-    ("start", False, r"\b(?:earlier|sooner|earliest|first)\b"), ("start", True, r"\b(?:later|latest)\b"),
-    ("length", False, r"\b(?:longer|longest)\b"), ("length", True, r"\b(?:shorter|shortest)\b"),
-    ("strength", True, r"\b(?:weaker|weakest|smaller|smallest|fainter|faintest|less|least|slighter|subtler|subtlest)\b"),
-    ("strength", False, r"\b(?:stronger|strongest|bigger|biggest|broader|broadest|wider|widest|larger|largest|more|most|deeper"
-     r"|happier|angrier|sadder)\b"))
-
-
-def read_comparison(text: str) -> Query | None:
-    """What a question compares clips by ("which clip has the bigger smile?"); ``part`` is "end" where the least is asked for.
-
-    Returns:
-        The query; None where nothing is compared. Without things the clips' lengths are.
-    """
-    marked = find_quantities(text)
-    plain = re.sub(r"\s+", " ", marked.text.lower()).strip()
-    found = next(((by, least) for by, least, words in _BY if re.search(words, plain)), None)
-    if found is None:
-        return None
-    for _, _, words in _BY:
-        plain = re.sub(words, lambda m: m[0].split()[-1] if m[0].startswith("more ") and m[0].endswith("s") else " ", plain)
-    plain = re.sub(_CLIP, " ", plain)
-    plain = re.sub(r"\bthan\b.*$|\b(?:in|of) (?:the )?(?:first|second|third|last|other|previous|this|that|clip|version)\b.*$"
-                   r"|\b(?:clips?|versions?|takes?|one|two|has|have|shows?|an?|the|is|was|are|before|now)\b", " ", plain)
-    things = _things(plain, marked)
-    by, least = found
-    return Query("compare", tuple(things[:1]), by=by if things else "length", part="end" if least else "")
-
-
-def about_clips(text: str) -> bool:
-    """Whether a question is about which clip something holds for."""
-    return bool(re.search(_CLIP, text.lower()))
+_OF_CLIPS = re.compile(r"\b(?:which|what)(?: of \w+){0,3} (?:clips?|versions?|takes?|videos?|animations?)\b")
 
 
 _WHETHER = re.compile(r"^(?:so |and |but )?(?:is|are|was|were|does|do|did|has|have|any|is there(?: an?| any)?)\b"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from ....data_gen.reading.questions import about_clips, names_only, read_comparison, read_question, read_things, spelled
+from ....data_gen.reading.questions import names_only, read_question, read_things, spelled
 from ....face.facs.script import Script
 from ....face.facs.vocabulary import sideless
 from ....llm.generate import Sampling
@@ -19,11 +19,13 @@ from ...editing.operations import Edit, edited
 from ...editing.planned import edits_of, is_edit
 from ...editing.wishes import read_edits, wants_change
 from ...motion.reading import plan_request
+from ..comparing import about_clips, read_comparing, read_loosely
 from ..dialogue import (
     ABLE,
     RULES,
     SUBJECT,
     UNREAD,
+    announced,
     clip_of,
     described,
     is_request,
@@ -36,7 +38,7 @@ from ..dialogue import (
 )
 from ..queries import YES_OR_NO
 from ..references import mentions
-from ..session import Clip
+from ..session import Clip, Session
 from ..tools import Call, Toolbox
 from .doubts import as_step, doubts, not_there, question_doubts, turned_values, unasked
 from .pointing import pointed
@@ -76,6 +78,7 @@ _OF_THE_CLIP = re.compile(
     r"|cut|tone|please|pls|i|i['’][md]|you|me|us|let|not|\w+n['’]t|dont|doesnt|isnt|how|what|which|when|where|who|why|whether|or)\b",
     re.IGNORECASE)
 """Words of a line that is about the clip at hand, or to somebody."""
+_ONLY_A_CLIP = re.compile(r"^\W*(?:(?:and|what about|how about|n|then|now|ok|so|in|for|the|with|on|same|question|is it)\b\W*)*$")
 _THEN = re.compile(r",|\b(?:then|and)\b")
 _THAN_BEFORE = re.compile(r"\bthan (?:before|it was)\b")
 
@@ -101,6 +104,13 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
     whole = text
     pieces = segments(text)
     said, plain = said_plainly(pieces[0])
+    if announced(said, tools.session):
+        for piece in pieces:
+            yield plan(piece, tools)
+        return
+    if call := _asked_of_another(plain, tools.session):
+        yield call
+        return
     if len(pieces) == 1 and (call := phrase(said, plain, tools.session)):
         yield call
         return
@@ -110,7 +120,10 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
             yield call
             return
     here = tools.session.current
-    if here is not None and not RULES["anew"].match(said):
+    if read_comparing(text, tools.session):
+        yield Call("compare", {"question": text})
+        return
+    if here is not None:
         text = pointed(text, tools.shown(here)[0], here.schedule, _before(tools), len(tools.session.numbers))
         pieces = segments(text)
     try:
@@ -119,6 +132,19 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
     except _Unplanned:  # before anything is called
         for piece in pieces:
             yield plan(piece, tools)
+
+
+def _asked_of_another(plain: str, session: Session) -> Call | None:
+    """The last question, asked of another clip: "and clip 2?"."""
+    if not session.turns or [c.get("tool") for c in session.turns[-1].calls] != ["ask"]:
+        return None
+    try:
+        found = mentions(plain, session)
+    except ValueError:
+        return None
+    if len(found) != 1 or not _ONLY_A_CLIP.match(f"{plain[:found[0][0]]}{plain[found[0][1]:]}"):
+        return None
+    return Call("ask", {**session.turns[-1].calls[-1]["arguments"], **clip_of(found)})
 
 
 def _before(tools: Toolbox) -> str:
@@ -284,6 +310,9 @@ class _Line:
             yield Call("go_to", clip_of(self.found))
             return
         alone = self.tools.session.current is None and kinds[:1] not in (["talk"], ["refuse"], ["undo"])
+        if kinds == ["compare-clips"] and (comparison := self._comparison()):
+            yield comparison
+            return
         if not kinds or alone or _RULED & set(kinds) or kinds == ["clips"] and self.found:
             raise _Unplanned
         if kinds == ["talk"]:
@@ -321,8 +350,6 @@ class _Line:
 
     def new(self, kinds: Sequence[str]) -> bool:
         """Whether a line begins another performance: of a new face, or told without asking or wishing anything."""
-        if RULES["anew"].match(self.said):
-            return True
         told = all(k.startswith("ask-") for k in kinds) and bool(SUBJECT.match(self.said)) and not (
             self.text.rstrip().endswith("?") or _ASKING.search(self.plain))
         return (told or bool(_NEW_FACE.match(self.plain))) and plan(self.text, self.tools).tool == "perform"
@@ -354,18 +381,22 @@ class _Line:
 
     def _ask(self, step: Step) -> Call:
         if step.do == "ask-unseen":
-            if about_clips(self.plain) and read_comparison(self.plain):
-                return question_call(self.said, self.plain, self.tools)
+            if about_clips(self.plain) and (comparison := self._comparison()):
+                return comparison
             if not _SOMEBODY.search(self.said.lower()):
                 return Call("refuse", {"reason": ABLE})
             known = read_question(self.plain)
             if known is not None and known.asked == "unseen":
                 return Call("ask", {"question": self.said})  # the rules know what it is
-        if step.do in _OF_CLIPS and about_clips(self.plain) or len(self.found) > 1 or _THAN_BEFORE.search(self.plain):
-            ruled = question_call(self.said, self.plain, self.tools)
-            if ruled.tool == "compare":
-                return ruled
+        of_clips = step.do in _OF_CLIPS and about_clips(self.plain) or len(self.found) > 1 or _THAN_BEFORE.search(self.plain)
+        if of_clips and (comparison := self._comparison()):
+            return comparison
         return Call("ask", {"question": self.text, "plan": str(step), **clip_of(self.found)})
+
+    def _comparison(self) -> Call | None:
+        """The call that compares clips, where the line asks for something of them."""
+        asked = read_comparing(self.text, self.tools.session) or read_loosely(self.text, self.tools.session)
+        return Call("compare", {"question": self.text}) if asked else None
 
     def _edit(self, steps: Sequence[Step]) -> Call:
         target = self.target

@@ -1,0 +1,271 @@
+"""Questions about several clips or versions: which of them has something, or more of it; whether both do; by how much.
+
+Here it is read from its words; ``queries.py`` answers it by what is measured of each clip.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ...data_gen.reading.questions import read_things, spelled
+from ...data_gen.tables import read_table
+from ...face.facs.evidence.happenings import Thing
+from .queries import Comparing, Kind, Measure
+from .references import CLIP_WORD, mentions
+from .session import Clip, Session
+
+
+@dataclass(frozen=True)
+class _Rules:
+    measures: tuple[tuple[Measure, bool, str], ...]
+    named: str
+    bare: str
+    elsewhere: str
+    than: str
+    degree: str
+    several: str
+    both: str
+    each: str
+    gap: str
+    yes_no: str
+    goes_on: str
+    idle: str
+    claims: str
+    of_all: str
+
+
+_CLIPS = rf"(?:{CLIP_WORD}|versions?|recordings?)"
+Asked = tuple[Comparing, tuple[Clip, ...]]
+"""A question, and the clips that it is about."""
+_TABLE = read_table(__package__, "comparing.yaml", _Rules)
+RULES = {name: re.compile(str(words).replace("{clips}", _CLIPS)) for name, words in vars(_TABLE).items() if name != "measures"}
+_MEASURE_WORDS = re.compile("|".join(words for _, _, words in _TABLE.measures))
+_ON_CLIPS = frozenset(("perform", "edit", "transition", "again", "compare", "go_to", "undo", "redo", "list_clips", "name", "join",
+                       "open", "changed"))
+"""Tools after which "which is longer" asks for a clip."""
+_LONGEST = 18
+"""Words of a line; longer ones say more than one thing."""
+_ADJECTIVE = re.compile(r"\b(\w{2,}?)(ier|iest|er|est)\b")
+
+
+def compares(session: Session) -> bool:
+    """Whether there is more than one clip or version to ask about."""
+    here = session.current
+    return len(session.numbers) > 1 or here is not None and len(session.versions(here.number)) > 1
+
+
+def about_clips(plain: str) -> bool:
+    """Whether a line in lower case asks for a clip by that word."""
+    return bool(RULES["named"].search(plain))
+
+
+def compared_by(plain: str) -> bool:
+    """Whether a line in lower case has a word that compares: longer, weaker, most ..."""
+    return _measure(plain)[0] is not None and bool(RULES["degree"].search(plain))
+
+
+def read_comparing(text: str, session: Session, turns: int | None = None) -> Asked | None:
+    """A question about several clips and the clips that it is about; None of any other line.
+
+    Args:
+        text: the line.
+        session: the conversation; a line that goes on with a question ("and the nod?") is read after the one before.
+        turns: how many of its turns were before the line; None for all.
+    """
+    plain = " ".join(spelled(text).lower().split())
+    if not compares(session) or RULES["several"].search(plain) or len(plain.split()) > _LONGEST:
+        return None
+    said = session.turns if turns is None else session.turns[:turns]
+    if said and [c.get("tool") for c in said[-1].calls] == ["compare"] and (before := read_comparing(
+            said[-1].said, session, len(said) - 1)) is not None and (on := _goes_on(plain, before, session)) is not None:
+        return on
+    found = _named_in(plain, session)
+    several = tuple(session.latest(n) for n in session.numbers)
+    here = session.current
+    by, least = _measure(plain)
+    of_clips = not said or bool(_ON_CLIPS & {c.get("tool") for c in said[-1].calls}) or bool(_named_in(said[-1].said, session))
+    asks = RULES["named"].search(plain) or (RULES["bare"].search(plain) if of_clips else None)
+    if (which := asks) and not RULES["elsewhere"].search(plain) and not _within(plain, found):
+        of_versions = "version" in plain or "take" in plain and len(session.numbers) == 1 or len(session.numbers) == 1
+        clips = tuple(found) if len(found) > 1 else tuple(session.versions(here.number)) if of_versions and here else several
+        rest = _THIS.sub(" ", _without_clips(plain, session)) if found else f"{plain[:which.start()]} {plain[which.end():]}"
+        return _which(rest, by, least, clips)
+    if here is None:
+        return None
+    if RULES["each"].search(plain) and by is not None:
+        return Comparing("each", by, _things(RULES["each"].sub(" ", plain)) or _last_things(session, said)), several
+    if (found or len(several) > 1) and RULES["both"].search(plain) and RULES["claims"].search(plain):
+        things = _things(RULES["both"].sub(" ", plain)) or (_last_things(session, said) if by == "side" else ())
+        clips = tuple(found) if len(found) > 1 else several if len(several) > 1 else tuple(session.versions(here.number))
+        if things and by is not None and re.search(r"\b(?:same|equal\w*|as|different|other)\b", plain):
+            return Comparing("same", by, things), clips
+        if things and by is None:
+            return Comparing("same", "presence", things), clips
+        if by == "length" and not things:
+            return Comparing("same", by), clips
+        return None
+    return _against(plain, by, least, session, here)
+
+
+def read_loosely(text: str, session: Session) -> Asked | None:
+    """The same of a line that is known to compare clips; None where all that differs is asked for."""
+    plain = " ".join(spelled(text).lower().split())
+    if not compares(session) or session.current is None:
+        return None
+    by, least = _measure(plain)
+    found = _named_in(plain, session)
+    things = _things(plain)
+    if by is None or by == "side" or not RULES["degree"].search(plain) or not things and by != "length":
+        return None
+    here = session.current
+    if len(found) < 2:
+        others = [session.latest(n) for n in session.numbers if n != here.number] or [
+            c for c in session.versions(here.number) if c.id in (here.parent, here.id)]
+        found = [here, *(c for c in found or others if c.id != here.id)]
+    if len(found) < 2:
+        return None
+    if RULES["yes_no"].search(plain):
+        return Comparing("less" if least else "more", by, things), tuple(found[:2])
+    return Comparing("least" if least else "most", by, things), tuple(sorted(found, key=lambda c: c.id))
+
+
+def _against(plain: str, by: Measure | None, least: bool, session: Session, here: Clip) -> Asked | None:
+    """Whether one clip has more of something than another: "is it sadder than before", "is it still the longest one"."""
+    asks = RULES["yes_no"].search(plain) or plain.endswith("?") or re.search(r"\bstill\b", plain)
+    if by is None or by == "side" or not asks or not RULES["degree"].search(plain):
+        return None
+    kind: Kind = "less" if least else "more"
+    than = RULES["than"].search(plain)
+    others = tuple(session.latest(n) for n in session.numbers if n != here.number)
+    if than is None:
+        if not others or not RULES["of_all"].search(_without_clips(plain, session)):
+            return None
+        things = _things(plain)
+        return (Comparing(kind, by, things, every=True), (here, *others)) if things or by == "length" else None
+    subject, target = _named_in(plain[:than.start()], session), _named_in(plain[than.start():], session)
+    parent = session.find(here.parent)
+    if not target and than["other"] and others:
+        target = [others[-1]]
+    elif not target and parent is not None and (than["before"] or than["clip"] is None and not than["other"]):
+        target = [parent]
+    if not target:
+        return None
+    things = _things(plain[:than.start()])
+    if not things and by == "strength" and (names := _changed(here, session)):
+        things = read_things(names)[:1]
+    if not things and by != "length":
+        things = _last_things(session, session.turns)
+        if not things:
+            return None
+    first = subject[0] if subject else here
+    return None if first.id == target[0].id else (Comparing(kind, by, things), (first, target[0]))
+
+
+def _named_in(text: str, session: Session) -> list[Clip]:
+    """The clips that a line names, each once; none where it names one that is not there."""
+    try:
+        return list({f[2].id: f[2] for f in mentions(text.lower(), session)}.values())
+    except ValueError:
+        return []
+
+
+def _without_clips(plain: str, session: Session) -> str:
+    for low, high, _ in reversed(mentions(plain, session)):
+        plain = f"{plain[:low]} {plain[high:]}"
+    return plain
+
+
+def _changed(clip: Clip, session: Session) -> str:
+    """What the last change of a clip was about, in words."""
+    return clip.said if clip.how == "edited" else ""
+
+
+_OF_THINGS = re.compile(r"\bwhich (?:of|one of) the (?:\w+ )?(?!(?:two|2|three|3) (?:does|do|is|has|did|was)\b)(?:\w+ )?"
+                        r"(?!(?:does|is|has|was|this)\b)\w+s\b")
+_THIS = re.compile(r"\b(?:this|it|that)(?: one| clip)? or\b|\bor (?:this|that)(?: one| clip)?\W*$")
+
+
+def _within(plain: str, found: Sequence[Clip]) -> bool:
+    """Whether a question compares two things of one clip: "which is longer, the smile or the nod", "which of the two smiles"."""
+    if len(found) > 1 or found and _THIS.search(plain):
+        return False
+    if re.search(r"\bor\b|\bvs\b|\bversus\b|,? not\b", plain) and not re.search(r"\b(?:1|one) or (?:2|two)\b", plain):
+        return True
+    if RULES["named"].search(plain):
+        return False
+    names = {t.names for t in read_things(_MEASURE_WORDS.sub(" ", plain)) if t.names}
+    return len(names) > 1 or bool(_OF_THINGS.search(plain))
+
+
+def _measure(plain: str) -> tuple[Measure | None, bool]:
+    """What is compared by, and whether the least is asked for."""
+    for by, least, words in _TABLE.measures:
+        if re.search(words, plain):
+            return by, least
+    for m in _ADJECTIVE.finditer(plain):
+        if read_things(_base(m)):
+            return "strength", False
+    return None, False
+
+
+def _base(m: re.Match[str]) -> str:
+    stem, end = m[1], m[2]
+    if end.startswith("i"):
+        return f"{stem}y"
+    return stem[:-1] if len(stem) > 3 and stem[-1] == stem[-2] and stem[-1] not in "ls" else stem  # sadder: sad
+
+
+def _things(plain: str) -> tuple[Thing, ...]:
+    """What some words name, where clips and measures are left out of them; at most one."""
+    words = _ADJECTIVE.sub(lambda m: m[0] if RULES["idle"].fullmatch(m[0]) or _MEASURE_WORDS.search(m[0]) or not read_things(
+        _base(m)) else _base(m), plain)
+    words = _MEASURE_WORDS.sub(lambda m: f" {m[0].split()[-1]} " if m[0].startswith(("more ", "most ")) else " ", words)
+    words = re.sub(rf"\bthan\b.*$|\b(?:in|of|on) (?:the )?(?:\w+ )?{_CLIPS}(?: \d)?\b|\b(?:{CLIP_WORD}|version) \w+\b",
+                   " ", words)
+    words = " ".join(RULES["idle"].sub(" ", words).split()).strip(" ,.?!")
+    for name, region in (("brow raise", r"^(?:eye)?brows?$"), ("mouth open", r"^(?:open )?(?:mouth|jaw)$"),
+                         ("eyes closed", r"^eyes? closed$")):
+        if re.search(region, words):
+            words = name
+    return read_things(words)[:1] if words else ()
+
+
+def _last_things(session: Session, said: Sequence[object]) -> tuple[Thing, ...]:
+    for turn in reversed(session.turns[:len(said)][-3:]):
+        if things := _things(" ".join(spelled(turn.said).lower().split())):
+            return things
+    return ()
+
+
+def _which(rest: str, by: Measure | None, least: bool, clips: tuple[Clip, ...]) -> Asked | None:
+    things = _things(rest)
+    if by is None:
+        return (Comparing("has", "presence", things), clips) if things else None
+    if by == "start" and not things:
+        return None
+    if not things and by != "length":
+        return None
+    if by == "strength" and re.search(r"\w (?:more|most|less|least)\W*$", rest) and not _ADJECTIVE.search(rest):
+        by = "count"  # "in which does he wink more"
+    return Comparing("least" if least else "most", by, things), clips
+
+
+def _goes_on(plain: str, before: Asked, session: Session) -> Asked | None:
+    """A question that goes on with the one before: "by how much?", "and the wink?", "and the longest?"."""
+    old, clips = before
+    clips = tuple(session.latest(c.number) for c in clips) if len({c.number for c in clips}) > 1 else clips
+    if RULES["gap"].search(plain):
+        return replace(old, kind="gap", by="count" if old.by == "presence" else old.by), clips
+    asks = plain.endswith("?") or plain.startswith("and")
+    if not asks or RULES["named"].search(plain) or RULES["each"].search(plain) or len(plain.split()) > 6 or RULES["yes_no"].search(plain):
+        return None
+    if not (m := RULES["goes_on"].match(plain)) or mentions(plain, session):
+        return None
+    by, least = _measure(m["what"])
+    things = _things(m["what"])
+    if by is None and not things:
+        return None
+    kind = old.kind if by is None else "least" if least else "most"
+    return replace(old, kind=kind, by=by or old.by, things=things or old.things), clips
