@@ -130,8 +130,19 @@ ALIKE = ({"smile", "happiness", "grin_teeth", "joyful", "cheerful"}, {"anger", "
 
 
 def same_name(cue: Cue, name: str) -> bool:
-    """Whether a word for ``name`` may mean a cue."""
-    return name in (cue.name, cue.action) or any({cue.name, name} <= alike for alike in ALIKE)
+    """Whether a word for ``name`` may mean a cue: another word for it, or an emotion for a feeling that is mostly it."""
+    if name in (cue.name, cue.action) or any({cue.name, name} <= alike for alike in ALIKE):
+        return True
+    emotion = emotion_in(name)
+    return emotion != "" and emotion in (cue.name, name) and emotion_in(cue.name) == emotion
+
+
+def emotion_in(name: str) -> str:
+    """An emotion itself, or the one that makes up most of a feeling; empty for other names."""
+    if name in EMOTIONS:
+        return name
+    blend = {n: share for n, share in FEELING[name].blend.items() if n in EMOTIONS} if name in FEELING else {}
+    return max(blend, key=lambda n: blend[n]) if blend else ""
 
 
 def _chosen(draft: _Draft, edit: Edit) -> list[int]:

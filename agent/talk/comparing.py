@@ -165,14 +165,18 @@ def _against(plain: str, by: Measure | None, least: bool, session: Session, here
 
 def _named_in(text: str, session: Session) -> list[Clip]:
     """The clips that a line names, each once; none where it names one that is not there."""
+    return list({f[2].id: f[2] for f in _mentions(text.lower(), session)}.values())
+
+
+def _mentions(plain: str, session: Session) -> list[tuple[int, int, Clip]]:
     try:
-        return list({f[2].id: f[2] for f in mentions(text.lower(), session)}.values())
+        return mentions(plain, session)
     except ValueError:
         return []
 
 
 def _without_clips(plain: str, session: Session) -> str:
-    for low, high, _ in reversed(mentions(plain, session)):
+    for low, high, _ in reversed(_mentions(plain, session)):
         plain = f"{plain[:low]} {plain[high:]}"
     return plain
 
@@ -252,16 +256,21 @@ def _which(rest: str, by: Measure | None, least: bool, clips: tuple[Clip, ...]) 
     return Comparing("least" if least else "most", by, things), clips
 
 
+_GOES_ON = re.compile(r"^(?:(?:ok|okay|so|but|n)[, ]+)*(?:and|(?:what|how) about(?! (?:\w+ing|s?he|they)\b)|now|then)\b(?=.*\?\W*$)"
+                      r"|^(?:and )?the \w+(?:est|most|least)(?= |\W*$)")
+_ASKS_ANEW = re.compile(r"\b(?:how|which|what|when|where|why|who|or)\b")
+
+
 def _goes_on(plain: str, before: Asked, session: Session) -> Asked | None:
     """A question that goes on with the one before: "by how much?", "and the wink?", "and the longest?"."""
     old, clips = before
     clips = tuple(session.latest(c.number) for c in clips) if len({c.number for c in clips}) > 1 else clips
     if RULES["gap"].search(plain):
         return replace(old, kind="gap", by="count" if old.by == "presence" else old.by), clips
-    asks = plain.endswith("?") or plain.startswith("and")
-    if not asks or RULES["named"].search(plain) or RULES["each"].search(plain) or len(plain.split()) > 6 or RULES["yes_no"].search(plain):
+    asks = _GOES_ON.search(plain) and not _ASKS_ANEW.search(_GOES_ON.sub("", plain))
+    if not asks or len(plain.split()) > 6 or any(RULES[of].search(plain) for of in ("named", "each", "yes_no")):
         return None
-    if not (m := RULES["goes_on"].match(plain)) or mentions(plain, session):
+    if not (m := RULES["goes_on"].match(plain)) or _mentions(plain, session):
         return None
     by, least = _measure(m["what"])
     things = _things(m["what"])

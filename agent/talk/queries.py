@@ -114,7 +114,7 @@ class Comparing:
 
 @dataclass(frozen=True)
 class Answered:
-    """An answer: its words and its value (a clip's number or version, "same", yes or no, values)."""
+    """An answer: its words, and its value (number or version of the clip that has it or more of it, "same", values of each)."""
 
     text: str
     value: object
@@ -172,7 +172,7 @@ def answer(asked: Comparing, clips: Sequence[Clip]) -> Answered:
     said = ", ".join(f"{c.label} {told(s, asked.by)}" for c, s in zip(clips, sizes, strict=True))
     if not any(sizes):
         none = f"There is no {asked.label} in {' or '.join(c.label for c in clips)}."
-        return Answered(none, False if asked.kind in ("more", "less", "same") else None)
+        return Answered(none, False if asked.kind == "same" else None)
     if asked.kind == "each":
         return Answered(f"{said[:1].upper()}{said[1:]}.", [round(s, 2) if isinstance(s, float) else s for s in sizes])
     if asked.kind == "same":
@@ -183,13 +183,14 @@ def answer(asked: Comparing, clips: Sequence[Clip]) -> Answered:
     if asked.kind == "gap":
         return _gap(clips, sizes, asked, said)
     rank = [_rank(s, asked) for s in sizes]
-    if asked.kind in ("more", "less"):
-        over = all(rank[0] > r and not _alike([sizes[0], s], asked.by) for r, s in zip(rank[1:], sizes[1:], strict=True))
-        return Answered(f"{'Yes' if over else 'No'}: {said}.", over)
     order = sorted(range(len(clips)), key=lambda k: -rank[k])
-    if len(order) > 1 and _alike([sizes[order[0]], sizes[order[1]]], asked.by):
-        return Answered(f"{'Both' if len(clips) == 2 else 'Several are'} alike: {said}.", "same")
-    return Answered(f"{_capital(clips[order[0]])}: {said}.", _id(clips[order[0]], clips))
+    alike = len(order) > 1 and _alike([sizes[order[0]], sizes[order[1]]], asked.by)
+    top = "same" if alike else _id(clips[order[0]], clips)
+    if asked.kind in ("more", "less"):
+        return Answered(f"{'Yes' if not alike and order[0] == 0 else 'No'}: {said}.", top)
+    if alike:
+        return Answered(f"{'Both' if len(clips) == 2 else 'Several are'} alike: {said}.", top)
+    return Answered(f"{_capital(clips[order[0]])}: {said}.", top)
 
 
 def _rank(value: float | str | None, asked: Comparing) -> float:

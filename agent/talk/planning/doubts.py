@@ -134,7 +134,7 @@ _ASKED: tuple[tuple[str, frozenset[str]], ...] = tuple((words, frozenset(f"ask-{
     (r"\bhow (?:many(?! sec)|often)\b|\bnumber of (?!sec)", "count compare fast list"),
     (r"\b(?:which|what) (?:side|eye|eyebrow|direction)\b|\bleft or right\b|\bright or left\b", "side whether compare either"),
     (r"\bhow (?:strong|big|wide|intense)\w*\b", "strong compare whether gap long"),
-    (r"\bhow (?:fast|quick|slow|brisk)\w*\b", "fast compare whether"),
+    (r"\bhow (?:fast|quick|slow|brisk)\w*\b|\bfrequency\b|\b(?:what|which) (?:speed|tempo|pace|rate)\b", "fast compare whether"),
     (r"\bhow long\b|\bhow many sec|\bin sec(?:ond)?s\b", "long length gap when until compare always")))
 """What asks for a value, and the questions that answer it."""
 

@@ -132,7 +132,8 @@ def _beside(text: str, script: Script, schedule: Schedule | None) -> str:
         things = read_things(spelled(after).lower())
         own = [i for i, c in enumerate(script.cues) if things and any(same_name(c, n) for n in things[0].names)]
         at = own[-1 if m["where"] != "before" else 0] + (-1 if m["where"] == "before" else 1) if own else -1
-        if 0 <= at < len(script.cues):
+        asks = m[0].startswith("what ") and not f"{text[:m.start()]}{text[m.end() + len(after):]}".strip(" .!")
+        if 0 <= at < len(script.cues) and not asks:
             return f"{text[:m.start()]}{_name(at, script)}{text[m.end() + len(after):]}"
     m = _AMID.search(text.lower())
     if m is not None and len(script.cues) == 2 and not text.rstrip().endswith("?"):

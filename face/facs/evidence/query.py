@@ -112,7 +112,8 @@ def ask(m: Measurement, query: Query) -> Answer:
         found = [some or [_NOTHING] for some in found]  # none of it at one of two moments is less of it
     if any(not some for some in found):  # what a behaviour brings along is there as well
         everything = happenings(replace(m, named=None), query.between)
-        found = [some or occurrences(everything, thing) or occurrences(rows, replace(thing, names=_ALIKE.get(thing.names[0], ())))
+        found = [some if some or thing.which is not None and occurrences(rows, replace(thing, which=None)) else
+                 occurrences(everything, thing) or occurrences(rows, replace(thing, names=_ALIKE.get(thing.names[0], ())))
                  for some, thing in zip(found, query.things, strict=True)]
     if query.asked == "whether" and query.between:  # at a moment
         found = [some or (occurrences(rows, replace(t, names=_SHUT)) if t.names == ("eye_close",) else [])
