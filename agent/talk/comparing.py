@@ -256,7 +256,8 @@ def _which(rest: str, by: Measure | None, least: bool, clips: tuple[Clip, ...]) 
     return Comparing("least" if least else "most", by, things), clips
 
 
-_GOES_ON = re.compile(r"^(?:(?:ok|okay|so|but|n)[, ]+)*(?:and|(?:what|how) about(?! (?:\w+ing|s?he|they)\b)|now|then)\b(?=.*\?\W*$)"
+_GOES_ON = re.compile(r"^(?:(?:ok|okay|so|but|n)[, ]+)*(?:and|(?:what|how) about(?! (?:\w+ing|s?he|they)\b)|now|then)\b"
+                      r"(?=.*\?\W*$)"
                       r"|^(?:and )?the \w+(?:est|most|least)(?= |\W*$)")
 _ASKS_ANEW = re.compile(r"\b(?:how|which|what|when|where|why|who|or)\b")
 
