@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
 
 from ...common.files import digest
 from ...data_gen.performer.layout import lay_out
@@ -57,9 +61,29 @@ def cases_of(part: WordsPart, test: list[Item], seed: int) -> list[Case]:
         prompts = template_prompts(part.count, seed)
     else:
         prompts = load_prompts(None if part.prompts == "heldout" else part.prompts)
-        prompts = [p for kind in dict.fromkeys(p.kind for p in prompts)
-                   for p in [q for q in prompts if q.kind == kind][:part.each]]
+        prompts = some_of_each(prompts, part.each, seed)
     return [case for p in prompts if (case := _of_prompt(p, part.prompts == "heldout")) is not None]
+
+
+class Kinded(Protocol):
+    """What is of a kind."""
+
+    @property
+    def kind(self) -> str: ...
+
+
+K = TypeVar("K", bound=Kinded)
+
+
+def some_of_each(items: Sequence[K], each: int | None, seed: int) -> list[K]:
+    """At most ``each`` items of every kind, drawn by a seed, kind by kind in their order; None: all."""
+    out = []
+    for number, kind in enumerate(dict.fromkeys(i.kind for i in items)):
+        own = [i for i in items if i.kind == kind]
+        count = len(own) if each is None else min(each, len(own))
+        drawn = np.random.default_rng([seed, number]).choice(len(own), count, replace=False)
+        out += [own[k] for k in sorted(drawn)]
+    return out
 
 
 def _of_prompt(prompt: Prompt, secret: bool) -> Case | None:

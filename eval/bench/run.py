@@ -198,7 +198,8 @@ class Bench:
         part = self.suite.questions
         if part is None or self.models.talk is None:
             return []
-        return [talks.sheet(part.sets, part.each, self.models.talk, self._command("questions"), self.progress)]
+        return [talks.sheet(part.sets, part.each, self.models.talk, self._command("questions"), self.suite.seed,
+                             self.progress)]
 
     def _tokenizer(self) -> list[Sheet]:
         assert self.suite.tokenizer is not None

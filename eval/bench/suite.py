@@ -29,7 +29,7 @@ class WordsPart:
     prompts: str = "heldout"
     """heldout, templates, captions, or FILE.yaml with kinds of rows [text, script line]."""
     each: Count | None = None
-    """Of a file: at most so many prompts of each kind."""
+    """Of a file: at most so many prompts of each kind, drawn by the seed."""
     count: Count = 300
     """Of templates and captions: so many."""
     systems: tuple[str, ...] | None = None
@@ -59,7 +59,7 @@ class QuestionPart:
 
     sets: tuple[str, ...] = ("questions",)
     each: Count | None = None
-    """At most so many conversations of each kind; None: all."""
+    """At most so many conversations of each kind, drawn by the seed; None: all."""
 
 
 @dataclass(frozen=True, config=SETTINGS)

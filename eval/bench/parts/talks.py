@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 from ....common.progress import Progress, silent
 from ...dialogue.score import Agent, evaluate_dialogues
-from ...dialogue.suite import Dialogue, load_dialogues
+from ...dialogue.suite import load_dialogues
+from ..cases import some_of_each
 from ..report.figures import Column, Row, Sheet, mean_of, rows_of
 
 
 def sheet(names: Sequence[str], each: int | None, agent: Callable[[], Agent], command: Callable[[str], str],
-          progress: Progress = silent) -> Sheet:
+          seed: int = 0, progress: Progress = silent) -> Sheet:
     """A row a set: turns that are right, in all and by kind of turn.
 
     Args:
@@ -19,11 +20,12 @@ def sheet(names: Sequence[str], each: int | None, agent: Callable[[], Agent], co
         each: at most so many conversations of each kind; None: all.
         agent: makes an agent without a past.
         command: prints the row again.
+        seed: of which conversations are drawn.
         progress: called with (done, of, what).
     """
     rows, kinds = [], []
     for name in names:
-        report = evaluate_dialogues(name, _some(load_dialogues(name), each), agent,
+        report = evaluate_dialogues(name, some_of_each(load_dialogues(name), each, seed), agent,
                                     lambda d, of, name=name: progress(d, of, f"conversations: {name}"))  # type: ignore[misc]
         own = list(dict.fromkeys(r.kind for r in report.rows))
         kinds += [k for k in own if k not in kinds]
@@ -35,7 +37,3 @@ def sheet(names: Sequence[str], each: int | None, agent: Callable[[], Agent], co
     return Sheet("questions", "Questions about clips", columns, tuple(rows),
                  "Held-out conversations, judged by what is measured.")
 
-
-def _some(dialogues: Sequence[Dialogue], each: int | None) -> list[Dialogue]:
-    kinds = dict.fromkeys(d.kind for d in dialogues)
-    return [d for kind in kinds for d in [e for e in dialogues if e.kind == kind][:each]]

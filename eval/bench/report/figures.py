@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROUNDS = 500
+_Z = 1.96
+"""Standard deviations on both sides of 95 %."""
 Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured value and its 95 % bootstrap interval over items."""
+    """A measured value and its 95 % interval over items."""
 
     value: float
     low: float | None = None
@@ -39,7 +41,15 @@ def mean_of(values: Sequence[float | bool], seed: int = 0) -> Figure | None:
     if not len(values):
         return None
     rows = np.asarray(values, np.float64)
+    if all(isinstance(v, (bool, np.bool_)) for v in values) and rows.min() == rows.max():
+        return _all_or_none(rows)
     return figure_of(rows, lambda r: float(r.mean()), seed)
+
+
+def _all_or_none(rows: Floats) -> Figure:
+    """A share of 0 or 1, of which resamples say nothing, with Wilson's 95 % interval (1927)."""
+    edge = 1 / (1 + _Z ** 2 / len(rows))
+    return Figure(float(rows[0]), *((edge, 1.0) if rows[0] else (0.0, 1.0 - edge)), len(rows))
 
 
 def ratio_of(parts: Sequence[tuple[float, float]], seed: int = 0) -> Figure | None:

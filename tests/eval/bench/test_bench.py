@@ -14,7 +14,7 @@ import torch
 from facelm.common.store import Journal
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.layout import lay_out
-from facelm.eval.bench.cases import Case
+from facelm.eval.bench.cases import Case, some_of_each
 from facelm.eval.bench.parts.clips import Judge
 from facelm.eval.bench.parts.depth import contact
 from facelm.eval.bench.parts.words import Asked as Words
@@ -26,6 +26,7 @@ from facelm.eval.bench.suite import CountPart, Suite, WordsPart, load_suite, shi
 from facelm.eval.bench.systems import RANDOM, REBUILT, RETRIEVAL, TRUTH, Truth
 from facelm.eval.datasets.corpora import Corpus
 from facelm.eval.features.model import Matcher, MatcherConfig
+from facelm.eval.prompts.suite import load_prompts
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.facs.script_text import read_script
 from facelm.face.head.model import HeadModel
@@ -97,6 +98,14 @@ def test_confusions_by_hand() -> None:
     rows = [{"asked": ["smile", "nod"], "found": ["smile", "shake"], "allowed": []},
             {"asked": ["nod"], "found": ["nod"], "allowed": []}, {"asked": ["nod"], "found": ["squint"], "allowed": ["squint"]}]
     assert confusion(rows) == {"smile": {"smile": 1}, "nod": {"shake": 1, "nod": 1, "nothing": 1}}
+
+
+def test_what_a_quick_suite_asks_is_drawn_by_its_seed() -> None:
+    prompts = load_prompts()
+    drawn = [some_of_each(prompts, 1, seed) for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2] and [p.kind for p in drawn[0]] == [p.kind for p in drawn[2]]
+    assert len({p.kind for p in drawn[0]}) == len(drawn[0]) == len({p.kind for p in prompts})
+    assert sorted(p.text for p in some_of_each(prompts, None, 0)) == sorted(p.text for p in prompts)
 
 
 def test_depths_are_of_what_goes_into_each_other() -> None:

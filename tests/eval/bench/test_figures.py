@@ -20,6 +20,14 @@ def test_intervals_of_a_share_are_those_of_the_binomial() -> None:
     assert mean_of([]) is None and mean_of([1.0]) == Figure(1.0, None, None, 1)
 
 
+def test_shares_of_all_or_nothing_have_wilsons_interval() -> None:
+    every, none = mean_of([True] * 19), mean_of([False] * 19)
+    assert every is not None and none is not None
+    assert (every.value, every.high, none.low) == (1.0, 1.0, 0.0)
+    assert every.low == pytest.approx(19 / (19 + 1.96 ** 2)) and none.high == pytest.approx(1 - 19 / (19 + 1.96 ** 2))
+    assert mean_of([1.0, 1.0]) == Figure(1.0, 1.0, 1.0, 2)  # no share
+
+
 def test_ratios_are_of_sums() -> None:
     found = ratio_of([(1, 2), (3, 6), (0, 0)])
     assert found is not None and found.value == 0.5 and found.low == found.high == 0.5
