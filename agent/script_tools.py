@@ -84,10 +84,11 @@ def edit(source: ScriptText, wish: str, /, *, out: Out, seconds: float | None = 
         strict: Fail where the clip does not show everything that was asked.
     """
     from .editing.perform import edit_clip, perform_edits
-    from .editing.recorded import shown_script
-    from .editing.wishes import read_edits
     from .measuring import fact_lines
     from .media import load_motion
+    from .talk.planning.planned import change_of
+    from .talk.session import Session
+    from .talk.tools import Toolbox
 
     target, extra = not_over_its_input(output_file(out, ".npz"), source), copies.paths()
     recorded = _is_recording(Path(source))
@@ -99,13 +100,21 @@ def edit(source: ScriptText, wish: str, /, *, out: Out, seconds: float | None = 
             raise ValueError(f"{source} has {len(loaded.shots)} shots; cut it into its shots first")
         clip, facts = (loaded.shots[0].clip, loaded.measured) if loaded.shots else (loaded.seq, None)
         facts = facts or measure(clip, filmed=is_real(clip))
-        asked = shown_script(facts)
     else:
         asked = load_script(source)
     agent = load_agent(model)
+    tools = Toolbox(agent, Session(), sampling)
+    if recorded:
+        tools.session.add([clip], "opened", str(source))
+    else:
+        first, = agent.perform_many([asked], seconds, sampling.seed, sampling.idle, sampling.temperature,
+                                    candidates=sampling.candidates, progress=progress)
+        tools.session.add([first.clip], "performed", source, made=first)
     wish = utf8(wish)
-    if not (edits := read_edits(wish, asked, agent.read)):
-        raise ValueError(f'"{wish}" is no change of "{write_script(asked)}"; write e.g. "make it stronger" or "add a wink"')
+    if not (edits := change_of(wish, tools)):
+        shown = write_script(tools.shown(tools.session.clips[0])[0])
+        raise ValueError(f'"{wish}" is no change of "{shown}"; write e.g. "make it stronger" or "add a wink"')
+    tools.session.close()
     if recorded:
         new = edit_clip(agent.performer, clip, edits, facts)
         new.save(ready(target))
@@ -113,8 +122,6 @@ def edit(source: ScriptText, wish: str, /, *, out: Out, seconds: float | None = 
         yield Result({**about(new, target), "edits": [e.to_dict() for e in edits], "measured": found.to_dict(str(target))},
                      "\n".join([f"{target}: {new.seconds:.2f} s, {counted(len(new), 'frame')}", *fact_lines(found)]), new)
     else:
-        first, = agent.perform_many([asked], seconds, sampling.seed, sampling.idle, sampling.temperature,
-                                    candidates=sampling.candidates, progress=progress)
         made = perform_edits(agent.performer, first, edits, sampling)
         new = made.clip
         yield performed(made, new, target, sampling.seed, write_script(made.script), True, strict)

@@ -117,7 +117,7 @@ def read_loosely(text: str, session: Session) -> Asked | None:
     by, least = _measure(plain)
     found = _named_in(plain, session)
     things = _things(plain)
-    if by is None or by == "side" or not RULES["degree"].search(plain) or not things and by != "length":
+    if not things and by != "length" or by == "side" or by is not None and not RULES["degree"].search(plain):
         return None
     here = session.current
     if len(found) < 2:
@@ -126,6 +126,8 @@ def read_loosely(text: str, session: Session) -> Asked | None:
         found = [here, *(c for c in found or others if c.id != here.id)]
     if len(found) < 2:
         return None
+    if by is None:
+        return Comparing("has", "presence", things), tuple(sorted(found, key=lambda c: c.id))
     if RULES["yes_no"].search(plain):
         return Comparing("less" if least else "more", by, things), tuple(found[:2])
     return Comparing("least" if least else "most", by, things), tuple(sorted(found, key=lambda c: c.id))

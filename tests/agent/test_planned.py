@@ -7,11 +7,15 @@ from facelm.agent.editing.operations import edited
 from facelm.agent.editing.planned import _MAKE, edits_of, is_edit
 from facelm.agent.learning.plans import held_out_plans, make_plans, vary, written_lines
 from facelm.agent.talk.planning.doubts import doubts
+from facelm.agent.talk.planning.planned import change_of
 from facelm.agent.talk.queries import query_of
+from facelm.agent.talk.session import Session
+from facelm.agent.talk.tools import Toolbox
 from facelm.data_gen.performer.layout import lay_out
 from facelm.data_gen.reading.questions import read_question
 from facelm.face.facs.script_text import read_script, write_script
 from facelm.llm.grammar.plans import SLOTS, Step, parse_plan
+from scripted_agent import needs_tokenizer, rule_agent
 
 START = "smile; nod x2; wink left"
 
@@ -100,3 +104,17 @@ def test_variants_say_other_things_and_their_plans_do():
 def test_what_a_plan_leaves_out_or_turns_round_is_seen(line, clip, right, wrong):
     script = read_script(clip)
     assert doubts(line, edits_of(parse_plan(right), script)) == 0 < doubts(line, edits_of(parse_plan(wrong), script))
+
+
+@needs_tokenizer
+def test_a_wish_is_read_as_in_a_conversation(tmp_path):
+    plans = {"she's not a wet dog": "weaker nod", "how often does she nod?": "ask-count nod"}
+    tools = Toolbox(rule_agent(plans), Session(tmp_path))
+    first, = tools.agent.perform_many([read_script(START)], None, 0, False)
+    tools.session.add([first.clip], "performed", START, made=first)
+    edit, = change_of("she's not a wet dog", tools)
+    assert (edit.op, edit.names) == ("strength", ("nod",)) and edit.factor < 1
+    assert [e.op for e in change_of("without the wink", tools)] == ["remove"]
+    assert change_of("how often does she nod?", tools) == ()
+    with pytest.raises(ValueError, match="no yawn"):
+        change_of("make the yawn longer", tools)

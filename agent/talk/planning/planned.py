@@ -14,12 +14,12 @@ from ....data_gen.reading.questions import names_only, read_question, read_thing
 from ....face.facs.script import Script
 from ....face.facs.vocabulary import sideless
 from ....llm.generate import Sampling
-from ....llm.grammar.plans import Step, context, plan_text
+from ....llm.grammar.plans import Step, context, parse_plan, plan_text
 from ...editing.operations import Edit, edited
 from ...editing.planned import edits_of, is_edit
 from ...editing.wishes import read_edits, wants_change
 from ...motion.reading import plan_request
-from ..comparing import about_clips, read_comparing, read_loosely
+from ..comparing import about_clips, compares, read_comparing, read_loosely
 from ..dialogue import (
     ABLE,
     RULES,
@@ -132,6 +132,23 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
     except _Unplanned:  # before anything is called
         for piece in pieces:
             yield plan(piece, tools)
+
+
+def change_of(wish: str, tools: Toolbox) -> tuple[Edit, ...]:
+    """The edits of the clip at hand that a wish asks for, read as in a conversation; none where it is no change.
+
+    Raises:
+        ValueError: it cannot be done, or is about what is not there.
+    """
+    assert tools.session.current is not None
+    call = next(iter(calls(wish, tools)), None)
+    if call is not None and call.tool == "refuse":
+        raise ValueError(call.arguments["reason"])
+    if call is None or call.tool != "edit":
+        return ()
+    script, _ = tools.shown(tools.session.current)
+    planned = call.arguments.get("plan")
+    return edits_of(parse_plan(planned), script) if planned else read_edits(call.arguments["wish"], script, tools.agent.read)
 
 
 def _asked_of_another(plain: str, session: Session) -> Call | None:
@@ -310,8 +327,9 @@ class _Line:
             yield Call("go_to", clip_of(self.found))
             return
         alone = self.tools.session.current is None and kinds[:1] not in (["talk"], ["refuse"], ["undo"])
-        if kinds == ["compare-clips"] and (comparison := self._comparison()):
-            yield comparison
+        if kinds == ["compare-clips"] and compares(self.tools.session):
+            pair = dict(zip(("first", "second"), (clip_of([f])["clip"] for f in self.found), strict=False))
+            yield self._comparison() or Call("compare", pair)
             return
         if not kinds or alone or _RULED & set(kinds) or kinds == ["clips"] and self.found:
             raise _Unplanned
