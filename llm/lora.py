@@ -76,25 +76,38 @@ class PeftLayout:
         return f"base_model.model.model.layers.{name}.{matrix}.weight"
 
 
+_ROWS = 256
+
+
+def _whole(rows: Tensor) -> Tensor:
+    """Rows with zeros after them up to a multiple of 256 on a CPU.
+
+    oneDNN writes a kernel for every number of rows of a bf16 product, and keeps 1,024 of them; batches of all lengths need more.
+    """
+    spare = -len(rows) % _ROWS if rows.device.type == "cpu" and len(rows) > _ROWS else 0
+    return torch.cat([rows, rows.new_zeros(spare, rows.shape[1])]) if spare else rows
+
+
 class _LoraProduct(torch.autograd.Function):
     """``x W' + s (x A') B'`` and its gradients by x, A and B; W is frozen."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
-        flat = x.reshape(-1, x.shape[-1])
+        flat = _whole(x.reshape(-1, x.shape[-1]))
         a, b = a.to(x.dtype), b.to(x.dtype)
         down = flat @ a.t()
         out = torch.addmm(flat @ weight.t(), down, b.t(), alpha=scale)
         ctx.save_for_backward(flat, weight, a, b, down)
         ctx.scale, ctx.shape = scale, x.shape
-        return out.view(*x.shape[:-1], -1)
+        return out[:x.numel() // x.shape[-1]].view(*x.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         flat, weight, a, b, down = ctx.saved_tensors
         grad = grads[0].reshape(-1, grads[0].shape[-1])
+        rows, grad = len(grad), _whole(grad)
         up = grad @ b
-        d_x = torch.addmm(grad @ weight, up, a, alpha=ctx.scale).view(ctx.shape) if ctx.needs_input_grad[0] else None
+        d_x = torch.addmm(grad @ weight, up, a, alpha=ctx.scale)[:rows].view(ctx.shape) if ctx.needs_input_grad[0] else None
         d_a = (up.t() @ flat).float().mul_(ctx.scale)
         d_b = (grad.t() @ down).float().mul_(ctx.scale)
         return d_x, None, d_a, d_b, None
