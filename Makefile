@@ -51,7 +51,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy .
 
-# The released weights, from nothing: corpus, tokenizer, language model, evaluation.
+# Weights from nothing on two CPU cores: corpus, tokenizer, a language model that reads and describes, evaluation.
 train: $(VENV)/.dev
 	@$(BIN)/python scripts/reproduce.py
 

@@ -1,4 +1,4 @@
-"""What the agent does without its language model: measure, render, fit, convert and retarget clips, and look at heads."""
+"""What the agent does without its language model: render, fit, convert and retarget clips, and look at heads."""
 
 from __future__ import annotations
 

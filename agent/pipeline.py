@@ -216,7 +216,7 @@ class FaceLM:
         Args:
             instructions: see :func:`facelm.agent.requests.transition_request`.
             sources: for each a clip whose last frame (or frame ``at``) is the source, or None for the face at rest.
-            seconds: wanted durations, exact to the frame; None lets the instruction, else the model choose.
+            seconds: wanted durations, exact to the frame; None is what the instruction says, else what it takes.
             via: ``neutral`` or None.
             curve: ``learned``, ``linear`` or ``minjerk`` (``agent/motion/curves.py``).
             seed: instruction ``i`` is carried out with ``seed + i``.

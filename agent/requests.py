@@ -189,7 +189,7 @@ class TransitionOptions:
     """What may be said of a transition beside the instruction."""
 
     seconds: Seconds | None = None
-    """Exact duration (default: what the instruction says, else the model chooses)."""
+    """Exact duration (default: what the instruction says, else what it takes)."""
     via: Annotated[str, _one_of("via", "neutral")] | None = None
     """Neutral puts a neutral face in between."""
 

@@ -1,7 +1,8 @@
 """Everything that the agent can do with its language model, as typed functions: files and words in, files and results out.
 
-Together with ``file_tools`` this is the one list of what the agent can do; the command line, the conversation and servers are
-thin over it. Each tool checks what it is given before the language model is loaded.
+Together with the other ``*_tools``, ``measuring``, ``exchange``, ``photo/``, ``avatar/`` and ``server/serve.py`` this is what the
+agent can do; the command line, the conversation and servers are thin over it. Each tool checks what it is given before the
+language model is loaded.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def demo(prompt: str = DEMO_PROMPT, /, *, out: Out = "out/demo", seconds: float 
     Args:
         prompt: What the face does.
         out: Folder for the four files.
-        seconds: Exact duration (default: the model chooses).
+        seconds: Exact duration (default: what the text says, else what it takes).
     """
     paths = [output_folder(out) / name for name in ("clip.npz", "sheet.png", "clip.mp4", "clip.glb")]
     asked = GenerateRequest.of([prompt], seconds, sampling)
@@ -144,10 +145,10 @@ def transition(instruction: str, /, *, out: Out, start: StartOptions = START, se
     Args:
         instruction: For example "Turn this face from anger to happiness".
         out: The clip, CLIP.npz.
-        seconds: Exact duration (default: what the instruction says, else the model chooses).
+        seconds: Exact duration (default: what the instruction says, else what it takes).
         via: "neutral" puts a neutral face in between.
         curve: The way between the expressions: learned, linear or minjerk (default: learned; linear for a baseline).
-        method: lm, the language model, or i2fet:DIR, the trained baseline in a folder.
+        method: lm, read and performed by facelm, or i2fet:DIR, the trained baseline in a folder.
         baseline: Carries out a transition by the method i2fet; see cli/baseline.py.
     """
     asked = transition_request(instruction, seconds, via)
@@ -318,7 +319,7 @@ def chat(clip: str | None = None, /, *, out: Out = "out/chat", session: str | No
         clip: CLIP.npz, a video or a picture to talk about.
         out: Folder of conversations; each is a folder in it, with its clips.
         session: Name of the conversation; one that is there is gone on with (default: a new one, named by the time).
-        seconds: Exact duration (default: the model chooses).
+        seconds: Exact duration of what is performed (default: what each line says, else what it takes).
         planner: URL and MODEL of an OpenAI-compatible endpoint that leads the conversation (default: the shipped model).
         planner_key: Environment variable with its key.
     """

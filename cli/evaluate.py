@@ -1,4 +1,4 @@
-"""`facelm eval`: both directions of the language model, prompts checked, or the tables of the transition paper."""
+"""`facelm eval`: the language model both ways, prompts, conversations, transitions, edited photos, or avatars."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Language:
     temperature: float = 0.5
     """0 for the most likely performance."""
     candidates: int | None = None
-    """Performances sampled for each prompt, of which the model keeps the one it reads best (default: 4)."""
+    """Performances sampled for each prompt, of which the one is kept that measures best (default: 4)."""
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "peer train": ("cli.train:peer_train", "train a peer of words to motion on a corpus: T2M-GPT, MDM, MoMask or MotionGPT"),
     "train": ("cli.train:train", "train the language model from a recipe (resumes by itself)"),
     "eval": ("cli.evaluate:evaluate",
-             "evaluate: both directions of the language model on the test split, or transitions beside their baselines"),
+             "evaluate: the language model both ways, prompts, conversations, transitions, edited photos, or avatars"),
     "bench": ("cli.bench:bench", "the benchmark: systems side by side, every figure with its interval"),
     "info": ("agent.tools:info", "versions, weights, base model and head in use"),
 }

@@ -38,9 +38,25 @@ def text_of(thing: Any) -> str:
     return re.sub(r"((?:^ *(?:>>>|\.\.\.) .*\n?)+)", lambda m: f"```pycon\n{inspect.cleandoc(m[1])}\n```\n", text, flags=re.M)
 
 
+class Written:
+    """An annotation that is shown as it is written in the source."""
+
+    def __init__(self, annotation: Any) -> None:
+        text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+        self.text = ast.literal_eval(text) if text[:1] in "\"'" else text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
 def signature(name: str, thing: Any) -> str:
     """A call as it is written, without the modules of types."""
-    text = str(inspect.signature(thing)).replace("self, ", "").replace("(self)", "()").replace("'", "")
+    found, none = inspect.signature(thing), inspect.Signature.empty
+    found = found.replace(
+        parameters=[p.replace(annotation=p.annotation if p.annotation is none else Written(p.annotation))
+                    for p in found.parameters.values()],
+        return_annotation=none if found.return_annotation is none else Written(found.return_annotation))
+    text = str(found).replace("(self, ", "(").replace("(self)", "()")
     return name + re.sub(r"<function (\w+) at 0x\w+>", r"\1", text)
 
 
@@ -61,8 +77,9 @@ def fields(cls: type) -> str:
 
 
 def members(cls: type) -> list[tuple[str, Any]]:
-    """The public methods and properties of a class, in the order of the source."""
-    return [(name, thing) for name, thing in vars(cls).items() if not name.startswith("_")
+    """The public methods and properties of a class, in the order of the source; a field's default is none."""
+    settable = {f.name for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else set()
+    return [(name, thing) for name, thing in vars(cls).items() if not name.startswith("_") and name not in settable
             and (callable(thing) or isinstance(thing, (property, classmethod, staticmethod)))]
 
 

@@ -109,8 +109,8 @@ def test_environment_variables_are_those_of_the_code() -> None:
     folders = ("agent", "cli", "common", "data_gen", "eval", "face", "llm", "tokenizer")
     library = [p for f in folders for p in (ROOT / f).rglob("*.py")]
     code = {v for p in library
-            for v in re.findall(r"environ(?:\.get\(|\[)\"(FACELM_\w+)\"", p.read_text(encoding="utf-8"))}
-    assert code and set(re.findall(r"FACELM_[A-Z]+", PAGES["docs/commands.md"])) == code
+            for v in re.findall(r"(?:environ(?:\.get\(|\[)|_VARIABLE = )\"(FACELM_\w+)\"", p.read_text(encoding="utf-8"))}
+    assert code and set(re.findall(r"FACELM_[A-Z_]+", PAGES["docs/commands.md"])) == code
 
 
 @pytest.mark.parametrize(("page", "code"), snippets("python"), ids=lambda x: x if x.endswith(".md") else "")

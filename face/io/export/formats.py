@@ -74,7 +74,7 @@ FORMATS: tuple[Format, ...] = (
            "mesh, blend shapes, joints, motion, texture coordinates, a textured head's picture", "nothing of these", write_usd),
     Format("usdc", "USD, binary", ".usdc", ("head", "arkit52"), "m, frames as time codes, y up",
            "mesh, blend shapes, joints, motion, texture coordinates, a textured head's picture", "nothing of these", write_usd),
-    Format("obj", "OBJ sequence, a folder", "", ("head",), "m, y up", "every vertex of every frame, a textured head's picture",
+    Format("obj", "OBJ sequence", "", ("head",), "m, y up", "every vertex of every frame, a textured head's picture",
            "the rate, names, colours of each vertex",
            write_obj),
     Format("bvh", "BVH of the five joints", ".bvh", ("head",), "cm, degrees", "joints, their turns, the head's place, the rate",
