@@ -69,7 +69,7 @@ def command(agent: Agent, line: str) -> Reply | str:
         except ValueError:
             raise ValueError(f"/seconds needs a number, not {rest!r}") from None
         agent.seconds = parsed(Seconds, value) if value else None
-        return f"performances last {value:g} s" if value else "the model chooses the duration"
+        return f"performances last {value:g} s" if value else "performances last as long as their words say, else as they take"
     needed = {"open": "FILE", "export": "FILE", "plot": "FILE.png"}
     if name in needed and not rest:
         raise ValueError(f"/{name} needs {needed[name]}")
