@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from ...agent.pipeline import weights_dir
 from ...cli.output import bars
+from ...common.config import read_settings
 from ...common.files import write_json
-from ...eval.baselines.motion.config import Kind, Recipe, load_recipe
+from ...eval.baselines.motion.config import Kind, Recipe
 from ...eval.baselines.motion.data import Clips
 from ...eval.baselines.motion.peer import Peer
 from ...eval.baselines.motion.peers import PEERS, device_of, train_peer, with_parameters
@@ -81,7 +82,7 @@ def peers(minutes: float = 3.0, out: Path = Path("runs/peers"), corpus: Path | N
         raise ValueError("our model trains on CUDA where it is there; hide it with CUDA_VISIBLE_DEVICES= to train on the CPU")
     configs = Path(__file__).resolve().parents[2] / "configs"
     small = "small" if at.type == "cuda" else "cpu"
-    settings = replace(load_recipe(recipe or configs / "peers" / f"{small}.yaml"), seed=seed)
+    settings = replace(read_settings(Recipe, recipe or configs / "peers" / f"{small}.yaml"), seed=seed)
     lm = load_lm(ours or configs / ("lm_peers.yaml" if at.type == "cuda" else "lm_peers_cpu.yaml"))
     lm = replace(lm, run=replace(lm.run, max_minutes=0.0 if steps else minutes, max_steps=steps, seed=seed))
     longest = settings.data.seconds
