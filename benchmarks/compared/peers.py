@@ -92,7 +92,7 @@ def peers(minutes: float = 3.0, out: Path = Path("runs/peers"), corpus: Path | N
     if len(told) < 20:
         raise ValueError(f"there are {len(told)} texts that last at most {longest:g} s; give a larger --count or corpus")
     if only == ("data",):
-        _our_data(told, lm, out / "ours", corpus is not None, seed)
+        _our_data(told, out / "ours", corpus is not None, seed)
         return {"data": [{"texts": sum(len(t.texts) for t in told), "clips": len(told)}]}
     budget = Budget(0.0 if steps else minutes, steps)
     rows: list[Row] = []
@@ -126,7 +126,7 @@ def _peer(kind: Kind, recipe: Recipe, lm: TrainConfig, clips: Clips, out: Path, 
             "tokens or frames seen": sum(s["tokens"] for s in stages), "stages": facts["stages"]}
 
 
-def _our_data(told: list[Told], lm: TrainConfig, folder: Path, own_texts: bool, seed: int) -> Sources:
+def _our_data(told: list[Told], folder: Path, own_texts: bool, seed: int) -> Sources:
     """Parquet files of readings and pieces, made once."""
     tokenizer_dir = weights_dir() / "tokenizer"
     tokenizer = FaceTokenizer.from_pretrained(tokenizer_dir)
@@ -144,7 +144,7 @@ def _our_data(told: list[Told], lm: TrainConfig, folder: Path, own_texts: bool, 
 
 def _ours(told: list[Told], lm: TrainConfig, folder: Path, own_texts: bool, seed: int) -> Row:
     """Train our model, or take what it came to before."""
-    sources = _our_data(told, lm, folder, own_texts, seed)
+    sources = _our_data(told, folder, own_texts, seed)
     tokenizer = FaceTokenizer.from_pretrained(folder / "tokenizer")
     if not (folder / "llm" / "motion_lm.json").is_file():
         train_lm(lm, sources, tokenizer.layout, folder / "llm", progress=bars("ours"),
