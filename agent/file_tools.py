@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..common.config import parse, read_yaml
+from ..common.config import read_settings
 from ..common.files import read_text
 from ..common.progress import Progress, silent
 from ..common.text import counted
@@ -115,7 +115,7 @@ def fit(inputs: list[str], /, *, out: Out, overlay: str | None = None, head: str
     from ..data_gen.fit.config import FitConfig
     from .media import camera, fit_file
 
-    config = parse(FitConfig, read_yaml(recipe), recipe) if recipe else FitConfig()
+    config = read_settings(FitConfig, recipe) if recipe else FitConfig()
     if rest is not None:
         if (span := rest_seconds(rest)) is None:
             raise ValueError(f"--rest is {rest!r}; wanted: seconds of the film in which the face rests, e.g. 0-0.6")

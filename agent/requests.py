@@ -44,20 +44,16 @@ def _utf8(text: object) -> object:
     return utf8(text) if isinstance(text, str) else text
 
 
-def _prompt(text: str) -> str:
-    if not text.strip():
-        raise ValueError('the prompt is empty; write what the face does, e.g. "She smiles, then nods twice."')
-    if len(text) > MAX_PROMPT:
-        raise ValueError(f"the prompt has {len(text)} characters; at most {MAX_PROMPT} are read")
-    return text.strip()
+def _said(name: str, wanted: str) -> AfterValidator:
+    """A line of words; the text for an empty one says what is wanted."""
+    def check(text: str) -> str:
+        if not text.strip():
+            raise ValueError(f"the {name} is empty; {wanted}")
+        if len(text) > MAX_PROMPT:
+            raise ValueError(f"the {name} has {len(text)} characters; at most {MAX_PROMPT} are read")
+        return text.strip()
 
-
-def _question(text: str) -> str:
-    if not text.strip():
-        raise ValueError('the question is empty; ask e.g. "How often does it blink?"')
-    if len(text) > MAX_PROMPT:
-        raise ValueError(f"the question has {len(text)} characters; at most {MAX_PROMPT} are read")
-    return text.strip()
+    return AfterValidator(check)
 
 
 def _one_of(name: str, *allowed: str) -> AfterValidator:
@@ -69,8 +65,8 @@ def _one_of(name: str, *allowed: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Prompt = Annotated[str, BeforeValidator(_utf8), AfterValidator(_prompt)]
-Question = Annotated[str, BeforeValidator(_utf8), AfterValidator(_question)]
+Prompt = Annotated[str, BeforeValidator(_utf8), _said("prompt", 'write what the face does, e.g. "She smiles, then nods twice."')]
+Question = Annotated[str, BeforeValidator(_utf8), _said("question", 'ask e.g. "How often does it blink?"')]
 Seconds = Annotated[float, _within("seconds", 0.2, MAX_SECONDS)]
 Seed = Annotated[int, _within("seed", 0)]
 Temperature = Annotated[float, _within("temperature", 0, 10)]

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ..agent.options import Out, Result, written
 from ..agent.requests import output_file, output_folder, ready
+from ..common.config import read_settings
 from .output import bars
 
 log = logging.getLogger(__name__)
@@ -53,12 +54,12 @@ def prompts(recipe: str | None = None, *, out: Out, count: int, seed: int = 0, r
         report: Write the balance report to this folder: tables, and plots with matplotlib.
     """
     from ..data_gen.prompts.report import balance, write_report
-    from ..data_gen.prompts.suite import PromptConfig, Tally, load_config, sample_prompts, write_prompts
+    from ..data_gen.prompts.suite import PromptConfig, Tally, sample_prompts, write_prompts
 
     positive("--count", count)
     target = output_file(out, ".parquet", ".jsonl", ".csv")
     folder = output_folder(report) if report else None
-    config = load_config(recipe) if recipe else PromptConfig()
+    config = read_settings(PromptConfig, recipe) if recipe else PromptConfig()
     tally = Tally()
     made = sample_prompts(count, config, seed, tally=tally, progress=bars("prompts"))
     write_prompts(made, ready(target))

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ..agent.options import Out, Result, written
 from ..agent.requests import output_folder
+from ..common.config import read_settings
 from .data import positive
 from .output import bars
 
@@ -20,10 +21,10 @@ def tokenizer_train(recipe: str, *, out: Out, corpus: str | None = None) -> Resu
     """
     from ..agent.learning.training import tokenizer_clips
     from ..face.head.model import HeadModel
-    from ..tokenizer.config import load_recipe
+    from ..tokenizer.config import TokenizerRecipe
     from ..tokenizer.train import recipe_record, train_tokenizer
 
-    settings = load_recipe(recipe)
+    settings = read_settings(TokenizerRecipe, recipe)
     output_folder(out)
     clips = tokenizer_clips(settings, corpus, bars("preparing clips"))
     tokenizer = train_tokenizer(settings, clips, HeadModel.default(), bars("training"))
@@ -94,11 +95,11 @@ def peer_train(kind: Literal["t2mgpt", "mdm", "momask", "motiongpt"], recipe: st
         raise ValueError(f"--minutes is {minutes:g}; allowed: above 0, up to 100000")
     output_folder(out)
     read_manifest(corpus)
-    from ..eval.baselines.motion.config import Recipe, load_recipe
+    from ..eval.baselines.motion.config import Recipe
     from ..eval.baselines.motion.peers import train_peer
     from ..eval.baselines.motion.training import Budget
 
-    settings = load_recipe(recipe) if recipe else Recipe()
+    settings = read_settings(Recipe, recipe) if recipe else Recipe()
     budget = Budget(minutes or (0.0 if steps else 3.0), steps or 0)
     peer = train_peer(kind, settings, corpus, out, budget, device, bars("training"))
     facts = peer.training_facts

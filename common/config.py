@@ -109,6 +109,15 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     return _read(Path(path), ())
 
 
+def read_settings(cls: type[T], path: str | os.PathLike[str]) -> T:
+    """Read settings from a YAML file and what it is based on.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`read_yaml` and :func:`parse`.
+    """
+    return parse(cls, read_yaml(path), str(path))
+
+
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     path = path.resolve()
     if path in seen:

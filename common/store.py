@@ -94,11 +94,6 @@ class Store:
         record = self.read(stage, item)
         return record if record and record.key == key and (not files or self.has_files(record)) else None
 
-    def keep(self, stage: str, item: str, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The data kept under this key, else that of ``make()``, which is kept."""
-        record = self.done(stage, item, key) or self.commit(stage, item, key, make(), None)
-        return record.data
-
     def has_files(self, record: Record) -> bool:
         """Whether a record's files are there, with the size that it names."""
         place = self.place(record.stage, record.id)

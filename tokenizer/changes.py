@@ -80,10 +80,6 @@ class ChangeLayout:
         pauses = symbols[symbols >= self.n_codes] - self.n_codes + 1
         return int(pauses.sum())
 
-    def steps_of(self, seconds: float) -> int:
-        """The number of steps nearest to a duration, at least 1."""
-        return max(1, round(seconds / self.step_seconds))
-
     # -- coding -----------------------------------------------------------------------
     def encode(self, codes: NDArray[np.integer], before: Sequence[int] | None = None) -> NDArray[np.int32]:
         """``(T, K)`` codes -> ``(N,)`` symbols.

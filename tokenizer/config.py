@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import field
 from math import prod
 from typing import Annotated, Literal
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ..common.config import SETTINGS, parse, read_yaml
+from ..common.config import SETTINGS
 from ..face.clip.channels import MOUTH_PARTS, STREAMS
 
 GROUPINGS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -95,8 +94,3 @@ class TokenizerRecipe:
 
     model: TokenizerConfig = field(default_factory=TokenizerConfig)
     train: TokenizerTrainConfig = field(default_factory=TokenizerTrainConfig)
-
-
-def load_recipe(path: str | os.PathLike[str]) -> TokenizerRecipe:
-    """Parse a recipe file; see :func:`facelm.common.config.read_yaml`."""
-    return parse(TokenizerRecipe, read_yaml(path), str(path))

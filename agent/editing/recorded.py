@@ -40,7 +40,6 @@ _TURNED = frozenset({"head_y", "head_z", "jaw_y", "jaw_z", "gaze_yaw"})
 _BESIDE = {"smile": ("cheekSquintLeft", "cheekSquintRight")}
 """What a real face moves with an action beside its own channels."""
 _CANNOT = {"again": "be performed again", "continue": "be gone on with", "blend": "be blended", "never": "be forbidden something"}
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True)

@@ -71,12 +71,10 @@ class Source:
     Attributes:
         frame: as it is in the clip, one frame.
         meant: the same without idle motion (a spontaneous blink that it is caught in).
-        given: whether it comes from a clip; otherwise it is the face at rest.
     """
 
     frame: FaceSequence
     meant: FaceSequence
-    given: bool = True
 
 
 # -- performing it ------------------------------------------------------------------------
@@ -161,7 +159,7 @@ def source_frame(clip: FaceSequence | None, head: HeadModel, at: float | None = 
         if at is not None:
             raise ValueError(f"at is {at:g} s, but there is no source; give one, or leave the time out")
         rest = FaceSequence.rest(1, head.ref, n_expr=head.n_expr, n_shape=head.n_shape)
-        return Source(rest, rest, given=False)
+        return Source(rest, rest)
     clip.require_head(head.ref, "the source")
     past = recent(clip, at)
     frame = past.slice(len(past) - 1).replace(valid=np.ones(1, bool))

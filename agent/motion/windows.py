@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data_gen.performer.animator import n_frames, perform
-from ...face.clip.normalise import Normalised
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.measure import measure
 from ...face.facs.measured import MeasuredAction
@@ -176,10 +175,6 @@ class Performer:
             features = np.concatenate([features, np.repeat(features[-1:], frames - len(features), axis=0)])
         return to_sequence(features[:frames], self.head.ref, identity, self.tokenizer.config.fps)
 
-    def codes(self, clip: FaceSequence) -> Codes:
-        """A clip's codes, ``(steps, K)``."""
-        return self.tokenizer.layout.decode(self.tokenizer.encode(Normalised(clip)).ids)
-
 
 def agreement(wanted: Sequence[MeasuredAction], found: Sequence[MeasuredAction]) -> float:
     """How far two measurements of one window agree: events of both that have a partner, as a share of all.
@@ -205,5 +200,3 @@ def _same(a: MeasuredAction, b: MeasuredAction) -> bool:
     if a.name != b.name or a.side != b.side or a.cycles != b.cycles:
         return a.name == b.name == "talking" and abs(a.onset - b.onset) <= TIME and abs(a.offset - b.offset) <= 2 * TIME
     return abs(a.onset - b.onset) <= TIME and abs(a.offset - b.offset) <= 2 * TIME and abs(a.intensity - b.intensity) <= STRENGTH
-
-

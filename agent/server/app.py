@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
 import shutil
 import tempfile
 import time
@@ -42,7 +41,6 @@ from .rooms import Room, Rooms, Unknown
 from .settings import Settings
 from .socket import serve_socket
 
-log = logging.getLogger(__name__)
 SUGGESTIONS = ("She smiles, then nods twice.", "A tired man yawns, then looks up.", "She winks with her left eye and smirks.",
                "He looks angry, then calms down.")
 _WAIT = 600.0

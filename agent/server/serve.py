@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 import webbrowser
@@ -21,7 +20,6 @@ from ..talk.agent import Agent
 from ..talk.session import Session
 from .settings import PORT, Settings
 
-log = logging.getLogger(__name__)
 MCP_PORT = 8322
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...data_gen.reading.questions import spelled
+from ...data_gen.reading.questions import PERSON, spelled
 from ...data_gen.reading.rules import read_rules
 from ...data_gen.tables import read_table
 from ...data_gen.text.quantities import find_quantities
@@ -59,8 +59,7 @@ ABLE = ("I perform, describe, compare and change the motion of a face, and answe
          'Try "She smiles, then nods twice."')
 UNREAD = ('I am not sure what is meant: say what the face should do ("She smiles, then nods twice."), what to change ("make the '
            'smile stronger", "without the nod"), or ask about the clip ("how often does she nod?")')
-SUBJECT = re.compile(r"^\W*(?:s?he|they|(?:the|a) (?:(?:wo)?man|girl|boy|person|face|lady|guy|child)|someone|somebody|her face"
-                      r"|his face|looking|imagine)\b", re.IGNORECASE)
+SUBJECT = re.compile(rf"^\W*(?:s?he|they|(?:the|a) {PERSON}|someone|somebody|her face|his face|looking|imagine)\b", re.IGNORECASE)
 """What a line begins with that tells what a face does, also where only the model can read it."""
 _LEAST = 0.4
 """Share of a line's words that must mean something for it to be performed while a clip is at hand."""

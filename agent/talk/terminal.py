@@ -36,10 +36,10 @@ _BARS = " ▁▂▃▄▅▆▇█"
 _WIDTH = 48
 
 
-def sparkline(measured: Measurement, width: int = _WIDTH) -> str:
+def sparkline(measured: Measurement) -> str:
     """How much happens over a clip, in one line: the strongest action at each moment."""
-    edges = np.linspace(0.0, measured.seconds, width + 1)
-    level = np.zeros(width)
+    edges = np.linspace(0.0, measured.seconds, _WIDTH + 1)
+    level = np.zeros(_WIDTH)
     for a in measured.actions:
         inside = (edges[1:] > a.onset) & (edges[:-1] < a.offset)
         level[inside] = np.maximum(level[inside], a.intensity)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,9 +14,9 @@ from pydantic.dataclasses import dataclass
 from ...agent.learning.training import train_language_model
 from ...agent.pipeline import FaceLM, weights_dir
 from ...cli.output import bars
-from ...common.config import SETTINGS, merge, parse, read_yaml
+from ...common.config import SETTINGS, merge, read_settings, read_yaml
 from ...common.files import digest, write_json, write_text
-from ...eval.baselines.motion.config import Kind, load_recipe
+from ...eval.baselines.motion.config import Kind, Recipe
 from ...eval.baselines.motion.peers import train_peer
 from ...eval.baselines.motion.training import Budget
 from ...eval.prompts.score import ALONE, WAYS, Share, evaluate_prompts
@@ -55,15 +54,6 @@ class Ablation:
         if self.peer and self.train:
             raise ValueError("train is our model's; a peer has recipes of its own")
         parse_config(self.train, "train")
-
-
-def load_ablation(path: str | os.PathLike[str]) -> Ablation:
-    """Read a YAML file and what it is based on.
-
-    Raises:
-        FileNotFoundError: no such file; ValueError: not YAML, an unknown entry or a bad value.
-    """
-    return parse(Ablation, read_yaml(path), str(path))
 
 
 def ablations(minutes: float = 8.0, out: Path = Path("runs/ablations"), only: tuple[str, ...] = ALL,
@@ -107,11 +97,12 @@ def ablations(minutes: float = 8.0, out: Path = Path("runs/ablations"), only: tu
         kinds = dict.fromkeys(p.kind for p in some)
         prompts["held-out"] = [p for kind in kinds for p in [q for q in some if q.kind == kind][:count]]
     places = {name: CONFIGS / "ablations" / f"{name}.yaml" for name in only} | {f.stem: f for f in files}
-    chosen = {name: load_ablation(place) for name, place in places.items()}
+    chosen = {name: read_settings(Ablation, place) for name, place in places.items()}
     rows: list[Row] = []
     for name, one in chosen.items():
         if one.peer:
-            peer_recipe = replace(load_recipe(peer or CONFIGS / "peers" / f"{'small' if cuda else 'cpu'}.yaml"), seed=seed)
+            place = peer or CONFIGS / "peers" / f"{'small' if cuda else 'cpu'}.yaml"
+            peer_recipe = replace(read_settings(Recipe, place), seed=seed)
             scores = _peer_scores(one.peer, peer_recipe, out, Budget(0.0 if steps else minutes, steps), prompts, texts, seed)
         else:
             settings = merge(base, merge(one.train, {"run": run}))

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from ...agent.pipeline import weights_dir
 from ...cli.output import bars
+from ...common.config import read_settings
 from ...common.files import write_json
-from ...eval.baselines.motion.config import Kind, Recipe, load_recipe
+from ...eval.baselines.motion.config import Kind, Recipe
 from ...eval.baselines.motion.data import Clips
 from ...eval.baselines.motion.peer import Peer
 from ...eval.baselines.motion.peers import PEERS, device_of, train_peer, with_parameters
@@ -81,7 +82,7 @@ def peers(minutes: float = 3.0, out: Path = Path("runs/peers"), corpus: Path | N
         raise ValueError("our model trains on CUDA where it is there; hide it with CUDA_VISIBLE_DEVICES= to train on the CPU")
     configs = Path(__file__).resolve().parents[2] / "configs"
     small = "small" if at.type == "cuda" else "cpu"
-    settings = replace(load_recipe(recipe or configs / "peers" / f"{small}.yaml"), seed=seed)
+    settings = replace(read_settings(Recipe, recipe or configs / "peers" / f"{small}.yaml"), seed=seed)
     lm = load_lm(ours or configs / ("lm_peers.yaml" if at.type == "cuda" else "lm_peers_cpu.yaml"))
     lm = replace(lm, run=replace(lm.run, max_minutes=0.0 if steps else minutes, max_steps=steps, seed=seed))
     longest = settings.data.seconds
@@ -91,7 +92,7 @@ def peers(minutes: float = 3.0, out: Path = Path("runs/peers"), corpus: Path | N
     if len(told) < 20:
         raise ValueError(f"there are {len(told)} texts that last at most {longest:g} s; give a larger --count or corpus")
     if only == ("data",):
-        _our_data(told, lm, out / "ours", corpus is not None, seed)
+        _our_data(told, out / "ours", corpus is not None, seed)
         return {"data": [{"texts": sum(len(t.texts) for t in told), "clips": len(told)}]}
     budget = Budget(0.0 if steps else minutes, steps)
     rows: list[Row] = []
@@ -125,7 +126,7 @@ def _peer(kind: Kind, recipe: Recipe, lm: TrainConfig, clips: Clips, out: Path, 
             "tokens or frames seen": sum(s["tokens"] for s in stages), "stages": facts["stages"]}
 
 
-def _our_data(told: list[Told], lm: TrainConfig, folder: Path, own_texts: bool, seed: int) -> Sources:
+def _our_data(told: list[Told], folder: Path, own_texts: bool, seed: int) -> Sources:
     """Parquet files of readings and pieces, made once."""
     tokenizer_dir = weights_dir() / "tokenizer"
     tokenizer = FaceTokenizer.from_pretrained(tokenizer_dir)
@@ -143,7 +144,7 @@ def _our_data(told: list[Told], lm: TrainConfig, folder: Path, own_texts: bool, 
 
 def _ours(told: list[Told], lm: TrainConfig, folder: Path, own_texts: bool, seed: int) -> Row:
     """Train our model, or take what it came to before."""
-    sources = _our_data(told, lm, folder, own_texts, seed)
+    sources = _our_data(told, folder, own_texts, seed)
     tokenizer = FaceTokenizer.from_pretrained(folder / "tokenizer")
     if not (folder / "llm" / "motion_lm.json").is_file():
         train_lm(lm, sources, tokenizer.layout, folder / "llm", progress=bars("ours"),

@@ -10,14 +10,14 @@ nothing in it is refuted; otherwise the clip is captioned from its facts (from_f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ...face.facs.measured import MeasuredAction, Measurement
 from ...face.facs.schedule import LEVELS, level_of
 from ...face.facs.vocabulary import ACTION, EMOTION_ACTIONS, EMOTIONS, allowed_with
 from ..prompts.factors import Attributes
-from ..text.from_facts import PROTOTYPE, Texts, explain
+from ..text.from_facts import PROTOTYPE, explain
 from ..text.lexicon import COUNTABLE, LABELS, UNGRADED
 from ..text.parser import text_facts
 
@@ -285,10 +285,3 @@ def agreement(attributes: Attributes | Mapping[str, Any] | None, m: Measurement,
     if not [f for f in findings if f.status in _WORTH and f.name != "silence"]:
         reasons.append("the prompt asks for nothing that can be measured")
     return Agreement(findings, _extra(m, asked), score, bool(reasons), tuple(dict.fromkeys(reasons)))
-
-
-def with_prompt(texts: Texts, prompt: str, agreed: Agreement) -> Texts:
-    """A clip's texts with its prompt as the first caption (register ``prompt``), if the clip agrees with it."""
-    if agreed.flagged or not prompt.strip() or prompt in texts.captions:
-        return texts
-    return replace(texts, captions=(prompt, *texts.captions), registers=("prompt", *texts.registers))

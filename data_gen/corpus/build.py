@@ -101,7 +101,7 @@ def build_corpus(recipe: Recipe, out: str | os.PathLike[str], *, workers: int = 
         if recipe.backend == "t2v":
             _render(store, recipe, items, progress)
         ran, spent = _run_chain(store, recipe, items, pool, retry, progress)
-        clips, failures = _manifests(store, recipe, items)
+        clips, failures = _manifests(store, items)
         started = time.process_time()
         about = {"recipe": _portable(recipe), "backend": recipe.backend, "asked": len(items), "failures": failures}
         target = Target(store, recipe, store.folder, progress=progress)
@@ -209,7 +209,7 @@ def _died(store: Store, recipe: Recipe, item: Item) -> Done:
     return give_up(store, recipe, item, "the process that worked on it died each time (a crash in a decoder, or out of memory)")
 
 
-def _manifests(store: Store, recipe: Recipe, items: Sequence[Item]) -> tuple[list[Kept], dict[str, int]]:
+def _manifests(store: Store, items: Sequence[Item]) -> tuple[list[Kept], dict[str, int]]:
     """One pass over all records: a manifest and a list of failures for each stage, and the clips that are kept."""
     manifest: dict[str, list[dict[str, Any]]] = {n: [] for n in NAMES}
     failures: dict[str, list[dict[str, Any]]] = {n: [] for n in NAMES}

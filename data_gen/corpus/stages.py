@@ -166,7 +166,7 @@ def facts(job: Job) -> dict[str, Any]:
 def captions(job: Job) -> dict[str, Any]:
     """Words from the measured facts, and whether these agree with what was asked for."""
     cfg = job.recipe.captions
-    split = split_of_clip(job.recipe, job.item, job.records["prompts"])
+    split = split_of_clip(job.recipe, job.records["prompts"])
     asked = job.records["prompts"].data
     subject = asked["attributes"].get("gender") or (job.script.subject if job.script else "person")
     parts = []
@@ -219,10 +219,10 @@ def keep(job: Job) -> dict[str, Any]:
 
 def split(job: Job) -> dict[str, Any]:
     """train, val or test, of the clip and so of all its parts."""
-    return {"split": split_of_clip(job.recipe, job.item, job.records["prompts"])}
+    return {"split": split_of_clip(job.recipe, job.records["prompts"])}
 
 
-def split_of_clip(recipe: Recipe, item: Item, asked: Record) -> str:
+def split_of_clip(recipe: Recipe, asked: Record) -> str:
     """The split that a clip belongs to; known before anything is rendered."""
     rule = recipe.split.rule
     if rule == "structure" or rule == "auto" and recipe.backend == "performer":

@@ -154,12 +154,10 @@ def detect(
                          total=info.frames, name=str(info.path))
 
 
-def detect_faces(
-    info: MediaInfo, *, model: str | os.PathLike[str] | None = None, max_side: int | None = None, progress: Progress = silent,
-) -> list[Detections]:
+def detect_faces(info: MediaInfo, *, progress: Progress = silent) -> list[Detections]:
     """Every person in it, from the left; arguments and errors as of ``detect``."""
-    file = landmarker_model(model)
-    tracker = _follow(read_frames(info, max_side or MAX_SIDE), info.fps, file, info.frames, progress)
+    file = landmarker_model(None)
+    tracker = _follow(read_frames(info, MAX_SIDE), info.fps, file, info.frames, progress)
     people, sha256 = _people(tracker, info.width, info.height, str(info.path)), model_sha256(file)
     return [_of_track(tracker, track, people, info.width, info.height, info.fps, sha256) for track in people]
 

@@ -151,9 +151,8 @@ def fit_detections(seen: Detections, head: HeadModel | None = None, *, config: F
                      left_out=others / seen.fps)
 
 
-def fit_shots(seen: Detections, head: HeadModel | None = None, *, config: FitConfig | None = None, gate: Gate | None = None,
-              camera: PinholeCamera | None = None, info: MediaInfo | None = None, progress: Progress = silent
-              ) -> list[FitResult]:
+def fit_shots(seen: Detections, head: HeadModel | None = None, *, config: FitConfig | None = None,
+              info: MediaInfo | None = None, progress: Progress = silent) -> list[FitResult]:
     """Every shot of a film as a clip of its own, in order; those that show the face for less than half a second are left out.
 
     Raises:
@@ -168,11 +167,11 @@ def fit_shots(seen: Detections, head: HeadModel | None = None, *, config: FitCon
         if not frames or frames < least:
             continue
         part = seen.part(low, high)
-        fitted = _fit(part, head, config, camera, lambda done, of, stage="", first=low: progress(first + done, len(seen), stage))
-        quality = assess(part, fitted, head, gate)
+        fitted = _fit(part, head, config, None, lambda done, of, stage="", first=low: progress(first + done, len(seen), stage))
+        quality = assess(part, fitted, head, None)
         out.append(FitResult(fitted.seq.replace(valid=quality.valid), fitted.camera, quality, part, info, fitted.points,
                              fitted.index, low))
-    return out or [fit_detections(seen, head, config=config, gate=gate, camera=camera, info=info)]
+    return out or [fit_detections(seen, head, config=config, info=info)]
 
 
 def _fit(seen: Detections, head: HeadModel, config: FitConfig | None, camera: PinholeCamera | None, progress: Progress) -> Fitted:

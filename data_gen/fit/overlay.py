@@ -31,6 +31,7 @@ PANEL_SIDE = 640
 """Longer side of one panel of a video, px."""
 SHEET_PANEL = 320
 SHEET_FRAMES = 6
+_CLOSE_SIDE = 256
 ALPHA = 0.82
 """Opacity of the fitted head."""
 
@@ -181,7 +182,7 @@ def _close_view(result: FitResult, info: MediaInfo, side: int) -> _View:
     points = np.asarray(result.points, np.float64).reshape(-1, 2)
     points = points[np.isfinite(points).all(1)]
     if not len(points):
-        return _view(info, side)
+        return _view(info, PANEL_SIDE)
     low, high = np.quantile(points, 0.002, axis=0), np.quantile(points, 0.998, axis=0)
     middle, half = (low + high) / 2 - [0, 0.06 * (high - low)[1]], float((high - low).max()) * 0.68
     low = np.clip(middle - half, 0, [info.width, info.height])
@@ -192,7 +193,7 @@ def _close_view(result: FitResult, info: MediaInfo, side: int) -> _View:
     x0, y0 = (int(v) for v in np.floor(low * scale))
     x1, y1 = min(size[0], int(high[0] * scale)), min(size[1], int(high[1] * scale))
     if x1 - x0 < 16 or y1 - y0 < 16:  # the fit is outside the picture
-        return _view(info, side)
+        return _view(info, PANEL_SIDE)
     return _View(scale, size, (x0, y0, x1, y1))
 
 
@@ -234,21 +235,19 @@ def sheet(result: FitResult, head: HeadModel | None = None, frames: int = SHEET_
     return _titled(np.concatenate(rows[:-1]), view.crop[2] - view.crop[0])
 
 
-def close_frames(result: FitResult, frames: Sequence[int], head: HeadModel | None = None, side: int = 256
-                 ) -> list[NDArray[np.uint8]]:
+def close_frames(result: FitResult, frames: Sequence[int], head: HeadModel | None = None) -> list[NDArray[np.uint8]]:
     """Single frames close to the face, with the fitted landmarks on them where the fit is trusted.
 
     Args:
         result: the fit.
         frames: which of its own.
         head: its head; the default head when None.
-        side: longer side of the face's surroundings, px.
 
     Raises:
         ValueError: the fit has no input, or another head.
     """
     info, head = _checked(result, head)
-    view, colours = _close_view(result, info, side), region_colours(result.index, head)
+    view, colours = _close_view(result, info, _CLOSE_SIDE), region_colours(result.index, head)
     x0, y0, x1, y1 = view.crop
     out = []
     for frame in frames:
@@ -270,7 +269,7 @@ def _checked(result: FitResult, head: HeadModel | None) -> tuple[MediaInfo, Head
 
 
 def write_overlay(
-    result: FitResult, path: str | os.PathLike[str], head: HeadModel | None = None, *, side: int = PANEL_SIDE,
+    result: FitResult, path: str | os.PathLike[str], head: HeadModel | None = None, *,
     progress: Progress = silent,
 ) -> Path:
     """Write a fit beside its input: ``.mp4`` every frame, ``.png`` a sheet of key frames close to the face.
@@ -279,7 +278,6 @@ def write_overlay(
         result: a ``FitResult``.
         path: the file; its folder must exist.
         head: the fit's head; the default head when None.
-        side: longer side of one of the three panels of a video, px.
         progress: called with (done, total).
 
     Raises:
@@ -294,9 +292,9 @@ def write_overlay(
         raise FileNotFoundError(f"{info.path}: the fitted video is gone; the overlay shows it again")
     if path.suffix.lower() == ".png":
         return video.write_png(sheet(result, head), path)
-    view = _view(info, side)
+    view = _view(info, PANEL_SIDE)
     total = len(result.seq)
-    panels = _Overlay(result, head, view).frames(iter(read_frames(info, side, 0, total)), np.arange(total))
+    panels = _Overlay(result, head, view).frames(iter(read_frames(info, PANEL_SIDE, 0, total)), np.arange(total))
     width, height = view.size
     pictures = (_titled(row, width) for row in panels)
     return video.write_mp4(pictures, path, (3 * width + 2 * _GAP, height + 22), result.seq.fps, total, progress=progress,

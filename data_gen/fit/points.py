@@ -15,7 +15,7 @@ from ...face.landmarks.response import Response
 
 Array = NDArray[np.float32]
 
-JAW, EYE_LEFT, EYE_RIGHT = 2, 3, 4
+JAW = 2
 LID_PAIRS = ((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373))
 """MediaPipe's upper and lower points of the lids' edges, three of the right eye, then three of the left."""
 _LID_SHAPES = ("eyeBlink", "eyeSquint", "eyeWide")

@@ -132,10 +132,10 @@ def one_sided(pose: dict[str, float], asymmetry: float) -> dict[str, float]:
     return {n: v * (1.0 - abs(asymmetry)) if n.endswith(side) else v for n, v in pose.items()}
 
 
-def perform_transition(spec: TransitionSpec, head: HeadModel | None = None, *, shape: NDArray[np.float32] | None = None,
-                       fps: float = FPS) -> FaceSequence:
+def perform_transition(spec: TransitionSpec, head: HeadModel | None = None, *, shape: NDArray[np.float32] | None = None
+                       ) -> FaceSequence:
     """Perform a transition: the commanded layer only. The first frame is the source; arguments and errors as of ``perform``."""
-    return realise(transition_channels(spec, fps), n_frames(spec.seconds, fps), head, shape=shape, fps=fps)
+    return realise(transition_channels(spec), n_frames(spec.seconds), head, shape=shape)
 
 
 # -- where the expressions are ----------------------------------------------------------
@@ -174,9 +174,9 @@ def transition_keys(clip: FaceSequence, count: int) -> tuple[int, ...]:
 
 
 # -- random transitions -----------------------------------------------------------------
-def _time(rng: np.random.Generator, low: int, high: int, step: float) -> float:
+def _time(rng: np.random.Generator, low: int, high: int) -> float:
     """A time on the grid, drawn as a number of ``STEP``."""
-    return round(snap(STEP * int(rng.integers(low, high + 1)), step), 3)
+    return round(snap(STEP * int(rng.integers(low, high + 1))), 3)
 
 
 def sample_source(rng: np.random.Generator, first: str) -> dict[str, float]:
@@ -256,22 +256,22 @@ def sample_plan(rng: np.random.Generator) -> Plan:
     return Plan(tuple(blends), via, half, speed, holds, sourced)
 
 
-def realise_plan(plan: Plan, rng: np.random.Generator, step: float = STEP) -> TransitionSpec:
-    """Numbers for a plan: timing on a grid of ``step`` seconds, style, source."""
+def realise_plan(plan: Plan, rng: np.random.Generator) -> TransitionSpec:
+    """Numbers for a plan: timing on a grid of :data:`STEP` seconds, style, source."""
     low, high = {"": (3, 5), "slow": (7, 10), "quick": (2, 2)}[plan.speed]
 
     def stage(blend: Sequence[tuple[str, str | int]], index: int) -> Stage:
-        hold = snap(plan.holds[index], step) if index in plan.holds else _time(rng, 3, 6, step)
+        hold = snap(plan.holds[index]) if index in plan.holds else _time(rng, 3, 6)
         felt = tuple((n, 1.0 if n == "neutral" else LEVELS[said] if isinstance(said, str) else said / 100.0)
                      for n, said in blend)
-        return Stage(felt, _time(rng, low, high, step), round(hold, 3))
+        return Stage(felt, _time(rng, low, high), round(hold, 3))
 
     stages = [stage(b, i) for i, b in enumerate(plan.blends)]
     if plan.half:
         stages[-1] = replace(stages[-1], blend=tuple((n, x / 2) for n, x in (*stages[-2].blend, *stages[-1].blend)))
     if plan.via_neutral:
-        stages.insert(len(stages) - 1, Stage((("neutral", 1.0),), _time(rng, low, high, step), _time(rng, 1, 3, step)))
-    lead = _time(rng, 1, 2, step)
+        stages.insert(len(stages) - 1, Stage((("neutral", 1.0),), _time(rng, low, high), _time(rng, 1, 3)))
+    lead = _time(rng, 1, 2)
     source = sample_source(rng, plan.blends[0][0][0]) if plan.sourced else {}
     spec = TransitionSpec(tuple(stages), source, lead, 0.0, sample_style(rng))
-    return replace(spec, tail=max(0.0, snap(MIN_SECONDS - spec.seconds, step)))
+    return replace(spec, tail=max(0.0, snap(MIN_SECONDS - spec.seconds)))

@@ -176,8 +176,3 @@ def _shares(edited: Edited) -> dict[str, float]:
         if name in edited.shown and want > 0.05:
             shares.setdefault(region_of(name), []).append(float(np.clip(edited.shown[name] / want, 0.0, 1.6)))
     return {region: float(np.mean(values)) for region, values in shares.items()}
-
-
-def edit_photo(fit: PhotoFit, script: Script, *, amount: float = 1.0, keep: bool = False, calibrate: bool = True) -> Edited:
-    """One edit of a person's first photo; see :meth:`PhotoEditor.edit`."""
-    return PhotoEditor(fit).edit(script, amount=amount, keep=keep, calibrate=calibrate)

@@ -26,8 +26,8 @@ def _names(a: Attributes) -> list[tuple[str, str]]:
     return [*((n, a.intensity) for n in names), *((n, "medium") for n in (*a.head, *a.gaze, *speech))]
 
 
-def _event(rng: np.random.Generator, name: str, level: str, tight: bool, step: float) -> Event:
-    event = sample_event(rng, name, 0.0, level=level, step=step)
+def _event(rng: np.random.Generator, name: str, level: str, tight: bool) -> Event:
+    event = sample_event(rng, name, 0.0, level=level)
     if name == "talking" and (tight or event.cycles > 7):
         cycles = 4 if tight else 6
         return replace(event, hold=round((cycles - 1) * event.rise * 2, 3), cycles=cycles)
@@ -53,21 +53,21 @@ def _over(e: Event) -> float:
     return e.start + _length(e)
 
 
-def _schedule(rng: np.random.Generator, events: list[Event], pause: float, step: float) -> list[Event]:
+def _schedule(rng: np.random.Generator, events: list[Event], pause: float) -> list[Event]:
     """Starts: each event as early as nothing that excludes it is going on, with a pause between such two."""
-    lead = snap(STEP * int(rng.integers(1, 3)), step)
+    lead = snap(STEP * int(rng.integers(1, 3)))
     placed: list[Event] = []
     for event in events:
         start = lead
         for other in sorted(placed, key=_over):
             clash = not compatible(event.name, other.name)
             if clash and start < _over(other) + pause and other.start < start + _length(event) + pause:
-                start = up(_over(other) + pause, step)
+                start = up(_over(other) + pause)
         placed.append(replace(event, start=round(start, 3)))
     return sorted(placed, key=lambda e: e.start)
 
 
-def script_for(attributes: Attributes, seed: int = 0, step: float = STEP) -> Schedule:
+def script_for(attributes: Attributes, seed: int = 0) -> Schedule:
     """A performance of what a prompt asks for.
 
     What can be shown at the same time is; what cannot (speech and a full facial emotion) follows one
@@ -75,7 +75,6 @@ def script_for(attributes: Attributes, seed: int = 0, step: float = STEP) -> Sch
 
     Args:
         seed: timing, style and idle motion; the same seed gives the same script.
-        step: of the grid on which starts lie, seconds.
 
     Returns:
         A script of 2.4 to 4 s whose events are the emotion, the actions, head, gaze and speech asked for.
@@ -85,13 +84,13 @@ def script_for(attributes: Attributes, seed: int = 0, step: float = STEP) -> Sch
     if attributes.speaking:  # speech first: the emotion that follows can then stay
         names = [names[-1], *names[:-1]]
     for tight in (False, False, True, True):
-        events = [_event(rng, n, level, tight, step) for n, level in names]
-        best = _schedule(rng, events, snap(STEP if tight else 2 * STEP, step), step)
+        events = [_event(rng, n, level, tight) for n, level in names]
+        best = _schedule(rng, events, snap(STEP if tight else 2 * STEP))
         if not best or max(map(_over, best)) <= LONGEST - STEP:
             break
     ends = max(map(_over, best), default=0.0)
     last = max(best, key=_over, default=None)
     if last is not None and last.name in FELT and rng.random() < 0.4:
         best = [replace(e, fall=0.0) if e is last else e for e in best]
-    seconds = float(np.clip(up(ends + 2 * STEP, step), SHORTEST, LONGEST))
+    seconds = float(np.clip(up(ends + 2 * STEP), SHORTEST, LONGEST))
     return Schedule(round(seconds, 3), tuple(best), attributes.gender, sample_style(rng), seed)

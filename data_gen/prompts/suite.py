@@ -10,7 +10,6 @@ marginals are even at any length; a value that would contradict what is settled 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
@@ -20,7 +19,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ...common.config import SETTINGS, parse, read_yaml
+from ...common.config import SETTINGS
 from ...common.progress import Progress, silent
 from ...face.facs.vocabulary import ACTION
 from ..text.lexicon import NONE, WORDS, WORDS_OF
@@ -88,11 +87,6 @@ class PromptConfig:
         for e in set(self.emotion) - {NONE}:
             if not any(WORDS[w].emotion == e for w in self.word):
                 raise ValueError(f"emotion {e} has none of its words in word; add one of {', '.join(WORDS_OF[e][:5])}, ...")
-
-
-def load_config(path: str | os.PathLike[str]) -> PromptConfig:
-    """Read a prompt configuration (configs/prompts/*.yaml)."""
-    return parse(PromptConfig, read_yaml(path), str(path))
 
 
 # -- drawing ------------------------------------------------------------------------------------
@@ -244,5 +238,5 @@ def sample_prompts(count: int, config: PromptConfig | None = None, seed: int = 0
     return out
 
 
-__all__ = ["Attributes", "Design", "Prompt", "PromptConfig", "Tally", "iterate_prompts", "load_config", "read_prompts",
-           "sample_prompts", "script_for", "write_prompts"]
+__all__ = ["Attributes", "Design", "Prompt", "PromptConfig", "Tally", "iterate_prompts", "read_prompts", "sample_prompts",
+           "script_for", "write_prompts"]

@@ -29,6 +29,9 @@ _INSTANT = 0.1
 _APART = re.compile(r"[,;?]|\b(?:and|before|after|while|during|or|vs|versus|than|following|prior to|between|thru|through|as"
                     r"|for the (?:whole|entire)(?: of)?|plus)\b")
 """Between one thing that a question names and the next."""
+PERSON = (r"(?:(?:wo)?man|person|face|lady|girl|boy|guy|child|kid|gentleman|actor|actress|bloke|teenager|baby|dude|subject"
+          r"|performer)")
+"""Nouns for whom a clip shows."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -299,7 +302,7 @@ _OF_CLIPS = re.compile(r"\b(?:which|what)(?: of \w+){0,3} (?:clips?|versions?|ta
 
 
 _WHETHER = re.compile(r"^(?:so |and |but )?(?:is|are|was|were|does|do|did|has|have|any|is there(?: an?| any)?)\b"
-                      r"(?: (?:s?he|they|it|(?:the|this|that|her|his|their) (?:face|man|woman|person|guy|girl|boy|lady|eyes?"
+                      r"(?: (?:s?he|they|it|(?:the|this|that|her|his|their) (?:" + PERSON + r"|eyes?"
                       r"|mouth|lips|brows?|head)))?(?: ever| even| just)?\b")
 _AT_ALL = re.compile(r"(?:,? (?:at all|anywhere|there|in (?:there|it|this|here|(?:the|this) (?:clip|video))|at any (?:time|point)"
                      r"|present|visible|meant to be|or not|lol|,.*|here|once|ever))+\W*$")

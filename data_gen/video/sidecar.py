@@ -136,18 +136,6 @@ def read_record(path: str | os.PathLike[str]) -> VideoRecord:
         raise ValueError(f"{source} is not a video sidecar ({err}); delete it and make the video again") from err
 
 
-def records(folder: str | os.PathLike[str]) -> list[VideoRecord]:
-    """The records of all videos in a folder whose sidecar is there, by id."""
-    target = Path(folder)
-    if not target.is_dir():
-        raise FileNotFoundError(f"no such folder: {target}")
-    out = []
-    for path in sorted(target.glob("*.json")):
-        if any(path.with_suffix(s).is_file() for s in VIDEOS):
-            out.append(read_record(path))
-    return out
-
-
 def is_complete(folder: Path, file: str) -> VideoRecord | None:
     """The record, if the video is there and is the one that its sidecar describes."""
     path = folder / file

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass as settings
 
-from ...common.config import SETTINGS, parse, read_yaml
+from ...common.config import SETTINGS, read_settings
 from ...common.files import file_digest
 from ...common.optional import require
 from ...common.progress import Progress, silent
@@ -101,7 +101,7 @@ def load_config(path: str | os.PathLike[str], *, model: str | None = None) -> T2
     Raises:
         FileNotFoundError, ValueError: see ``common/config.py``.
     """
-    config = parse(T2VConfig, read_yaml(path), str(path))
+    config = read_settings(T2VConfig, path)
     return replace(config, model=model, revision="main") if model else config
 
 

@@ -67,7 +67,7 @@ def _forms(name: str, sided: bool) -> tuple[tuple[str, str, str], ...]:
 
 
 @cache
-def _pattern(form: str, words: str, pattern: str) -> re.Pattern[str]:
+def _pattern(form: str, pattern: str) -> re.Pattern[str]:
     return re.compile(f"(?P<before>{_BEFORE[form]})(?P<words>{pattern}){_NEXT}", re.IGNORECASE)
 
 
@@ -98,7 +98,7 @@ def redo(text: str, cue: Cue, other: str, rng: np.random.Generator) -> str | Non
     for form, words, pattern in _forms(cue.name, sided):
         if words.split()[form == "noun"] not in low:
             continue
-        match = _pattern(form, words, pattern).search(text)
+        match = _pattern(form, pattern).search(text)
         if not match or sided and ("s" not in match.groupdict() or match["s"].lower() != cue.side):
             continue
         if re.search(r"\b(?:not|never|no|without|don['’]t|doesn['’]t)\s+$", text[:match.start("words")], re.IGNORECASE):

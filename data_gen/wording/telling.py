@@ -79,7 +79,7 @@ def tell_measured(measured: Measurement, style: Style = "plain", detail: Detail 
     if style == "caption":
         return _caption(rows, blinks)
     if style == "director":
-        return _director(rows, blinks)
+        return _director(rows)
     text = _summed(rows, blinks, measured) if len(rows) > _MOST else _plain(rows, blinks, detail)
     return f"{text}{_more(measured)}" if detail == "full" else text
 
@@ -234,7 +234,7 @@ def _clinical(rows: list[_Told], blinks: int) -> str:
     return "; ".join(out) + "." if out else "No action units."
 
 
-def _director(rows: list[_Told], blinks: int) -> str:
+def _director(rows: list[_Told]) -> str:
     if not rows:
         return "Stay at rest."
     said: list[str] = []

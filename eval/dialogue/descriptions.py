@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,17 +126,16 @@ def sampled(count: int, seed: int = 0) -> Iterable[Measurement]:
 
 
 def evaluate_descriptions(describe: Callable[[Measurement], str], count: int = COUNT, seed: int = 0,
-                          progress: Progress = silent, shown: Sequence[Measurement] | None = None) -> Descriptions:
+                          progress: Progress = silent) -> Descriptions:
     """Describe sampled performances, and check the descriptions.
 
     Args:
         describe: says what a measurement shows.
         count, seed: how many, and which.
         progress: called with (done, of).
-        shown: measurements in their place.
     """
     rows = []
-    for k, measured in enumerate(shown or sampled(count, seed), 1):
+    for k, measured in enumerate(sampled(count, seed), 1):
         rows.append(score_text(describe(measured), measured))
-        progress(k, len(shown) if shown else count)
+        progress(k, count)
     return Descriptions(tuple(rows))

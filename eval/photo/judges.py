@@ -7,7 +7,6 @@ threshold two faces are one person up to a distance of 0.6.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -149,8 +148,3 @@ def judges_in(folder: Path) -> tuple[Lpips, Recogniser]:
         FileNotFoundError: one of them is not there; the message says how to fetch it.
     """
     return Lpips(folder), Recogniser(folder)
-
-
-def distances(vectors: Sequence[NDArray[np.floating]], own: NDArray[np.floating]) -> list[float]:
-    """Euclidean distances to one face's numbers."""
-    return [float(np.linalg.norm(v - own)) for v in vectors]

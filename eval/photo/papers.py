@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic.dataclasses import dataclass as settings
 
-from ...common.config import SETTINGS, parse, read_yaml
+from ...common.config import SETTINGS, read_settings
 from ..table import Table
 
 DASH = "-"
@@ -65,8 +65,7 @@ class Papers:
 @cache
 def papers() -> Papers:
     """The figures, read once."""
-    path = Path(__file__).with_name("papers.yaml")
-    return parse(Papers, read_yaml(path), path.name)
+    return read_settings(Papers, Path(__file__).with_name("papers.yaml"))
 
 
 @dataclass(frozen=True)

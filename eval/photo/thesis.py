@@ -162,7 +162,7 @@ def thesis_report(subjects: Sequence[Subject], editors: Sequence[PictureEditor] 
                     row["neutral_to_true"] = judge.lpips(subject.neutral, subject.true[code])
                 rows.append(row)
                 progress(len(rows), total, subject.name)
-    return PaperReport((_likeness(rows, using, judge), _tone(rows, using)), tuple(rows))
+    return PaperReport((_likeness(rows, using), _tone(rows, using)), tuple(rows))
 
 
 def _cast(made: Rgb, neutral: Rgb, cast: tuple[float, float, float]) -> dict[str, float]:
@@ -178,7 +178,7 @@ def _mean(rows: Sequence[dict[str, Any]], name: str) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def _likeness(rows: Sequence[dict[str, Any]], editors: Sequence[PictureEditor], judge: _Judge) -> Table:
+def _likeness(rows: Sequence[dict[str, Any]], editors: Sequence[PictureEditor]) -> Table:
     theirs = papers().thesis
     columns, body = ["expression"], []
     for what in ("cosine", "SSIM", "PSNR dB", "LPIPS"):

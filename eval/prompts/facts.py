@@ -26,7 +26,6 @@ from ...face.head.model import HeadModel
 
 SEEDS = 3
 """Renditions of a script: what is not said, such as how often, differs from one to the next."""
-Group = tuple[Cue, ...]
 
 
 # -- normal form ----------------------------------------------------------------------------

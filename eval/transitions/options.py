@@ -12,9 +12,8 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from ...common.config import SETTINGS, parse, read_yaml
+from ...common.config import SETTINGS, read_settings
 from ..baselines.i2fet.config import Recipe
-from ..baselines.i2fet.config import load_recipe as load_baselines
 from ..datasets.expressions import dataset_name
 from ..datasets.tuples import Split
 
@@ -122,8 +121,8 @@ def load_recipe(path: str | os.PathLike[str] | None = None) -> tuple[TransitionR
         ValueError: unknown entries or bad values.
     """
     where = Path(path) if path is not None else RECIPES / "cpu.yaml"
-    recipe = parse(TransitionRecipe, read_yaml(where), str(where))
-    return recipe, load_baselines((where.resolve().parent / recipe.baselines).resolve())
+    recipe = read_settings(TransitionRecipe, where)
+    return recipe, read_settings(Recipe, (where.resolve().parent / recipe.baselines).resolve())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic.dataclasses import dataclass as settings
 
-from ...common.config import SETTINGS, parse, read_yaml
+from ...common.config import SETTINGS, read_settings
 from ..table import Table
 from .bench import Entry
 from .images import Likeness
@@ -53,8 +53,7 @@ class Paper:
 @cache
 def paper() -> Paper:
     """The paper's figures, read once."""
-    path = Path(__file__).with_name("paper.yaml")
-    return parse(Paper, read_yaml(path), path.name)
+    return read_settings(Paper, Path(__file__).with_name("paper.yaml"))
 
 
 @dataclass

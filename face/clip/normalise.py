@@ -74,12 +74,6 @@ class Normalised:
     """Whether the clip was in a camera's frame."""
     rest_degrees: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Resting pitch, yaw and roll of the head in the camera's frame (a rotation vector)."""
-    gaze_degrees: tuple[float, float] = (0.0, 0.0)
-    """Gaze pitch and yaw that only meet the camera."""
-    resting_expression: float = 0.0
-    """Largest constant expression coefficient that was taken away."""
-    bridged: int = 0
-    """Frames without a trusted fit that were interpolated."""
 
 
 def is_filmed(seq: FaceSequence) -> bool:
@@ -115,13 +109,12 @@ def normalise(seq: FaceSequence, config: PrepareConfig | None = None, *, filmed:
     cfg = config or PrepareConfig()
     if not (is_filmed(seq) if filmed is None else filmed):
         return Normalised(filter_idle(seq, cfg.canonical.idle))
-    gaps = int((~seq.valid).sum())
     clip = bridge(seq, cfg.canonical.bridge)
     facing, camera = _towards_camera(clip.translation.astype(np.float64))
     head = orientation(clip)
     rest = facing if len(clip) == 1 else resting_orientation(head, clip.fps, cfg.canonical)
-    eyes, gaze = _gaze(clip, head, rest, camera, cfg)
-    expr, jaw, constant = _expression(clip, cfg)
+    eyes = _gaze(clip, head, rest, camera, cfg)
+    expr, jaw = _expression(clip, cfg)
     clip = clip.replace(expr=expr, jaw_pose=jaw, eyes_pose=eyes)
     if len(clip) == 1:
         neck = (rest.inv() * head).as_rotvec().astype(np.float32)
@@ -130,7 +123,7 @@ def normalise(seq: FaceSequence, config: PrepareConfig | None = None, *, filmed:
     else:
         out = canonical(clip, cfg.fps, cfg.canonical)
     pitch, yaw, roll = (float(v) for v in np.degrees(rest.as_rotvec()))
-    return Normalised(out, True, (pitch, yaw, roll), (float(np.degrees(gaze[0])), float(np.degrees(gaze[1]))), constant, gaps)
+    return Normalised(out, True, (pitch, yaw, roll))
 
 
 def _towards_camera(translation: Array) -> tuple[Rotation, Array]:
@@ -141,9 +134,8 @@ def _towards_camera(translation: Array) -> tuple[Rotation, Array]:
     return Rotation.from_euler("YX", [yaw, pitch]), direction
 
 
-def _gaze(clip: FaceSequence, head: Rotation, rest: Rotation, camera: Array,
-          cfg: PrepareConfig) -> tuple[NDArray[np.float32], Array]:
-    """Eye angles without the resting gaze where that meets the camera, and what was taken (pitch, yaw; rad)."""
+def _gaze(clip: FaceSequence, head: Rotation, rest: Rotation, camera: Array, cfg: PrepareConfig) -> NDArray[np.float32]:
+    """Eye angles without the resting gaze where that meets the camera."""
     # read while the head rests and the eyes are open
     calm = np.degrees((rest.inv() * head).magnitude()) < cfg.calm
     if clip.expr.shape[1] == len(EXPR_NAMES):
@@ -156,8 +148,8 @@ def _gaze(clip: FaceSequence, head: Rotation, rest: Rotation, camera: Array,
     ahead = (rest * Rotation.from_rotvec(mean)).apply([0.0, 0.0, 1.0])
     off = np.degrees(np.arccos(np.clip(ahead @ camera, -1.0, 1.0)))
     if off > cfg.meets:
-        return clip.eyes_pose, np.zeros(2)
-    return (clip.eyes_pose - usual).astype(np.float32), mean[:2]
+        return clip.eyes_pose
+    return (clip.eyes_pose - usual).astype(np.float32)
 
 
 def _fading(level: Array, limit: Array) -> Array:
@@ -165,10 +157,10 @@ def _fading(level: Array, limit: Array) -> Array:
     return np.clip(np.minimum(level, 2.0 * limit - level), 0.0, None)
 
 
-def _expression(clip: FaceSequence, cfg: PrepareConfig) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-    """Expression and jaw without what is small and constant, and the largest share that was taken."""
+def _expression(clip: FaceSequence, cfg: PrepareConfig) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Expression and jaw without what is small and constant."""
     if clip.expr.shape[1] != len(EXPR_NAMES) or clip.seconds < cfg.least_seconds:
-        return clip.expr, clip.jaw_pose, 0.0
+        return clip.expr, clip.jaw_pose
     limit = np.where(_UPPER, cfg.resting_upper, cfg.resting)
     taken = _fading(np.quantile(clip.expr.astype(np.float64), cfg.quantile, axis=0), limit)
     # what lies below the resting level (a fit's noise) is rest; values that were negative before stay
@@ -178,4 +170,4 @@ def _expression(clip: FaceSequence, cfg: PrepareConfig) -> tuple[NDArray[np.floa
     share = _fading(np.array([opened]), np.radians([cfg.resting_jaw]))[0]
     if share > 0.0:
         jaw[:, 0] = np.maximum(jaw[:, 0] - share, np.minimum(jaw[:, 0], 0.0))
-    return expr.astype(np.float32), jaw.astype(np.float32), float(taken.max())
+    return expr.astype(np.float32), jaw.astype(np.float32)

@@ -121,10 +121,6 @@ class Schedule:
         """The events that perform one cue of its script."""
         return [e for e in self.events if e.cue == index]
 
-    def starts(self, cues: int) -> tuple[float, ...]:
-        """When each of a script's cues begins, s; 0 for one that has no events."""
-        return tuple(min((e.start for e in self.of_cue(i)), default=0.0) for i in range(cues))
-
     def expected_actions(self) -> tuple[str, ...]:
         """Actions that a clip of this script must show, in order of their first start, once each."""
         out: list[str] = []

@@ -228,8 +228,8 @@ class Signals:
         """(T,) change of the lid opening, mm."""
         return self._gap((43, 44), (47, 46)) if side == "left" else self._gap((37, 38), (41, 40))
 
-    def _extra(self, names: tuple[str, ...], axis: int, soft: bool = True) -> Array:
-        return self._moved(tuple(self.probe.index[n] for n in names), axis, soft)
+    def _extra(self, names: tuple[str, ...], axis: int) -> Array:
+        return self._moved(tuple(self.probe.index[n] for n in names), axis)
 
 
 def _both_lids(s: Signals) -> Array:

@@ -54,20 +54,16 @@ class Correspondence:
     target: HeadModel
     similarity: Similarity
     """Source's frame to target's."""
-    warp: RBFInterpolator
-    """Smooth map of space, from the source's aligned frame (after ``similarity``) to the target's."""
     warped: Floats
     """(V, 3) m: the source's vertices after the warp, before they are put on the surface."""
     faces: Ints
     """(V,) face of the target that each source vertex corresponds to."""
     bary: Floats
     """(V, 3) barycentric coordinates there."""
-    distance: Floats
-    """(V,) m between ``warped`` and that point."""
     alike: NDArray[np.bool_]
     """(V,) False where the target lacks the part (no tongue, no eyeball), or where nothing compatible is near."""
     quality: dict[str, float]
-    """mm: ``landmarks`` (mean distance of the inner 51 after the map), ``skin`` (mean of ``distance`` over the face),
+    """mm: ``landmarks`` (mean distance of the inner 51 after the map), ``skin`` (mean distance over the face),
     ``skin_p95``, and ``matched`` (share of the vertices that are alike)."""
 
     @cached_property
@@ -187,7 +183,7 @@ def _match(source: HeadModel, target: HeadModel) -> Correspondence:
     skin = placed.distance[near] if near.any() else np.zeros(1)
     quality = {"landmarks": 1e3 * float(moved.mean()), "skin": 1e3 * float(skin.mean()),
                "skin_p95": 1e3 * float(np.quantile(skin, 0.95)), "matched": float(alike.mean())}
-    return Correspondence(source, target, fit, warp, warped, placed.faces, placed.bary, placed.distance, alike, quality)
+    return Correspondence(source, target, fit, warped, placed.faces, placed.bary, alike, quality)
 
 
 def _inside(head: HeadModel) -> NDArray[np.bool_]:

@@ -286,7 +286,7 @@ class HeadModel:
         index = np.asarray(vertex_idx, np.int64)
         if index.ndim != 1 or (len(index) and (index.min() < 0 or index.max() >= self.n_vertices)):
             raise ValueError(f"vertex indices must be a list of numbers in 0..{self.n_vertices - 1}")
-        return HeadSubset(self, index, self._arrange(index))
+        return HeadSubset(self, self._arrange(index))
 
     @cached_property
     def _landmark_subset(self) -> tuple[HeadSubset, np.ndarray]:
@@ -313,8 +313,6 @@ class HeadSubset:
     """Some vertices of a head, posed like the whole."""
 
     head: HeadModel
-    vertex_idx: np.ndarray
-    """(N,) which vertices."""
     skin: Skin
 
     def vertices(self, expr: np.ndarray | None = None, **pose: Unpack[Pose]) -> np.ndarray:

@@ -163,8 +163,6 @@ def write_glb(
     *,
     target: Literal["head", "arkit52"] = "head",
     title: str | None = None,
-    palette: Palette | None = None,
-    eyes: Eyes | None = None,
     notes: list[str] | None = None,
 ) -> Path:
     """Write a clip as one self-contained GLB.
@@ -178,8 +176,6 @@ def write_glb(
         path: ends in .glb; its folder must exist. The file appears when it is complete.
         target: the head's own columns and joints, exact; or ARKit's 52 shapes, jaw and eyes included, as morph targets.
         title: stored as the scene's name.
-        palette: colours.
-        eyes: iris and pupil.
         notes: gets what was changed or is not exact, one sentence each.
 
     Returns:
@@ -201,7 +197,7 @@ def write_glb(
         motion, added = head_motion(seq, head)
         said = [f"weights outside 0 to 1 have targets of their own: {', '.join(added)}"] if added else []
     with atomic_file(path) as partial:
-        Path(partial).write_bytes(_document(head, motion, seq.fps, title, path.stem, appearance(head, palette, eyes)))
+        Path(partial).write_bytes(_document(head, motion, seq.fps, title, path.stem, appearance(head)))
     if notes is not None:
         notes += said
     return path

@@ -127,7 +127,7 @@ def joint_offsets(views: list[View], embedding: Embedding, noise: float = _NOISE
     return out
 
 
-def personal_head(head: HeadModel, shape: Floats, offset: Floats, name: str = "personal") -> HeadModel:
+def personal_head(head: HeadModel, shape: Floats, offset: Floats) -> HeadModel:
     """A head whose rest is this person: use it with ``shape`` zero.
 
     Eyeballs follow their lids rigidly, teeth and tongue the lips, and the blink moves the lids as far as this person's
@@ -137,13 +137,12 @@ def personal_head(head: HeadModel, shape: Floats, offset: Floats, name: str = "p
         head: the general head.
         shape: ``(S,)`` identity.
         offset: ``(L,3)`` m, what each landmark lies off that, see :func:`joint_offsets`.
-        name: of the new head.
     """
     spread = field_for(head)
     move = spread.moved(offset)
     identity = head.v_template + head.shapedirs[..., :head.n_shape] @ np.asarray(shape, np.float32)
     rest = (identity + move).astype(np.float32)
-    base = replace(head, name=name, v_template=rest, meta={**head.meta, "of": head.ref.name})
+    base = replace(head, name="personal", v_template=rest, meta={**head.meta, "of": head.ref.name})
     return replace(base, shapedirs=_closing(head, base, spread))
 
 

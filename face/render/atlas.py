@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -98,12 +98,6 @@ class Atlas:
     def spread(self, picture: Floats) -> Floats:
         """A picture (T,T,C) with what lies outside the surface taken from its borders, so that none shows at a seam."""
         return filled(picture, self.inside.astype(np.float32))
-
-
-@lru_cache(maxsize=2)
-def atlas_for(head: HeadModel, size: int) -> Atlas:
-    """The atlas of a head, made once a size."""
-    return Atlas(head, size)
 
 
 def painted(head: HeadModel, size: int = PAINTED, palette: Palette | None = None, eyes: Eyes | None = None) -> Picture:

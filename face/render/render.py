@@ -154,7 +154,6 @@ def render_frames(
     frames: Sequence[int] | None = None,
     camera: Camera | None = None,
     palette: Palette | None = None,
-    eyes: Eyes | None = None,
 ) -> Iterator[np.ndarray]:
     """Draw a clip frame by frame.
 
@@ -165,7 +164,6 @@ def render_frames(
         frames: indices to draw; all of them when None.
         camera: the same for every frame; ``portrait`` when None.
         palette: colours.
-        eyes: iris and pupil.
 
     Yields:
         (H,W,3) uint8 sRGB.
@@ -179,7 +177,7 @@ def render_frames(
     if len(pick) and not (pick.min() >= 0 and pick.max() < len(seq)):
         raise ValueError(f"frames {pick.min()}..{pick.max()}: the clip has frames 0..{len(seq) - 1}")
     camera = camera or portrait(seq, head, size)
-    look = appearance(head, palette, eyes)
+    look = appearance(head, palette)
     # the kernels release the GIL: threads draw neighbouring frames at once
     renderers = [Renderer(head, camera, size, look=look) for _ in range(_workers(len(pick)))]
 
@@ -229,7 +227,6 @@ def contact_sheet(
     title: str | None = None,
     timeline: Sequence[tuple[str, float, float]] | None = None,
     palette: Palette | None = None,
-    camera: Camera | None = None,
     progress: Progress = silent,
 ) -> np.ndarray:
     """A clip at a glance: frames with their times, a title, and the timeline of its actions.
@@ -243,7 +240,6 @@ def contact_sheet(
         title: text above, wrapped.
         timeline: (name, onset s, offset s) bars below.
         palette: colours.
-        camera: ``portrait`` when None.
         progress: called with (done, total).
 
     Returns:
@@ -253,7 +249,7 @@ def contact_sheet(
         raise ValueError(f"columns {columns}: at least 1 wanted")
     pick = key_frames(seq, frames) if isinstance(frames, int) else sorted(int(i) for i in frames)
     pictures = []
-    for picture in render_frames(seq, head, size, frames=pick, camera=camera, palette=palette):
+    for picture in render_frames(seq, head, size, frames=pick, palette=palette):
         pictures.append(picture)
         progress(len(pictures), len(pick))
     times = [i / seq.fps for i in pick]

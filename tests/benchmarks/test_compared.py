@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from facelm.agent.pipeline import weights_dir
-from facelm.benchmarks.compared.ablations import ALL, CONFIGS, ablations, load_ablation
+from facelm.benchmarks.compared.ablations import ALL, CONFIGS, Ablation, ablations
 from facelm.benchmarks.compared.pairs import Told, kept_told, make_told, motion_of, performed, readings_of
 from facelm.benchmarks.compared.peers import peers
-from facelm.common.config import merge, read_yaml
+from facelm.common.config import merge, read_settings, read_yaml
 from facelm.eval.baselines.motion import load
 from facelm.face.facs.check import check
 from facelm.face.facs.measure import measure
@@ -102,7 +102,7 @@ def test_peers_and_ours_are_trained_alike(small: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_ablation_changes_one_thing(name: str) -> None:
-    one, full = load_ablation(CONFIGS / "ablations" / f"{name}.yaml"), load_ablation(CONFIGS / "ablations" / "full.yaml")
+    one, full = (read_settings(Ablation, CONFIGS / "ablations" / f"{n}.yaml") for n in (name, "full"))
     changed = [f for f in ("way", "train", "peer") if getattr(one, f) != getattr(full, f)]
     assert len(changed) == (name != "full"), changed
     recipe = read_yaml(CONFIGS / "lm_peers.yaml")
@@ -114,7 +114,7 @@ def test_every_ablation_changes_one_thing(name: str) -> None:
 def test_a_wrong_ablation_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("what: x\ntrain: {lora: {rnk: 3}}\n")
     with pytest.raises(ValueError, match="unknown entry 'rnk'"):
-        load_ablation(tmp_path / "a.yaml")
+        read_settings(Ablation, tmp_path / "a.yaml")
     with pytest.raises(ValueError, match="no ablation 'nothing'; known: full, "):
         ablations(only=("nothing",))
 

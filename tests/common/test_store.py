@@ -31,17 +31,10 @@ def test_a_record_counts_under_its_key_and_while_its_files_are_there(tmp_path: P
 
 def test_names_with_dots_are_kept_apart(tmp_path: Path) -> None:
     store = Store(tmp_path, work="")
-    calls = []
-
-    def make(value: int) -> dict[str, int]:
-        calls.append(value)
-        return {"value": value}
-
-    assert store.keep("main", "a.1", "k", lambda: make(1)) == {"value": 1}
-    assert store.keep("main", "a.2", "k", lambda: make(2)) == {"value": 2}
-    assert store.keep("main", "a.1", "k", lambda: make(3)) == {"value": 1}  # kept
-    assert store.keep("main", "a.1", "other", lambda: make(4)) == {"value": 4}  # made with something else
-    assert calls == [1, 2, 4] and (tmp_path / "items").is_dir()
+    made = [store.commit("main", item, "k", {"value": value}, None) for item, value in (("a.1", 1), ("a.2", 2))]
+    assert [store.done("main", item, "k") for item in ("a.1", "a.2")] == made and [r.data for r in made] == [
+        {"value": 1}, {"value": 2}]
+    assert store.done("main", "a.1", "other") is None and (tmp_path / "items").is_dir()  # made with something else
 
 
 def test_a_stamp_holds_while_the_file_is_the_same(tmp_path: Path) -> None:

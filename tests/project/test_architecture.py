@@ -14,15 +14,16 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
-from facelm.benchmarks.compared.ablations import load_ablation
+from facelm.benchmarks.compared.ablations import Ablation
+from facelm.common.config import read_settings
 from facelm.data_gen.corpus.recipe import load_recipe as load_build
-from facelm.data_gen.prompts.suite import load_config as load_prompts
+from facelm.data_gen.prompts.suite import PromptConfig
 from facelm.data_gen.video.t2v import load_config as load_t2v
-from facelm.eval.baselines.i2fet.config import load_recipe as load_baselines
-from facelm.eval.baselines.motion.config import load_recipe as load_peers
+from facelm.eval.baselines.i2fet.config import Recipe as BaselineRecipe
+from facelm.eval.baselines.motion.config import Recipe as PeerRecipe
 from facelm.eval.transitions.options import load_recipe as load_transitions
 from facelm.llm.config import load_config
-from facelm.tokenizer.config import load_recipe
+from facelm.tokenizer.config import TokenizerRecipe
 
 ROOT = Path(__file__).resolve().parents[2]
 SKIP = {"__pycache__"}
@@ -246,13 +247,13 @@ def test_no_absolute_paths() -> None:
 def test_every_config_parses() -> None:
     configs = [p for p in files() if p.parts[0] == "configs" and p.suffix == ".yaml"]
     assert len(configs) >= 7
-    folders = {"prompts": load_prompts, "t2v": load_t2v, "data": load_build, "i2fet": load_baselines, "peers": load_peers,
-               "ablations": load_ablation, "transitions": load_transitions}
+    folders = {"prompts": PromptConfig, "t2v": load_t2v, "data": load_build, "i2fet": BaselineRecipe, "peers": PeerRecipe,
+               "ablations": Ablation, "transitions": load_transitions}
     assert folders.keys() == {p.parts[1] for p in configs if len(p.parts) > 2}
     for path in configs:
-        at_root = {"lm": load_config, "tokenizer": load_recipe}
+        at_root = {"lm": load_config, "tokenizer": TokenizerRecipe}
         reader = folders[path.parts[1]] if len(path.parts) > 2 else at_root[path.stem.split("_")[0]]
-        reader(ROOT / path)
+        read_settings(reader, ROOT / path) if isinstance(reader, type) else reader(ROOT / path)
 
 
 def test_every_relative_link_exists() -> None:

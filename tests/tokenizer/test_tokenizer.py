@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from facelm.common.config import read_settings
 from facelm.face.clip.normalise import Normalised
 from facelm.face.clip.sequence import FaceSequence
 from facelm.face.clip.spontaneous import add_idle, filter_idle
 from facelm.tokenizer.codec import FaceTokenizer, find_kept
-from facelm.tokenizer.config import GROUPINGS, TokenizerConfig, TokenizerRecipe, load_recipe
+from facelm.tokenizer.config import GROUPINGS, TokenizerConfig, TokenizerRecipe
 from facelm.tokenizer.features import FEATURE_NAMES, N_FEATURES, to_features, to_sequence
 from facelm.tokenizer.model import MotionVQVAE
 from facelm.tokenizer.train import train_tokenizer
@@ -26,12 +27,12 @@ def features(clips):
 
 @pytest.fixture(scope="module")
 def tiny(features, head):
-    return train_tokenizer(load_recipe(CONFIGS / "tokenizer_tiny.yaml"), features, head)
+    return train_tokenizer(read_settings(TokenizerRecipe, CONFIGS / "tokenizer_tiny.yaml"), features, head)
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("tokenizer_*.yaml")), ids=lambda p: p.stem)
 def test_every_shipped_recipe_parses(path):
-    assert load_recipe(path).train.steps > 0
+    assert read_settings(TokenizerRecipe, path).train.steps > 0
 
 
 def test_features_round_trip(clips):
@@ -141,14 +142,14 @@ def test_save_and_load_are_equal(tiny, clips, tmp_path):
 
 
 def test_training_is_reproducible(features, head, tiny):
-    again = train_tokenizer(load_recipe(CONFIGS / "tokenizer_tiny.yaml"), features, head)
+    again = train_tokenizer(read_settings(TokenizerRecipe, CONFIGS / "tokenizer_tiny.yaml"), features, head)
     assert again.layout == tiny.layout
 
 
 @pytest.mark.slow
 def test_training_learns(features, head):
     """Two hundred steps leave well under the error of a face that never moves."""
-    recipe = load_recipe(CONFIGS / "tokenizer_tiny.yaml")
+    recipe = read_settings(TokenizerRecipe, CONFIGS / "tokenizer_tiny.yaml")
     recipe = TokenizerRecipe(replace(recipe.model, hidden=24), replace(recipe.train, steps=200))
     tokenizer = train_tokenizer(recipe, features, head)
     codes = tokenizer.encode_features(features)
@@ -199,7 +200,7 @@ def test_wrong_recipes_are_refused(tmp_path):
         path = tmp_path / "r.yaml"
         path.write_text(text)
         with pytest.raises((ValueError, FileNotFoundError), match=words):
-            load_recipe(path)
+            read_settings(TokenizerRecipe, path)
 
 
 def test_another_head_is_refused_with_the_way_out(clips):

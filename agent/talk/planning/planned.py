@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from ....data_gen.reading.questions import names_only, read_question, read_things, spelled
+from ....data_gen.reading.questions import PERSON, names_only, read_question, read_things, spelled
 from ....face.facs.script import Script
 from ....face.facs.vocabulary import sideless
 from ....llm.generate import Sampling
@@ -54,20 +54,19 @@ _VALUES = frozenset(f"ask-{a}" for a in ("list", "count", "when", "first", "last
 _ASKING = re.compile(r"\b(?:which|when|how|what|who|where|why|whether|until|yes or no|y/n|tell|count|duration|length)\b")
 _INTERROGATIVE = re.compile(
     r"^(?:and |so )?(?:what|which|when|how|until when|at what|at which)(?:'?s)? (?!about\b)(?!s?he |they )")
-_SOMEBODY = re.compile(r"\b(?:s?he|her|hers|him|his|they|them|their|this|that|it|its|face|person|man|woman|guy|girl|boy|lady"
-                       r"|actor|actress|clip|video|one|someone|somebody|child|kid|subject|performer|dude|bloke|smil\w+|expression)(?:'?s)?\b")
+_SOMEBODY = re.compile(rf"\b(?:s?he|her|hers|him|his|they|them|their|this|that|it|its|{PERSON}|clip|video|one|someone|somebody"
+                       r"|smil\w+|expression)(?:'?s)?\b")
 """Who or what a question about a clip is about; others are about the world."""
 _NEW_FACE = re.compile(
     r"^(?:(?:now|next|and|then|ok(?:ay)?|n|so)[, ]+)*(?:(?:show|give|do|make|let'?s see|i want)(?: me| us)? )?"
-    r"(?:someone|somebody|an?(?: \w+){0,3} (?:man|woman|person|guy|girl|boy|lady|kid|child|gentleman|face|actor|actress|bloke"
-    r"|teenager|baby|dude))\b")
+    r"(?:someone|somebody|an?(?: \w+){0,3} " + PERSON + r")\b")
 """Whoever has not been spoken of before is another face."""
 _REGRETS = re.compile(r"\b(?:wrong|not what|wanted|meant|mistake|oops|argh|ugh|didn'?t|shouldn'?t)\b")
 """Before an "undo that", only why."""
 _TELLS = re.compile(
-    r"^\W*(?:s?he|they|(?:the|an?)(?: [\w-]+){0,3}? (?:(?:wo)?man|girl|boy|person|face|lady|guy|child|kid|gentleman|actor"
-    r"|actress|bloke|teenager|baby|dude)|someone|somebody) (?!(?:should|could|would|must|ought|can|may|might|will|shall|needs?"
-    r"|has|have|had|is to|are to|then|also|always|never|just|still|only|does|do|did|was|were|it|\w+n['’]?t)\b)[a-z]+",
+    r"^\W*(?:s?he|they|(?:the|an?)(?: [\w-]+){0,3}? " + PERSON + r"|someone|somebody) "
+    r"(?!(?:should|could|would|must|ought|can|may|might|will|shall|needs?|has|have|had|is to|are to|then|also|always|never|just"
+    r"|still|only|does|do|did|was|were|it|\w+n['’]?t)\b)[a-z]+",
     re.IGNORECASE)
 """A line that tells what a face does, in the present."""
 _OF_THE_CLIP = re.compile(

@@ -6,14 +6,13 @@ A file states only what differs from the one it names under ``base:``; unknown e
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ....common.config import SETTINGS, merge, parse, read_yaml
+from ....common.config import SETTINGS, merge, parse
 
 TERMS = ("e", "p", "v")
 """The losses of eqs. (11), (12) and (14)."""
@@ -179,7 +178,7 @@ class Recipe:
     motionclip: MotionCLIPConfig = field(default_factory=MotionCLIPConfig)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; the inverse of :func:`parse_recipe`."""
+        """Plain values; which make an equal recipe again."""
         return dataclasses.asdict(self)
 
     def change(self, **sections: dict[str, Any]) -> Recipe:
@@ -188,22 +187,4 @@ class Recipe:
         Raises:
             ValueError: an unknown section or entry, or a bad value.
         """
-        return parse_recipe(merge(self.to_dict(), sections))
-
-
-def parse_recipe(raw: dict[str, Any], where: str = "recipe") -> Recipe:
-    """Nested dictionaries -> :class:`Recipe`.
-
-    Raises:
-        ValueError: unknown entries, wrong types or values, named.
-    """
-    return parse(Recipe, raw, where)
-
-
-def load_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """Read a YAML file and what it is based on.
-
-    Raises:
-        FileNotFoundError: no such file; ValueError: not YAML, an unknown entry or a bad value.
-    """
-    return parse_recipe(read_yaml(path), str(path))
+        return parse(Recipe, merge(self.to_dict(), sections), "recipe")

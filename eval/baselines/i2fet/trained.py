@@ -12,11 +12,12 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ....common.config import parse
 from ....common.progress import Progress
 from ....face.clip.sequence import HeadRef
 from ....face.head.model import HeadModel
 from .arrays import unique_sentences
-from .config import FitConfig, Recipe, parse_recipe
+from .config import FitConfig, Recipe
 from .loop import History, Losses, fit, load_weights, read_config, save_model
 from .text import TextEncoder, text_encoder
 
@@ -83,7 +84,7 @@ class Trained(Generic[Model]):
         """
         raw = read_config(folder, cls.FORMAT)
         try:
-            recipe = parse_recipe(raw["recipe"], f"{folder}, recipe")
+            recipe = parse(Recipe, raw["recipe"], f"{folder}, recipe")
             sizes = {name: int(raw[name]) for name in cls.SIZES}
             if wrong := {n: v for n, v in sizes.items() if not 1 <= v <= 8192}:
                 raise ValueError(f"sizes {wrong} are not 1 to 8192")

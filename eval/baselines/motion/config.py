@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ....common.config import SETTINGS, parse, read_yaml
+from ....common.config import SETTINGS
 from ....llm.lora import LoraConfig
 
 Size = Annotated[int, Field(ge=1, le=8192)]
@@ -209,7 +208,7 @@ class Recipe:
     save_minutes: Positive = 1.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; the inverse of :func:`parse_recipe`."""
+        """Plain values; which make an equal recipe again."""
         return asdict(self)
 
     def scaled(self, factor: float) -> Recipe:
@@ -226,21 +225,3 @@ class Recipe:
             gpt=replace(self.gpt, net=net(self.gpt.net)), mdm=replace(self.mdm, net=net(self.mdm.net)),
             masked=replace(self.masked, net=net(self.masked.net), residual=net(self.masked.residual)),
             speaker=replace(self.speaker, lora=replace(lora, rank=max(1, round(lora.rank * factor)))))
-
-
-def parse_recipe(raw: dict[str, Any], where: str = "recipe") -> Recipe:
-    """Nested dictionaries -> :class:`Recipe`.
-
-    Raises:
-        ValueError: unknown entries, wrong types or values, named.
-    """
-    return parse(Recipe, raw, where)
-
-
-def load_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """Read a YAML file and what it is based on.
-
-    Raises:
-        FileNotFoundError: no such file; ValueError: not YAML, an unknown entry or a bad value.
-    """
-    return parse_recipe(read_yaml(path), str(path))

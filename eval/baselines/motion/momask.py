@@ -18,7 +18,7 @@ from .codec import Codec
 from .config import MaskConfig, Recipe
 from .data import Draws
 from .nets import LengthEstimator, Stack, drop_sentences, guided, padding, sinusoids
-from .peer import Batch, Peer
+from .peer import Batch, CodecPeer
 
 RANDOM, AS_IT_WAS = 0.1, 0.1
 """Of the codes that are to be predicted, how many are replaced by a random one, and how many stay (BERT's remasking)."""
@@ -135,7 +135,7 @@ class Residual(nn.Module):
         return codes
 
 
-class MoMask(Peer):
+class MoMask(CodecPeer):
     """MoMask."""
 
     KIND, TITLE, STAGES = "momask", "MoMask", ("codec", "masked", "residual")
@@ -148,12 +148,6 @@ class MoMask(Peer):
         self.codec = Codec(config)
         self.masked = Masked(recipe.masked, config.codes, self.text_dim, -(-self.longest // self.codec.step))
         self.residual = Residual(recipe.masked, config.codes, config.layers, self.text_dim)
-
-    def step(self) -> int:
-        return self.codec.step
-
-    def codes(self, frames: Tensor) -> Tensor:
-        return self.codec.encode(frames)
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
         if stage == "codec":

@@ -23,7 +23,7 @@ from ....tokenizer.features import to_features
 from .codec import Codec
 from .config import Recipe, SpeakerConfig
 from .data import FPS, Draws
-from .peer import Batch, Peer
+from .peer import Batch, CodecPeer
 
 PERFORM, DESCRIBE = "Generate motion: ", "Describe the motion in words:\n"
 """Instructions of the two directions (the paper's task templates)."""
@@ -144,7 +144,7 @@ class Speaker(nn.Module):
         return made
 
 
-class MotionGPT(Peer):
+class MotionGPT(CodecPeer):
     """MotionGPT."""
 
     KIND, TITLE, STAGES = "motiongpt", "MotionGPT", ("codec", "speaker")
@@ -154,12 +154,6 @@ class MotionGPT(Peer):
         super().__init__(recipe, base)
         self.codec = Codec(recipe.codec)
         self.speaker = Speaker(recipe.speaker, base, recipe.codec.codes)
-
-    def step(self) -> int:
-        return self.codec.step
-
-    def codes(self, frames: Tensor) -> Tensor:
-        return self.codec.encode(frames)
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
         if stage == "codec":

@@ -19,6 +19,7 @@ from ....face.head.model import HeadModel
 from ....llm.base import BaseModel
 from ....llm.model import base_check
 from ....tokenizer.features import to_sequence
+from .codec import Codec
 from .config import Kind, Recipe
 from .data import FPS, Draws, Scale, embed, feature_scale
 
@@ -172,6 +173,20 @@ class Peer(nn.Module):
             load_trained(self, load_tensors(file).tensors)
         except RuntimeError as error:
             raise ValueError(f"{file} does not hold this model's weights: {' '.join(str(error).split())[:300]}") from error
+
+
+class CodecPeer(Peer):
+    """A peer whose motions are codes."""
+
+    codec: Codec
+
+    def step(self) -> int:
+        """Frames of a code."""
+        return self.codec.step
+
+    def codes(self, frames: Tensor) -> Tensor:
+        """See :meth:`Peer.codes`."""
+        return self.codec.encode(frames)
 
 
 def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:

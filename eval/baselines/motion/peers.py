@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ....common.config import parse
 from ....common.progress import Progress, silent
 from ....llm.base import BaseModel, load_base
 from ....llm.model import base_check, compute_dtype
-from .config import Kind, Recipe, parse_recipe
+from .config import Kind, Recipe
 from .data import Clips
 from .mdm import MDM
 from .momask import MoMask
@@ -101,7 +102,7 @@ def load(folder: str | os.PathLike[str], device: str | None = "cpu", base: BaseM
     raw = read_card(folder)
     if raw["kind"] not in PEERS:
         raise ValueError(f"{folder}: the kind of peer is {raw['kind']!r}; allowed: {', '.join(PEERS)}")
-    recipe = parse_recipe(raw["recipe"], f"{folder}, recipe")
+    recipe = parse(Recipe, raw["recipe"], f"{folder}, recipe")
     peer = build(raw["kind"], recipe, device_of(device), base)
     if base_check(peer.base.model) != raw["base_check"]:
         raise ValueError(f"the peer in {folder} was trained with {raw['base']}; {peer.base.name} has other weights: "

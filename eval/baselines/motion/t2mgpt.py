@@ -17,7 +17,7 @@ from .codec import Codec
 from .config import GPTConfig, Recipe
 from .data import Draws
 from .nets import Stack, sinusoids
-from .peer import Batch, Peer
+from .peer import Batch, CodecPeer
 
 
 def corrupt(codes: Tensor, share: float, n_codes: int) -> Tensor:
@@ -82,7 +82,7 @@ class GPT(nn.Module):
         return [row[:n] for row, n in zip(made, ends, strict=True)]
 
 
-class T2MGPT(Peer):
+class T2MGPT(CodecPeer):
     """T2M-GPT."""
 
     KIND, TITLE, STAGES = "t2mgpt", "T2M-GPT", ("codec", "gpt")
@@ -91,12 +91,6 @@ class T2MGPT(Peer):
         super().__init__(recipe, base)
         self.codec = Codec(recipe.codec)
         self.gpt = GPT(recipe.gpt, recipe.codec.codes, self.text_dim)
-
-    def step(self) -> int:
-        return self.codec.step
-
-    def codes(self, frames: Tensor) -> Tensor:
-        return self.codec.encode(frames)
 
     def loss(self, stage: str, batch: Batch) -> Tensor:
         return self.codec.loss(batch.frames) if stage == "codec" else self.gpt.loss(batch.sentence, batch.codes[..., 0])

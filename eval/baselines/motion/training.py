@@ -19,7 +19,7 @@ from ....llm.model import base_check
 from .codec import Codec
 from .config import StageConfig
 from .data import Clips, embed
-from .peer import CONFIG, Batch, Peer, load_trained, n_trained, trained_state
+from .peer import Batch, Peer, load_trained, n_trained, trained_state
 
 EMBEDDED = "sentences.safetensors"
 CODEC = "codec"
@@ -215,8 +215,3 @@ def sentences_of(peer: Peer, clips: Clips, corpus: str, folder: Path, progress: 
     folder.mkdir(parents=True, exist_ok=True)
     save_tensors(file, {"sentences": made}, {"key": key})
     return made
-
-
-def is_trained(folder: Path) -> bool:
-    """Whether a training in the folder has ended."""
-    return (folder / CONFIG).is_file()

@@ -153,6 +153,6 @@ def match_skin(edited: Rgb, neutral: Rgb, method: Method = "histogram", options:
     return Toned(rgb, mask, difference(to_lab(rgb), own))
 
 
-def skin_distance(first: Rgb, second: Rgb, options: SkinOptions | None = None) -> float:
+def skin_distance(first: Rgb, second: Rgb) -> float:
     """CIEDE2000 between the mean skins of two pictures."""
     return float(difference(mean_skin(to_lab(first)), mean_skin(to_lab(second))))

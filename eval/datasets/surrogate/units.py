@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ....common.config import SETTINGS, parse, read_yaml
+from ....common.config import SETTINGS, read_settings
 from .sizes import Share
 
 Pose = dict[str, float]
@@ -50,8 +50,7 @@ class UnitTables:
 @cache
 def unit_tables() -> UnitTables:
     """The tables, read once."""
-    path = Path(__file__).with_name("units.yaml")
-    return parse(UnitTables, read_yaml(path), path.name)
+    return read_settings(UnitTables, Path(__file__).with_name("units.yaml"))
 
 
 def draw_pose(rng: np.random.Generator, emotion: str) -> Pose:

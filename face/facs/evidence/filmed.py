@@ -23,7 +23,6 @@ from ..timeline import Oscillation, Segment, find_oscillations
 from ..vocabulary import ACTION, SPOKEN_SHAPES
 
 Array = NDArray[np.float32]
-Spans = list[tuple[float, float]]
 
 ON: dict[str, float] = {
     "smile": 0.42, "mouth_open": 0.33, "brow_raise": 0.35, "inner_brow_raise": 0.66, "brow_lower": 0.52, "nose_wrinkle": 0.6,

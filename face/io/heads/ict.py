@@ -98,7 +98,7 @@ def _assemble(file: IctFile, own: OwnParts, rig: Rig, parts: AddedParts, default
         if not eye.any():
             joints[joint] = np.r_[np.zeros(n), default.J_regressor[joint, parts.origin]]
     part = np.r_[_parts(own, same, default), default.part[parts.origin]].astype(np.uint8)
-    marks = _landmarks(file, own, parts, mesh, default)
+    marks = _landmarks(file, parts, mesh, default)
     brow = same.carry_values(default.brow_weight) * (part[:n] == 0)
     return HeadModel(
         name="ict-facekit", edition="light" if n == 14062 else "ict-style", v_template=np.concatenate([file.v, parts.v]),
@@ -140,8 +140,7 @@ def _masks(part: NDArray[np.uint8], weights: Floats, same: Correspondence, parts
     return out
 
 
-def _landmarks(file: IctFile, own: OwnParts, parts: AddedParts, mesh: HeadModel, default: HeadModel,
-               ) -> dict[str, tuple[int, Floats]]:
+def _landmarks(file: IctFile, parts: AddedParts, mesh: HeadModel, default: HeadModel) -> dict[str, tuple[int, Floats]]:
     """The 68 iBUG points of the file, then the default head's extras: carried over the skin, or on the added parts."""
     out = {f"ibug_{k:02d}": at for k, at in enumerate(zip(*_on_vertices(file.faces, file.marks), strict=True))}
     index = np.full(default.n_vertices, -1)

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from facelm.data_gen.corpus.agreement import OPPOSITES, agreement, requests_of, with_prompt
+from facelm.data_gen.corpus.agreement import OPPOSITES, agreement, requests_of
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.prompts.factors import Attributes
 from facelm.data_gen.prompts.script import script_for
 from facelm.data_gen.prompts.suite import sample_prompts
-from facelm.data_gen.text.from_facts import texts_for
 from facelm.face.facs.measure import measure
 from facelm.face.facs.measured import Measurement
 from facelm.face.facs.schedule import Event, Schedule
@@ -117,13 +116,6 @@ def test_performed_prompts_agree_and_exchanged_ones_do_not() -> None:
     other = [agreement(p.attributes, m) for p, m in zip(prompts, clips[7:] + clips[:7], strict=True)]
     assert not any(a.missing or a.contradicted for a in own)
     assert np.mean([a.flagged for a in other]) > 0.85
-
-
-def test_the_policy_keeps_a_prompt_only_when_it_agrees() -> None:
-    texts = texts_for(SMILE, SMILE.seconds, np.random.default_rng(0))
-    kept = with_prompt(texts, "A man smiles.", agreement(Attributes(actions=("smile",)), SMILE))
-    assert kept.captions == ("A man smiles.", *texts.captions) and kept.registers[0] == "prompt"
-    assert with_prompt(texts, "A man winks.", agreement(Attributes(actions=("wink_left",)), SMILE)) == texts
 
 
 def test_wrong_input_is_refused() -> None:

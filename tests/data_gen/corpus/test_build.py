@@ -217,7 +217,7 @@ def test_folders_and_numbers_are_checked_first(tmp_path: Path) -> None:
 def test_a_video_never_spans_splits(tmp_path: Path) -> None:
     recipe = Recipe(backend="videos", video=VideoStage(folder=str(tmp_path)), split=SplitStage(val=0.3, test=0.3))
     asked = [stages.Record(str(i), "prompts", "", {"group": f"person {i // 3}"}) for i in range(300)]
-    found = [stages.split_of_clip(recipe, stages.Item(r.id, 0), r) for r in asked]
+    found = [stages.split_of_clip(recipe, r) for r in asked]
     assert all(len(set(found[i:i + 3])) == 1 for i in range(0, 300, 3))
     assert {s: found.count(s) // 3 for s in set(found)}.keys() == {"train", "val", "test"}
     assert 20 <= found.count("test") // 3 <= 40

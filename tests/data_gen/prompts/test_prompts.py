@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from facelm.common.config import read_settings
 from facelm.data_gen.performer.sampler import compatible
 from facelm.data_gen.prompts.dedup import Deduplicator, tokens
 from facelm.data_gen.prompts.factors import DRAWN, FACIAL, GAZE, HEAD, KNOWN, TABLE, admissible, parents, values_of
@@ -19,7 +20,6 @@ from facelm.data_gen.prompts.suite import (
     Prompt,
     PromptConfig,
     Tally,
-    load_config,
     read_prompts,
     sample_prompts,
     script_for,
@@ -108,16 +108,16 @@ def test_designed_dependence_follows_the_rules() -> None:
 
 def test_report_files(tmp_path: Path) -> None:
     tally = Tally()
-    made = sample_prompts(60, load_config(CONFIGS / "tiny.yaml"), tally=tally)
-    paths = write_report(balance(made, load_config(CONFIGS / "tiny.yaml"), tally=tally), tmp_path / "r")
+    made = sample_prompts(60, read_settings(PromptConfig, CONFIGS / "tiny.yaml"), tally=tally)
+    paths = write_report(balance(made, read_settings(PromptConfig, CONFIGS / "tiny.yaml"), tally=tally), tmp_path / "r")
     assert {p.name for p in paths} >= {"balance.md", "balance.json"} and all(p.stat().st_size > 200 for p in paths)
     assert json.loads((tmp_path / "r" / "balance.json").read_text())["prompts"] == 60
     with pytest.raises(ValueError, match="configuration"):
-        balance(sample_prompts(60), load_config(CONFIGS / "tiny.yaml"))
+        balance(sample_prompts(60), read_settings(PromptConfig, CONFIGS / "tiny.yaml"))
 
 
 def test_factorial_designs_cover_their_plan() -> None:
-    config = load_config(CONFIGS / "emotions.yaml")
+    config = read_settings(PromptConfig, CONFIGS / "emotions.yaml")
     design = Design(config, 1)
     cells = {(c["word"], c["intensity"]) for c in design.plan}
     assert len(cells) == len(design.plan) == sum(len(w.levels) if w.graded else 1 for w in WORDS.values())

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from facelm.data_gen.prompts.suite import Prompt, sample_prompts, write_prompts
 from facelm.data_gen.video import t2v
-from facelm.data_gen.video.sidecar import FAILURES, Licence, prompt_seed, read_record, records
+from facelm.data_gen.video.sidecar import FAILURES, Licence, VideoRecord, prompt_seed, read_record
 from facelm.data_gen.video.sources import adopt_videos, perform_videos
 from facelm.face.io.media import probe, read_frames
 from inputs import command
@@ -49,6 +49,10 @@ class Fake:
 
 def config(**change: object) -> t2v.T2VConfig:
     return t2v.T2VConfig(**{"model": "nobody/fake", "pipeline": "WanPipeline", "licence": FREE, "batch": 2, **SIZE, **change})
+
+
+def records(folder: Path) -> list[VideoRecord]:
+    return [read_record(path) for path in sorted(folder.glob("*.json")) if path.with_suffix(".mp4").is_file()]
 
 
 # -- configurations -----------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from facelm.common.config import parse, read_settings
 from facelm.common.progress import silent
 from facelm.common.training import CHECKPOINT
-from facelm.eval.baselines.i2fet.config import Recipe, load_recipe, parse_recipe
+from facelm.eval.baselines.i2fet.config import Recipe
 from facelm.eval.baselines.i2fet.loop import Baseline
 from facelm.eval.baselines.i2fet.ned import TrainedNED, train_ned
 from facelm.eval.baselines.i2fet.text import BaseLMText, ClipText, pooled
@@ -35,12 +36,12 @@ def short(head: HeadModel, data: Clouds) -> TrainedI2FET:
 # -- recipes ----------------------------------------------------------------------------
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_recipe_is_read(path: Path) -> None:
-    recipe = load_recipe(path)
-    assert parse_recipe(recipe.to_dict()) == recipe
+    recipe = read_settings(Recipe, path)
+    assert parse(Recipe, recipe.to_dict()) == recipe
 
 
 def test_the_papers_recipe_states_the_papers_numbers() -> None:
-    recipe = load_recipe(CONFIGS / "paper.yaml")
+    recipe = read_settings(Recipe, CONFIGS / "paper.yaml")
     assert (recipe.fit.epochs, recipe.fit.batch, recipe.fit.lr, recipe.fit.schedule) == (200, 128, 8e-4, "constant")
     assert (recipe.ifed.N, recipe.ifed.M, recipe.ifed.caft_layers, recipe.vae.latent) == (2, 1, 1, 16)
     assert recipe.loss.terms == ("e", "p", "v") and recipe.ifed.text_width == 0

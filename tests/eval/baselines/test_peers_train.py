@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from facelm.common.config import merge
+from facelm.common.config import merge, parse, read_settings
 from facelm.common.training import CHECKPOINT
 from facelm.eval.baselines.motion import load
-from facelm.eval.baselines.motion.config import Kind, Recipe, load_recipe, parse_recipe
+from facelm.eval.baselines.motion.config import Kind, Recipe
 from facelm.eval.baselines.motion.data import Clips
 from facelm.eval.baselines.motion.motiongpt import MotionGPT
 from facelm.eval.baselines.motion.peer import Peer, trained_state
@@ -26,7 +26,7 @@ from facelm.tokenizer.features import to_features
 from llm_tiny import tiny_base
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "peers"
-TINY = load_recipe(CONFIGS / "tiny.yaml")
+TINY = read_settings(Recipe, CONFIGS / "tiny.yaml")
 KINDS = list(PEERS)
 TEXTS = ["smile", "nod slowly , left ."]
 
@@ -73,8 +73,8 @@ def test_clips_are_read_padded_and_cut(data: Clips, clips: list[FaceSequence]) -
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_recipe_is_read(path: Path) -> None:
-    recipe = load_recipe(path)
-    assert parse_recipe(recipe.to_dict()) == recipe
+    recipe = read_settings(Recipe, path)
+    assert parse(Recipe, recipe.to_dict()) == recipe
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -83,7 +83,7 @@ def test_every_recipe_is_read(path: Path) -> None:
 ])
 def test_bad_recipes_are_refused(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        parse_recipe(change)
+        parse(Recipe, change)
 
 
 def test_budgets_need_an_end() -> None:
@@ -231,7 +231,7 @@ def test_it_performs_what_the_words_name(kind: Kind, head: HeadModel, tmp_path: 
            "speaker": {"lora": {"rank": 8, "alpha": 8}},
            "stages": {name: {"lr": 5e-3, "batch": 16, "weight_decay": 0} for name in
                       ("codec", "gpt", "diffusion", "masked", "residual", "speaker")}}
-    recipe = parse_recipe(merge(TINY.to_dict(), raw))
+    recipe = parse(Recipe, merge(TINY.to_dict(), raw))
     rng = np.random.default_rng(0)
     t = np.linspace(0, 1, 40)
 

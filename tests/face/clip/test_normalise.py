@@ -40,13 +40,13 @@ def test_a_face_past_the_camera_is_not_turned() -> None:
     assert "turn_right" in raw and "gaze_left" in raw
     done = normalise(clip)
     assert done.filmed and done.seq.fps == 25.0 and not done.seq.translation.any() and not done.seq.rotation.any()
-    assert done.rest_degrees[1] == pytest.approx(-15.0, abs=1.5) and done.gaze_degrees[1] == pytest.approx(15.0, abs=2.0)
+    assert done.rest_degrees[1] == pytest.approx(-15.0, abs=1.5)
     assert names(done.seq) == ["smile", "turn_left"]
 
 
 def test_gaze_that_is_not_at_the_camera_stays() -> None:
     done = normalise(filmed(SMILE_AND_TURN, (0.0, 0.0, 0.0), gaze=(0.0, 25.0)))
-    assert done.gaze_degrees == (0.0, 0.0) and "gaze_left" in measure(done.seq).names
+    assert "gaze_left" in measure(done.seq).names
 
 
 def test_a_long_turn_away_is_a_turn_when_the_face_also_looked_ahead() -> None:
@@ -73,8 +73,7 @@ def test_a_constant_small_expression_is_the_resting_face_and_a_large_one_is_held
     assert "brow_lower" not in measure(normalise(clip.replace(expr=low)).seq).names
     kept = normalise(clip.replace(expr=high))
     assert "brow_lower" in measure(kept.seq).names and kept.seq.expr[:, 0].max() == pytest.approx(0.95, abs=1e-5)
-    short = normalise(clip.replace(expr=low).slice(0, 30))
-    assert short.resting_expression == 0.0
+    assert "brow_lower" in measure(normalise(clip.replace(expr=low).slice(0, 30)).seq).names, "too short to tell rest"
 
 
 def test_invalid_frames_are_bridged_and_a_picture_is_a_short_clip() -> None:
@@ -84,7 +83,7 @@ def test_invalid_frames_are_bridged_and_a_picture_is_a_short_clip() -> None:
     expr = clip.expr.copy()
     expr[~valid] = 0.9
     done = normalise(replace(clip, expr=expr, valid=valid))
-    assert done.bridged == 8 and done.seq.valid.all() and names(done.seq) == ["smile", "turn_left"]
+    assert done.seq.valid.all() and names(done.seq) == ["smile", "turn_left"]
     with pytest.raises(ValueError, match="no frame"):
         normalise(replace(clip, valid=np.zeros(len(clip), bool)))
     picture = normalise(filmed(SMILE_AND_TURN, (20.0, 0.0, 0.0)).slice(30, 31))  # smiling, turned 20 degrees to its left

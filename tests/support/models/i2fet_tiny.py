@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from facelm.common.config import read_settings
 from facelm.eval.baselines.i2fet.arrays import Samples
-from facelm.eval.baselines.i2fet.config import Recipe, load_recipe
+from facelm.eval.baselines.i2fet.config import Recipe
 from facelm.face.clip.channels import EXPR_NAMES
 from facelm.face.facs.poses import EMOTION_POSES
 from facelm.face.facs.vocabulary import EMOTIONS
@@ -79,4 +80,4 @@ def clouds(head: HeadModel, count: int = 240, seed: int = 0, noise: float = 0.08
 
 def tiny(**changes) -> Recipe:
     """The tiny recipe on the CPU with some entries changed."""
-    return load_recipe(CONFIGS / "tiny.yaml").change(**changes)
+    return read_settings(Recipe, CONFIGS / "tiny.yaml").change(**changes)
