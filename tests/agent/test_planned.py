@@ -6,11 +6,13 @@ import pytest
 from facelm.agent.editing.operations import edited
 from facelm.agent.editing.planned import _MAKE, edits_of, is_edit
 from facelm.agent.learning.plans import held_out_plans, make_plans, vary, written_lines
+from facelm.agent.requests import Sampling
+from facelm.agent.talk.agent import Agent
 from facelm.agent.talk.planning.doubts import doubts
 from facelm.agent.talk.planning.planned import change_of
 from facelm.agent.talk.queries import query_of
 from facelm.agent.talk.session import Session
-from facelm.agent.talk.tools import Toolbox
+from facelm.agent.talk.tools import Call, Toolbox
 from facelm.data_gen.performer.layout import lay_out
 from facelm.data_gen.reading.questions import read_question
 from facelm.face.facs.script_text import read_script, write_script
@@ -118,3 +120,16 @@ def test_a_wish_is_read_as_in_a_conversation(tmp_path):
     assert change_of("how often does she nod?", tools) == ()
     with pytest.raises(ValueError, match="no yawn"):
         change_of("make the yawn longer", tools)
+
+
+@needs_tokenizer
+def test_a_correction_of_the_first_performance_has_nothing_to_undo(tmp_path):
+    agent = Agent(tmp_path / "talk", rule_agent({"argh the wink i meant": "undo ; remove wink"}),
+                  Sampling(idle=False))
+    agent.say("She smiles, nods twice and winks with her left eye.")
+    reply = agent.say("argh the wink i meant")
+    assert [c.tool for c in reply.calls] == ["edit"] and reply.edits[0]["names"] == ("wink",)
+    agent.call(Call("undo"))
+    agent.call(Call("undo"))
+    assert agent.memory.current is None
+    assert agent.say("make the nod stronger").refused

@@ -37,7 +37,7 @@ from ..dialogue import (
     talk,
 )
 from ..queries import YES_OR_NO
-from ..references import mentions
+from ..references import mentions, resolve
 from ..session import Clip, Session
 from ..tools import Call, Toolbox
 from .doubts import as_step, doubts, not_there, question_doubts, turned_values, unasked
@@ -226,10 +226,12 @@ class _Line:
 
     @property
     def target(self) -> Clip:
-        """The clip that a change is made to."""
-        target = self.found[0][2] if self.found else self.tools.session.current
-        assert target is not None
-        return target
+        """The clip that a change is made to.
+
+        Raises:
+            ValueError: there is none at hand.
+        """
+        return self.found[0][2] if self.found else resolve("", self.tools.session)
 
     @cached_property
     def asks(self) -> bool:
@@ -321,6 +323,10 @@ class _Line:
         Raises:
             ValueError: a change that cannot be done.
         """
+        here = self.tools.session.current
+        first = here is not None and here.parent is None and len(self.tools.session.numbers) == 1
+        if first and len(steps) > 1 and steps[0].do == "undo":
+            steps = steps[1:]  # "no, I meant the wink": nothing has been changed yet
         kinds = [s.do for s in steps]
         if kinds == ["goto"] and len(self.found) == 1 and not read_things(spelled(self.plain)):
             yield Call("go_to", clip_of(self.found))
