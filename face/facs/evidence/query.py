@@ -135,8 +135,12 @@ def ask(m: Measurement, query: Query) -> Answer:
         return Answer(True, "Yes.")
     if query.asked in ("order", "together", "always") and not all(found):
         return Answer(False, f"No, {_none(query, found)}.")
+    if not found:
+        return Answer(None, "That does not say of what; name something that a face does.")
     if not all(found):
         return Answer(None, f"{_none(query, found).capitalize()}.")
+    if query.asked in ("gap", "order", "together") and len(found) < 2:
+        return Answer(None, "That is about two things; name both.")
     low, high = query.between or (0.0, m.seconds)
     return _OF_THINGS[query.asked](query, found, min(high, m.seconds) - low)
 
@@ -360,9 +364,11 @@ def _list(rows: Sequence[Shown], query: Query) -> Answer:
     if query.things and query.negated:  # all but these
         named = [s for thing in query.things for s in occurrences(rows, thing)]
         return _told(_meant([s for s in rows if s not in named]), low)
+    if len(query.things) == 1:
+        return _told(occurrences(rows, query.things[0]), low)
     if query.things:  # what lies between two
         found = [occurrences(rows, t) for t in query.things[:2]]
-        if len(found) < 2 or not all(found):
+        if not all(found):
             return Answer(None, f"{_none(query, found).capitalize()}.")
         first, then = sorted((found[0][0], found[1][0]), key=lambda s: s.start)
         return _told(_meant([s for s in rows if first.start < s.start < then.start]), low)
@@ -391,6 +397,7 @@ def _meant(rows: Sequence[Shown]) -> Sequence[Shown]:
 
 
 def _around(rows: Sequence[Shown], query: Query) -> Answer:
+    query = replace(query, things=query.things[:1])
     own = occurrences(rows, query.things[0])
     if not own:
         return Answer(None, f"{_none(query, [[]]).capitalize()}.")
