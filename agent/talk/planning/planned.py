@@ -334,7 +334,8 @@ class _Line:
         alone = self.tools.session.current is None and kinds[:1] not in (["talk"], ["refuse"], ["undo"])
         if kinds == ["compare-clips"] and compares(self.tools.session):
             pair = dict(zip(("first", "second"), (clip_of([f])["clip"] for f in self.found), strict=False))
-            yield self._comparison() or Call("compare", pair)
+            one = len(self.found) == 1 and read_question(self.plain) is not None  # "does clip 2 have a glare?"
+            yield self._comparison() or (question_call(self.said, self.plain, self.tools) if one else Call("compare", pair))
             return
         if not kinds or alone or _RULED & set(kinds) or kinds == ["clips"] and self.found:
             raise _Unplanned

@@ -84,3 +84,11 @@ def test_another_clip_is_announced_in_many_ways(tmp_path: Path, line: str) -> No
     agent.say("She smiles.")
     reply = agent.say(line)
     assert [c.tool for c in reply.calls] == ["perform"] and reply.clip is not None and reply.clip.number == 2
+
+
+def test_a_question_about_one_clip_that_is_planned_as_a_comparison_is_asked_of_it(tmp_path: Path) -> None:
+    agent = Agent(tmp_path / "talk", rule_agent({"has clip 2 got a smile?": "compare-clips"}), Sampling(idle=False))
+    agent.say("She smiles, then nods twice.")
+    agent.say("Another clip: she yawns.")
+    reply = agent.say("has clip 2 got a smile?")
+    assert [c.tool for c in reply.calls] == ["ask"] and reply.value is False
