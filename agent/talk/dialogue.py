@@ -105,6 +105,9 @@ def phrase(said: str, plain: str, session: Session) -> Call | None:
     """The call of a set phrase: thanks, undo, a clip's name ..."""
     if RULES["mark"].search(said) and RULES["talk"].match(said.lower()) and not RULES["undo"].match(plain):
         return talk(said)
+    told = RULES["describe"].match(plain.rstrip("?").strip()) if session.current is not None else None
+    if told and not (told["what"] or "").strip():
+        return described(plain, "", session)
     return _about_session(plain, said, session)
 
 
