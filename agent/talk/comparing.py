@@ -14,7 +14,7 @@ from ...data_gen.tables import read_table
 from ...face.facs.evidence.happenings import Thing
 from .queries import Comparing, Kind, Measure
 from .references import CLIP_WORD, mentions
-from .session import Clip, Session
+from .session import Clip, Session, Turn
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def read_comparing(text: str, session: Session, turns: int | None = None) -> Ask
         session: the conversation; a line that goes on with a question ("and the nod?") is read after the one before.
         turns: how many of its turns were before the line; None for all.
     """
-    plain = " ".join(spelled(text).lower().split())
+    plain = _plain(text)
     if not compares(session) or RULES["several"].search(plain) or len(plain.split()) > _LONGEST:
         return None
     said = session.turns if turns is None else session.turns[:turns]
@@ -95,9 +95,9 @@ def read_comparing(text: str, session: Session, turns: int | None = None) -> Ask
     if here is None:
         return None
     if RULES["each"].search(plain) and by is not None:
-        return Comparing("each", by, _things(RULES["each"].sub(" ", plain)) or _last_things(session, said)), several
+        return Comparing("each", by, _things(RULES["each"].sub(" ", plain)) or _last_things(said)), several
     if (found or len(several) > 1) and RULES["both"].search(plain) and RULES["claims"].search(plain):
-        things = _things(RULES["both"].sub(" ", plain)) or (_last_things(session, said) if by == "side" else ())
+        things = _things(RULES["both"].sub(" ", plain)) or (_last_things(said) if by == "side" else ())
         clips = tuple(found) if len(found) > 1 else several if len(several) > 1 else tuple(session.versions(here.number))
         if things and by is not None and re.search(r"\b(?:same|equal\w*|as|different|other)\b", plain):
             return Comparing("same", by, things), clips
@@ -111,7 +111,7 @@ def read_comparing(text: str, session: Session, turns: int | None = None) -> Ask
 
 def read_loosely(text: str, session: Session) -> Asked | None:
     """The same of a line that is known to compare clips; None where all that differs is asked for."""
-    plain = " ".join(spelled(text).lower().split())
+    plain = _plain(text)
     if not compares(session) or session.current is None:
         return None
     by, least = _measure(plain)
@@ -145,7 +145,7 @@ def _against(plain: str, by: Measure | None, least: bool, session: Session, here
         if not others or not RULES["of_all"].search(_without_clips(plain, session)):
             return None
         things = _things(plain)
-        return (Comparing(kind, by, things, every=True), (here, *others)) if things or by == "length" else None
+        return (Comparing(kind, by, things), (here, *others)) if things or by == "length" else None
     subject, target = _named_in(plain[:than.start()], session), _named_in(plain[than.start():], session)
     parent = session.find(here.parent)
     if not target and than["other"] and others:
@@ -155,14 +155,16 @@ def _against(plain: str, by: Measure | None, least: bool, session: Session, here
     if not target:
         return None
     things = _things(plain[:than.start()])
-    if not things and by == "strength" and (names := _changed(here, session)):
-        things = read_things(names)[:1]
-    if not things and by != "length":
-        things = _last_things(session, session.turns)
-        if not things:
-            return None
+    if not things and by == "strength" and here.how == "edited":
+        things = read_things(here.said)[:1]
+    if not things and by != "length" and not (things := _last_things(session.turns)):
+        return None
     first = subject[0] if subject else here
     return None if first.id == target[0].id else (Comparing(kind, by, things), (first, target[0]))
+
+
+def _plain(text: str) -> str:
+    return " ".join(spelled(text).lower().split())
 
 
 def _named_in(text: str, session: Session) -> list[Clip]:
@@ -181,11 +183,6 @@ def _without_clips(plain: str, session: Session) -> str:
     for low, high, _ in reversed(_mentions(plain, session)):
         plain = f"{plain[:low]} {plain[high:]}"
     return plain
-
-
-def _changed(clip: Clip, session: Session) -> str:
-    """What the last change of a clip was about, in words."""
-    return clip.said if clip.how == "edited" else ""
 
 
 _OF_THINGS = re.compile(r"\bwhich (?:of|one of) the (?:\w+ )?(?!(?:two|2|three|3) (?:does|do|is|has|did|was)\b)(?:\w+ )?"
@@ -238,19 +235,15 @@ def _things(plain: str) -> tuple[Thing, ...]:
     return read_things(words)[:1] if words else ()
 
 
-def _last_things(session: Session, said: Sequence[object]) -> tuple[Thing, ...]:
-    for turn in reversed(session.turns[:len(said)][-3:]):
-        if things := _things(" ".join(spelled(turn.said).lower().split())):
-            return things
-    return ()
+def _last_things(turns: Sequence[Turn]) -> tuple[Thing, ...]:
+    """What one of the last three turns was about."""
+    return next((things for turn in reversed(turns[-3:]) if (things := _things(_plain(turn.said)))), ())
 
 
 def _which(rest: str, by: Measure | None, least: bool, clips: tuple[Clip, ...]) -> Asked | None:
     things = _things(rest)
     if by is None:
         return (Comparing("has", "presence", things), clips) if things else None
-    if by == "start" and not things:
-        return None
     if not things and by != "length":
         return None
     if by == "strength" and re.search(r"\w (?:more|most|less|least)\W*$", rest) and not _ADJECTIVE.search(rest):

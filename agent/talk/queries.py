@@ -10,7 +10,7 @@ from typing import Literal
 from ...common.text import often
 from ...data_gen.reading.questions import PEAK, claimed, thing_of
 from ...face.facs.evidence.happenings import Thing, happenings, occurrences
-from ...face.facs.evidence.query import Asked, Query
+from ...face.facs.evidence.query import Answer, Asked, Query
 from ...face.facs.vocabulary import Side
 from ...llm.grammar.plans import SLOTS, Step
 from .session import Clip
@@ -88,17 +88,15 @@ class Comparing:
     """A question about clips.
 
     Attributes:
-        kind: which has it (``has``), has most or least of it; whether the first has more or less of it than the second; whether
+        kind: which has it (``has``), has most or least of it; whether the first has more or less of it than the others; whether
             all are the same; its value in each; by how much two differ.
         by: what counts.
         things: what it is about; nothing is the whole clip, of which only the length counts.
-        every: of ``more`` and ``less``, whether the first is compared with all others.
     """
 
     kind: Kind
     by: Measure = "presence"
     things: tuple[Thing, ...] = ()
-    every: bool = False
 
     @property
     def query(self) -> Query:
@@ -110,14 +108,6 @@ class Comparing:
     def label(self) -> str:
         """What it is about, in words."""
         return self.things[0].label if self.things else "clip"
-
-
-@dataclass(frozen=True)
-class Answered:
-    """An answer: its words, and its value (number or version of the clip that has it or more of it, "same", values of each)."""
-
-    text: str
-    value: object
 
 
 def size_of(clip: Clip, by: Measure, things: Sequence[Thing]) -> float | str | None:
@@ -160,8 +150,11 @@ def told(value: float | str | None, by: Measure) -> str:
     return f"{value:.1f} s"
 
 
-def answer(asked: Comparing, clips: Sequence[Clip]) -> Answered:
-    """The answer to a question about clips, computed from what each shows."""
+def answer(asked: Comparing, clips: Sequence[Clip]) -> Answer:
+    """The answer to a question about clips, computed from what each shows.
+
+    Its value is the number or version of the clip that has it, or more of it; "same"; or the values of each.
+    """
     sizes = [size_of(c, asked.by, asked.things) for c in clips]
     if asked.by == "strength" and asked.kind in ("most", "least", "more", "less"):
         for by in ("count", "length"):  # "more winking", where all winks are full ones
@@ -172,12 +165,12 @@ def answer(asked: Comparing, clips: Sequence[Clip]) -> Answered:
     said = ", ".join(f"{c.label} {told(s, asked.by)}" for c, s in zip(clips, sizes, strict=True))
     if not any(sizes):
         none = f"There is no {asked.label} in {' or '.join(c.label for c in clips)}."
-        return Answered(none, False if asked.kind == "same" else None)
+        return Answer(False if asked.kind == "same" else None, none)
     if asked.kind == "each":
-        return Answered(f"{said[:1].upper()}{said[1:]}.", [round(s, 2) if isinstance(s, float) else s for s in sizes])
+        return Answer([round(s, 2) if isinstance(s, float) else s for s in sizes], f"{said[:1].upper()}{said[1:]}.")
     if asked.kind == "same":
         yes = all(sizes) if asked.by == "presence" else _alike(sizes, asked.by)
-        return Answered(f"{'Yes' if yes else 'No'}: {said}.", yes)
+        return Answer(yes, f"{'Yes' if yes else 'No'}: {said}.")
     if asked.kind == "has":
         return _having(clips, sizes, said)
     if asked.kind == "gap":
@@ -187,10 +180,10 @@ def answer(asked: Comparing, clips: Sequence[Clip]) -> Answered:
     alike = len(order) > 1 and _alike([sizes[order[0]], sizes[order[1]]], asked.by)
     top = "same" if alike else _id(clips[order[0]], clips)
     if asked.kind in ("more", "less"):
-        return Answered(f"{'Yes' if not alike and order[0] == 0 else 'No'}: {said}.", top)
+        return Answer(top, f"{'Yes' if not alike and order[0] == 0 else 'No'}: {said}.")
     if alike:
-        return Answered(f"{'Both' if len(clips) == 2 else 'Several are'} alike: {said}.", top)
-    return Answered(f"{_capital(clips[order[0]])}: {said}.", top)
+        return Answer(top, f"{'Both' if len(clips) == 2 else 'Several are'} alike: {said}.")
+    return Answer(top, f"{_capital(clips[order[0]])}: {said}.")
 
 
 def _rank(value: float | str | None, asked: Comparing) -> float:
@@ -207,22 +200,22 @@ def _alike(sizes: Sequence[float | str | None], by: str) -> bool:
     return max(known) - min(known) <= _ALIKE.get(by, 0.0)
 
 
-def _having(clips: Sequence[Clip], sizes: Sequence[float | str | None], said: str) -> Answered:
+def _having(clips: Sequence[Clip], sizes: Sequence[float | str | None], said: str) -> Answer:
     own = [c for c, s in zip(clips, sizes, strict=True) if s]
     if len(own) == 1:
-        return Answered(f"{_capital(own[0])}: {said}.", _id(own[0], clips))
+        return Answer(_id(own[0], clips), f"{_capital(own[0])}: {said}.")
     if len(own) == len(clips):
-        return Answered(f"{'Both' if len(clips) == 2 else 'All'}: {said}.", "same")
+        return Answer("same", f"{'Both' if len(clips) == 2 else 'All'}: {said}.")
     names = " and ".join(c.label for c in own)
-    return Answered(f"{names[:1].upper()}{names[1:]}: {said}.", [_id(c, clips) for c in own])
+    return Answer([_id(c, clips) for c in own], f"{names[:1].upper()}{names[1:]}: {said}.")
 
 
-def _gap(clips: Sequence[Clip], sizes: Sequence[float | str | None], asked: Comparing, said: str) -> Answered:
+def _gap(clips: Sequence[Clip], sizes: Sequence[float | str | None], asked: Comparing, said: str) -> Answer:
     known = [s for s in sizes if isinstance(s, float)]
     if len(known) < 2:
-        return Answered(f"{said[:1].upper()}{said[1:]}.", None)
+        return Answer(None, f"{said[:1].upper()}{said[1:]}.")
     by = max(known) - min(known)
-    return Answered(f"By {told(by, asked.by).replace('none', 'nothing')}: {said}.", round(by, 2))
+    return Answer(round(by, 2), f"By {told(by, asked.by).replace('none', 'nothing')}: {said}.")
 
 
 def _capital(clip: Clip) -> str:
