@@ -10,8 +10,8 @@ A grammar on text would be a trap: a model spells ``<m3>`` out of ordinary piece
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -103,7 +103,7 @@ class MotionLM:
                 for row, text, q in zip(found, texts, quantities, strict=True)]
 
     def plan(self, texts: Sequence[str], clips: Sequence[Sequence[str]], quantities: Sequence[Quantities],
-             sampling: Sampling = LIKELIEST) -> list[tuple[tuple[Step, ...], float]]:
+             sampling: Sampling = LIKELIEST, names: Iterable[str] | None = None) -> list[tuple[tuple[Step, ...], float]]:
         """What each line of a conversation asks for.
 
         Args:
@@ -111,6 +111,7 @@ class MotionLM:
             clips: the script of the clip at hand of each, as tokens (``grammar/plans.context``).
             quantities: the values of the marks of each line.
             sampling: the likeliest plan by default; a line that is given several times is drawn as often.
+            names: all that plans may be about; what they add is not bound by it.
 
         Returns:
             Plans that the grammar allows, with their log-probabilities.
@@ -121,9 +122,10 @@ class MotionLM:
         lines = [[*self.template.encode([plan_turn(t, c)]).ids, *self.vocabulary.script_ids([OPEN])]
                  for t, c in zip(texts, clips, strict=True)]
         self.vocabulary.script_ids(sorted(COMMANDS))
-
-        found = self._written([ScriptRow(line, self.model, PlanGrammar(frozenset(q.marks())), sampling, (sampling.seed + k, 0))
-                               for k, (line, q) in enumerate(zip(lines, quantities, strict=True))])
+        about = PlanGrammar() if names is None else PlanGrammar(names=frozenset(f"@{n}" for n in names))
+        found = self._written([
+            ScriptRow(line, self.model, replace(about, marks=frozenset(q.marks())), sampling, (sampling.seed + k, 0))
+            for k, (line, q) in enumerate(zip(lines, quantities, strict=True))])
         return [(read_plan(row.whole(), q), row.nats) for row, q in zip(found, quantities, strict=True)]
 
     @torch.inference_mode()

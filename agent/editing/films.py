@@ -79,7 +79,7 @@ def _shares(shots: Sequence[Shot], edit: Edit) -> list[tuple[int, Edit]]:
         there = ", ".join(dict.fromkeys(n for s in shots for n in s.measured.names)) or "nothing"
         raise ValueError(f"there is no {' or '.join(edit.names)} in the film; it shows: {there}".replace("_", " "))
     one = edit.which
-    if one is None and (placed or edit.op in ("replace", "hold", "pause", "count")):
+    if one is None and (placed or edit.op in ("replace", "hold", "until", "pause", "count")):
         one = 0 if edit.op in ("replace", "pause") or edit.where == "before" else -1  # as in a clip without cuts
     if one is not None and not -sum(counts) <= one < sum(counts):
         raise ValueError(f"there are only {sum(counts)} of them in the film")
@@ -93,7 +93,7 @@ def _shares(shots: Sequence[Shot], edit: Edit) -> list[tuple[int, Edit]]:
 
 def _timed(edit: Edit, shot: Shot) -> Edit:
     """An edit whose time is the film's, on a shot's clock."""
-    if edit.op != "start" or edit.value is None:
+    if edit.op not in ("start", "until") or edit.value is None:
         return edit
     if not shot.start <= edit.value <= shot.end:
         raise ValueError(f"{edit.value:g} s is in another shot; this one lasts from {shot.start:.1f} to {shot.end:.1f} s")

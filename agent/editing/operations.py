@@ -12,7 +12,7 @@ from ...face.facs.script import MAX_SECONDS, Cue, Never, Script
 from ...face.facs.vocabulary import DIRECTIONS, EMOTIONS, FEELING, PAIRED, USUAL_STRENGTH, Side
 
 Op = Literal["strength", "speed", "duration", "shift", "start", "length", "side", "count", "remove", "add", "replace", "reverse",
-             "again", "never", "pause", "together", "hold", "only", "blend", "continue", "move"]
+             "again", "never", "pause", "together", "hold", "until", "only", "blend", "continue", "move"]
 _USUAL_SECONDS = 1.5
 Where = Literal["end", "start", "with", "after", "before"]
 
@@ -41,7 +41,7 @@ class Edit:
     script: Script = Script()
     where: Where = "end"
     anchor: tuple[str, ...] = ()
-    """What something is moved before or after."""
+    """What something is moved before or after, or lasts until."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without what says nothing."""
@@ -95,6 +95,11 @@ class _Draft:
         if row.cue.seconds is not None or not own:
             return row.cue.seconds or _USUAL_SECONDS
         return max(e.end(self.before.seconds) for e in own) - own[0].start
+
+    def times(self, row: _Row) -> int:
+        """How often a cue was done: a nod that does not say so is more than one."""
+        own = self.before.of_cue(row.origin) if row.origin is not None else []
+        return row.cue.count or max((e.cycles for e in own if e.name == row.cue.action), default=0) or 1
 
     @property
     def said(self) -> str:
@@ -203,6 +208,20 @@ def _hold(draft: _Draft, edit: Edit) -> None:
     _each(draft, edit, change, "held")
 
 
+def _until(draft: _Draft, edit: Edit) -> None:
+    """Up to a moment, or until the next cue of another name begins."""
+    found = [draft.rows[i] for i in _chosen(draft, edit) if draft.rows[i].cue.name != "blink"]
+    begin = [draft.start(draft.rows[i]) for i in _chosen(draft, Edit("until", edit.anchor))] if edit.anchor else []
+    ends = [min((b for b in begin if b > draft.start(r)), default=0.0) if edit.value is None else edit.value for r in found]
+    if not any(end - draft.start(r) >= 0.2 for r, end in zip(found, ends, strict=True)):
+        until = f"{edit.value:g} s" if edit.value is not None else f"the {' or '.join(edit.anchor)}".replace("_", " ")
+        begins = f"it begins at {draft.start(found[0]):.1f} s" if found else f"there are {draft.said}"
+        raise ValueError(f"nothing can be kept until {until}: {begins}")
+    for row, end in zip(found, ends, strict=True):
+        if (seconds := round(end - draft.start(row), 3)) >= 0.2:
+            row.cue = replace(row.cue, seconds=seconds, end=None, held=False)
+
+
 def _shift(draft: _Draft, edit: Edit) -> None:
     draft.afresh |= not edit.names and len(draft.rows) > 1
     def change(row: _Row) -> Cue:
@@ -226,9 +245,12 @@ def _side(draft: _Draft, edit: Edit) -> None:
 
 
 def _count(draft: _Draft, edit: Edit) -> None:
-    """So often, once more (0) or once less (-1); what is there in several cues of one name counts as them."""
+    """So often, or ``factor`` times more (0) or less (-1); what is there in several cues of one name counts as them."""
     found = _chosen(draft, edit)
     one_name = len({draft.rows[i].cue.name for i in found}) == 1 and all(draft.rows[i].cue.count is None for i in found)
+    by = (1 if edit.value == 0.0 else -1) * int(edit.factor)
+    if edit.value is not None and edit.value <= 0 and edit.which is None and len(found) > 1:
+        edit = replace(edit, value=float(len(found) + by)) if one_name and len(found) + by > 0 else replace(edit, which=-1)
     if edit.value and edit.value > 0 and edit.which is None and len(found) > 1 and one_name:
         wanted = int(edit.value)
         for i in reversed(found[wanted:]):
@@ -237,8 +259,7 @@ def _count(draft: _Draft, edit: Edit) -> None:
             return
         edit = replace(edit, value=float(wanted - len(found) + 1), which=-1)
     def change(row: _Row) -> Cue | None:
-        now = row.cue.count or 1
-        wanted = int(edit.value) if edit.value and edit.value > 0 else now + (1 if edit.value == 0.0 else -1)
+        wanted = int(edit.value) if edit.value and edit.value > 0 else draft.times(row) + by
         return replace(row.cue, count=wanted) if wanted >= 1 else None
     _each(draft, edit, change, "counted so")
 
@@ -387,5 +408,6 @@ def _length(draft: _Draft, edit: Edit) -> None:
 _APPLY: dict[Op, Callable[[_Draft, Edit], None]] = {
     "strength": _strength, "speed": _speed, "duration": _duration, "shift": _shift, "start": _shift, "side": _side,
     "count": _count, "remove": _remove, "never": _never, "add": _add, "replace": _replace, "reverse": _reverse,
-    "pause": _pause, "together": _together, "again": _again, "length": _length, "hold": _hold, "only": _only, "blend": _blend,
+    "pause": _pause, "together": _together, "again": _again, "length": _length, "hold": _hold, "until": _until, "only": _only,
+    "blend": _blend,
     "continue": _continue, "move": _move}

@@ -49,7 +49,7 @@ def _edits(step: Step, script: Script) -> list[Edit]:
             if not any(same_name(c, name) for c in script.cues):
                 raise absent(name, script)
     make = _MAKE[step.do]
-    if step.do in _TOGETHER:
+    if step.do in _TOGETHER or step.words == ("until",):
         return make(step, step.names, step.things[0][1] if len(step.things) == 1 else None, script)
     groups: dict[int | None, list[str]] = {}
     for name, which in step.things:
@@ -93,6 +93,12 @@ def _valued(op: str, kind: str) -> _Make:
 
 
 def _hold(step: Step, names: tuple[str, ...], which: int | None, script: Script) -> list[Edit]:
+    if step.words:
+        until = names[-1:] if step.value("t") is None and len(names) > 1 else ()
+        held = names[:-1] if until else names or tuple(c.name for c in script.cues[-1:])
+        if step.value("t") is None and not until:
+            raise ValueError(f"until when? there are: {', '.join(c.name for c in script.cues)}")
+        return [Edit("until", held, step.things[0][1] if step.things else None, value=step.value("t"), anchor=until)]
     names = names or tuple(c.name for c in script.cues[-1:])
     if (seconds := step.value("t")) is not None:
         return [Edit("duration", names, which, value=seconds)]
@@ -107,12 +113,15 @@ def _side(step: Step, names: tuple[str, ...], which: int | None, script: Script)
 
 def _counted(value: float | None) -> _Make:
     def make(step: Step, names: tuple[str, ...], which: int | None, script: Script) -> list[Edit]:
-        if value == -1.0 and names and which is None and len(own := [c for c in script.cues if c.name in names]) == 1 and (
-                own[0].count is None and not _COUNTED & set(names)):
+        said = step.value("c")
+        own = [c for c in script.cues if c.name in names]
+        once = len(own) == 1 and own[0].count is None and not _COUNTED & set(names)
+        if value == -1.0 and said is None and which is None and once:
             return [Edit("strength", names, None, factor=1.0 / _FACTORS[""])]  # "less frowning" where there is one frown
         counted = tuple(c.name for c in script.cues if c.count is not None)[:1] or tuple(c.name for c in script.cues[-1:])
-        said = step.value("c")
-        return [Edit("count", names or counted, which, value=value if said is None or value is not None else said)]
+        if value is None:
+            return [Edit("count", names or counted, which, value=said)]
+        return [Edit("count", names or counted, which, factor=said or 1.0, value=value)]
     return make
 
 

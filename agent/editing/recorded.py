@@ -220,7 +220,7 @@ class _Canvas:
             to = min(max(event.low + by, 0), len(self.valid) - length)
             self._put(lifted, event.low, -1.0)
             self._put(lifted, to)
-        elif edit.op in ("duration", "speed", "hold"):
+        elif edit.op in ("duration", "speed", "hold", "until"):
             self._last(edit, event, lifted)
         elif edit.op == "side":
             self._turn(edit.side, event, lifted)
@@ -243,10 +243,20 @@ class _Canvas:
             more = round(edit.value * fps) if edit.value is not None else len(self.valid) - event.low - at
             self._put({n: np.concatenate([v[:at], np.full(max(more, 0), v[at]), v[at:]]) for n, v in lifted.items()}, event.low)
             return
-        wanted = seconds / edit.factor if edit.op == "speed" else (
+        onset = event.low / fps + _MARGIN
+        wanted = seconds / edit.factor if edit.op == "speed" else self._until(edit, onset) - onset if edit.op == "until" else (
             seconds * edit.factor if edit.value is None else edit.value if edit.factor else seconds + edit.value)
         count = max(round((max(wanted, 0.1) + 2.0 * _MARGIN) * fps), 3)
         self._put({n: _resized(v, count) for n, v in lifted.items()}, event.low)
+
+    def _until(self, edit: Edit, onset: float) -> float:
+        """When something that begins at a time should end, s."""
+        begins = [a.onset for a in self.measured.everything if a.name in edit.anchor and a.onset > onset]
+        end = edit.value if edit.value is not None else min(begins, default=onset)
+        if end <= onset:
+            to = f"{end:.1f} s" if edit.value is not None else f"the {' or '.join(edit.anchor)}".replace("_", " ")
+            raise ValueError(f"it begins at {onset:.1f} s and cannot last until {to}, which comes no later")
+        return end
 
     def _turn(self, side: str, event: _Event, lifted: Lifted) -> None:
         mirrored = {_other(n): (-v if n in _TURNED else v) for n, v in lifted.items()}
@@ -264,7 +274,7 @@ class _Canvas:
     def _repeat(self, edit: Edit, event: _Event, lifted: Lifted) -> None:
         own = [a for a in self.measured.everything if a.name == event.name]
         now = sum(a.cycles or 1 for a in own)
-        wanted = int(edit.value) if edit.value and edit.value > 0 else now + (1 if edit.value == 0.0 else -1)
+        wanted = int(edit.value) if edit.value and edit.value > 0 else now + (1 if edit.value == 0.0 else -1) * int(edit.factor)
         events = [e for e in self.events() if e.name == event.name]
         if event != events[-1] and edit.which is None:
             return  # the last one stands for all

@@ -97,7 +97,8 @@ def read_comparing(text: str, session: Session, turns: int | None = None) -> Ask
     if RULES["each"].search(plain) and by is not None:
         return Comparing("each", by, _things(RULES["each"].sub(" ", plain)) or _last_things(said)), several
     if (found or len(several) > 1) and RULES["both"].search(plain) and RULES["claims"].search(plain):
-        things = _things(RULES["both"].sub(" ", plain)) or (_last_things(said) if by == "side" else ())
+        of_eyes = read_things("wink") if by == "side" and re.search(r"\beye", plain) else ()
+        things = _things(RULES["both"].sub(" ", plain)) or of_eyes or (_last_things(said) if by == "side" else ())
         clips = tuple(found) if len(found) > 1 else several if len(several) > 1 else tuple(session.versions(here.number))
         if things and by is not None and re.search(r"\b(?:same|equal\w*|as|different|other)\b", plain):
             return Comparing("same", by, things), clips

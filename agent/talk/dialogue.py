@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...data_gen.reading.questions import PERSON, spelled
+from ...data_gen.reading.questions import PERSON, read_things, spelled
 from ...data_gen.reading.rules import read_rules
 from ...data_gen.tables import read_table
 from ...data_gen.text.quantities import find_quantities
@@ -50,6 +50,8 @@ class _Rules:
     tell: str
     next: str
     lead: str
+    another: str
+    lasting: str
 
 
 _TABLE = read_table(__package__, "dialogue.yaml", _Rules)
@@ -93,7 +95,12 @@ def talk(said: str) -> Call:
 def announced(said: str, session: Session) -> str:
     """What another clip should show, where a line announces one: "another one: he yawns", "clip 2: she nods"; else nothing."""
     if m := RULES["anew"].match(said):
-        return m["what"]
+        return "" if _is_this(re.sub(r",? (?:please|pls|then)$", "", m["what"].lower().strip(" .!"))) else m["what"]
+    if session.clips and RULES["lasting"].match(said):
+        return said
+    if session.clips and (m := RULES["another"].match(said)) and not wants_change(m["what"]):
+        ruled = read_rules(find_quantities(m["what"]), _LEAST)
+        return m["what"] if ruled is not None and ruled.script.cues else ""
     m = RULES["announced"].match(said)
     if not m or not (m["nth"] or m["new"] or m["n"]):
         return ""
@@ -171,8 +178,8 @@ def is_request(said: str, plain: str) -> bool:
 # -- clips and versions ---------------------------------------------------------------------------
 def _about_session(plain: str, said: str, session: Session) -> Call | None:
     bare = plain.rstrip("?").strip()
-    if RULES["redo"].match(bare):
-        return Call("redo")
+    if m := RULES["redo"].match(bare):
+        return Call("redo", {"times": 0} if re.search(r"\bredo (?:everything|all)\b", m[0]) else {})
     if RULES["undo"].match(bare):
         if re.match(r"undo both\W*$", bare):
             return Call("undo", {"times": 2})
@@ -184,6 +191,9 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         return Call("changed")
     if RULES["list"].match(bare):
         return Call("list_clips")
+    only = _FILLER.sub(" ", bare).strip()
+    if any(c.name and c.name.lower() == only for c in session.clips):
+        return Call("go_to", {"clip": only})
     if session.current is not None and RULES["again"].match(bare):
         return Call("again")
     if m := RULES["takes"].match(bare):
@@ -199,6 +209,9 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         if what and _names_clip(what, session):
             word = re.search(re.escape(name), said, re.IGNORECASE)
             return Call("name", {"name": word[0] if word else name, "clip": "" if _is_this(what) else what})
+    named = any(c.name for c in session.clips)
+    if named and not asked and (m := _THIS_IS.match(bare)) and not read_things(m["name"]) and not RULES["mark"].search(bare):
+        return Call("name", {"name": said.rstrip(" .!").split()[-1], "clip": ""})
     if session.clips and (call := _in_between(bare, session)):
         return call
     if session.clips and RULES["compare"].search(bare) and not compared_by(
@@ -217,12 +230,14 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         known = any(c.name and c.name.lower() == re.sub(r"^the ", "", what.strip()) for c in session.clips)
         if plain.endswith("?") and re.search(r"\bone\W*$", what):
             return None  # "and the second one?" goes on with a question
-        of_clip = known or re.search(rf"\b(?:{CLIP_WORD}|one|version) (?:with|where)\b", what)
+        of_clip = known or re.search(rf"\b(?:{CLIP_WORD}|one|version) (?:with|where)\b|^the \w+ one$", what)
         if (of_clip or not edits) and _names_clip(what, session) and not _is_this(what):
             return Call("go_to", {"clip": what})
     return None
 
 
+_FILLER = re.compile(r"\b(?:now|then|and|please|pls|again|back|ok|okay|show|me|see|the|to|go|let'?s)\b|[,.!]")
+_THIS_IS = re.compile(r"^(?:and |so |now )*th(?:is|at)(?: one)? is (?:called |named )?(?P<name>\w+)$")
 _NTH_CLIP = re.compile(rf"\bthe ({'|'.join(ORDINALS)})\b(?= (?:and|with|to)\b|\W*$)")
 _COUNTS = {w: k + 2 for k, w in enumerate(["two", "three", "four", "five", "six", "seven", "eight"])} | {"a few": 3, "several": 4}
 

@@ -15,10 +15,10 @@ _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 _N = r"(?:\d+|one|two|three|four|five)"
 CLIP_WORD = r"(?:clips?|takes?|videos?|animations?|performances?|films?)"
 _SAID = (
-    ("version", re.compile(rf"\bversion (?P<n>{_N})(?: of (?P<of>.+))?")),
+    ("version", re.compile(rf"\bversions? (?P<n>{_N})(?: of (?P<of>.+))?")),
     ("version", re.compile(rf"\b(?P<ord>{'|'.join(ORDINALS)}) version(?: of (?P<of>.+))?")),
     ("clip", re.compile(rf"\b(?:{CLIP_WORD}|number|no\.?|#) ?#?(?P<n>{_N})\b(?! ?s\b| ?sec| ?seconds?)")),
-    ("clip", re.compile(rf"\b(?P<ord>{'|'.join(ORDINALS)}) (?:{CLIP_WORD}|one)\b")),
+    ("clip", re.compile(rf"(?<!\d )(?<!\d-)\b(?P<ord>{'|'.join(ORDINALS)}) (?:{CLIP_WORD}|one)\b")),
     ("last", re.compile(rf"\b(?:last|latest|newest|most recent) (?:{CLIP_WORD}|one)\b")),
     ("original", re.compile(r"\b(?:original|unedited|untouched)\b|\bas (?:it was )?(?:first )?performed\b"
                             r"|\bbefore (?:the|any|my) (?:edit|change)s?\b")),
@@ -30,6 +30,7 @@ _SAID = (
 _SHOWING = re.compile(
     r"\bthe (?P<what>(?!(?:other|same|new|old|last|next|first|only|right|left|previous|whole)\b)\w+(?: \w+)?) one\b")
 """A clip by what it shows: "the yawning one"."""
+_SIZED = {"long": True, "longer": True, "longest": True, "short": False, "shorter": False, "shortest": False}
 _AND_N = re.compile(rf",? ?(?:and|with|to|or|&|,) ?#?(?P<n>{_N})\b(?! ?s\b| ?sec| ?times)")
 _OF_CLIP = re.compile(r"(?:^|[^\w\s]|\b(?:clip|take|video|in|of|to|and|with|use|on|for|than|or|from)) *$")
 """What stands before the number of a clip."""
@@ -70,6 +71,9 @@ def resolve(text: str, session: Session) -> Clip:
     for kind, pattern in _SAID:
         if (m := pattern.search(plain)) and (found := _meant(kind, m, session)) is not None:
             return found
+    m = _SHOWING.search(text.lower()) if len(session.numbers) > 1 else None
+    if m and (found := _containing(m["what"], session)) is not None:
+        return found
     raise ValueError(f"I don't know which clip {text.strip()!r} is; there {_there(session)}")
 
 
@@ -93,9 +97,13 @@ def mentions(text: str, session: Session) -> list[tuple[int, int, Clip]]:
                 continue  # "smile number 2"
             if (found := _meant(kind, m, session)) is not None:
                 out.append((m.start(), m.end(), found))
-                if m[0].startswith("clips") and (more := _AND_N.match(plain, m.end())):  # "clips 1 and 2"
-                    out.append((*more.span(), _numbered(session, number_of(more["n"]))))
+                if m[0].startswith(("clips", "versions")) and (more := _AND_N.match(plain, m.end())):  # "clips 1 and 2"
+                    n, here = number_of(more["n"]), session.current
+                    of = session.versions(here.number) if kind == "version" and here is not None else []
+                    out.append((*more.span(), of[n - 1] if 0 < n <= len(of) else _numbered(session, n)))
     for m in _SHOWING.finditer(plain) if len(session.numbers) > 1 and not out else ():
+        if m["what"] in _SIZED and m["what"] not in ("long", "short"):
+            continue  # "is it still the longest one"
         with suppress(ValueError):
             if (one := _containing(m["what"], session)) is not None:
                 out.append((m.start(), m.end(), one))
@@ -151,17 +159,20 @@ def _meant(kind: str, m: re.Match[str], session: Session) -> Clip | None:
 
 def _containing(words: str, session: Session) -> Clip | None:
     """The newest clip whose script, or measurement, has what some words name."""
+    if (sized := _SIZED.get(words.strip())) is not None:
+        return (max if sized else min)((session.latest(n) for n in session.numbers), key=lambda c: c.measured().seconds)
     found = read_rules(Marked(words), 0.2)
     names = [c.name for c in found.script.cues] if found else []
     scripts = [c.script for c in session.clips if c.script]
     names = names or [cue.name for script in scripts for cue in script.cues if words.strip() in cue.name.split("_")]
     if not names:
         return None
-    for number in reversed(session.numbers):
-        clip = session.latest(number)
-        cues = clip.script.cues if clip.script else ()
-        shown = () if clip.script else clip.measured().names
-        if any(same_name(c, n) for c in cues for n in names) or any(
-                s == n or s.startswith(f"{n}_") for s in shown for n in names):
-            return clip
+    latest = [session.latest(number) for number in reversed(session.numbers)]
+    for means in (lambda c, n: n in (c.name, c.action), same_name):  # its own name, before what users say for it
+        for clip in latest:
+            cues = clip.script.cues if clip.script else ()
+            shown = () if clip.script else clip.measured().names
+            if any(means(c, n) for c in cues for n in names) or any(
+                    s == n or s.startswith(f"{n}_") for s in shown for n in names):
+                return clip
     raise ValueError(f"no clip has {words.strip()}; there {_there(session)}")

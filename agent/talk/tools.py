@@ -18,6 +18,7 @@ from ...face.facs.evidence.query import Query, ask
 from ...face.facs.measured import Measurement
 from ...face.facs.script import Script
 from ...face.facs.script_text import write_script
+from ...face.facs.vocabulary import NAMES
 from ...llm.grammar.plans import parse_plan
 from ..editing.films import edit_film
 from ..editing.perform import edit_clip, perform_edits
@@ -77,9 +78,11 @@ class Toolbox:
     files: bool = True
     """Whether what is told names the clips' files."""
     asked: Query | None = field(default=None, init=False)
+    """The last question, to which "and the second one?" refers."""
+    answered: str = field(default="", init=False)
+    """The name that was its answer, which "it" may be then; empty where it was something else."""
     meant: tuple[str, str] = field(default=("", ""), init=False)
     """The last line, and the same with what it points at by its name."""
-    """The last question, to which "and the second one?" refers."""
     said: list[Said] = field(default_factory=list, init=False)
     """What the calls of this turn have said so far."""
 
@@ -238,6 +241,8 @@ class Toolbox:
             query, answer = answered(one.measured(), question, self.asked)
         if query is not None and query.asked != "unseen":
             self.asked = query
+        value = answer.value[0] if isinstance(answer.value, list) and len(answer.value) == 1 else answer.value
+        self.answered = value if isinstance(value, str) and value in NAMES else ""
         return Said(answer.text, answer.value, query)
 
     def compare(self, first: str = "", second: str = "", question: str = "") -> Said:
@@ -270,17 +275,18 @@ class Toolbox:
 
     # -- the conversation ------------------------------------------------------------------
     def undo(self, times: int = 1) -> Said:
-        """Go back to what was at hand before."""
+        """Go back to what was at hand before; 0 times: as far as there is."""
         return self._step(True, times)
 
     def redo(self, times: int = 1) -> Said:
-        """Go forth again after going back."""
+        """Go forth again after going back; 0 times: as far as there is."""
         return self._step(False, times)
 
     def _step(self, back: bool, times: int) -> Said:
         clip = self.session.current
-        for _ in range(max(times, 1)):
-            clip = self.session.step(back)
+        done = 0
+        while done < times or not times and (not done or self.session.can_step(back)):
+            clip, done = self.session.step(back), done + 1
         if clip is None:
             return Said("There is no clip at hand any more.")
         return Said(f"Back at {clip.label}: {self._short(clip)}")

@@ -31,10 +31,10 @@ _ASK = "whether count when until long strong fast side first last after before d
 SLOTS: dict[str, str] = {
     **dict.fromkeys(("stronger", "weaker", "faster", "slower"), "things amount?"), "strength": "things share",
     **dict.fromkeys(("longer", "shorter", "earlier", "later"), "things amount? time?"), "lasts": "things time",
-    **dict.fromkeys(("hold", "pause"), "things time?"),
+    "hold": "things until? time?", "pause": "things time?",
     "starts": "things time",
-    "side": "things side", "count": "things number",
-    **dict.fromkeys(("more", "fewer", "remove", "only", "never", "move-first", "move-last", "move-before", "move-after", "swap",
+    "side": "things side", "count": "things number", **dict.fromkeys(("more", "fewer"), "things number?"),
+    **dict.fromkeys(("remove", "only", "never", "move-first", "move-last", "move-before", "move-after", "swap",
                      "together"), "things"),
     **dict.fromkeys(("add-end", "add-start", "blend", "transition"), "script"),
     **dict.fromkeys(("add-with", "add-after", "add-before", "replace"), "thing script"),
@@ -49,8 +49,8 @@ SLOTS: dict[str, str] = {
 _WORDS: dict[str, frozenset[str]] = {slot: frozenset(words.split()) for slot, words in {
     "amount": "bit much full double half", "side": "left right both other", "degree": "strong slight", "not": "not",
     "limit": "more less same", "when": "at between start end", "by": "strength length count start speed",
-    "region": "head eyes brows mouth", "share": " ".join(STRENGTHS)}.items()}
-_TOKENS = {"left": "left", "right": "right", "at": "at", **{w: f"={w}" for w in STRENGTHS}}
+    "region": "head eyes brows mouth", "share": " ".join(STRENGTHS), "until": "until"}.items()}
+_TOKENS = {"left": "left", "right": "right", "at": "at", "until": "until", **{w: f"={w}" for w in STRENGTHS}}
 """Words whose rows scripts have already."""
 _TAKES = {"time": "tc", "share": "p", "number": "c", "amount": "p", "bound": "ct"}
 """Kinds of quantities that an argument may be; a time may lack its unit."""
@@ -100,7 +100,9 @@ class Step:
         things = [n + ("" if k is None else "#last" if k < 0 else f"#{k + 1}") for n, k in self.things]
         every = _ALL if "things" in SLOTS[self.do] and not things and not self.do.startswith("ask") else ""
         values = [f"{100 * v if k == 'p' else v:g}{units[k]}" for k, v in self.values]
-        head = " ".join(filter(None, (self.do, ", ".join(things) or every, *self.words, *values)))
+        awaits = self.words == ("until",) and not values and len(things) > 1
+        point = [f"until {things.pop()}"] if awaits else [*self.words, *values]
+        head = " ".join(filter(None, (self.do, ", ".join(things) or every, *point)))
         return f"{head}: {write_script(self.script)}" if self.script.cues else head
 
 
@@ -197,7 +199,9 @@ def write_plan(plan: Sequence[Step], quantities: Quantities) -> list[Item]:
         values, words = list(step.values), list(step.words)
         for slot in (s.rstrip("?") for s in SLOTS[step.do].split()):
             if slot in ("things", "thing"):
-                for name, which in step.things or (() if step.do.startswith("ask") else ((_ALL, None),)):
+                point = "until" in words and not values and len(step.things) > 1
+                for name, which in step.things[:-1 if point else None] or (
+                        () if step.do.startswith("ask") else ((_ALL, None),)):
                     out.append("~all" if name == _ALL else f"@{name}")
                     out += [] if which is None else ["#last" if which < 0 else f"#{which + 1}"]
             elif slot == "script":
@@ -205,9 +209,11 @@ def write_plan(plan: Sequence[Step], quantities: Quantities) -> list[Item]:
             elif slot in _WORDS:
                 said = [_token(words.pop(0))] if words and words[0] in _WORDS[slot] else []
                 out += said
+                if slot == "until" and said and not values:
+                    out.append(f"@{step.names[-1]}")
                 if not said and slot in ("when", "limit"):
                     continue
-            takes = {"number": "c", "amount": "p", "when": "t", "limit": "ct"}.get(slot, _TAKES.get(slot, ""))
+            takes = {"number": "c", "amount": "p", "when": "t", "until": "t", "limit": "ct"}.get(slot, _TAKES.get(slot, ""))
             while values and values[0][0] in takes:
                 out.append(_mark(*values.pop(0), quantities, used))
         if words or values:
@@ -269,8 +275,8 @@ def _read_step(items: Sequence[Item], quantities: Quantities) -> Step:
 
 
 _NAMES = frozenset(f"@{n}" for n in (*NAMES, *(g for g in GROUPS if g not in NAMES)))
-_FOLLOWS = {"thing": "order?", "order?": "", "things": "things*", "things*": "things*", "at": "time", "between": "time time",
-            "more": "bound", "less": "bound", "same": "bound"}
+_FOLLOWS = {"until": "point", "thing": "order?", "order?": "", "things": "things*", "things*": "things*", "at": "time",
+            "between": "time time", "more": "bound", "less": "bound", "same": "bound"}
 
 
 @dataclass(frozen=True)
@@ -285,6 +291,8 @@ class PlanGrammar:
     steps: int = 0
     ordered: bool = True
     """Whether an ordinal may not follow."""
+    names: frozenset[str] = _NAMES
+    """Tokens of the names that things may have; what is added may be anything."""
 
     def _kind(self, kind: str) -> set[str]:
         return {m for m in self.marks if m[0] == kind}
@@ -292,9 +300,11 @@ class PlanGrammar:
     def _first(self, slot: str) -> set[str]:
         """Tokens that an argument begins with."""
         bare = slot.rstrip("?*")
+        if bare == "point":
+            return self._first("time") | self.names
         if bare in ("things", "thing", "order"):
             order: set[str] = set() if self.ordered or slot == "things" else set(ORDINALS)
-            return order if bare == "order" else {*_NAMES, "~all", *order}
+            return order if bare == "order" else {*self.names, "~all", *order}
         if bare == "script":
             return Grammar(self.marks).allowed() - {CLOSE, "still", "unknown", "never", "length"}
         own = {_token(w) for w in _WORDS.get(bare, ())}
@@ -332,7 +342,7 @@ class PlanGrammar:
         if token.startswith("!"):
             slots = tuple(SLOTS[token[1:]].split())
             asks = token.startswith("!ask") and slots[:1] == ("things",)
-            return PlanGrammar(self.marks, ("things*", *slots[1:]) if asks else slots, None, self.steps + 1)
+            return PlanGrammar(self.marks, ("things*", *slots[1:]) if asks else slots, None, self.steps + 1, names=self.names)
         if self.script is not None:
             return replace(self, script=self.script.take(token))
         for k, slot in enumerate(self.slots):

@@ -25,7 +25,7 @@ from ....face.clip.channels import ARKIT_52
 from ....face.clip.sequence import FaceSequence
 from ....face.clip.spontaneous import add_idle
 from ....face.facs.script import Cue, Script
-from ....face.facs.vocabulary import DIRECTIONS, NAMES
+from ....face.facs.vocabulary import DIRECTIONS, EMOTION, FEELING, NAMES
 from ....face.head.model import HeadModel
 from ....face.io.convert.arkit import weights
 from ...motion.windows import Performer
@@ -40,7 +40,7 @@ _BLOCK = 20.0
 _FADE = 0.35
 """Seconds in which a wish takes over from another, and one block of idle motion from the next."""
 _AMOUNT, _MOST = 0.1, 2.0
-"""Seconds in which a change of the amount comes about, for the most part; and the most that it may be."""
+"""Seconds in which a change of the amount or the mixture comes about, for the most part; and the most that the amount may be."""
 _SURE = 0.9
 """Share of a wish's words that the rules must explain for it to be performed without the model."""
 _SECONDS = 2.0
@@ -64,6 +64,7 @@ class LiveFace:
         fps: frames a second.
         frame: index of the next frame.
         amount: factor on what is wished for; a change of it is smooth.
+        mixture: emotions and feelings that it wears all the time, with their shares, 0 to 1 (see `mix`).
         shown: the head of the format ``rig``: its own, or an avatar made from it.
     """
 
@@ -72,10 +73,12 @@ class LiveFace:
         self.shown = worn or performer.head
         self.frame = 0
         self.amount = self._amount = 1.0
+        self.mixture: dict[str, float] = {}
         self._layers: list[_Layer] = []
         self._blocks: dict[int, np.ndarray] = {}
         rest = FaceSequence.rest(1, self.head.ref, n_expr=self.head.n_expr, n_shape=self.head.n_shape)
         self._rest = table(rest)[0]
+        self._worn = self._wears = np.zeros_like(self._rest)
 
     def names(self, format_: Format) -> list[str]:
         """What the values of a frame are."""
@@ -108,6 +111,18 @@ class LiveFace:
             layer.fades = self.frame if layer.fades is None else layer.fades
         self._layers = [layer for layer in self._layers if layer.first < self.frame]
 
+    def mix(self, shares: dict[str, float]) -> None:
+        """Wear a mixture of emotions and feelings until another is asked for; wishes come on top of it.
+
+        Args:
+            shares: of each, 0 to 1 of its full strength; an empty mixture is the resting face.
+        """
+        wears = np.zeros_like(self._rest)
+        for name, share in shares.items():
+            held = self.performer.direct(lay_out(Script((Cue(name, start=0.0, strength=1.0, seconds=_SECONDS),)), self.seed))
+            wears += share * (table(held)[len(held) // 2] - self._rest)
+        self.mixture, self._wears = dict(shares), wears
+
     def prepare(self) -> None:
         """Make the idle motion of the next seconds."""
         size = round(_BLOCK * self.fps)
@@ -133,7 +148,10 @@ class LiveFace:
             share = _ease(at / self._fade)
             value = share * value + (1 - share) * self._blocks[block - 1][size + at]
         kept = []
-        self._amount += (self.amount - self._amount) * min(1.0, 1 / (_AMOUNT * self.fps))
+        step = min(1.0, 1 / (_AMOUNT * self.fps))
+        self._amount += (self.amount - self._amount) * step
+        self._worn = self._worn + (self._wears - self._worn) * step
+        value = value + self._worn
         for layer in self._layers:
             k = n - layer.first
             weight = 1.0 if layer.fades is None else 1.0 - _ease((n - layer.fades) / self._fade)
@@ -195,7 +213,8 @@ def _sequence(values: np.ndarray, head: HeadModel, fps: float) -> FaceSequence:
 def wished(asked: dict[str, Any], read: Callable[[str], Script]) -> Script | None:
     """What a message asks for: ``words``, or ``do`` (or ``emotion``) with ``strength``, ``seconds``, ``side``, ``count``.
 
-    Of any face ``after`` (true) lets what goes on end first, and ``amount`` (0 to 2) is the factor on all that is wished for.
+    Of any face ``after`` (true) lets what goes on end first, ``amount`` (0 to 2) is the factor on all that is wished for, and
+    ``mix`` ({NAME: share}) what it wears all the time.
 
     Returns:
         The script; None where the face should rest.
@@ -236,6 +255,22 @@ def _amount(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST:
         raise ValueError(f"amount is {str(value)[:20]!r}; allowed: 0 to {_MOST:g} (1 is as the words say)")
     return float(value)
+
+
+def _mixture(value: Any) -> dict[str, float]:
+    """A message's mixture.
+
+    Raises:
+        ValueError: no mapping, an unknown name, or a share that is no number or out of range.
+    """
+    if not isinstance(value, dict):
+        raise ValueError('mix is a mapping, e.g. {"happiness": 0.6, "sadness": 0.3}; {} for none')
+    if unknown := [name for name in value if name not in EMOTION and name not in FEELING]:
+        raise ValueError(f"mix names {unknown[0][:40]!r}; allowed: {', '.join(EMOTION)}, and the feelings of docs/actions.md")
+    for name, share in value.items():
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+            raise ValueError(f"mix of {name} is {str(share)[:20]!r}; allowed: 0 to 1")
+    return {name: float(share) for name, share in value.items() if share}
 
 
 def _ruled(words: str) -> Script | None:
@@ -303,8 +338,10 @@ class Faces:
                 raise ValueError("a message is a JSON object of up to 8000 characters")
             if "amount" in asked:
                 face.amount = _amount(asked["amount"])
-                if len(asked) == 1:
-                    return
+            if "mix" in asked:
+                await asyncio.to_thread(face.mix, _mixture(asked["mix"]))
+            if asked and asked.keys() <= {"amount", "mix"}:
+                return
             script = await asyncio.to_thread(wished, asked, self.read)
             first = face.frame
             if script is None:

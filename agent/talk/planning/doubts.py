@@ -21,7 +21,7 @@ _WAYS: tuple[tuple[str, str, str, Callable[[Edit], float]], ...] = (
      lambda e: (e.op == "speed") * (e.factor - 1)),
     (r"\b(?:longer|stretch\w*|linger\w*|(?:draw|drag|spin)\w* (?:\w+ ){0,3}out)\b",
      r"\b(?:shorter|briefer|cut (?:it )?short)\b",
-     "duration hold length continue pause speed",
+     "duration hold until length continue pause speed",
      lambda e: (e.op == "duration") * (e.factor - 1)),
     (r"\b(?:later|delay\w*)\b", r"\b(?:earlier|sooner)\b", "shift start move pause duration length speed",
      lambda e: (e.op == "shift") * (e.value or 0.0)),
@@ -36,6 +36,8 @@ _TOO = re.compile(r"\b(?:too|so|way too) \w+\b|\bin a blink\b")
 """A complaint names the opposite of what should become of it."""
 _GONE = (r"\b(?:lose|drop (?:the|that|this|it|her|his)|remove|get(?:ting)? rid|delete|chuck|ditch|bin|(?:take|kick|throw) out)\b"
          r"(?! (?:by|to|down|in)\b)")
+_ALONE = r"\b(?:only|just|nothing|none|else|rest|others?|except|keep|leave|but|alone|solo|all you|strip)\b"
+"""Words of a line after which all but one thing may go."""
 _GOES = frozenset(("remove", "only", "never", "replace", "count"))
 """Words for what goes, and the operations that do it."""
 _PLACES = {"end": r"\b(?:at|near|towards?) the (?:very )?end\b|\bto finish\b",
@@ -116,6 +118,7 @@ def _turned(plain: str, edits: Sequence[Edit]) -> int:
         if bool(up) != bool(down):
             out += any(way(e) * (1 if up else -1) < 0 for e in edits)
             out += bool(ops) and not any(e.op in ops.split() for e in edits)
+    out += any(e.op == "only" for e in edits) and not re.search(_ALONE, plain)
     if re.search(_GONE, plain) and not {e.op for e in edits} & _GOES:
         out += 1
     for where, words in _PLACES.items():  # where something is added

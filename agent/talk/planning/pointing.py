@@ -10,11 +10,12 @@ from ....data_gen.text.quantities import find_spans
 from ....face.facs.evidence.parts import explains
 from ....face.facs.schedule import Schedule
 from ....face.facs.script import Cue, Script
-from ....face.facs.vocabulary import ACTION
+from ....face.facs.vocabulary import ACTION, USUAL_STRENGTH
 from ...editing.operations import same_name
 
 _ORDER = {"first": 0, "1st": 0, "opening": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "fifth": 4,
-          "5th": 4, "sixth": 5, "6th": 5, "last": -1, "final": -1, "closing": -1}
+          "5th": 4, "sixth": 5, "6th": 5, "last": -1, "final": -1, "closing": -1, "finishing": -1, "penultimate": -2,
+          "second to last": -2, "second-to-last": -2, "next to last": -2}
 _NAMED = ("first", "second", "third", "fourth", "fifth", "sixth")
 _NUMBERS = {"one": 0, "two": 1, "three": 2, "four": 3, "five": 4, "six": 5}
 _MOVE = r"(?:moves?|things?|actions?|movements?|bits?|parts?|cues?|steps?|gestures?|expressions?)\b"
@@ -33,7 +34,24 @@ _SEVERAL = re.compile(rf"\b(?:the )?(?P<nth>first|last) (?P<n>two|three|2|3)(?: 
                       r"|(?=\W*$|,? (?:out|off|away|can|should|go|gone|are|need|must|both|please|pls)\b))")
 _BESIDE = re.compile(rf"\b(?:what(?:ever)?|the (?:{_MOVE}|one))"
                      r"(?: (?:that )?(?:s?he|they|it) (?:do(?:es)?|did)| (?:that )?(?:comes|happens|is))?"
-                     r" (?:right |just |directly |straight )?(?P<where>after|before|following)\b")
+                     r" (?:right |just |directly |straight )?(?P<where>after|before|following)\b"
+                     r"|\bwhat(?:ever)? (?:follows|succeeds|comes next to)(?: on(?: from)?| after| from)?(?=(?P<follows> ))"
+                     r"|\bwhat(?:ever)? (?=(?P<leads>precedes)\b)precedes\b")
+_ENDS = re.compile(r"[,.;:!?]| (?:and|but|or|should|can|could|must|may|might|has|have|needs?|is|are|was|gets?|goes|go|done|made"
+                   r"|out|away|off|gone|please|pls|to|for|at|by|twice|once|thrice|(?:\w+ )?times"
+                   r"|(?:much |a bit )?(?:stronger|weaker|longer|shorter|faster|slower|earlier|later|bigger|smaller))\b")
+"""Where the words end that say what something is beside."""
+_APART = re.compile(r"\bthe (?P<x>\w+(?: \w+)?) (?:that|which) (?:comes|is|happens|goes) (?:right |just |directly |straight )?"
+                    r"(?P<where>after|before|following) (?P<y>[\w ]{3,30})")
+"""One of several by what is beside it: "the nod that comes after the smile"."""
+_MORE_OF = r"strong|big|bold|broad|large|clear|intens|hard|deep"
+_LESS_OF = r"weak|small|faint|slight|soft|mild|subtle|subtl|gentl"
+_RANK = rf"(?P<rank>{_MORE_OF}|{_LESS_OF}|long|short)(?:est|st|er|r)"
+_OF = r"of (?:the|those|these|her|his) (?:(?:two|three|2|3) )?"
+_RANKED = re.compile(rf"\b{_OF}(?P<of>\w+s),? (?:the )?{_RANK}(?: one)?\b"
+                     rf"|\bthe {_RANK.replace('rank', 'rank2')} (?:one )?(?:{_OF})?(?P<x>\w+)\b")
+"""One of several by which is more of it: "of the two smiles the weaker one"."""
+_NAMED_NTH = re.compile(rf"\b(?:the )?(?P<x>\w+) (?:number|no\.?|nr\.?|#) ?(?P<n>{'|'.join(_NUMBERS)}|[1-6])\b")
 _AMID = re.compile(r"\b(?:in )?between (?:(?:those|these|the) (?:two|2)|them|both)\b")
 _PLACES = {r"head|neck": {"head"}, r"(?:eye)?brows?|forehead": {"brows"}, r"eyes?|(?:eye)?lids?": {"lids", "gaze"},
            r"mouth|lips?|jaw": {"mouth", "jaw"}, r"nose": {"nose"}}
@@ -56,7 +74,7 @@ def pointed(text: str, script: Script, schedule: Schedule | None = None, before:
     Raises:
         ValueError: it points at something that is not there.
     """
-    for step in (_timed, _grouped, _placed, _beside):
+    for step in (_nth_of_name, _apart, _ranked, _timed, _grouped, _placed, _beside):
         text = step(text, script, schedule)
     ones = clips == 1 and len(script.cues) > 1 and not _ONE_OF.search(text.lower()) and not _repeated(f"{before} {text}", script)
     return _numbered(text, script, ones)
@@ -81,6 +99,59 @@ def _spoken(name: str, action: str) -> str:
 def _asks(before: str) -> bool:
     """Whether the words before ask what the thing is, or say what becomes it."""
     return bool(_ASKED.search(before.lower()) or _BECOMES.search(before.lower()))
+
+
+def _several(word: str, script: Script) -> list[int]:
+    """The cues that a word names, where there are several."""
+    names = {n for t in read_things(spelled(word)) for n in t.names}
+    found = [i for i, c in enumerate(script.cues) if any(same_name(c, n) for n in names)]
+    return found if len(found) > 1 else []
+
+
+def _nth_of_name(text: str, script: Script, schedule: Schedule | None) -> str:
+    """"Nod number two"."""
+    m = _NAMED_NTH.search(text.lower())
+    at = -1 if m is None else _NUMBERS[m["n"]] if m["n"] in _NUMBERS else int(m["n"]) - 1
+    if m is None or not read_things(spelled(m["x"])) or at >= len(_NAMED):
+        return text
+    return f"{text[:m.start()]}the {_NAMED[at]} {m['x']}{text[m.end():]}"
+
+
+def _apart(text: str, script: Script, schedule: Schedule | None) -> str:
+    m = _APART.search(text.lower())
+    own = _several(m["x"], script) if m else []
+    things = read_things(spelled(_ENDS.split(m["y"], maxsplit=1)[0])) if m else ()
+    beside = [i for i, c in enumerate(script.cues) if things and any(same_name(c, n) for n in things[0].names)]
+    if m is None or not own or not beside:
+        return text
+    if things[0].which is not None and -len(beside) <= things[0].which < len(beside):
+        beside = [beside[things[0].which]]
+    sign = -1 if m["where"] == "before" else 1
+    near = [(sign * (i - b), i) for i in own for b in beside if sign * (i - b) > 0]
+    if not near:
+        return text
+    end = m.start("y") + len(_ENDS.split(m["y"], maxsplit=1)[0])
+    return f"{text[:m.start()]}{_name(min(near)[1], script)}{text[end:]}"
+
+
+def _ranked(text: str, script: Script, schedule: Schedule | None) -> str:
+    m = _RANKED.search(text.lower())
+    own = _several(m["of"] or m["x"], script) if m else []
+    if m is None or not own:
+        return text
+    rank = m["rank"] or m["rank2"]
+
+    def size(i: int) -> float:
+        cue = script.cues[i]
+        if rank not in ("long", "short"):
+            return cue.strength if cue.strength is not None else USUAL_STRENGTH
+        events = schedule.of_cue(i) if schedule is not None else []
+        return cue.seconds or max((e.end(schedule.seconds) for e in events), default=0.0) - min((e.start for e in events), default=0.0)
+    more = rank == "long" or bool(re.fullmatch(_MORE_OF, rank))
+    order = sorted(own, key=size, reverse=more)
+    if abs(size(order[0]) - size(order[1])) < 0.02:
+        return text
+    return f"{text[:m.start()]}{_name(order[0], script)}{text[m.end():]}"
 
 
 def _timed(text: str, script: Script, schedule: Schedule | None) -> str:
@@ -128,10 +199,13 @@ def _beside(text: str, script: Script, schedule: Schedule | None) -> str:
     """What comes right before or after something that is named, and "between those two" of two cues."""
     m = _BESIDE.search(text.lower())
     if m is not None and not _asks(text[:m.start()]) and not (text.rstrip().endswith("?") and m[0].startswith("what")):
-        after = re.split(r"[,.;:!?]", text[m.end():], maxsplit=1)[0]
+        after = _ENDS.split(text[m.end():], maxsplit=1)[0]
         things = read_things(spelled(after).lower())
         own = [i for i, c in enumerate(script.cues) if things and any(same_name(c, n) for n in things[0].names)]
-        at = own[-1 if m["where"] != "before" else 0] + (-1 if m["where"] == "before" else 1) if own else -1
+        if own and things[0].which is not None and -len(own) <= things[0].which < len(own):
+            own = [own[things[0].which]]
+        leads = m["where"] == "before" or bool(m["leads"])
+        at = own[0 if leads else -1] + (-1 if leads else 1) if own else -1
         asks = m[0].startswith("what ") and not f"{text[:m.start()]}{text[m.end() + len(after):]}".strip(" .!")
         if 0 <= at < len(script.cues) and not asks:
             return f"{text[:m.start()]}{_name(at, script)}{text[m.end() + len(after):]}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ....data_gen.reading.questions import read_things, spelled
 from ....data_gen.reading.rules import read_rules
-from ....data_gen.text.quantities import find_quantities
+from ....data_gen.text.quantities import find_quantities, find_spans
 from ....face.facs.script import Script
 from ....face.facs.vocabulary import DIRECTIONS, NAMES, sideless
 from ....llm.grammar.plans import Step
@@ -18,6 +18,7 @@ _TIMES = {"double": 2.0, "twice": 2.0, "triple": 3.0, "three times": 3.0, "halve
 _MULTIPLE = re.compile(rf"\b(?P<by>{'|'.join(_TIMES)})\b (?:up )?(?:the )?"
                        r"(?:number|amount|count|as (?:many|often)|how (?:many|often))\b")
 _MEANT = re.compile(r"\b(?:i |we )?(?:meant|mean)(?: to say)?[: ]+(?P<new>(?:(?!\bnot\b)[^,.;!])+)")
+_UNTIL = re.compile(r"\b(?:until+|till?|til|up to)(?: (?:about|around|roughly|second|the|exactly|at least))*\s*$")
 _COUNTING = frozenset(("count", "more", "fewer", "stronger", "weaker", "longer", "shorter", "faster", "slower"))
 
 
@@ -32,7 +33,16 @@ def repaired(text: str, steps: Sequence[Step], script: Script) -> tuple[Step, ..
     plain = spelled(text).lower()
     if corrected := _corrected(plain, script):
         return (corrected,)
-    return tuple(_renamed(_multiplied(s, plain, script), plain, script, steps) for s in steps)
+    return tuple(_renamed(_multiplied(_ending(s, plain), plain, script), plain, script, steps) for s in steps)
+
+
+def _ending(step: Step, plain: str) -> Step:
+    """"Hold it until 4 s": a time at which it ends, not for so long."""
+    at = step.value("t")
+    if step.do not in ("hold", "lasts") or at is None or step.words:
+        return step
+    ends = any(abs(s.value - at) < 0.01 and _UNTIL.search(plain[:s.start]) for s in find_spans(plain))
+    return replace(step, do="hold", words=("until",)) if ends else step
 
 
 def _corrected(plain: str, script: Script) -> Step | None:

@@ -297,6 +297,10 @@ def test_an_avatar_lives_in_the_page(tmp_path) -> None:
         page.page.click("#then")
         page.until("document.getElementById('say').value === ''")
         assert page.page.inner_text("#amount-is") == "0.0" and page.page.inner_text("#note").strip() == ""
+        page.page.click("text=Mixture of emotions")
+        page.page.fill("#mix-anger", "0.6")
+        page.until("document.querySelector('#mix-anger + output').textContent === '0.60'")
+        assert page.page.inner_text("#note").strip() == ""
         page.open("talk")  # the app itself shows it as well
         assert page.get("/api/about")["head"]["name"] == mine.name
         page.say("She winks.")

@@ -252,6 +252,34 @@ def test_wishes_follow_one_another_and_their_strength_changes_while_they_run(mod
     assert again == face.frame == face.free, "what has not begun is taken back"
 
 
+def test_a_mixture_is_worn_under_all_that_is_wished_for(model):
+    face = LiveFace(model.performer, 30.0)
+    smile, frown, brows = (face.names("head").index(n) for n in ("mouthSmileLeft", "browDownLeft", "browInnerUp"))
+    calm = np.array([face.next() for _ in range(30)])
+    face.mix({"happiness": 0.5, "anger": 0.4})
+    mixed = np.array([face.next() for _ in range(60)])
+    assert np.abs(np.diff(np.concatenate([calm, mixed])[:, [smile, frown]], axis=0)).max() < 0.2, "it changes smoothly"
+    assert mixed[30:, smile].min() > 0.15 and mixed[30:, frown].min() > 0.15 and calm[:, smile].max() < 0.1
+    face.wish(wished({"do": "brow_raise", "strength": 0.8, "seconds": 1}, model.read))
+    raised = np.array([face.next() for _ in range(60)])
+    assert raised[:, brows].max() > mixed[30:, brows].max() + 0.3 and raised[:, smile].min() > 0.1
+    face.rest()
+    assert np.array([face.next() for _ in range(30)])[:, smile].min() > 0.1, "resting ends wishes, not the mixture"
+    face.mix({})
+    assert np.array([face.next() for _ in range(60)])[40:, smile].max() < 0.1
+
+
+def test_mixtures_that_there_are_not_are_refused(address):
+    with connect(f"ws://{address}/api/live?fps=30") as socket:
+        json.loads(socket.recv())
+        for bad, why in ((3, "a mapping"), ({"nod": 0.5}, "'nod'"), ({"anger": 1.5}, "0 to 1"), ({"anger": True}, "0 to 1")):
+            socket.send(json.dumps({"mix": bad}))
+            _, _, said = frames_of(socket, 0.2)
+            assert [s["type"] for s in said] == ["error"] and why in said[0]["error"]
+        socket.send('{"mix": {"anger": 0.5, "bored": 0.2}, "amount": 0.5}')
+        assert frames_of(socket, 0.2)[2] == []
+
+
 def test_amounts_out_of_range_are_refused(address):
     with connect(f"ws://{address}/api/live?fps=30") as socket:
         json.loads(socket.recv())

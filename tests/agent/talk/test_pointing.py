@@ -28,6 +28,22 @@ def test_what_is_pointed_at_gets_its_name(line: str, meant: str) -> None:
     assert pointed(line, SCRIPT, SCHEDULE) == meant
 
 
+TWICE = read_script("smile 40% at 1 s for 1 s; nod x2 at 3 s; smile strong at 5 s for 2 s; nod x4 at 8 s; 11 s")
+
+
+@pytest.mark.parametrize(("line", "meant"), [
+    ("of the two smiles the weaker one may go", "the first smile may go"), ("the longer smile slower", "the second smile slower"),
+    ("scrap the nod that comes after the second smile", "scrap the second nod"),
+    ("the nod which comes right before the smile is fine, slower please", "the first nod is fine, slower please"),
+    ("slow down nod number two", "slow down the second nod"), ("the penultimate action weaker", "the second smile weaker"),
+    ("have what he does right before the first nod done twice", "have the first smile done twice"),
+    ("what follows on the first nod can be thrown away", "the second smile can be thrown away"),
+    ("the finishing move three times", "the second nod three times"),
+    ("the smile bigger", "the smile bigger"), ("a longer smile", "a longer smile"), ("make the smile longer", "make the smile longer")])
+def test_of_several_that_one_which_is_told_apart(line: str, meant: str) -> None:
+    assert pointed(line, TWICE, lay_out(TWICE, 0)) == meant
+
+
 @pytest.mark.parametrize("line", [
     "what does she do at 5 s?", "what's the third thing she does?", "which action is the second one?",
     "go back to the second one", "remove the first nod, keep the second one",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -74,7 +74,8 @@ class ScriptedLM:
                 for w, s in zip(windows, seeds, strict=True)]
 
     def plan(self, texts: Sequence[str], clips: Sequence[Sequence[str]],
-             quantities: Sequence[Quantities], sampling: Sampling = LIKELIEST) -> list[tuple[tuple[Step, ...], float]]:
+             quantities: Sequence[Quantities], sampling: Sampling = LIKELIEST,
+             names: Iterable[str] | None = None) -> list[tuple[tuple[Step, ...], float]]:
         """No plan: the rules read every line."""
         return [((), 0.0)] * len(texts)
 
@@ -142,7 +143,8 @@ class RuleLM:
         return np.zeros(len(texts))
 
     def plan(self, texts: Sequence[str], clips: Sequence[Sequence[str]],
-             quantities: Sequence[Quantities], sampling: Sampling = LIKELIEST) -> list[tuple[tuple[Step, ...], float]]:
+             quantities: Sequence[Quantities], sampling: Sampling = LIKELIEST,
+             names: Iterable[str] | None = None) -> list[tuple[tuple[Step, ...], float]]:
         """Plans of the table; a line that is not in it is left to the rules."""
         return [(parse_plan(self.plans[t]) if t in self.plans else (), 0.0) for t in (x.split(BEFORE)[-1] for x in texts)]
 

@@ -1,4 +1,5 @@
 // A face that is driven while it lives: shows what /api/live sends, and sends it words. The address says ?face=NAME.
+import { el } from "./dom.js";
 import { Face } from "./face.js";
 import { JOINTS } from "./motion.js";
 
@@ -39,12 +40,17 @@ function connect() {
   };
 }
 
+/** Sends a message; whether there is anybody to send it to. */
+function send(message) {
+  const there = socket?.readyState === WebSocket.OPEN;
+  if (there) socket.send(JSON.stringify(message));
+  return there;
+}
+
 /** Sends what is typed; `after` lets what goes on end first. */
 function wish(after) {
   const words = input.value.trim();
-  if (!words || socket?.readyState !== WebSocket.OPEN) return;
-  socket.send(JSON.stringify({ words, after, id: performance.now() }));
-  input.value = "";
+  if (words && send({ words, after, id: performance.now() })) input.value = "";
 }
 
 document.getElementById("wish").addEventListener("submit", (event) => {
@@ -56,8 +62,21 @@ document.getElementById("then").addEventListener("click", () => wish(true));
 const amount = document.getElementById("amount");
 amount.addEventListener("input", () => {
   document.getElementById("amount-is").textContent = Number(amount.value).toFixed(1);
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ amount: Number(amount.value) }));
+  send({ amount: Number(amount.value) });
 });
+
+/** A slider for each emotion that the face wears all the time; wishes come on top. */
+const shares = {};
+for (const emotion of ["happiness", "sadness", "anger", "fear", "disgust", "surprise", "contempt"]) {
+  const share = el("output", { text: "0.00" });
+  const blend = ({ target }) => {
+    shares[emotion] = Number(target.value);
+    share.textContent = shares[emotion].toFixed(2);
+    send({ mix: shares });
+  };
+  const slider = el("input", { type: "range", id: `mix-${emotion}`, min: 0, max: 1, step: 0.05, value: 0, on: { input: blend } });
+  document.getElementById("mix").append(el("label", { class: "amount" }, el("span", { text: emotion }), slider, share));
+}
 
 await face.load("/api/head.glb");
 connect();
