@@ -209,8 +209,8 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         if what and _names_clip(what, session):
             word = re.search(re.escape(name), said, re.IGNORECASE)
             return Call("name", {"name": word[0] if word else name, "clip": "" if _is_this(what) else what})
-    named = any(c.name for c in session.clips)
-    if named and not asked and (m := _THIS_IS.match(bare)) and not read_things(m["name"]) and not RULES["mark"].search(bare):
+    known_by_name = any(c.name for c in session.clips)
+    if known_by_name and not asked and (m := _THIS_IS.match(bare)) and not read_things(m["name"]) and not RULES["mark"].search(bare):
         return Call("name", {"name": said.rstrip(" .!").split()[-1], "clip": ""})
     if session.clips and (call := _in_between(bare, session)):
         return call

@@ -42,6 +42,7 @@ def changed(plan: str, start: str = START) -> str:
     ("swap smile wink", "wink left; nod x2; smile"), ("reverse", "wink left; nod x2; smile"),
     ("together smile nod", "smile; with nod x2; wink left"), ("length 5s", "smile; nod x2; wink left; 5 s"),
     ("hold smile 3s", "smile for 3 s; nod x2; wink left"), ("pause wink 2s", "smile; nod x2; pause 2 s wink left"),
+    ("more nod 3", "smile; nod x5; wink left"), ("hold smile until wink", "smile for 3.5 s; nod x2; wink left"),
     ("stronger smile full; remove wink", "smile strong; nod x2")])
 def test_a_step_changes_what_it_says(plan, after):
     assert changed(plan) == write_script(read_script(after))
@@ -56,6 +57,53 @@ def test_what_is_not_there_is_named():
 
 def test_one_of_several_is_meant():
     assert changed("weaker smile#last half", "smile; nod; smile") == "smile; nod; smile 35%"
+
+
+@pytest.mark.parametrize(("plan", "start", "after"), [
+    ("fewer nod", "nod; smile", "nod x1; smile"), ("more nod", "nod; smile", "nod x3; smile"),
+    ("fewer wink 2", "wink left x3", "wink left x1"), ("more smile", "smile; nod; smile", "smile; nod; smile x2"),
+    ("fewer smile", "smile; nod; smile", "smile; nod"),
+    ("hold smile until 3.5s", "8 s; smile at 1 s; nod at 6 s", "8 s; smile at 1 s for 2.5 s; nod at 6 s"),
+    ("hold tilt until wink", "9 s; tilt left at 1 s for 1 s; wink right at 5 s",
+     "9 s; tilt left at 1 s for 4 s; wink right at 5 s"),
+    ("hold smile until 3s", "9 s; smile at 1 s for 1 s; nod at 3.5 s; smile at 6 s for 1 s",
+     "9 s; smile at 1 s for 2 s; nod at 3.5 s; smile at 6 s for 1 s")])
+def test_so_many_and_until(plan, start, after):
+    assert changed(plan, start) == write_script(read_script(after))
+
+
+@pytest.mark.parametrize(("plan", "why"), [
+    ("hold smile until 0.5s", "until 0.5 s: it begins at 1.0 s"),
+    ("hold nod until smile", "until the smile: it begins at 6.0 s")])
+def test_what_begins_no_earlier_is_not_kept_until_then(plan, why):
+    with pytest.raises(ValueError, match=why):
+        changed(plan, "8 s; smile at 1 s; nod at 6 s")
+
+
+def test_a_plan_about_what_is_neither_there_nor_said_is_read_again():
+    plans = {"snip snip, sigh out": "remove sniff", "no more sniffing": "remove sniff"}
+    agent = Agent(None, rule_agent(plans), Sampling(idle=False))
+    agent.say("He sighs, then looks around.")
+    plan = agent.tools.agent.lm.plan
+
+    def bound(texts, clips, quantities, sampling=None, names=None):
+        return plan(texts, clips, quantities) if names is None else [(parse_plan("remove sigh"), 0.0)] * len(texts)
+
+    agent.tools.agent.lm.plan = bound
+    assert "no sniff" in agent.say("no more sniffing").text, "it was said"
+    reply = agent.say("snip snip, sigh out")
+    assert [(e.op, e.names) for e in reply.edits] == [("remove", ("sigh",))], reply.text
+
+
+def test_it_may_be_what_was_answered():
+    agent = Agent(None, rule_agent(), Sampling(idle=False))
+    agent.say("She smiles, then yawns, then winks with her left eye.")
+    read = []
+    plan = agent.tools.agent.lm.plan
+    agent.tools.agent.lm.plan = lambda texts, *rest: read.extend(texts) or plan(texts, *rest)
+    assert agent.say("What comes after the smile?").value == ["yawn"]
+    agent.say("stretch that out")
+    assert read[-1].startswith("What comes after the smile? The yawn.") and read[-1].endswith("stretch that out")
 
 
 def test_every_command_that_changes_has_an_edit():

@@ -145,8 +145,9 @@ def _ranked(text: str, script: Script, schedule: Schedule | None) -> str:
         cue = script.cues[i]
         if rank not in ("long", "short"):
             return cue.strength if cue.strength is not None else USUAL_STRENGTH
-        events = schedule.of_cue(i) if schedule is not None else []
-        return cue.seconds or max((e.end(schedule.seconds) for e in events), default=0.0) - min((e.start for e in events), default=0.0)
+        if cue.seconds is not None or schedule is None or not (own := schedule.of_cue(i)):
+            return cue.seconds or 0.0
+        return max(e.end(schedule.seconds) for e in own) - min(e.start for e in own)
     more = rank == "long" or bool(re.fullmatch(_MORE_OF, rank))
     order = sorted(own, key=size, reverse=more)
     if abs(size(order[0]) - size(order[1])) < 0.02:

@@ -39,7 +39,8 @@ TWICE = read_script("smile 40% at 1 s for 1 s; nod x2 at 3 s; smile strong at 5 
     ("have what he does right before the first nod done twice", "have the first smile done twice"),
     ("what follows on the first nod can be thrown away", "the second smile can be thrown away"),
     ("the finishing move three times", "the second nod three times"),
-    ("the smile bigger", "the smile bigger"), ("a longer smile", "a longer smile"), ("make the smile longer", "make the smile longer")])
+    ("the smile bigger", "the smile bigger"),
+    ("a longer smile", "a longer smile"), ("make the smile longer", "make the smile longer")])
 def test_of_several_that_one_which_is_told_apart(line: str, meant: str) -> None:
     assert pointed(line, TWICE, lay_out(TWICE, 0)) == meant
 
