@@ -169,7 +169,7 @@ def is_request(said: str, plain: str) -> bool:
     if re.search(r"\b(?:could|can) (?:we|you) (?:have|make|get|do|let)\b", low) and not re.match(
             r"(?:what|which|who|how|when)\b", plain):
         return True
-    asked = re.match(r"^\W*(?:(?:hey|hi|ok|okay|and|so|please|great|cool|now|thanks)[, ]+)*"
+    asked = re.search(r"(?:^|[.!] )\W*(?:(?:hey|hi|ok|okay|and|so|please|great|cool|now|thanks)[, ]+)*"
                      r"(?:(?:can|could|would|will) (?:you|u|we|she|he)|would it be possible|is it possible) ", low)
     return bool(asked) and not RULES["tell"].match(low) and not re.match(
         r"(?:what|which|who|how|when|is|are|does|did|was|why|where|until)\b", plain)
@@ -191,6 +191,8 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         return Call("changed")
     if RULES["list"].match(bare):
         return Call("list_clips")
+    if session.clips and _ORIGINAL.search(bare):
+        return Call("go_to", {"clip": "the original"})
     only = _FILLER.sub(" ", bare).strip()
     if any(c.name and c.name.lower() == only for c in session.clips):
         return Call("go_to", {"clip": only})
@@ -209,8 +211,8 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         if what and _names_clip(what, session):
             word = re.search(re.escape(name), said, re.IGNORECASE)
             return Call("name", {"name": word[0] if word else name, "clip": "" if _is_this(what) else what})
-    known_by_name = any(c.name for c in session.clips)
-    if known_by_name and not asked and (m := _THIS_IS.match(bare)) and not read_things(m["name"]) and not RULES["mark"].search(bare):
+    m = _THIS_IS.match(bare) if any(c.name for c in session.clips) and not asked else None
+    if m and not read_things(m["name"]) and not RULES["mark"].search(bare):
         return Call("name", {"name": said.rstrip(" .!").split()[-1], "clip": ""})
     if session.clips and (call := _in_between(bare, session)):
         return call
@@ -237,6 +239,8 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
 
 
 _FILLER = re.compile(r"\b(?:now|then|and|please|pls|again|back|ok|okay|show|me|see|the|to|go|let'?s)\b|[,.!]")
+_ORIGINAL = re.compile(r"[,.;:!] (?:(?:give|show) (?:me|us) |i(?:'d)? (?:want|like) |back to )?the original"
+                       r"(?: one| version| clip)?(?: back)?$")
 _THIS_IS = re.compile(r"^(?:and |so |now )*th(?:is|at)(?: one)? is (?:called |named )?(?P<name>\w+)$")
 _NTH_CLIP = re.compile(rf"\bthe ({'|'.join(ORDINALS)})\b(?= (?:and|with|to)\b|\W*$)")
 _COUNTS = {w: k + 2 for k, w in enumerate(["two", "three", "four", "five", "six", "seven", "eight"])} | {"a few": 3, "several": 4}

@@ -33,7 +33,7 @@ from .line import NEVER, NEW_FACE, Line, Unplanned
 from .pointing import pointed
 from .repaired import repaired
 
-_REGRETS = re.compile(r"\b(?:wrong|not what|wanted|meant|mistake|oops|argh|ugh|didn'?t|shouldn'?t)\b")
+_REGRETS = re.compile(r"\b(?:wrong|not what|wanted|meant|mistake|oops|argh|ugh|didn'?t|shouldn'?t|rather|keep|better|before)\b")
 """Before an "undo that", only why."""
 _KINDLY = re.compile(
     r"^kindly\b|(?<=[,.;:!] )kindly\b|(\b(?:could|can|would|will|please)\b[^,.;]{1,30}?) kindly\b", re.IGNORECASE)

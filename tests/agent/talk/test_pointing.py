@@ -59,6 +59,21 @@ def test_of_several_clips_the_second_one_is_a_clip() -> None:
     assert pointed("make the second one slower", SCRIPT, SCHEDULE, before="nod twice please") == "make the second one slower"
 
 
+@pytest.mark.parametrize(("line", "plan", "start", "meant"), [
+    ("look down and stay like that right until she starts to smile", "hold smile", "look_down; smile",
+     "hold look_down until smile"),
+    ("let go of the pucker too quickly, hold it up to where the nodding begins", "longer lip_pucker", "lip_pucker; nod",
+     "hold lip_pucker until nod"),
+    ("keep the smile until 4 s", "lasts smile 4s", "smile; nod", "hold smile until 4s"),
+    ("hold the smile for 4 s", "hold smile 4s", "smile; nod", "hold smile 4s"),
+    ("the smile longer until it feels right", "longer smile", "smile; nod", "longer smile"),
+    ("the second nod is followed by what", "ask-after nod", "nod; smile; nod; kiss", "ask-after nod#2"),
+    ("the second nod weaker", "weaker nod", "nod x3; smile", "weaker nod"),
+    ("two shakes too many there", "count shake 2", "shake x5", "fewer shake 2")])
+def test_until_which_one_and_how_many_too_many_are_done_as_said(line: str, plan: str, start: str, meant: str) -> None:
+    assert plan_text(repaired(line, parse_plan(plan), read_script(start))) == meant
+
+
 @pytest.mark.parametrize(("line", "why"), [
     ("the fifth move can be skipped", "no fifth move"), ("lose what she does at 20 s", "at 20 s")])
 def test_what_is_not_there_is_said(line: str, why: str) -> None:
