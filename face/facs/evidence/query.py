@@ -252,7 +252,14 @@ def _how_fast(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     one = max(found[0], key=lambda s: s.times)
     if one.hertz:
         return Answer(round(one.hertz, 2), f"{one.hertz:.1f} times a second.")
-    return Answer(None, f"It lasts {one.end - one.start:.1f} s; its speed is not measured.")
+    if len(found[0]) > 1:
+        over = found[0][-1].end - found[0][0].start
+        rate = len(found[0]) / over
+        return Answer(round(rate, 2), f"{len(found[0])} times within {over:.1f} s, {rate:.1f} times a second.")
+    lasts = f"lasts {one.end - one.start:.1f} s"
+    if one.apex is None:
+        return Answer(None, f"It {lasts}; its speed is not measured.")
+    return Answer(round(one.apex - one.start, 2), f"It takes {one.apex - one.start:.1f} s to come up, and {lasts}.")
 
 
 def _side(query: Query, found: list[list[Shown]], seconds: float) -> Answer:

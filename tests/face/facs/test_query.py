@@ -95,6 +95,14 @@ def test_a_query_is_typed_and_needs_no_words(shown: Measurement) -> None:
     assert ask(shown, Query("when", (Thing(("nod",), "nod", which=5),))).text == "There is no nod."
 
 
+def test_what_does_not_swing_has_a_speed_as_well() -> None:
+    seen = measure(perform(lay_out(read_script("9 s; smile at 1 s for 2 s; wink left at 4 s; wink left at 6 s; never blink"), 0)))
+    winks = ask(seen, Query("how_fast", (Thing(("wink_left",), "wink"),)))
+    assert winks.value == pytest.approx(0.9, abs=0.15) and winks.text.startswith("2 times within 2.")
+    smile = ask(seen, Query("how_fast", (Thing(("smile",), "smile"),)))
+    assert 0.1 < smile.value < 1.5 and smile.text.startswith(f"It takes {smile.value:.1f} s to come up, and lasts 2.")
+
+
 def test_closed_eyes_at_a_moment_may_be_a_blink() -> None:
     blinking = measure(perform(lay_out(read_script("4 s; blink at 2 s"), 0)))
     for moment, shut in ((2.1, True), (3.0, False)):
