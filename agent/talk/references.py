@@ -17,7 +17,7 @@ CLIP_WORD = r"(?:clips?|takes?|videos?|animations?|performances?|films?)"
 _SAID = (
     ("version", re.compile(rf"\bversions? (?P<n>{_N})(?: of (?P<of>.+))?")),
     ("version", re.compile(rf"\b(?P<ord>{'|'.join(ORDINALS)}) version(?: of (?P<of>.+))?")),
-    ("clip", re.compile(rf"\b(?:{CLIP_WORD}|number|no\.?|#) ?#?(?P<n>{_N})\b(?! ?s(?:\b|[eck]\w*s?\b))")),
+    ("clip", re.compile(rf"\b(?:{CLIP_WORD}|number|no\.?|#) ?#?(?P<n>{_N})\b(?! ?s\b| ?sec| ?seconds?)")),
     ("clip", re.compile(rf"(?<!\d )(?<!\d-)\b(?P<ord>{'|'.join(ORDINALS)}) (?:{CLIP_WORD}|one)\b")),
     ("last", re.compile(rf"\b(?:last|latest|newest|most recent) (?:{CLIP_WORD}|one)\b")),
     ("original", re.compile(r"\b(?:original|unedited|untouched)\b|\bas (?:it was )?(?:first )?performed\b"

@@ -97,7 +97,9 @@ class Line:
 
     @cached_property
     def asks(self) -> bool:
-        """Whether a line only asks, by its form."""
+        """Whether a line only asks, by its form: not "is she chewing? take that out"."""
+        if re.search(r"\?\W+\w", self.plain) and not self.plain.endswith("?"):
+            return False
         form = self.plain.endswith("?") or YES_OR_NO.search(self.plain) or _INTERROGATIVE.match(self.plain)
         return bool(form) and not (
             wants_change(self.said) or is_request(self.said, self.plain)) and read_question(self.plain) is not None

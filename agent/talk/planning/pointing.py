@@ -20,7 +20,7 @@ _NAMED = ("first", "second", "third", "fourth", "fifth", "sixth")
 _NUMBERS = {"one": 0, "two": 1, "three": 2, "four": 3, "five": 4, "six": 5}
 _MOVE = r"(?:moves?|things?|actions?|movements?|bits?|parts?|cues?|steps?|gestures?|expressions?)\b"
 _WHO = r"(?: (?:that )?(?:s?he|they|it) (?:do(?:es)?|did|makes?|shows?))?"
-_AT = re.compile(r"\b(?:what(?:ever)?|the (?:\w+ )?(?:thing|bit|part|move|action|one|movement))(?: that)?"
+_AT = re.compile(r"\b(?:what(?:ever)?|(?:the|that|this) (?:\w+ )?(?:thing|bit|part|move|action|one|movement))(?: that)?"
                  r"(?: (?:s?he|they|it)(?:'s)?)?"
                  r"(?: (?:do(?:es)?|did|happens?|is doing|doing|comes?|goes on|is))? (?:at|around|about)(?= )")
 _NTH = re.compile(rf"\b(?:the |her |his |their )?(?:very )?(?P<nth>{'|'.join(_ORDER)})"
@@ -35,7 +35,7 @@ _SEVERAL = re.compile(rf"\b(?:the )?(?P<nth>first|last) (?P<n>two|three|2|3)(?: 
 _BESIDE = re.compile(rf"\b(?:what(?:ever)?|the (?:{_MOVE}|one))"
                      r"(?: (?:that )?(?:s?he|they|it) (?:do(?:es)?|did)| (?:that )?(?:comes|happens|is))?"
                      r" (?:right |just |directly |straight )?(?P<where>after|before|following)\b"
-                     r"|\bwhat(?:ever)? (?:follows|succeeds|comes next to)(?: on(?: from)?| after| from)?(?=(?P<follows> ))"
+                     r"|\bwhat(?:ever)? (?:follows|succeeds|comes next to)(?: on(?: from)?| after| from)?(?= )"
                      r"|\bwhat(?:ever)? (?=(?P<leads>precedes)\b)precedes\b")
 _ENDS = re.compile(r"[,.;:!?]| (?:and|but|or|should|can|could|must|may|might|has|have|needs?|is|are|was|gets?|goes|go|done|made"
                    r"|out|away|off|gone|please|pls|to|for|at|by|twice|once|thrice|(?:\w+ )?times"
@@ -158,7 +158,8 @@ def _ranked(text: str, script: Script, schedule: Schedule | None) -> str:
 def _timed(text: str, script: Script, schedule: Schedule | None) -> str:
     if schedule is None or not (m := _AT.search(text.lower())) or _asks(text[:m.start()]):
         return text
-    span = next((s for s in find_spans(text.lower()) if s.start == m.end() + 1), None)
+    span = next((s for s in find_spans(text.lower()) if s.start > m.end() and text.lower()[m.end():s.start].strip() in (
+        "", "second", "the")), None)
     if span is None or text.rstrip().endswith("?") and m[0].startswith("what"):
         return text
     for i in range(len(script.cues)):

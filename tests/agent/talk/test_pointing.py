@@ -17,6 +17,7 @@ SCHEDULE = lay_out(SCRIPT, 0)
 @pytest.mark.parametrize(("line", "meant"), [
     ("the last one should only happen once", "the nod should only happen once"),
     ("the thing she does at 5 s, get rid of it", "the wink, get rid of it"),
+    ("that thing around second five shouldn't be in there", "the wink shouldn't be in there"),
     ("put a sigh in place of number two", "put a sigh in place of the grin teeth"),
     ("that thing with the mouth, a bit less of it", "the grin teeth, a bit less of it"),
     ("how long does the third action last?", "how long does the wink last?"),
