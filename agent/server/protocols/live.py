@@ -64,7 +64,6 @@ class LiveFace:
         fps: frames a second.
         frame: index of the next frame.
         amount: factor on what is wished for; a change of it is smooth.
-        mixture: emotions and feelings that it wears all the time, with their shares, 0 to 1 (see `mix`).
         shown: the head of the format ``rig``: its own, or an avatar made from it.
     """
 
@@ -73,7 +72,7 @@ class LiveFace:
         self.shown = worn or performer.head
         self.frame = 0
         self.amount = self._amount = 1.0
-        self.mixture: dict[str, float] = {}
+        self._held: dict[str, np.ndarray] = {}
         self._layers: list[_Layer] = []
         self._blocks: dict[int, np.ndarray] = {}
         rest = FaceSequence.rest(1, self.head.ref, n_expr=self.head.n_expr, n_shape=self.head.n_shape)
@@ -117,11 +116,11 @@ class LiveFace:
         Args:
             shares: of each, 0 to 1 of its full strength; an empty mixture is the resting face.
         """
-        wears = np.zeros_like(self._rest)
-        for name, share in shares.items():
-            held = self.performer.direct(lay_out(Script((Cue(name, start=0.0, strength=1.0, seconds=_SECONDS),)), self.seed))
-            wears += share * (table(held)[len(held) // 2] - self._rest)
-        self.mixture, self._wears = dict(shares), wears
+        for name in shares.keys() - self._held.keys():
+            cue = Cue(name, start=0.0, strength=1.0, seconds=_SECONDS)
+            held = table(self.performer.direct(lay_out(Script((cue,)), self.seed)))
+            self._held[name] = held[len(held) // 2] - self._rest
+        self._wears = sum((share * self._held[name] for name, share in shares.items()), np.zeros_like(self._rest))
 
     def prepare(self) -> None:
         """Make the idle motion of the next seconds."""

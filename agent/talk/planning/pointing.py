@@ -36,7 +36,7 @@ _BESIDE = re.compile(rf"\b(?:what(?:ever)?|the (?:{_MOVE}|one))"
                      r"(?: (?:that )?(?:s?he|they|it) (?:do(?:es)?|did)| (?:that )?(?:comes|happens|is))?"
                      r" (?:right |just |directly |straight )?(?P<where>after|before|following)\b"
                      r"|\bwhat(?:ever)? (?:follows|succeeds|comes next to)(?: on(?: from)?| after| from)?(?= )"
-                     r"|\bwhat(?:ever)? (?=(?P<leads>precedes)\b)precedes\b")
+                     r"|\bwhat(?:ever)? (?P<leads>precedes)\b")
 _ENDS = re.compile(r"[,.;:!?]| (?:and|but|or|should|can|could|must|may|might|has|have|needs?|is|are|was|gets?|goes|go|done|made"
                    r"|out|away|off|gone|please|pls|to|for|at|by|twice|once|thrice|(?:\w+ )?times"
                    r"|(?:much |a bit )?(?:stronger|weaker|longer|shorter|faster|slower|earlier|later|bigger|smaller))\b")
@@ -101,11 +101,12 @@ def _asks(before: str) -> bool:
     return bool(_ASKED.search(before.lower()) or _BECOMES.search(before.lower()))
 
 
-def _several(word: str, script: Script) -> list[int]:
-    """The cues that a word names, where there are several."""
-    names = {n for t in read_things(spelled(word)) for n in t.names}
-    found = [i for i, c in enumerate(script.cues) if any(same_name(c, n) for n in names)]
-    return found if len(found) > 1 else []
+def _named(words: str, script: Script) -> list[int]:
+    """The cues that some words name; the one of them that is meant, where the words say it: "the second nod"."""
+    things = read_things(spelled(words).lower())
+    own = [i for i, c in enumerate(script.cues) if things and any(same_name(c, n) for n in things[0].names)]
+    which = things[0].which if things else None
+    return own if which is None or not -len(own) <= which < len(own) else [own[which]]
 
 
 def _nth_of_name(text: str, script: Script, schedule: Schedule | None) -> str:
@@ -119,25 +120,19 @@ def _nth_of_name(text: str, script: Script, schedule: Schedule | None) -> str:
 
 def _apart(text: str, script: Script, schedule: Schedule | None) -> str:
     m = _APART.search(text.lower())
-    own = _several(m["x"], script) if m else []
-    things = read_things(spelled(_ENDS.split(m["y"], maxsplit=1)[0])) if m else ()
-    beside = [i for i, c in enumerate(script.cues) if things and any(same_name(c, n) for n in things[0].names)]
-    if m is None or not own or not beside:
+    if m is None or len(own := _named(m["x"], script)) < 2:
         return text
-    if things[0].which is not None and -len(beside) <= things[0].which < len(beside):
-        beside = [beside[things[0].which]]
+    words = _ENDS.split(m["y"], maxsplit=1)[0]
     sign = -1 if m["where"] == "before" else 1
-    near = [(sign * (i - b), i) for i in own for b in beside if sign * (i - b) > 0]
+    near = [(sign * (i - b), i) for i in own for b in _named(words, script) if sign * (i - b) > 0]
     if not near:
         return text
-    end = m.start("y") + len(_ENDS.split(m["y"], maxsplit=1)[0])
-    return f"{text[:m.start()]}{_name(min(near)[1], script)}{text[end:]}"
+    return f"{text[:m.start()]}{_name(min(near)[1], script)}{text[m.start('y') + len(words):]}"
 
 
 def _ranked(text: str, script: Script, schedule: Schedule | None) -> str:
     m = _RANKED.search(text.lower())
-    own = _several(m["of"] or m["x"], script) if m else []
-    if m is None or not own:
+    if m is None or len(own := _named(m["of"] or m["x"], script)) < 2:
         return text
     rank = m["rank"] or m["rank2"]
 
@@ -202,10 +197,7 @@ def _beside(text: str, script: Script, schedule: Schedule | None) -> str:
     m = _BESIDE.search(text.lower())
     if m is not None and not _asks(text[:m.start()]) and not (text.rstrip().endswith("?") and m[0].startswith("what")):
         after = _ENDS.split(text[m.end():], maxsplit=1)[0]
-        things = read_things(spelled(after).lower())
-        own = [i for i, c in enumerate(script.cues) if things and any(same_name(c, n) for n in things[0].names)]
-        if own and things[0].which is not None and -len(own) <= things[0].which < len(own):
-            own = [own[things[0].which]]
+        own = _named(after, script)
         leads = m["where"] == "before" or bool(m["leads"])
         at = own[0 if leads else -1] + (-1 if leads else 1) if own else -1
         asks = m[0].startswith("what ") and not f"{text[:m.start()]}{text[m.end() + len(after):]}".strip(" .!")

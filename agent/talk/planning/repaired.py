@@ -18,8 +18,8 @@ _TIMES = {"double": 2.0, "twice": 2.0, "triple": 3.0, "three times": 3.0, "halve
 _MULTIPLE = re.compile(rf"\b(?P<by>{'|'.join(_TIMES)})\b (?:up )?(?:the )?"
                        r"(?:number|amount|count|as (?:many|often)|how (?:many|often))\b")
 _MEANT = re.compile(r"\b(?:i |we )?(?:meant|mean)(?: to say)?[: ]+(?P<new>(?:(?!\bnot\b)[^,.;!])+)")
-_UNTIL = re.compile(r"\b(?:until+|till?|til|up to)(?: (?:about|around|roughly|second|the|exactly|at least))*\s*$")
-_UNTIL_WHAT = re.compile(r"\b(?:until+|till?|til|up to)\b")
+_UNTIL = re.compile(r"\b(?:until+|till?|up to)(?: (?:about|around|roughly|second|the|exactly|at least))*\s*$")
+_UNTIL_WHAT = re.compile(r"\b(?:until+|till?|up to)\b")
 _EXCESS = re.compile(r"\b(?P<n>\d+|one|two|three|four|five) (?:\w+ )?(?:\w+ )?too many\b")
 _AT = re.compile(r"(?:\b(?:at|on|around|about)|@)\s*(?:the |second )?$")
 _COUNTING = frozenset(("count", "more", "fewer", "stronger", "weaker", "longer", "shorter", "faster", "slower"))
@@ -83,7 +83,7 @@ def _too_many(step: Step, plain: str, script: Script) -> Step:
 
 
 def _timed(step: Step, plain: str, script: Script) -> Step:
-    """"A left wink at 6.5": when something is added, where the line's one time is not in the plan."""
+    """"A left wink at 6 s": when something is added, where the line's one time is not in the plan."""
     cues = step.script.cues
     if not step.do.startswith("add-") or len(cues) != 1 or cues[0].start is not None:
         return step

@@ -70,6 +70,8 @@ def test_of_several_clips_the_second_one_is_a_clip() -> None:
     ("the smile longer until it feels right", "longer smile", "smile; nod", "longer smile"),
     ("the second nod is followed by what", "ask-after nod", "nod; smile; nod; kiss", "ask-after nod#2"),
     ("the second nod weaker", "weaker nod", "nod x3; smile", "weaker nod"),
+    ("a left wink at 6 s as well", "add-end: wink left", "nod x2; pout", "add-end: wink left at 6 s"),
+    ("two winks at 6 s", "add-after nod: wink left x2 at 6 s", "nod; pout", "add-after nod: wink left x2 at 6 s"),
     ("two shakes too many there", "count shake 2", "shake x5", "fewer shake 2")])
 def test_until_which_one_and_how_many_too_many_are_done_as_said(line: str, plan: str, start: str, meant: str) -> None:
     assert plan_text(repaired(line, parse_plan(plan), read_script(start))) == meant
