@@ -94,13 +94,18 @@ def lm_speed(layers: int = 15, rank: int = 64, threads: int = 0) -> Tables:
 
 
 BASE = TokenizerConfig()
+SHIPPED = replace(BASE, grouping="eight", small_levels=(5, 5, 5, 5), wide=("lids", "corners"))
+ONE = replace(BASE, grouping="one", quantizer="vq", codebook_size=512, hidden=96)
 VARIANTS: dict[str, tuple[TokenizerConfig, dict[str, Any]]] = {
-    "six streams, FSQ, 4 frames (shipped)": (BASE, {}),
+    "eight streams, FSQ, 4 frames (shipped)": (SHIPPED, {}),
+    "six streams, FSQ, 4 frames": (BASE, {}),
     "six streams, VQ 256": (replace(BASE, quantizer="vq", codebook_size=256), {}),
-    "one stream, RVQ 2 x 512": (replace(BASE, grouping="one", quantizer="rvq", hidden=96), {}),
-    "one stream, VQ 1024": (replace(BASE, grouping="one", quantizer="vq", codebook_size=1024, hidden=96), {}),
-    "one stream, VQ 512": (replace(BASE, grouping="one", quantizer="vq", codebook_size=512, hidden=96), {}),
-    "one stream, FSQ 8 x 8 x 8": (replace(BASE, grouping="one", wide_levels=(8, 8, 8), hidden=96), {}),
+    "one stream, VQ 512 (as T2M-GPT)": (ONE, {}),
+    "one stream, VQ 512, 2 frames": (replace(ONE, frames_per_step=2), {}),
+    "one stream, VQ 512, 1 frame": (replace(ONE, frames_per_step=1), {}),
+    "one stream, RVQ 2 x 512": (replace(ONE, quantizer="rvq"), {}),
+    "one stream, VQ 1024": (replace(ONE, codebook_size=1024), {}),
+    "one stream, FSQ 8 x 8 x 8": (replace(ONE, quantizer="fsq", wide_levels=(8, 8, 8)), {}),
     "two streams, FSQ": (replace(BASE, grouping="two", hidden=72), {}),
     "three streams, FSQ": (replace(BASE, grouping="three", hidden=60), {}),
     "six streams, FSQ, 2 frames": (replace(BASE, frames_per_step=2), {}),
@@ -152,7 +157,8 @@ def tokenizers(results: Path = Path("runs/tokenizers.json"), steps: int = 1200, 
     return {"tokenizers": [
         {"tokenizer": name, "symbols": r["symbols"], "lips, mm": r["mm"]["lips"], "lids, mm": r["mm"]["lids"],
          "head, degrees": r["head_deg"], "jitter": r["jitter"], "action recall": r["action_recall"],
-         "precision": r["action_precision"], "tokens/s": r["tokens_per_second"], "bits/s": r["bits_per_second"]}
+         "precision": r["action_precision"], "tokens/s": r["tokens_per_second"], "bits/s": r["bits_per_second"],
+         "every code, tokens/s": r["every_code"][0], "every code, bits/s": r["every_code"][1]}
         for name, r in done.items()]}
 
 

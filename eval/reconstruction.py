@@ -45,6 +45,8 @@ class Reconstruction:
     bits_per_second: float
     rest_share: float
     """Share of the stream steps that write nothing (the code stays)."""
+    every_code: tuple[float, float]
+    """Tokens and bits a second (all codes equally likely) if each stream wrote its code at each step."""
     symbols: int
 
     def to_dict(self) -> dict[str, object]:
@@ -61,7 +63,8 @@ class Reconstruction:
             f"  actions found again     {self.action_recall:.4f} (precision {self.action_precision:.4f}, "
             f"onsets off by {self.onset_error:.3f} s)",
             f"  tokens / bits a second  {self.tokens_per_second:.2f} / {self.bits_per_second:.1f} (unigram)",
-            f"  steps without a change  {self.rest_share:.3f}"))
+            f"  steps without a change  {self.rest_share:.3f} (all written: {self.every_code[0]:.1f} tokens, "
+            f"{self.every_code[1]:.1f} bits a second)"))
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,7 @@ def evaluate_tokenizer(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence],
     jitter = np.array([r.acceleration for r in rows if r.acceleration]).mean(0)
     hits, missed, extra = (sum(getattr(r, n) for r in rows) for n in ("hits", "missed", "extra"))
     onsets = [o for r in rows for o in r.onsets]
+    steps = sum(r.cells for r in rows) / len(tokenizer.codebook_size) / seconds
     return Reconstruction(
         clips=len(clips), mm={r: float(np.sum([x.mm[r] for x in rows]) / frames) for r in rows[0].mm},
         head_deg=float(np.sum([r.head_deg for r in rows]) / frames), gaze_deg=float(np.sum([r.gaze_deg for r in rows]) / frames),
@@ -153,7 +157,9 @@ def evaluate_tokenizer(tokenizer: FaceTokenizer, clips: Sequence[FaceSequence],
         action_recall=hits / max(1, hits + missed), action_precision=hits / max(1, hits + extra),
         onset_error=float(np.mean(onsets)) if onsets else 0.0,
         tokens_per_second=symbols / seconds, bits_per_second=symbol_bits(tokenizer, [r.ids for r in rows]) * symbols / seconds,
-        rest_share=1 - sum(r.changes for r in rows) / sum(r.cells for r in rows), symbols=tokenizer.n_symbols)
+        rest_share=1 - sum(r.changes for r in rows) / sum(r.cells for r in rows),
+        every_code=(steps * len(tokenizer.codebook_size), steps * float(np.log2(tokenizer.codebook_size).sum())),
+        symbols=tokenizer.n_symbols)
 
 
 def symbol_bits(tokenizer: FaceTokenizer, ids: Sequence[NDArray[np.integer[Any]]]) -> float:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from ...data_gen.performer.items import FULL
+from ...data_gen.performer.layout import lay_out
 from ...face.facs.schedule import Schedule
 from ...face.facs.script import MAX_SECONDS, Cue, Never, Script
 from ...face.facs.vocabulary import DIRECTIONS, EMOTIONS, FEELING, PAIRED, USUAL_STRENGTH, Side
@@ -129,7 +130,7 @@ def edited(script: Script, edits: Sequence[Edit], before: Schedule) -> Edited:
 
 
 ALIKE = ({"smile", "happiness", "grin_teeth", "joyful", "cheerful"}, {"anger", "brow_lower"}, {"sadness", "lip_corner_depress"},
-         {"laugh", "giggle", "chuckle"}, {"kiss", "blow_kiss"}, {"eye_roll", "roll_head"}, {"gaze_up", "look_up"},
+         {"laugh", "giggle", "chuckle"}, {"kiss", "blow_kiss", "lip_pucker"}, {"eye_roll", "roll_head"}, {"gaze_up", "look_up"},
          {"gaze_down", "look_down"}, {"puff_out", "cheek_puff"})
 """Names that users use for one another."""
 
@@ -181,7 +182,12 @@ def _strength(draft: _Draft, edit: Edit) -> None:
 
 
 def _speed(draft: _Draft, edit: Edit) -> None:
-    draft.afresh |= not edit.names and len(draft.rows) > 1  # the rests between them too
+    if not edit.names and len(draft.rows) > 1:  # the rests between them, and what times are stated, too
+        draft.afresh = True
+        for row in draft.rows:
+            row.cue = _closer(row.cue, 1 / edit.factor)
+        if draft.script.seconds is not None:
+            draft.script = replace(draft.script, seconds=min(round(draft.script.seconds / edit.factor, 2), MAX_SECONDS))
     _each(draft, edit, lambda r: replace(r.cue, speed=min(max(round((r.cue.speed or 1.0) * edit.factor, 3), 0.2), 4.0)),
           "made faster or slower")
 
@@ -403,6 +409,32 @@ def _length(draft: _Draft, edit: Edit) -> None:
     seconds = now * edit.factor if edit.value is None else edit.value if edit.factor else now + edit.value
     seconds = round(seconds, 2)
     draft.script, draft.afresh = replace(draft.script, seconds=min(max(seconds, 0.2), MAX_SECONDS)), True
+    if seconds < now:
+        _squeeze(draft, seconds / now)
+
+
+def _closer(cue: Cue, by: float, faster: float = 1.0) -> Cue:
+    """A cue with all its stated times by a factor."""
+    new: dict[str, Any] = {
+        n: round(v * by, 3) for n in ("start", "end", "pause", "seconds", "hold") if (v := getattr(cue, n)) is not None}
+    if faster > 1:
+        new["speed"] = min(round((cue.speed or 1.0) * faster, 3), 4.0)
+    return replace(cue, **new)
+
+
+def _squeeze(draft: _Draft, share: float) -> None:
+    """Times and durations that are stated closer together, then everything faster, where a shorter clip has no room for them."""
+    cues = [r.cue for r in draft.rows]
+
+    for by, faster in ((1.0, 1.0), (share, 1.0), (0.85 * share, 1.0), (0.85 * share, 1 / share), (0.7 * share, 1.3 / share)):
+        made = tuple(_closer(c, by, faster) for c in cues)
+        try:
+            lay_out(replace(draft.script, cues=made), 0)
+        except ValueError:
+            continue
+        for row, cue in zip(draft.rows, made, strict=True):
+            row.cue = cue
+        return
 
 
 _APPLY: dict[Op, Callable[[_Draft, Edit], None]] = {

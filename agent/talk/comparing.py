@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ...data_gen.reading.questions import read_things, spelled
+from ...data_gen.reading.questions import PERSON, read_things, spelled
 from ...data_gen.tables import read_table
 from ...face.facs.evidence.happenings import Thing
 from .queries import Comparing, Kind, Measure
@@ -36,7 +36,7 @@ class _Rules:
     of_all: str
 
 
-_CLIPS = rf"(?:{CLIP_WORD}|versions?|recordings?)"
+_CLIPS = rf"(?:{CLIP_WORD}|versions?|recordings?|{PERSON})"
 Asked = tuple[Comparing, tuple[Clip, ...]]
 """A question, and the clips that it is about."""
 _TABLE = read_table(__package__, "comparing.yaml", _Rules)
@@ -94,6 +94,11 @@ def read_comparing(text: str, session: Session, turns: int | None = None) -> Ask
         return _which(rest, by, least, clips)
     if here is None:
         return None
+    if by is not None and (found or RULES["named"].search(plain)) and (m := _HOW_MUCH.search(plain)):
+        pair = tuple(found) if len(found) == 2 else several
+        things = _things(_MORE_THAN.sub(" ", plain[m.end():]))
+        if len(pair) == 2 and (things or by == "length"):
+            return Comparing("gap", by, things), pair
     if RULES["each"].search(plain) and by is not None:
         return Comparing("each", by, _things(RULES["each"].sub(" ", plain)) or _last_things(said)), several
     if (found or len(several) > 1) and RULES["both"].search(plain) and RULES["claims"].search(plain):
@@ -186,6 +191,8 @@ def _without_clips(plain: str, session: Session) -> str:
     return plain
 
 
+_HOW_MUCH = re.compile(r"\bhow (?:many|much) (?:more|fewer|less|longer|shorter|stronger|weaker|bigger|smaller|faster|slower)\b")
+_MORE_THAN = re.compile(r"\b(?:than|vs\.?|versus|compared)\b.*$")
 _OF_THINGS = re.compile(r"\bwhich (?:of|one of) the (?:\w+ )?(?!(?:two|2|three|3) (?:does|do|is|has|did|was)\b)(?:\w+ )?"
                         r"(?!(?:does|is|has|was|this)\b)\w+s\b")
 _THIS = re.compile(r"\b(?:this|it|that)(?: one| clip)? or\b|\bor (?:this|that)(?: one| clip)?\W*$")

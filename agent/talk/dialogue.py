@@ -61,7 +61,8 @@ ABLE = ("I perform, describe, compare and change the motion of a face, and answe
          'Try "She smiles, then nods twice."')
 UNREAD = ('I am not sure what is meant: say what the face should do ("She smiles, then nods twice."), what to change ("make the '
            'smile stronger", "without the nod"), or ask about the clip ("how often does she nod?")')
-SUBJECT = re.compile(rf"^\W*(?:s?he|they|(?:the|a) {PERSON}|someone|somebody|her face|his face|looking|imagine)\b", re.IGNORECASE)
+SUBJECT = re.compile(rf"^\W*(?:(?:s?he|they)(?!['’]?d\b| (?:would|wants?|likes?|says?|said|thinks?|asks?)\b)|(?:the"
+                     rf"|a) {PERSON}|someone|somebody|her face|his face|looking|imagine)\b", re.IGNORECASE)
 """What a line begins with that tells what a face does, also where only the model can read it."""
 _LEAST = 0.4
 """Share of a line's words that must mean something for it to be performed while a clip is at hand."""
@@ -101,6 +102,8 @@ def announced(said: str, session: Session) -> str:
     if session.clips and (m := RULES["another"].match(said)) and not wants_change(m["what"]):
         ruled = read_rules(find_quantities(m["what"]), _LEAST)
         return m["what"] if ruled is not None and ruled.script.cues else ""
+    if session.clips and (m := _A_NEW_CLIP.match(said)):
+        return m["what"]
     m = RULES["announced"].match(said)
     if not m or not (m["nth"] or m["new"] or m["n"]):
         return ""
@@ -140,6 +143,9 @@ def plan(text: str, tools: Toolbox) -> Call:
         r"(?:what|which|who|how|when|is|are|does|do|did|was|were|has|why|where)\b", plain)
     asks = not wish and not is_request(said, plain) and bool(
         RULES["asks"].search(plain) or RULES["tell"].match(plain) or signals)
+    if asks and not session.clips and not _OF_SOMETHING.match(plain):  # "could I trouble you for a woman who nods?"
+        read = read_rules(find_quantities(said), _LEAST)
+        asks = read is None or not read.script.cues
     if asks or RULES["follows"].match(plain):
         return question_call(said, plain, tools)
     if m := RULES["describe"].match(plain):
@@ -158,7 +164,15 @@ def _plain(text: str) -> str:
         plain = RULES["polite"].sub("", plain).strip()
         if plain == before:
             break
+    tagged = _TAG.sub("", plain)
+    if tagged != plain and not RULES["asks"].search(tagged):
+        plain = tagged  # "sooner, shall we?" asks nothing
     return re.sub(r",? (?:please|pls|plz|thanks|thank you|for me)(?=\??$)", "", plain)
+
+
+_TAG = re.compile(r",? (?:shall we|would (?:you|u)|will (?:you|u)|could (?:you|u)|can (?:you|u)|won't (?:you|u)|ok(?:ay)?"
+                  r"|alright|yeah|maybe"
+                  r"|perhaps)\?$")
 
 
 def is_request(said: str, plain: str) -> bool:
@@ -169,8 +183,8 @@ def is_request(said: str, plain: str) -> bool:
     if re.search(r"\b(?:could|can) (?:we|you) (?:have|make|get|do|let)\b", low) and not re.match(
             r"(?:what|which|who|how|when)\b", plain):
         return True
-    asked = re.search(r"(?:^|[.!] )\W*(?:(?:hey|hi|ok|okay|and|so|please|great|cool|now|thanks)[, ]+)*"
-                     r"(?:(?:can|could|would|will) (?:you|u|we|she|he)|would it be possible|is it possible) ", low)
+    asked = re.search(r"(?:^|[.!,] )\W*(?:(?:hey|hi|ok|okay|and|so|but|please|great|cool|now|thanks)[, ]+)*"
+                     r"(?:(?:can|could|would|will|might|may) (?:you|u|we|she|he|they)|would it be possible|is it possible) ", low)
     return bool(asked) and not RULES["tell"].match(low) and not re.match(
         r"(?:what|which|who|how|when|is|are|does|did|was|why|where|until)\b", plain)
 
@@ -180,7 +194,8 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
     bare = plain.rstrip("?").strip()
     if m := RULES["redo"].match(bare):
         return Call("redo", {"times": 0} if re.search(r"\bredo (?:everything|all)\b", m[0]) else {})
-    if RULES["undo"].match(bare):
+    again = bool(session.turns) and [c.get("tool") for c in session.turns[-1].calls] == ["undo"] and _BEFORE_THAT.match(bare)
+    if again or RULES["undo"].match(bare) and not _TO_A_SIDE.search(bare):
         if re.match(r"undo both\W*$", bare):
             return Call("undo", {"times": 2})
         times = re.search(r"\b(twice|two|three|thrice|\d+)(?: (?:times|steps|changes|edits)|$)"
@@ -227,7 +242,7 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         return Call("join", {"first": _word(found[0][2]), "second": _word(found[1][2])})
     if session.clips and (m := RULES["goto"].match(bare)):
         what = m["what"] or m["what2"]
-        what = f"take {what}" if what.isdigit() else what
+        what = f"take {what}" if what.isdigit() else re.sub(r"^(?:the )?(?:number|no\.?|nr\.?) ?(\d)$", r"clip \1", what)
         edits = re.search(r"\b(?:smil|nod|wink|blink|stronger|longer|shorter|faster|slower|bigger|weaker|earlier|later)", what)
         known = any(c.name and c.name.lower() == re.sub(r"^the ", "", what.strip()) for c in session.clips)
         if plain.endswith("?") and re.search(r"\bone\W*$", what):
@@ -238,6 +253,16 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
     return None
 
 
+_A_NEW_CLIP = re.compile(r"^[^:?]{0,30}\ban? (?:\w+ )?(?:new|separate|fresh|third|second) (?:\w+ )?(?:clip|take|video"
+                         r"|animation)\b[^:?]{0,25}: ?"
+                         r"(?P<what>.+)$", re.IGNORECASE)
+"""However it is led to: "variant B as a new clip: he nods"."""
+_BEFORE_THAT = re.compile(r"^(?:(?:uh|um|and|ok|okay|also|now|hm+)[, ]+)*(?:the (?:one|change) before(?: that| it)?|one more"
+                          r"|another(?: one| step)?"
+                          r"|again|once more|further|that one)(?: as well| too| also| back| please)*$")
+"""What else is undone, after something was."""
+_TO_A_SIDE = re.compile(r"\b(?:put|make|turn|set) (?:it|that|them)(?: back)? (?:to |on )?(?:the )?(?:left|right|both)\b")
+_OF_SOMETHING = re.compile(r"^(?:what|which|who|whose|how|when|where|why|does|do|did|is|are|was|were|has|have)\b")
 _FILLER = re.compile(r"\b(?:now|then|and|please|pls|again|back|ok|okay|show|me|see|the|to|go|let'?s)\b|[,.!]")
 _ORIGINAL = re.compile(r"[,.;:!] (?:(?:give|show) (?:me|us) |i(?:'d)? (?:want|like) |back to )?the original"
                        r"(?: one| version| clip)?(?: back)?$")

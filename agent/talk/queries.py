@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ...common.text import often
-from ...data_gen.reading.questions import PEAK, claimed, thing_of
+from ...data_gen.reading.questions import ALL_OF, PEAK, claimed, pace_of, thing_of
 from ...face.facs.evidence.happenings import Thing, happenings, occurrences
 from ...face.facs.evidence.query import Answer, Asked, Query
-from ...face.facs.vocabulary import Side
+from ...face.facs.vocabulary import DIRECTIONS, Side
 from ...llm.grammar.plans import SLOTS, Step
+from .references import ORDINALS
 from .session import Clip
 
 INSTANT = 0.1
@@ -25,6 +26,10 @@ YES_OR_NO = re.compile(r"^\W*(?:(?:and|but|so|hey|ok(?:ay)?|well)[, ]+)*(?:is|ar
 """A question in lower case that wants yes or no."""
 
 
+_CLAIMED = re.compile(r"\b(?:is|are|was|were|does|did) (?:the |that )?(?P<nth>first|second|third|last)\b")
+_SIDED = re.compile(r"\b(left|right)\b(?! (?:after|before|now|away|at|when|until))")
+
+
 def query_of(step: Step, text: str) -> Query:
     """The query of a question's step.
 
@@ -35,6 +40,9 @@ def query_of(step: Step, text: str) -> Query:
     kind = step.do.removeprefix("ask-")
     asked: Asked = _ASKED.get(kind, kind)  # type: ignore[arg-type, assignment]
     side: Side = "left" if "left" in step.words else "right" if "right" in step.words else "both"
+    if side == "both" and kind != "side" and (said := set(_SIDED.findall(text.lower()))) and len(said) == 1 and all(
+            name in DIRECTIONS for name in step.names):
+        side = said.pop()  # "how many left turns"
     things = tuple(t for name, which in step.things if (t := thing_of(name, side, which)) is not None)
     when = step.said("when") if "when?" in SLOTS[step.do] else ""
     times = [v for k, v in step.values if k == "t"]
@@ -53,6 +61,10 @@ def query_of(step: Step, text: str) -> Query:
         return Query("how_strong", things, between, part=part, degree=degree)  # type: ignore[arg-type]
     if asked in ("after", "before", "during") and not things:
         asked = "list"
+    if asked in ("after", "before") and ALL_OF.search(text.lower()):
+        return Query(asked, things[:1], between, degree="all")
+    if asked == "how_fast" and things and YES_OR_NO.search(text.lower()) and (pace := pace_of(text.lower())):
+        return Query("how_fast", things[:1], between, part=part, degree=pace)  # type: ignore[arg-type]
     if asked == "which" and len({t.names for t in things}) == 1:
         asked = "whether"  # "nod or no nod"
         things = things[:1]
@@ -62,6 +74,9 @@ def query_of(step: Step, text: str) -> Query:
         by = step.said("by") or "strength"
         claim, least = claimed(text)
         pair = things if len(things) > 1 else _two(things)
+        first = _CLAIMED.search(text.lower()) if claim else None
+        if first and len(pair) == 2 and pair[0].names == pair[1].names and pair[1].which == ORDINALS.get(first["nth"]):
+            pair = pair[::-1]  # "is the second one quicker?"
         return Query("compare", pair[:2], between, by, least=least, claim=claim)  # type: ignore[arg-type]
     if asked == "order" and len(things) == 1:
         asked = "when"
@@ -153,7 +168,7 @@ def told(value: float | str | None, by: Measure) -> str:
 def answer(asked: Comparing, clips: Sequence[Clip]) -> Answer:
     """The answer to a question about clips, computed from what each shows.
 
-    Its value is the number or version of the clip that has it, or more of it; "same"; or the values of each.
+    Its value is the number or version of the clip that has it, or most of it; whether the first has more; "same"; or each one's.
     """
     sizes = [size_of(c, asked.by, asked.things) for c in clips]
     if asked.by == "strength" and asked.kind in ("most", "least", "more", "less"):
@@ -180,7 +195,8 @@ def answer(asked: Comparing, clips: Sequence[Clip]) -> Answer:
     alike = len(order) > 1 and _alike([sizes[order[0]], sizes[order[1]]], asked.by)
     top = "same" if alike else _id(clips[order[0]], clips)
     if asked.kind in ("more", "less"):
-        return Answer(top, f"{'Yes' if not alike and order[0] == 0 else 'No'}: {said}.")
+        yes = not alike and order[0] == 0
+        return Answer(yes, f"{'Yes' if yes else 'No'}: {said}.")
     if alike:
         return Answer(top, f"{'Both' if len(clips) == 2 else 'Several are'} alike: {said}.")
     return Answer(top, f"{_capital(clips[order[0]])}: {said}.")

@@ -24,10 +24,16 @@ _PARTS: tuple[tuple[Part, str], ...] = (("start", r"\bat the (?:start|beginning|
 _DIRECTED = re.compile(r"\b(tilt|turn|wink)(?:s|ed|ing)?\b")
 """What goes to either side, where none is said."""
 _OPEN_EYES = re.compile(r"\beyes? (?:\w+ )?open\b")
+_SHUT_MOUTH = re.compile(r"\b(?:mouth|lips) (?:\w+ ){0,2}?(?:closed|shut)\b|\b(?:closed|shut) (?:mouth|lips)\b")
+_PACED = {"fast": re.compile(r"\b(?:fast|quick(?:ly)?|rapid(?:ly)?|brisk(?:ly)?|speedy|swift(?:ly)?|hurried(?:ly)?)\b"),
+          "slow": re.compile(r"\b(?:slow(?:ly)?|leisurely|unhurried(?:ly)?|sluggish(?:ly)?)\b")}
+ALL_OF = re.compile(r"\b(?:things|moves|actions|movements|everything|all)\b")
+"""Of what comes before or after something: all of it."""
+_AMONG = re.compile(r"\b(?:or|than|compared|vs\.?|versus)\b")
 _INSTANT = 0.1
 """Seconds on both sides of a moment that is asked about."""
 _APART = re.compile(r"[,;?]|\b(?:and|before|after|while|during|or|vs|versus|than|following|prior to|between|thru|through|as"
-                    r"|for the (?:whole|entire)(?: of)?|plus)\b")
+                    r"|for the (?:whole|entire)(?: of)?|plus|compared (?:to|with))\b")
 """Between one thing that a question names and the next."""
 PERSON = (r"(?:(?:wo)?man|person|face|lady|girl|boy|guy|child|kid|gentleman|actor|actress|bloke|teenager|baby|dude|subject"
           r"|performer)")
@@ -56,9 +62,13 @@ _WORD = re.compile(r"(?<![\w'])(" + "|".join(map(re.escape, sorted(_TABLE.spelli
                    re.IGNORECASE)
 
 
+_STUCK = re.compile(r"\b([A-Za-z]{3,})x(\d{1,2})\b")
+"""A number that is written onto a word: "nodx3"."""
+
+
 def spelled(text: str) -> str:
     """A text with usual misspellings and short forms written out."""
-    return _WORD.sub(lambda m: _TABLE.spelling[m[1].lower()], text)
+    return _WORD.sub(lambda m: _TABLE.spelling[m[1].lower()], _STUCK.sub(r"\1 x\2", text))
 
 
 def read_question(text: str) -> Query | None:
@@ -75,10 +85,14 @@ def read_question(text: str) -> Query | None:
     opened = _OPEN_EYES.search(plain)
     if opened:  # open eyes are eyes that are not closed
         plain = _OPEN_EYES.sub("eyes closed", plain)
+    elif opened := _SHUT_MOUTH.search(plain):  # and a shut mouth one that is not open
+        plain = _SHUT_MOUTH.sub("mouth open", plain)
     asked = next((kind for kind, patterns in _TABLE.asked.items() if _has(plain, patterns)), None)
+    things = _things(plain, marked)
+    if asked == "length" and things and _has(plain, _TABLE.always):
+        asked = "whether"  # "closed for the entire duration of the clip?"
     if asked == "length":
         return Query("length")
-    things = _things(plain, marked)
     if _OF_CLIPS.search(plain) and len({t.names for t in things}) < 2:
         return None  # a question about several clips
     for why, patterns in _TABLE.unseen.items():
@@ -94,6 +108,8 @@ def _asked_plainly(text: str) -> str:
     """A question in lower case without what only leads to it or follows it."""
     plain = re.sub(r"\s+", " ", text.lower()).strip()
     plain = re.sub(r"\b(what|when|where|who|how|which)(?:'?s)\b(?! the same)", r"\1 is", plain)
+    plain = re.sub(r"#([1-4])\b", lambda m: ("first", "second", "third", "fourth")[int(m[1]) - 1], plain)
+    plain = re.sub(rf"\b(the|this|that) (?!first|second|third|last|other|same)\w+ (?={PERSON}\b)", r"\1 ", plain)
     for _ in range(3):
         before = plain
         for words in _TABLE.polite:
@@ -116,13 +132,17 @@ class _Reading:
         plain, things = self.plain, self.things
         between = _between(plain, self.marked)
         part: Part = next((p for p, words in _PARTS if not between and re.search(words, plain)), "")
-        earlier = re.search(r"\b(?:first|1st|earlier|sooner)\b", plain) and not re.search(
+        earlier = re.search(r"\b(?:first|1st|earlier|sooner|precedes|leads)\b", plain) and not re.search(
             r"\b(?:first|1st) (?:time|one|\w+)\b.*\bsecond\b", plain)
         if len(things) >= 2 and asked in ("compare", "first", "whether", "order", "when") and earlier:
             loose = tuple(replace(t, which=None) for t in things)
             if not re.search(r"\b(?:what|which|who|or)\b", plain):
                 return Query("order", loose[:2], between)
             return Query("compare", loose, between, "start")
+        among = len(self.marked.t) == 2 and _AMONG.search(self.marked.text.lower())
+        if asked in ("whether", "when", "how_strong") and among and (
+                compared := self._compared(between)):
+            return compared
         if asked == "compare":
             if compared := self._compared(between):
                 return compared
@@ -168,6 +188,8 @@ class _Reading:
             limit = ("same", float(self.marked.c[0]))
         if asked == "when" and things and PEAK.search(plain):
             return Query("when", tuple(things[:1]), between, part=part, degree="most")
+        if asked in ("before", "after") and things and ALL_OF.search(plain):
+            return Query(asked, tuple(things), between, part=part, degree="all")
         if limit and limit[1] in self.marked.t or asked == "how_long" and not re.search(
                 r"\b(?:at|between|from|before|after)\b", plain):
             between = None
@@ -191,8 +213,8 @@ class _Reading:
                     return how, self.marked.t[0]
                 if self.marked.c and mark("c", 0) in rest:
                     return how, float(self.marked.c[0])
-                if word := re.match(r"\W*(once|twice)\b", rest):
-                    return how, 1.0 if word[1] == "once" else 2.0
+                if word := re.match(r"\W*(once|one|an?(?: single)?|twice|a couple)\b(?! sec)", rest):
+                    return how, 2.0 if word[1] in ("twice", "a couple") else 1.0
         return None
 
     def _whether(self, between: tuple[float, float] | None, part: Part) -> Query | None:
@@ -220,6 +242,8 @@ class _Reading:
         if _has(plain, _TABLE.always):
             return Query("always", things, between, part=part)
         negated = _has(plain, _TABLE.negated)
+        if len(things) == 1 and not negated and (pace := pace_of(plain)):
+            return Query("how_fast", things, between, part=part, degree=pace)
         for degree, words in _TABLE.degrees.items():
             if re.search(words, plain) and len(things) == 1 and not negated and not _has(plain, _TABLE.always):
                 return Query("how_strong", things, between, part=part, degree=degree)
@@ -232,9 +256,12 @@ class _Reading:
         if by is None or self._limit("whether"):
             return None
         claim, least = claimed(plain)
+        claim &= not re.search(r"\bat \S+ or (?:at )?\S+\W*$|\b(?:start|beginning|end|finish|close)\b.* or .*"
+                               r"\b(?:start|beginning|end|finish|close)\b", self.marked.text.lower())
         if not things:
             things = [t for t in [thing_of(next((n for words, n in _OF_REGION if re.search(words, plain)), ""))] if t]
-        parts: list[Part] = re.findall(r"\bat the (?:very )?(start|end)\b", re.sub(r"\bbeginning\b", "start", plain))
+        parts: list[Part] = re.findall(r"\b(?:at|towards?|near|by|in|or|than|with) the (?:very )?(start|end)\b", re.sub(
+            r"\b(?:finish|close)\b", "end", re.sub(r"\b(?:beginning|opening)\b", "start", plain)))
         if len(times) == 1 and len(self.marked.c) == 1:
             times.append(float(self.marked.c[0]))
         if len({t.names for t in things}) == 1 and (len(times) >= 2 or len(set(parts)) == 2):
@@ -257,6 +284,11 @@ class _Reading:
         if len(things) < 2:
             return None
         return Query("compare", tuple(things[:2]), between, by, least=least, claim=claim)
+
+
+def pace_of(plain: str) -> str:
+    """"fast" or "slow", where a question in lower case asks whether something is so; else empty."""
+    return next((pace for pace, words in _PACED.items() if words.search(plain)), "")
 
 
 _EXCEPT = re.compile(r"\b(?:apart from|besides?|other than|except(?: for)?|aside from|excluding|not counting|but (?:for )?the)\b")
@@ -289,7 +321,7 @@ _COMPARED: tuple[tuple[By, str], ...] = (
     ("side", r"\bsame (?:eye|side|way|direction)\b|\b(?:different|other) (?:eyes?|sides?|directions?)\b"),
     ("count", r"\b(?:more often|more times|fewer|often(?:er)?|more (?!\w+ly\b)\w+s\b)"),
     ("start", r"\b(?:earlier|sooner|later)\b"),
-    ("length", r"\b(?:longer|longest|shorter|shortest|same length|last(?:s|ed)? (?:more|less))\b"),
+    ("length", r"\b(?:longer|longest|shorter|shortest|same length|last(?:s|ed)? (?:more|less)|(?:more|less) time)\b"),
     ("speed", r"\b(?:faster|fastest|slower|slowest|quicker|quickest|more speed|speed(?:s|ed)? up|slow(?:s|ed)? down"
      r"|same speed)\b"),
     ("strength", r"\b(?:stronger|strongest|bigger|biggest|larger|wider|broader|weaker|smaller|smallest|weakest|higher|lower"

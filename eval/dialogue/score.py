@@ -268,7 +268,7 @@ def _is(value: Any, reply: Reply, facts: Measurement | None) -> bool:
         given = [given]
     if isinstance(right, list):
         given = [v for g in given for v in (g if isinstance(g, list) else [g])]
-        if right and isinstance(right[0], str):
+        if right and all(isinstance(r, str) for r in right):
             names = [sideless(str(g)) for g in given]
             return [sideless(r) for r in right] == names or set(map(sideless, right)) <= set(names)
         if len(right) > 1 and len(right) == len(given):

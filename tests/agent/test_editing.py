@@ -1,8 +1,11 @@
 """What is said about a performance, as edits of its script."""
 
+from dataclasses import replace
+
 import pytest
-from facelm.agent.editing.operations import edited
+from facelm.agent.editing.operations import Edit, edited
 from facelm.agent.editing.wishes import read_edits
+from facelm.data_gen.performer.layout import lay_out
 from facelm.data_gen.reading.rules import read_rules
 from facelm.data_gen.text.quantities import find_quantities
 from facelm.face.facs.schedule import Event, Schedule
@@ -71,6 +74,17 @@ def after(text: str, script: Script = LINE) -> str:
 ])
 def test_a_wish_changes_what_it_names_and_nothing_else(text: str, line: str) -> None:
     assert after(text) == line
+
+
+def test_a_shorter_or_faster_clip_moves_stated_times_together() -> None:
+    script = read_script("smile at 1 s for 2 s; nod x2 at 5 s")
+    before = lay_out(script, 0)
+    short = edited(script, [Edit("length", value=4.0)], before).script
+    assert short.seconds == 4 and lay_out(short).seconds == 4 and 2 < short.cues[1].start < 4 and short.cues[0].seconds < 2
+    trimmed = edited(script, [Edit("length", value=before.seconds + 0.5)], lay_out(replace(script, seconds=12.0), 0)).script
+    assert [c.start for c in trimmed.cues] == [1, 5], "where there is room nothing moves"
+    fast = edited(script, [Edit("speed", factor=2.0)], before).script
+    assert [(c.start, c.speed) for c in fast.cues] == [(0.5, 2.0), (2.5, 2.0)] and fast.cues[0].seconds == 1
 
 
 @pytest.mark.parametrize("text", ["She frowns and nods.", "He looks surprised.", "yawn", "A man raises his brows and sighs.",

@@ -26,7 +26,8 @@ _WAYS: tuple[tuple[str, str, str, Callable[[Edit], float]], ...] = (
     (r"\b(?:later|delay\w*)\b", r"\b(?:earlier|sooner)\b", "shift start move pause duration length speed",
      lambda e: (e.op == "shift") * (e.value or 0.0)),
     (r"\b(?:stronger|bigger|harder|intenser|more intense|\w+ier)\b",
-     r"\b(?:weak\w*|soft\w*|small\w*|mild\w*|faint\w*|halve|reduce|less|subtle\w*|gentl\w*|tone (?:it )?down|calm\w*|ease off)\b",
+     r"\b(?:weak\w*|soft\w*|small\w*|mild\w*|faint\w*|halve|reduce|less|not (?:as|so|that|quite as) (?:high|strong|big|wide"
+     r"|hard|much|far|deep|intense|broad)|subtle\w*|gentl\w*|tone (?:it )?down|calm\w*|ease off)\b",
      "",
      lambda e: (e.op == "strength" and e.value is None) * (e.factor - 1)))
 """Words of more, words of less, operations one of which they ask for, and which of the two an edit does."""
@@ -34,7 +35,8 @@ _SIDE = re.compile(
     r"\b(left|right(?! (?:at|after|before|now|away|down|up|here|there|on|off|in|until|till|through|to the)))\b")
 _TOO = re.compile(r"\b(?:too|so|way too) \w+\b|\bin a blink\b")
 """A complaint names the opposite of what should become of it."""
-_GONE = (r"\b(?:lose|drop (?:the|that|this|it|her|his)|remove|get(?:ting)? rid|delete|chuck|ditch|bin|(?:take|kick|throw) out)\b"
+GONE = (r"\b(?:str(?:ike|icken|uck)|do away with|scrap|axe|nix|omit|eliminate|erase|exclude|discard|lose|drop (?:the|that"
+        r"|this|it|her|his)|remove|get(?:ting)? rid|delete|chuck|ditch|bin|(?:take|kick|throw) out)\b"
          r"(?! (?:by|to|down|in)\b)")
 _ALONE = r"\b(?:only|just|nothing|none|else|rest|others?|except|keep|leave|but|alone|solo|all you|strip)\b"
 """Words of a line after which all but one thing may go."""
@@ -91,13 +93,19 @@ def turned_values(text: str, steps: Sequence[Step]) -> int:
 
 
 def _unnamed(plain: str, edits: Sequence[Edit]) -> int:
+    """Names that the line says and no edit has."""
     if any(not e.names and not e.script.cues for e in edits):
         return 0  # of all there is
     done = {sideless(n) for e in edits for n in (*e.names, *e.anchor, *(c.name for c in e.script.cues))}
     return sum(not done & {sideless(n) for n in t.names} for t in read_things(plain))
 
 
+NOT_SO_MANY = re.compile(r"\b(?:and )?not (?P<n>\d+|one|two|three|four|five|six)(?: of (?:them|those))?(?: times)?(?=\W|$)")
+"""A number that is not meant: "one nod, not three"."""
+
+
 def _uncounted(plain: str, edits: Sequence[Edit]) -> int:
+    plain = NOT_SO_MANY.sub(" ", plain)
     marked = find_quantities(re.sub(r"\b(?:clip|version|number|take)s? (?:\d+|one|two|three|four)\b", " ", plain))
     done = [abs(v) for e in edits for v in (e.value, e.which + 1 if e.which is not None else None) if v is not None]
     cues = [c for e in edits for c in e.script.cues]
@@ -119,7 +127,7 @@ def _turned(plain: str, edits: Sequence[Edit]) -> int:
             out += any(way(e) * (1 if up else -1) < 0 for e in edits)
             out += bool(ops) and not any(e.op in ops.split() for e in edits)
     out += any(e.op == "only" for e in edits) and not re.search(_ALONE, plain)
-    if re.search(_GONE, plain) and not {e.op for e in edits} & _GOES:
+    if re.search(GONE, plain) and not {e.op for e in edits} & _GOES:
         out += 1
     for where, words in _PLACES.items():  # where something is added
         added = [e.where for e in edits if e.op in ("add", "replace", "move")]
@@ -147,6 +155,9 @@ _BESIDES = re.compile(r"\b(?:after|before|while|during|when|once|as)\b[^,?.;]*,"
 _BARE = frozenset(("ask-list", "ask-first", "ask-last", "ask-emotion", "ask-length"))
 _LIDS = {"wink", "blink", "eye_close"}
 """What shut lids may be."""
+_EDGES = {"ask-first": r"\b(?:first|1st|begin\w*|start\w*|open\w*|kick\w*|initial\w*|earliest|lead\w*|prior|before|off)\b",
+          "ask-last": r"\b(?:last|final\w*|end\w*|finish\w*|clos\w+|wrap\w*|conclu\w+|latest|ultimate\w*|over|stop\w*)\b"}
+"""What asks for what comes first or last."""
 _KINDS = {"how_long": "long", "how_strong": "strong", "how_fast": "fast", "which": "either"}
 
 
@@ -167,6 +178,7 @@ def question_doubts(text: str, steps: Sequence[Step]) -> int:
     named = read_things(_BESIDES.sub(" ", re.sub(r"\bgaps?\b", " ", plain)))
     out = 0 if kinds <= _BARE and not said else sum(not said & {n for m in t.names for n in _called(sideless(m))} for t in named)
     out += sum(not any(abs(v - w) < 0.05 for w in values) for v in find_quantities(plain).t)
+    out += sum(do in kinds and not re.search(words, plain) for do, words in _EDGES.items())
     return out + len(unasked(plain, kinds))
 
 

@@ -38,8 +38,11 @@ _RULED = frozenset(("goto", "name", "compare-clips", "join", "export", "perform"
 """Steps whose clips, names and prompts the rules find."""
 _OF_CLIPS = frozenset(f"ask-{a}" for a in ("compare", "count", "long", "strong", "fast", "length", "whether", "when", "until"))
 """Questions that may be about which clip has more of something."""
-_VALUES = frozenset(f"ask-{a}" for a in ("list", "count", "when", "first", "last", "either"))
+_VALUES = frozenset(f"ask-{a}" for a in ("list", "count", "when", "long", "first", "last", "either"))
 """Questions that yes or no does not answer."""
+_BACKWARDS = re.compile(r"\b(?:revers\w*|back\w*|rewind\w*|invert\w*|inverse\w*|opposite|flip\w*|(?:other|wrong) way"
+                        r"|end to start|mirror\w*|order)\b")
+_AROUND = frozenset(("ask-before", "ask-after", "ask-during"))
 _ASKING = re.compile(r"\b(?:which|when|how|what|who|where|why|whether|until|yes or no|y/n|tell|count|duration|length)\b")
 _INTERROGATIVE = re.compile(
     r"^(?:and |so )?(?:what|which|when|how|until when|at what|at which)(?:'?s)? (?!about\b)(?!s?he |they )")
@@ -47,8 +50,11 @@ _SOMEBODY = re.compile(rf"\b(?:s?he|her|hers|him|his|they|them|their|this|that|i
                        r"|smil\w+|expression)(?:'?s)?\b")
 """Who or what a question about a clip is about; others are about the world."""
 NEW_FACE = re.compile(
-    r"^(?:(?:now|next|and|then|ok(?:ay)?|n|so)[, ]+)*(?:(?:show|give|do|make|let'?s see|i want)(?: me| us)? )?"
-    r"(?:someone|somebody|an?(?: \w+){0,3} " + PERSON + r")\b")
+    r"^(?:(?:now|next|and|then|ok(?:ay)?|n|so|please|kindly|yeah|yes|finally|lastly|last but not least)[,: ]+)*"
+    r"(?:(?:show|give|do|make|create|generate|animate|perform|get|let'?s (?:see|have)|(?:i|we) (?:want|need)|can (?:i|we) have)"
+    r"(?: me| us)? )?(?:someone(?: else)?|somebody(?: else)?|(?:an?|another|one more|the next|next|(?:an?|the) (?:different"
+    r"|new|second|third"
+    r"|2nd|3rd))(?: \w+){0,3} " + PERSON + r")\b(?! (?:could|would|can) )")
 """Whoever has not been spoken of before is another face."""
 _TELLS = re.compile(
     r"^\W*(?:s?he|they|(?:the|an?)(?: [\w-]+){0,3}? " + PERSON + r"|someone|somebody) "
@@ -68,7 +74,7 @@ _THEN = re.compile(r",|\b(?:then|and)\b")
 _THAN_BEFORE = re.compile(r"\bthan (?:before|it was)\b")
 
 
-_CHANGES_WHERE_ASKED = 5
+ASKED = 5
 """Doubts in a change that answers a question."""
 NEVER = 99
 """Doubts in what cannot be done."""
@@ -112,7 +118,7 @@ class Line:
             about = about_clips(self.plain) or self.found or _THAN_BEFORE.search(self.plain)
             return 0 if about else question_doubts(self.text, steps) + is_request(self.said, self.plain)
         if self.asks and any(is_edit(s) for s in steps):
-            return _CHANGES_WHERE_ASKED
+            return ASKED
         if not all(is_edit(s) and s.do != "again" for s in steps):
             return 0
         script, _ = self.tools.shown(self.target)
@@ -154,7 +160,9 @@ class Line:
         return any(not names & there for names in things) or len(things) > 1 and bool(_THEN.search(self.plain))
 
     def unfounded(self, steps: Sequence[Step]) -> bool:
-        """Whether a plan adds something that neither the words say nor the model reads in them as a prompt."""
+        """Whether a plan reverses or adds something that neither the words say nor, as a prompt, the model reads in them."""
+        if any(s.do == "reverse" for s in steps) and not _BACKWARDS.search(self.plain):
+            return True
         added = {c.name for s in steps for c in s.script.cues}
         if not added or self.tools.session.current is None:
             return False
@@ -203,6 +211,8 @@ class Line:
         first = here is not None and here.parent is None and len(self.tools.session.numbers) == 1
         if first and len(steps) > 1 and steps[0].do == "undo":
             steps = steps[1:]  # "no, I meant the wink": nothing has been changed yet
+        if self.asks:  # nothing is changed by a question
+            steps = [s for s in steps if not is_edit(s)] or steps
         kinds = [s.do for s in steps]
         if kinds == ["goto"] and len(self.found) == 1 and not read_things(spelled(self.plain)):
             yield Call("go_to", clip_of(self.found))
@@ -261,6 +271,15 @@ class Line:
             return False
         if "ask-unseen" in {s.do for s in steps}:
             return len(steps) == 1 and ruled.asked == "whether" and names_only(self.plain)
+        if ruled.asked == "order" and [s.do for s in steps] == ["ask-order"] and (
+                re.search(r"\b(?:before|after)\b", self.plain)) and (
+                [t.names[0] for t in ruled.things] == [*steps[0].names][::-1]):
+            return True  # the words say which way round
+        if ruled.asked in ("before", "after") and len(steps) == 1 and steps[0].do in _AROUND - {f"ask-{ruled.asked}"} and (
+                re.search(rf"\b{ruled.asked}\b", self.plain)):
+            return True
+        if ruled.negated and ruled.asked in ("whether", "always") and not any("not" in s.words for s in steps):
+            return True
         if ruled.asked == "compare" or ruled.asked == "order" and len(ruled.things) > 2 or (
                 ruled.things and ruled.asked in ("list", "emotion")):
             return True
@@ -283,11 +302,11 @@ class Line:
         if step.do == "ask-unseen":
             if about_clips(self.plain) and (comparison := self._comparison()):
                 return comparison
+            known = read_question(self.plain)
+            if known is not None and known.asked == "unseen" and (known.why or _SOMEBODY.search(self.said.lower())):
+                return Call("ask", {"question": self.said})  # the rules know what it is
             if not _SOMEBODY.search(self.said.lower()):
                 return Call("refuse", {"reason": ABLE})
-            known = read_question(self.plain)
-            if known is not None and known.asked == "unseen":
-                return Call("ask", {"question": self.said})  # the rules know what it is
         of_clips = step.do in _OF_CLIPS and about_clips(self.plain) or len(self.found) > 1 or _THAN_BEFORE.search(self.plain)
         if of_clips and (comparison := self._comparison()):
             return comparison

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from ....data_gen.reading.questions import read_things, spelled
+from ....data_gen.reading.questions import read_question, read_things, spelled
+from ....data_gen.reading.rules import read_rules
+from ....data_gen.text.quantities import find_quantities, find_spans
 from ....face.facs.script import Script
 from ....llm.generate import Sampling
 from ....llm.grammar.plans import Step, context, parse_plan
@@ -19,6 +22,7 @@ from ...editing.wishes import read_edits
 from ...motion.reading import plan_request
 from ..comparing import read_comparing
 from ..dialogue import (
+    UNREAD,
     announced,
     clip_of,
     phrase,
@@ -26,10 +30,11 @@ from ..dialogue import (
     said_plainly,
     segments,
 )
-from ..references import mentions
-from ..session import Session
+from ..references import ORDINALS, mentions
+from ..session import Session, Turn
 from ..tools import Call, Toolbox
-from .line import NEVER, NEW_FACE, Line, Unplanned
+from .doubts import as_step
+from .line import ASKED, NEVER, NEW_FACE, Line, Unplanned
 from .pointing import pointed
 from .repaired import repaired
 
@@ -38,7 +43,26 @@ _REGRETS = re.compile(r"\b(?:wrong|not what|wanted|meant|mistake|oops|argh|ugh|d
 _KINDLY = re.compile(
     r"^kindly\b|(?<=[,.;:!] )kindly\b|(\b(?:could|can|would|will|please)\b[^,.;]{1,30}?) kindly\b", re.IGNORECASE)
 """Politeness, not a feeling."""
+_NUMBER = r"(?:\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)"
+_SLIP = (r"(?:(?:,|\.{2,}| ?[-–—]+) (?:(?:no|nah|wait|sorry|er+m?|uh+|um+|oops|hang on|i mean(?:t)?|rather|make (?:that|it)"
+         r"|scratch that"
+         r"|actually)[,. ]+)+| (?:(?:no|nah|wait|sorry|i mean(?:t)?|scratch that)[,. ]+)+)")
+_DICTATED = ((r",?\s+comma\b", ","), (r"\.?\s+(?:period|full stop)(?=\W|$)", "."), (r"\??\s+question mark\b", "?"),
+             (r"\s+new line\b", "\n"))
+_ONLY_NUMBER = re.compile(
+    rf"^\W*(?:(?:no|nah|nope|wait|sorry|oops|er+m?|hm+|typo|argh|actually|ok|okay|i mean(?:t)?|make (?:that|it)|should be"
+    rf"|more like|rather"
+    rf"|only|just)[,:. ]+)*(?P<new>{_NUMBER})(?: ?(?:s|sec|secs|seconds?|times|x|%|percent))?(?: (?:then|rather|please"
+    rf"|instead))?\W*$")
 _ONLY_A_CLIP = re.compile(r"^\W*(?:(?:and|what about|how about|n|then|now|ok|so|in|for|the|with|on|same|question|is it)\b\W*)*$")
+_FOLLOWS = re.compile(
+    r"^\W*(?:(?:uh huh|uh|um|ok(?:ay)?|so|and|then|now|what about|how about|what of|same for)[, ]+)+(?:the |her |his |their "
+    r"|that )?"
+    r"(?:(?P<nth>first|second|third|fourth|last)(?: one| time)?|(?P<what>(?!one\b|other\b|.*\b(?:when|how|which|what|end|stop"
+    r"|start|begin|last|finish|over)s?\b)"
+    r"[a-z' ]{3,25}?))(?: then| now)?\W*$")
+_FOLLOWED = frozenset(f"ask-{a}" for a in ("when", "until", "long", "strong", "fast", "side", "count"))
+"""Questions that are asked again of something else."""
 _LIKELIEST, _DRAWN, _DRAWS = Sampling(0.0), Sampling(0.7), 4
 """How plans are read, and drawn where the likeliest leaves something out."""
 
@@ -49,7 +73,11 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
     Raises:
         ValueError: it names a clip that is not there, or changes what is not known.
     """
-    whole, text = text, _KINDLY.sub(lambda m: m[1] or "please", text)
+    whole, text = text, amended(_KINDLY.sub(lambda m: m[1] or "please", text))
+    if renewed := renumbered(text, tools.session):
+        text, undoes = renewed
+        if undoes:
+            yield Call("undo")
     pieces = segments(text)
     said, plain = said_plainly(pieces[0])
     if announced(said, tools.session):
@@ -71,6 +99,9 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
     if read_comparing(text, tools.session):
         yield Call("compare", {"question": text})
         return
+    if call := follow_up(text, tools.session):
+        yield call
+        return
     if here is not None:
         text = pointed(text, tools.shown(here)[0], here.schedule, _before(tools), len(tools.session.numbers))
         pieces = segments(text)
@@ -80,6 +111,31 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
     except Unplanned:  # before anything is called
         for piece in pieces:
             yield plan(piece, tools)
+
+
+def amended(text: str) -> str:
+    """A line without its slips ("less high, wait, higher"), with its marks where they were dictated."""
+    for words, mark in _DICTATED:
+        text = re.sub(words, mark, text, flags=re.IGNORECASE)
+    for word in (_NUMBER, r"(?:left|right|both)", r"(?:(?:less|more) \w+|\w{2,}er)"):
+        text = re.sub(rf"\b{word}(?: \w+)?{_SLIP}(?P<new>{word})\b", lambda m: m["new"], text, flags=re.IGNORECASE)
+    return text
+
+
+def renumbered(text: str, session: Session) -> tuple[str, bool] | None:
+    """The change before with another number, where a line is nothing else ("nah, 4"); and whether to undo it first."""
+    m = _ONLY_NUMBER.match(spelled(text).lower())
+    last = session.turns[-1] if session.turns else None
+    if m is None or last is None or [c.get("tool") for c in last.calls] != ["edit"]:
+        return None
+    said = spelled(last.said)
+    spans = find_spans(said)
+    number = re.search(rf"\b{_NUMBER}\b", said[spans[0].start:spans[0].end], re.IGNORECASE) if len(spans) == 1 else None
+    if number is None:
+        return None
+    at = spans[0].start
+    return (f"{said[:at + number.start()]}{m['new']}{said[at + number.end():]}",
+            bool(re.search(r"\b(?:more|longer|shorter|earlier|later|sooner|less|fewer|another|extra|by)\b", said.lower())))
 
 
 def change_of(wish: str, tools: Toolbox) -> tuple[Edit, ...]:
@@ -118,8 +174,38 @@ def _before(tools: Toolbox) -> str:
     if not turns:
         return ""
     said = tools.meant[1] if tools.meant[0] == turns[-1].said else turns[-1].said
+    if (about := _about(turns[-1])) and not read_things(spelled(said)):
+        said = f"{said} The {about.replace('_', ' ')}."  # "a bit more", after "shorten those"
     told = tools.answered if [c.get("tool") for c in turns[-1].calls] == ["ask"] else ""
     return f"{said} The {told.replace('_', ' ')}." if told else said
+
+
+def _about(turn: Turn) -> str:
+    """The one name that the plan of a turn is about."""
+    plans = [c["arguments"]["plan"] for c in turn.calls if "plan" in c.get("arguments", {})]
+    names = {n for p in plans for s in parse_plan(p) for n in s.names}
+    return names.pop() if len(names) == 1 else ""
+
+
+def follow_up(text: str, session: Session) -> Call | None:
+    """The last question, asked of another thing or another one of several: "and the wink?", "what of the second one?"."""
+    last = session.turns[-1] if session.turns else None
+    m = _FOLLOWS.match(spelled(text).lower())
+    if m is None or last is None or [c.get("tool") for c in last.calls] != ["ask"]:
+        return None
+    planned, asked = last.calls[0]["arguments"].get("plan"), read_question(last.said)
+    steps = parse_plan(planned) if planned else (as_step(asked),) if asked and asked.asked != "unseen" else ()
+    if len(steps) != 1 or steps[0].do not in _FOLLOWED or len(steps[0].things) != 1:
+        return None
+    if m["nth"]:
+        things: tuple[tuple[str, int | None], ...] = ((steps[0].names[0], ORDINALS[m["nth"]]),)
+    else:
+        found = read_rules(find_quantities(m["what"]), 0.99)
+        if found is None or len(found.script.cues) != 1 or found.script.cues[0].strength is not None:
+            return None
+        things = ((found.script.cues[0].name, None),)
+    clip = {k: v for k, v in last.calls[0]["arguments"].items() if k == "clip"}
+    return Call("ask", {"question": text, "plan": str(replace(steps[0], things=things)), **clip})
 
 
 def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
@@ -137,17 +223,25 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
     if [s.do for s in steps] == ["lasts"] and not read_things(spelled(text)) and tools.session.turns and (
             tools.session.turns[-1].performed):
         steps, *_ = read_plans(text, tools, with_before=False)  # "it" is the clip, not what its prompt ends with
-    if line.unfounded(steps) and (call := plan(text, tools)).tool == "refuse":
-        yield call
+    if line.unfounded(steps) and (call := plan(text, tools)).tool in ("refuse", "perform"):
+        yield call if call.tool == "refuse" else Call("refuse", {"reason": UNREAD})
         return
     doubted = line.doubts(steps)
     if not doubted:
         yield from line.calls(steps)
         return
-    fewest, _, best = min((line.doubts(s), k, s) for k, s in enumerate([steps, *read_plans(text, tools, _DRAWN, _DRAWS)]))
+    drawn = read_plans(text, tools, _DRAWN, _DRAWS)
+    fewest, _, best = min((line.doubts(s), k, s) for k, s in enumerate([steps, *drawn]))
     if doubted < NEVER:  # of what is not there the plan says so
-        ruled = [plan(p, tools) for p in pieces]
-        if line.doubts_of(ruled, steps) < min(doubted, fewest + 1):
+        # whatever is drawn, it is this plan
+        sure = all(s == steps for s in drawn) and (all(map(is_edit, steps)) or doubted < ASKED)
+        try:
+            ruled = [plan(p, tools) for p in pieces]
+        except ValueError:
+            if not sure:
+                raise
+            ruled = []
+        if not sure and line.doubts_of(ruled, steps) < min(doubted, fewest + 1):
             yield from ruled
             return
         if fewest and all(is_edit(s) for s in best) and (refused := line.absent(ruled, best)):

@@ -7,6 +7,7 @@ from functools import cache
 
 from ....data_gen.reading.questions import read_things, spelled
 from ....data_gen.text.quantities import find_spans
+from ....face.facs.evidence.happenings import Thing
 from ....face.facs.evidence.parts import explains
 from ....face.facs.schedule import Schedule
 from ....face.facs.script import Cue, Script
@@ -21,8 +22,9 @@ _NUMBERS = {"one": 0, "two": 1, "three": 2, "four": 3, "five": 4, "six": 5}
 _MOVE = r"(?:moves?|things?|actions?|movements?|bits?|parts?|cues?|steps?|gestures?|expressions?)\b"
 _WHO = r"(?: (?:that )?(?:s?he|they|it) (?:do(?:es)?|did|makes?|shows?))?"
 _AT = re.compile(r"\b(?:what(?:ever)?|(?:the|that|this) (?:\w+ )?(?:thing|bit|part|move|action|one|movement))(?: that)?"
-                 r"(?: (?:s?he|they|it)(?:'s)?)?"
-                 r"(?: (?:do(?:es)?|did|happens?|is doing|doing|comes?|goes on|is))? (?:at|around|about)(?= )")
+                 r"(?: it is)?(?: (?:s?he|they|it)(?:'s| is)?)?"
+                 r"(?: (?:do(?:es)?|did|happens?|is doing|doing|comes?|goes on|is|up to))? (?:at|around|about)(?: around"
+                 r"| about)?(?: the)?(?= )")
 _NTH = re.compile(rf"\b(?:the |her |his |their )?(?:very )?(?P<nth>{'|'.join(_ORDER)})"
                   rf"(?: (?P<part>head|eye|lid|mouth|lip|brow|eyebrow|nose))? {_MOVE}{_WHO}\b")
 _ONE = re.compile(rf"\bthe (?P<nth>{'|'.join(_ORDER)}) one\b(?! of)"
@@ -32,9 +34,9 @@ _ONE_OF = re.compile(r"\b(?:go(?:ing)?|back|switch|return|jump|compare|between)\
 _MIDDLE = re.compile(rf"\b(?:the )?(?:middle (?:one|{_MOVE})|(?:one|{_MOVE}) in the middle){_WHO}\b")
 _SEVERAL = re.compile(rf"\b(?:the )?(?P<nth>first|last) (?P<n>two|three|2|3)(?: {_MOVE}{_WHO}\b"
                       r"|(?=\W*$|,? (?:out|off|away|can|should|go|gone|are|need|must|both|please|pls)\b))")
-_BESIDE = re.compile(rf"\b(?:what(?:ever)?|the (?:{_MOVE}|one))"
+_BESIDE = re.compile(rf"\b(?:what(?:ever)?(?: it is)?|the (?:{_MOVE}|one))"
                      r"(?: (?:that )?(?:s?he|they|it) (?:do(?:es)?|did)| (?:that )?(?:comes|happens|is))?"
-                     r" (?:right |just |directly |straight )?(?P<where>after|before|following)\b"
+                     r" (?:right |just |directly |straight |immediately )?(?P<where>after|before|following|preceding)\b"
                      r"|\bwhat(?:ever)? (?:follows|succeeds|comes next to)(?: on(?: from)?| after| from)?(?= )"
                      r"|\bwhat(?:ever)? (?P<leads>precedes)\b")
 _ENDS = re.compile(r"[,.;:!?]| (?:and|but|or|should|can|could|must|may|might|has|have|needs?|is|are|was|gets?|goes|go|done|made"
@@ -52,11 +54,20 @@ _RANKED = re.compile(rf"\b{_OF}(?P<of>\w+s),? (?:the )?{_RANK}(?: one)?\b"
                      rf"|\bthe {_RANK.replace('rank', 'rank2')} (?:one )?(?:{_OF})?(?P<x>\w+)\b")
 """One of several by which is more of it: "of the two smiles the weaker one"."""
 _NAMED_NTH = re.compile(rf"\b(?:the )?(?P<x>\w+) (?:number|no\.?|nr\.?|#) ?(?P<n>{'|'.join(_NUMBERS)}|[1-6])\b")
+_EDGE = re.compile(rf"\bthe (?:one|{_MOVE}) (?:right )?at the (?:very )?(?P<at>end|finish|start|beginning)\b", re.IGNORECASE)
+_MOST = re.compile(rf"\bthe (?:one|{_MOVE})(?: (?:that|which))?(?: (?:s?he|it))? (?:takes|lasts|goes on|does|holds|is|lasting"
+                   rf"|taking)(?: for)? (?:the )?"
+                   r"(?P<most>longest|shortest)\b")
+_BETWEEN = re.compile(rf"\b(?:what(?:ever)?|the (?:one|{_MOVE}))(?: (?:that|which))?(?: (?:s?he|it))?(?: (?:is|does|comes?"
+                      rf"|coming|happens|happening|goes))*"
+                      r" (?:in )?between (?P<x>[\w ]{2,25}?) and (?P<y>[\w ]{2,25})")
 _AMID = re.compile(r"\b(?:in )?between (?:(?:those|these|the) (?:two|2)|them|both)\b")
 _PLACES = {r"head|neck": {"head"}, r"(?:eye)?brows?|forehead": {"brows"}, r"eyes?|(?:eye)?lids?": {"lids", "gaze"},
            r"mouth|lips?|jaw": {"mouth", "jaw"}, r"nose": {"nose"}}
 _BECOMES = re.compile(r"\b(?:be|is|as|becomes?|comes?|goes|go|was|been|it|happens?)\s*$")
 """What should be the last thing is not the last thing."""
+_IS = re.compile(r"(?: (?:in|of) (?:the|this|it)(?: \w+)?)? (?:is|was|would be|will be)(?: what| which)?\W*")
+"""After what is pointed at: it is asked what it is."""
 _ASKED = re.compile(r"\b(?:what|which|whats|what's)\b(?:(?! s?he ).)*$")
 """A question after what the thing is, before the words that point at it."""
 
@@ -74,7 +85,9 @@ def pointed(text: str, script: Script, schedule: Schedule | None = None, before:
     Raises:
         ValueError: it points at something that is not there.
     """
-    for step in (_nth_of_name, _apart, _ranked, _timed, _grouped, _placed, _beside):
+    text = _named_before(text, script, before)
+    text = _EDGE.sub(lambda m: f"the {'last' if m['at'] in ('end', 'finish') else 'first'} thing", text) if script.cues else text
+    for step in (_nth_of_name, _most, _amid, _apart, _ranked, _timed, _grouped, _placed, _beside):
         text = step(text, script, schedule)
     ones = clips == 1 and len(script.cues) > 1 and not _ONE_OF.search(text.lower()) and not _repeated(f"{before} {text}", script)
     return _numbered(text, script, ones)
@@ -104,9 +117,24 @@ def _asks(before: str) -> bool:
 def _named(words: str, script: Script) -> list[int]:
     """The cues that some words name; the one of them that is meant, where the words say it: "the second nod"."""
     things = read_things(spelled(words).lower())
-    own = [i for i, c in enumerate(script.cues) if things and any(same_name(c, n) for n in things[0].names)]
-    which = things[0].which if things else None
-    return own if which is None or not -len(own) <= which < len(own) else [own[which]]
+    return _of_thing(things[0], script) if things else []
+
+
+def _named_before(text: str, script: Script, before: str) -> str:
+    """"The former", "the latter", and "what comes before it", where it is what was spoken of before."""
+    said = [i for t in read_things(spelled(before).lower()) for i in _of_thing(t, script)]
+    pair = said if len(set(said)) == 2 else list(range(len(script.cues)))
+    if len(set(pair)) == 2:
+        for word, at in (("former", pair[0]), ("latter", pair[-1])):
+            text = re.sub(rf"\bthe {word}(?: one)?\b", _name(at, script), text, flags=re.IGNORECASE)
+    if said and (m := _BESIDE.search(text.lower())) and (it := re.match(r" (?:it|that|this)\b", text[m.end():])):
+        text = f"{text[:m.end()]} {_name(said[-1], script)}{text[m.end() + it.end():]}"
+    return text
+
+
+def _of_thing(thing: Thing, script: Script) -> list[int]:
+    own = [i for i, c in enumerate(script.cues) if any(same_name(c, n) for n in thing.names)]
+    return own if thing.which is None or not -len(own) <= thing.which < len(own) else [own[thing.which]]
 
 
 def _nth_of_name(text: str, script: Script, schedule: Schedule | None) -> str:
@@ -148,6 +176,31 @@ def _ranked(text: str, script: Script, schedule: Schedule | None) -> str:
     if abs(size(order[0]) - size(order[1])) < 0.02:
         return text
     return f"{text[:m.start()]}{_name(order[0], script)}{text[m.end():]}"
+
+
+def _most(text: str, script: Script, schedule: Schedule | None) -> str:
+    """"The one that takes the longest"."""
+    m = _MOST.search(text.lower())
+    if m is None or schedule is None or len(script.cues) < 2 or text.rstrip().endswith("?") or _asks(text[:m.start()]):
+        return text
+
+    def lasts(i: int) -> float:
+        own = schedule.of_cue(i)
+        return max((e.end(schedule.seconds) for e in own), default=0.0) - min((e.start for e in own), default=0.0)
+    order = sorted(range(len(script.cues)), key=lasts, reverse=m["most"] == "longest")
+    return f"{text[:m.start()]}{_name(order[0], script)}{text[m.end():]}"
+
+
+def _amid(text: str, script: Script, schedule: Schedule | None) -> str:
+    """"The one that comes between the smile and the wink"."""
+    m = _BETWEEN.search(text.lower())
+    if m is None or text.rstrip().endswith("?") or _asks(text[:m.start()]):
+        return text
+    second = _ENDS.split(m["y"], maxsplit=1)[0]
+    ends = sorted(i for words in (m["x"], second) for i in _named(words, script)[:1])
+    if len(ends) != 2 or ends[1] - ends[0] != 2:
+        return text
+    return f"{text[:m.start()]}{_name(ends[0] + 1, script)}{text[m.start('y') + len(second):]}"
 
 
 def _timed(text: str, script: Script, schedule: Schedule | None) -> str:
@@ -198,7 +251,7 @@ def _beside(text: str, script: Script, schedule: Schedule | None) -> str:
     if m is not None and not _asks(text[:m.start()]) and not (text.rstrip().endswith("?") and m[0].startswith("what")):
         after = _ENDS.split(text[m.end():], maxsplit=1)[0]
         own = _named(after, script)
-        leads = m["where"] == "before" or bool(m["leads"])
+        leads = m["where"] in ("before", "preceding") or bool(m["leads"])
         at = own[0 if leads else -1] + (-1 if leads else 1) if own else -1
         asks = m[0].startswith("what ") and not f"{text[:m.start()]}{text[m.end() + len(after):]}".strip(" .!")
         if 0 <= at < len(script.cues) and not asks:
@@ -219,7 +272,9 @@ def _numbered(text: str, script: Script, ones: bool) -> str:
     for pattern in [_NTH, _MIDDLE] + [_ONE] * ones:
         for m in reversed(list(pattern.finditer(text.lower()))):
             before = text[:m.start()]
-            if _asks(before) or m[0] == text.lower().strip(" .?!") or re.search(r"\b(?:that|this)\s*$", before):
+            if _asks(before) or _IS.fullmatch(text[m.end():].lower()):
+                continue
+            if m[0] == text.lower().strip(" .?!") or re.search(r"\b(?:that|this)\s*$", before):
                 continue
             found = m.groupdict()
             if pattern is _MIDDLE:

@@ -9,10 +9,11 @@ from dataclasses import replace
 from ....data_gen.reading.questions import read_things, spelled
 from ....data_gen.reading.rules import read_rules
 from ....data_gen.text.quantities import find_quantities, find_spans
-from ....face.facs.script import Script
+from ....face.facs.script import STRENGTHS, Cue, Script
 from ....face.facs.vocabulary import DIRECTIONS, NAMES, sideless
-from ....llm.grammar.plans import Step
+from ....llm.grammar.plans import SLOTS, Step
 from ...editing.operations import same_name
+from .doubts import GONE, NOT_SO_MANY
 
 _TIMES = {"double": 2.0, "twice": 2.0, "triple": 3.0, "three times": 3.0, "halve": 0.5, "half": 0.5}
 _MULTIPLE = re.compile(rf"\b(?P<by>{'|'.join(_TIMES)})\b (?:up )?(?:the )?"
@@ -22,6 +23,25 @@ _UNTIL = re.compile(r"\b(?:until+|till?|up to)(?: (?:about|around|roughly|second
 _UNTIL_WHAT = re.compile(r"\b(?:until+|till?|up to)\b")
 _EXCESS = re.compile(r"\b(?P<n>\d+|one|two|three|four|five) (?:\w+ )?(?:\w+ )?too many\b")
 _AT = re.compile(r"(?:\b(?:at|on|around|about)|@)\s*(?:the |second )?$")
+_WITHOUT = re.compile(r"\b(?:without|minus|sans)(?: any| all)?(?: of)? (?P<what>(?!touching|changing|affecting|losing)[\w' -]+)")
+_RANGE = re.compile(r"(?:->|→|-->|=>|\bto\b|\buntil\b|\binto\b)\s*(?:second |the )?$")
+_MOVES = re.compile(r"\b(?:move|shift|push|put|start|bring|drag|slide)\b")
+_FURTHER = re.compile(r"\b(?:more|longer|extra|additional|further|on top)\b")
+_FURTHER_BEFORE = re.compile(r"\b(?:another|an? (?:extra|additional|further)|extra|additional)\s*$")
+_LATER = re.compile(r"\bwait (?:(?:just |a |an? )?(?:bit|touch|tad|little|moment|while|second|sec|beat)?) ?(?:longer|more)\b")
+_JOINED = re.compile(r",? (?:and(?: also)?|as well as|along with|plus|&|n)(?: the| that| those| her| his| their)? "
+                     r"(?P<other>(?:(?:head|eye|brow|eyebrow|mouth|lip|cheek|nose|chin|jaw|tongue|left|right) )?\w+)")
+_OVER = re.compile(r"\b(?:over|done|finished|gone|ends?|stops?) (?:at )?(?:when|what time|which second)\W*$"
+                   r"|\b(?:when|what time|which second)\b[^,;]*\b(?:over|done|finished|ends?|stops?|finish(?:es)?)\W*$")
+_FROM_UNTIL = re.compile(r"\b(?:from|since) when\b.*\b(?:to|until|till?) when\b|\b(?:starts?|begins?) and (?:ends?|stops?"
+                         r"|finish(?:es)?)\b")
+_SO = re.compile(r"^(?!.*\b(?:add|another|also|append|end with|finish with|extra)\b).*(?:\b(?:make|have|get|turn) (?:that|it"
+                 r"|those|them)\b"
+                 r"|\bshould be\b|\bonly\b|\bjust\b)", re.DOTALL)
+_REST_STAYS = re.compile(r"\b(?:everything|all|the rest|the others?|anything)(?: else)? (?:stands?|stays?|remains?|is (?:fine"
+                         r"|ok|good)|as (?:it )?is|untouched)\b")
+_PACE = re.compile(r"\b(?:(?P<slow>slow(?:ly|er)?|leisurely|sluggish)|brisk(?:ly|er)?|fast(?:er)?|quick(?:ly|er)?|snappy"
+                   r"|snappier|rapid(?:ly)?)\b")
 _COUNTING = frozenset(("count", "more", "fewer", "stronger", "weaker", "longer", "shorter", "faster", "slower"))
 
 
@@ -38,19 +58,81 @@ def repaired(text: str, steps: Sequence[Step], script: Script) -> tuple[Step, ..
         return (corrected,)
     if len(steps) == 1 and (until := _until(steps[0], plain, script)):
         return (until,)
-    repairs = (_ending, _numbered, _multiplied, _too_many, _timed)
+    if len(steps) == 1 and steps[0].do in ("ask-when", "ask-until") and _FROM_UNTIL.search(plain):
+        return tuple(replace(steps[0], do=do) for do in ("ask-when", "ask-until"))
+    repairs = (_over, _not_only, _begun, _paced, _ending, _denied, _made_so, _further, _postponed, _from_to, _numbered,
+               _multiplied, _too_many, _timed)
     out = []
     for step in steps:
         for repair in repairs:
             step = repair(step, plain, script)
         out.append(_renamed(step, plain, script, steps))
-    return tuple(out)
+    return _left_out(_with_others(out, plain, script), plain, script)
 
 
 def _named(text: str, script: Script) -> list[str]:
     """The names of the script that some words say, each once, in the order of the script."""
     said = {n for t in read_things(text) for n in t.names}
     return list(dict.fromkeys(c.name for c in script.cues if any(same_name(c, n) for n in said)))
+
+
+def _left_out(steps: Sequence[Step], plain: str, script: Script) -> tuple[Step, ...]:
+    """"Once more, without the shake": what is performed and should not be, whatever a plan does with it."""
+    m = _WITHOUT.search(plain)
+    if m is None or not steps or any(s.do.startswith("ask-") for s in steps) or plain.rstrip().endswith("?"):
+        return tuple(steps)
+    named = [t for t in read_things(m["what"]) if t.which is None][:1]
+    gone = [c.name for c in script.cues if named and any(same_name(c, n) for n in named[0].names)]
+    going = {n for s in steps if s.do in ("remove", "never", "only", "replace") for n in s.names}
+    if len(set(gone)) != 1 or going or len(gone) == len(script.cues):
+        return tuple(steps)
+    kept = [s for s in steps if gone[0] not in s.names and s.do not in ("again", "perform")]
+    return (*kept, Step("remove", ((gone[0], None),)))
+
+
+def _with_others(steps: Sequence[Step], plain: str, script: Script) -> list[Step]:
+    """"Drop the yawn as well as the sigh": of two things that are joined, the one that no step is about."""
+    out = list(steps)
+    for m in _JOINED.finditer(plain):
+        done = {n for s in out for n in s.names} | {c.name for s in out for c in s.script.cues}
+        first, second = _named(" ".join(plain[:m.start()].split()[-2:]), script), _named(m["other"], script)
+        if len(first) != 1 or len(second) != 1 or second[0] in done or first[0] not in done:
+            continue
+        k = next((k for k, s in enumerate(out) if s.names and s.names[-1] == first[0] and not s.values
+                  and not s.do.startswith("ask-") and SLOTS[s.do].startswith("things")), None)
+        if k is not None:
+            out[k] = replace(out[k], things=(*out[k].things, (second[0], None)))
+    return out
+
+
+def _further(step: Step, plain: str, script: Script) -> Step:
+    """"Hold it for two more seconds": so much longer."""
+    at = step.value("t")
+    if step.do not in ("hold", "lasts") or at is None or step.words:
+        return step
+    more = any(abs(s.value - at) < 0.01 and (_FURTHER_BEFORE.search(plain[:s.start]) or _FURTHER.search(plain[s.start:s.end + 8]))
+               for s in find_spans(plain))
+    return replace(step, do="longer") if more else step
+
+
+def _postponed(step: Step, plain: str, script: Script) -> Step:
+    """"Wait a bit longer before the wink": later than it is, not after a pause of so long."""
+    if step.do != "pause" or step.values or not step.things or not _LATER.search(plain):
+        return step
+    return replace(step, do="later")
+
+
+def _from_to(step: Step, plain: str, script: Script) -> Step:
+    """"Move the wink, 4 s -> 5 s": from then on, however long it is."""
+    spans = [s for s in find_spans(plain) if s.kind in ("t", "c")]
+    if step.do not in ("lasts", "starts", "hold") or len(step.things) != 1 or not 1 <= len(spans) <= 2 or not (
+            _MOVES.search(plain) or len(spans) == 2):
+        return step
+    if re.search(r"\b(?:reduc|shorten|cut|trim|lengthen|extend|increas|stretch)\w*\b.*\bfrom\b", plain) and len(spans) == 2:
+        return Step("lasts", step.things, values=(("t", spans[-1].value),))  # "reduced from 4 to 2 seconds"
+    if not _RANGE.search(plain[:spans[-1].start]) or re.search(r"\buntil\b|\blong\b", plain):
+        return step
+    return Step("starts", step.things, values=(("t", spans[-1].value),))
 
 
 def _until(step: Step, plain: str, script: Script) -> Step | None:
@@ -80,6 +162,54 @@ def _too_many(step: Step, plain: str, script: Script) -> Step:
         return step
     number = find_quantities(m["n"] + " times").c
     return Step("fewer", step.things, values=(("c", number[0]),)) if number else step
+
+
+def _over(step: Step, plain: str, script: Script) -> Step:
+    """"The pout is over when": until when."""
+    return replace(step, do="ask-until") if step.do == "ask-when" and _OVER.search(plain) else step
+
+
+def _not_only(step: Step, plain: str, script: Script) -> Step:
+    """"Strike the nod, everything else stands": without it, not it alone."""
+    return replace(step, do="remove") if step.do == "only" and _REST_STAYS.search(plain) and re.search(GONE, plain) else step
+
+
+def _begun(step: Step, plain: str, script: Script) -> Step:
+    """"Tongue out at 6 s", where there is none yet: added there."""
+    at = step.value("t")
+    name = step.names[0] if len(step.things) == 1 else ""
+    there = any(same_name(c, name) for c in script.cues)
+    if step.do != "starts" or at is None or there or name not in NAMES or name in DIRECTIONS:
+        return step
+    return Step("add-end", script=Script((Cue(name, start=at),)))
+
+
+def _paced(step: Step, plain: str, script: Script) -> Step:
+    """"The nods brisk": a number that is not said is none, where the words say how fast."""
+    if step.do != "count" or len(step.things) != 1 or find_quantities(plain).c or re.search(
+            r"\b(?:one|once|single|an?)\b", plain) or not (m := _PACE.search(plain)):
+        return step
+    return Step("slower" if m["slow"] else "faster", step.things)
+
+
+def _denied(step: Step, plain: str, script: Script) -> Step:
+    """"Just one nod, not three": the number that is not denied."""
+    m = NOT_SO_MANY.search(plain)
+    if m is None or step.do != "count":
+        return step
+    single = re.search(r"\b(?:one|an?|single|once)\b", plain[:m.start()])
+    said = find_quantities(NOT_SO_MANY.sub(" ", plain)).c or ((1.0,) if single else ())
+    return Step("count", step.things, values=(("c", float(said[0])),)) if len(said) == 1 else step
+
+
+def _made_so(step: Step, plain: str, script: Script) -> Step:
+    """"And the smile at the end, make that tiny": what is there is changed, nothing added."""
+    cues = step.script.cues
+    if not step.do.startswith("add-") or len(cues) != 1 or cues[0].strength is None or not _SO.search(plain):
+        return step
+    level = next((w for w, v in STRENGTHS.items() if abs(v - cues[0].strength) < 0.01), "")
+    there = [c for c in script.cues if same_name(c, cues[0].name)]
+    return Step("strength", ((there[0].name, None),), (level,)) if level and len(there) == 1 else step
 
 
 def _timed(step: Step, plain: str, script: Script) -> Step:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..emotions import UNCLEAR
 from ..measured import MeasuredAction, Measurement
-from ..vocabulary import ACTION, Side, allowed_with
+from ..vocabulary import ACTION, BEHAVIOUR, Side, allowed_with
 
 _OWN = 0.4
 """From this strength on an action is one of its own, whatever else happens."""
@@ -32,7 +33,7 @@ class Thing:
     part: str = ""
     """Only what happens in the clip's "start" or "end"."""
     whole: bool = False
-    """Whether ``which`` counts chains of nods rather than nods."""
+    """Whether ``which`` counts chains of nods even where there is only one."""
     made_of: str = ""
     """Of a behaviour or feeling, which cannot be measured as such: that it is several actions, and which."""
 
@@ -60,7 +61,8 @@ def occurrences(rows: Sequence[Shown], thing: Thing) -> list[Shown]:
         own = [s for s in own if s.start - SLACK <= thing.at <= s.end + SLACK]
     if thing.which is None:
         return own
-    own = own if thing.whole else [one for s in own for one in _cycles(s)]
+    if not (thing.whole or len(own) > 1 and -len(own) <= thing.which < len(own)):
+        own = [one for s in own for one in _cycles(s)]  # of one chain of nods, or beyond them, single nods
     return own[thing.which:][:1] if -len(own) <= thing.which < len(own) else []
 
 
@@ -102,3 +104,18 @@ def noun(label: str) -> str:
     if any(b in label for b in _BARE):
         return label
     return f"{'an' if label[0] in 'aeiou' else 'a'} {label}"
+
+
+def in_region(s: Shown, region: str) -> bool:
+    """Whether an action, or what a behaviour has to show, is in a part of the face."""
+    places = {"head": ("head",), "eyes": ("lids", "gaze"), "brows": ("brows",), "mouth": ("mouth", "jaw")}[region]
+    if s.name in BEHAVIOUR:
+        return any(re.split(r"[.*]", n)[0] in ACTION and ACTION[re.split(r"[.*]", n)[0]].region in places
+                   for group in BEHAVIOUR[s.name].must for n in group)
+    return s.name in ACTION and ACTION[s.name].region in places
+
+
+def side_of(s: Shown) -> str:
+    """left, right or both."""
+    end = s.name.rpartition("_")[2]
+    return end if end in ("left", "right") else s.side

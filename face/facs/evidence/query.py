@@ -6,7 +6,6 @@ reads words: ``data_gen/reading/questions.py`` does.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -14,8 +13,8 @@ from typing import Any, Literal
 from ....common.text import often
 from ..measured import Measurement
 from ..script import STRENGTHS
-from ..vocabulary import ACTION, BEHAVIOUR, EMOTIONS, FEELING
-from .happenings import PLURAL, SLACK, Shown, Thing, happenings, noun, occurrences
+from ..vocabulary import ACTION, EMOTIONS, FEELING
+from .happenings import PLURAL, SLACK, Shown, Thing, happenings, in_region, noun, occurrences, side_of
 
 Asked = Literal["whether", "count", "when", "until", "how_long", "how_strong", "how_fast", "side", "first", "last", "after",
                 "before", "during", "list", "always", "compare", "order", "together", "which",
@@ -28,8 +27,22 @@ _PART, _PART_SECONDS = 0.3, 2.0
 """A clip's beginning and end are this share of it, at most so many seconds."""
 _SHUT = ("blink",)
 """While one lasts, eyes are closed."""
-_ALIKE = {"happiness": ("smile",), "smile": ("happiness",), "anger": ("brow_lower",), "sadness": ("lip_corner_depress",)}
+_ALIKE = {"happiness": ("smile",), "smile": ("happiness",), "anger": ("brow_lower",), "sadness": ("lip_corner_depress",),
+          "grin_teeth": ("smile",)}
 """What a word may mean where what it names is not there: who is happy smiles."""
+_PACE = {"nod": (1.3, 1.9), "shake": (1.3, 2.0), "talking": (3.5, 4.8)}
+"""Times a second up to which it is slow, and from which on it is fast; usual are 1.6, 1.7 and 4.2 (syllables)."""
+
+
+def _alike(name: str) -> tuple[str, ...]:
+    """What a word may mean where what it names is not there; of a feeling that is mostly an emotion, this emotion."""
+    if name not in FEELING:
+        return _ALIKE.get(name, ())
+    blend = FEELING[name].blend
+    most = max(blend, key=lambda n: blend[n])
+    return (most, *_ALIKE.get(most, ())) if most in EMOTIONS and most != "neutral" else ()
+
+
 _STRONG, _SLIGHT = 0.8, 0.58
 """From this strength on it is strong, and up to that it is slight."""
 
@@ -46,7 +59,8 @@ class Query:
         part: or to the clip's beginning or end.
         why: of what cannot be seen, what it is.
         limit: whether a count, or a duration in seconds, is "more" or "less" than a number, or the "same".
-        degree: whether something is "strong" or "slight"; of ``when``, "most": when it is strongest.
+        degree: whether something is "strong" or "slight", of ``how_fast`` "fast" or "slow"; of ``when``, "most": when it is
+            strongest; of ``before`` and ``after``, "all": everything, not only what comes next.
         negated: whether it is not there.
         least: of a comparison, whether less of it is meant.
         claim: whether a comparison is stated, and is true or not.
@@ -98,9 +112,9 @@ def ask(m: Measurement, query: Query) -> Answer:
     if query.asked == "emotion":
         return _felt(m, query)
     if query.region and query.region != "emotion":
-        rows = [s for s in rows if _in_region(s, query.region)]
+        rows = [s for s in rows if in_region(s, query.region)]
     if query.asked == "side" and not query.things:
-        rows = [s for s in rows if _side_of(s) != "both"]
+        rows = [s for s in rows if side_of(s) != "both"]
         return _side(query, [rows[:1]], 0.0) if rows else Answer(None, "Nothing there is on one side only.")
     if query.asked in ("list", "first", "last") or query.asked in ("after", "before", "during") and query.things:
         return _WHOLE[query.asked](rows, query)
@@ -113,7 +127,7 @@ def ask(m: Measurement, query: Query) -> Answer:
     if any(not some for some in found):  # what a behaviour brings along is there as well
         everything = happenings(replace(m, named=None), query.between)
         found = [some if some or thing.which is not None and occurrences(rows, replace(thing, which=None)) else
-                 occurrences(everything, thing) or occurrences(rows, replace(thing, names=_ALIKE.get(thing.names[0], ())))
+                 occurrences(everything, thing) or occurrences(rows, replace(thing, names=_alike(thing.names[0])))
                  for some, thing in zip(found, query.things, strict=True)]
     if query.asked == "whether" and query.between:  # at a moment
         found = [some or (occurrences(rows, replace(t, names=_SHUT)) if t.names == ("eye_close",) else [])
@@ -187,20 +201,6 @@ def _held(value: float, limit: tuple[str, float], said: str) -> Answer:
     return Answer(true, f"{'Yes' if true else 'No'}, {said}.")
 
 
-def _in_region(s: Shown, region: str) -> bool:
-    """Whether an action, or what a behaviour has to show, is in a part of the face."""
-    places = {"head": ("head",), "eyes": ("lids", "gaze"), "brows": ("brows",), "mouth": ("mouth", "jaw")}[region]
-    if s.name in BEHAVIOUR:
-        return any(re.split(r"[.*]", n)[0] in ACTION and ACTION[re.split(r"[.*]", n)[0]].region in places
-                   for group in BEHAVIOUR[s.name].must for n in group)
-    return s.name in ACTION and ACTION[s.name].region in places
-
-
-def _side_of(s: Shown) -> str:
-    end = s.name.rpartition("_")[2]
-    return end if end in ("left", "right") else s.side
-
-
 def _whether(m: Measurement, query: Query, found: list[list[Shown]]) -> Answer:
     there = bool(found) and all(found)
     if query.negated:
@@ -250,6 +250,10 @@ def _how_strong(query: Query, found: list[list[Shown]], seconds: float) -> Answe
 
 def _how_fast(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     one = max(found[0], key=lambda s: s.times)
+    if query.degree and one.name in _PACE and one.hertz:
+        slow, fast = _PACE[one.name]
+        true = one.hertz >= fast if query.degree == "fast" else one.hertz <= slow
+        return Answer(true, f"{'Yes' if true else 'No'}, {one.hertz:.1f} times a second.")
     if one.hertz:
         return Answer(round(one.hertz, 2), f"{one.hertz:.1f} times a second.")
     if len(found[0]) > 1:
@@ -283,7 +287,7 @@ def _compare(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     if len(found) < 2:
         return Answer(None, "Two things are needed to compare.")
     if query.by == "side":
-        one, other = _side_of(found[0][0]), _side_of(found[1][0])
+        one, other = side_of(found[0][0]), side_of(found[1][0])
         said = f"the {_which(query.things[0])} is on {_sided(one)}, the {_which(query.things[1])} on {_sided(other)}"
         return Answer(one == other, f"{'Yes' if one == other else 'No'}: {said}.")
     if query.by == "start" and not query.claim:
@@ -414,9 +418,13 @@ def _around(rows: Sequence[Shown], query: Query) -> Answer:
     start, end = own[0].start, own[0].end
     if query.asked == "before":
         earlier = [s for s in rows if s.start < start - SLACK]
+        if query.degree == "all":
+            return _told(earlier)
         return _told([s for s in earlier if s.start >= earlier[-1].start - SLACK])
     if query.asked == "after":
         later = [s for s in rows if s.start > start + SLACK]
+        if query.degree == "all":
+            return _told(later)
         return _told([s for s in later if s.start - later[0].start <= SLACK] if later else [])
     return _told([s for s in rows if s.start < end - SLACK and s.end > start + SLACK])
 

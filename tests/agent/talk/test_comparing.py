@@ -28,8 +28,9 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Agent:
     ("which one got fewer nods", 1), ("which of them has a wink", 2), ("which clip winks?", 2), ("which ones longer", 2),
     ("which is the shortest", 1), ("in which clip does the smile come earlier", 1), ("which clip smiles longer", 2),
     ("where are more nods", 2), ("whos smile is bigger, 1 or 2", 1), ("which one has the smile", "same"),
-    ("is it longer than clip 1?", 2), ("does it have fewer nods than the other clip?", 1), ("is this one shorter in total?", 1),
-    ("is it still the longest one", 2), ("is the smile weaker than in clip 1?", 2), ("do both clips have a wink?", False),
+    ("is it longer than clip 1?", True), ("does it have fewer nods than the other clip?", False), ("is this one shorter in"
+                                                                                                   " total?", False),
+    ("is it still the longest one", True), ("is the smile weaker than in clip 1?", True), ("do both clips have a wink?", False),
     ("do both of them nod?", True), ("same number of nods in both?", False), ("how many nods in each?", [2.0, 4.0])])
 def test_questions_about_clips_are_answered_by_what_they_show(agent: Agent, line: str, value: object) -> None:
     reply = agent.say(line)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from facelm.agent.talk.planning.doubts import question_doubts
+from facelm.agent.talk.planning.planned import amended, renumbered
 from facelm.agent.talk.planning.pointing import pointed
 from facelm.agent.talk.planning.repaired import repaired
+from facelm.agent.talk.session import Turn
 from facelm.data_gen.performer.layout import lay_out
 from facelm.face.facs.script_text import read_script
 from facelm.llm.grammar.plans import parse_plan, plan_text
@@ -50,9 +54,32 @@ def test_of_several_that_one_which_is_told_apart(line: str, meant: str) -> None:
     "what does she do at 5 s?", "what's the third thing she does?", "which action is the second one?",
     "go back to the second one", "remove the first nod, keep the second one",
     "the sigh should be the last thing we see", "what comes after the wink?",
-    "the first two nods", "the second nod bigger"])
+    "the first two nods", "the second nod bigger", "very first thing in the video is?"])
 def test_what_asks_or_names_is_left_alone(line: str) -> None:
     assert pointed(line, SCRIPT, SCHEDULE) == line
+
+
+def test_the_former_and_it_are_what_was_spoken_of() -> None:
+    two = read_script("disgust; turn left")
+    assert pointed("extend the latter", two) == "extend the turn" and pointed("the former weaker", two) == "the disgust weaker"
+    assert pointed("what comes before it, bigger", SCRIPT, SCHEDULE, before="make the wink longer") == "the grin teeth, bigger"
+
+
+@pytest.mark.parametrize(("line", "meant"), [
+    ("brows less high, wait, higher", "brows higher"), ("nod three times, no, four times", "nod four times"),
+    ("wink with the left... sorry, right eye", "wink with the right eye"), ("nod, wait for 2 s, nod", "nod, wait for 2 s, nod"),
+    ("no, three times", "no, three times"), ("smile and, no, frown", "smile and, no, frown")])
+def test_a_line_that_corrects_itself_means_the_second(line: str, meant: str) -> None:
+    assert amended(line) == meant
+
+
+@pytest.mark.parametrize(("before", "line", "meant"), [
+    ("happy bit 5 secs", "nah 4", ("happy bit 4 seconds", False)), ("nod 3 times", "typo, make that 2", ("nod 2 times", False)),
+    ("the smile 2 s longer", "sorry, 1.5", ("the smile 1.5 s longer", True)), ("stronger", "no, 4", None),
+    ("nod 3 times", "no, the smile", None)])
+def test_a_bare_number_is_another_one_for_the_change_before(before: str, line: str, meant: tuple[str, bool] | None) -> None:
+    session = SimpleNamespace(turns=[Turn(before, "", [{"tool": "edit", "arguments": {}}], 1)])
+    assert renumbered(line, session) == meant  # type: ignore[arg-type]
 
 
 def test_of_several_clips_the_second_one_is_a_clip() -> None:
@@ -72,7 +99,17 @@ def test_of_several_clips_the_second_one_is_a_clip() -> None:
     ("the second nod weaker", "weaker nod", "nod x3; smile", "weaker nod"),
     ("a left wink at 6 s as well", "add-end: wink left", "nod x2; pout", "add-end: wink left at 6 s"),
     ("two winks at 6 s", "add-after nod: wink left x2 at 6 s", "nod; pout", "add-after nod: wink left x2 at 6 s"),
-    ("two shakes too many there", "count shake 2", "shake x5", "fewer shake 2")])
+    ("two shakes too many there", "count shake 2", "shake x5", "fewer shake 2"),
+    ("drop the yawn as well as the sigh", "remove yawn", "yawn; sigh; nod", "remove yawn, sigh"),
+    ("remove the yawn and make the sigh longer", "remove yawn ; longer sigh", "yawn; sigh", "remove yawn; longer sigh"),
+    ("once more but without the head shake", "count shake 1", "surprise; shake x2", "remove shake"),
+    ("without the second wink", "remove wink#2", "wink left; smile; wink left", "remove wink#2"),
+    ("stronger, without changing the nod", "stronger smile", "smile; nod", "stronger smile"),
+    ("move the wink, 4s -> 5s", "lasts wink 4s", "smile; wink left at 4 s", "starts wink 5s"),
+    ("stay on the surprise for two more seconds", "hold surprise 2s", "nod; surprise for 1 s", "longer surprise 2s"),
+    ("wait a touch longer before she smiles", "pause smile", "sneeze; smile at 5 s", "later smile"),
+    ("just one nod, not three of them", "count nod 3", "nod x3", "count nod 1"),
+    ("the smile at the end, make that really tiny", "add-end: smile slight", "nod; smile", "strength smile slight")])
 def test_until_which_one_and_how_many_too_many_are_done_as_said(line: str, plan: str, start: str, meant: str) -> None:
     assert plan_text(repaired(line, parse_plan(plan), read_script(start))) == meant
 
@@ -90,7 +127,7 @@ def test_what_is_not_there_is_said(line: str, why: str) -> None:
     ("is she smiling at 6 s", "ask whether smile at 6s", "ask whether smile at 2s"),
     ("how often does she nod", "ask count nod", "ask when nod"), ("until when does he pout", "ask until pout", "ask count pout"),
     ("did she laugh, i might of missed it", "ask whether laugh", "ask unseen"),
-    ("how long is the smile", "ask long smile", "ask strong smile")])
+    ("how long is the smile", "ask long smile", "ask strong smile"), ("what happens, in order?", "ask list", "ask first")])
 def test_what_a_question_loses_is_seen(line: str, right: str, wrong: str) -> None:
     assert question_doubts(line, parse_plan(right)) == 0 < question_doubts(line, parse_plan(wrong))
 

@@ -63,7 +63,7 @@ class Counted:
 
 # -- suites -------------------------------------------------------------------------------
 def test_shipped_suites_are_read_and_wrong_ones_are_refused_in_one_line(tmp_path: Path) -> None:
-    assert shipped() == ["full", "quick", "references"]
+    assert shipped() == ["full", "peers", "quick", "references"]
     for name in shipped():
         assert {"words", "tokenizer", "kinematics"} <= set(load_suite(name).parts)
     own = tmp_path / "own.yaml"

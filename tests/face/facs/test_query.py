@@ -130,3 +130,22 @@ def test_what_is_unsure_in_a_film_is_no_yes() -> None:
     m = measure(clip, filmed=True)
     query = read_question("Does she raise her brows?")
     assert query is not None and ask(m, query).text.startswith("Not clearly; perhaps at ") and ask(m, query).value is None
+
+
+BOUTS = "14 s; nod x2 at 1 s; smile 40% for 2 s at 3.5 s; nod x3 fast at 7 s; smile strong for 2 s at 10 s; never blink"
+
+
+@pytest.mark.parametrize(("question", "value"), [
+    ("When does the second nod begin?", [7.0]), ("Is there more than one smile?", True), ("more than two smiles?", False),
+    ("Is the smile wider at 4.5 s or at 11 s?", 11.0), ("smile bigger at 4.5 s or 11 s?", 11.0),
+    ("Does she keep her mouth shut the whole time?", True), ("Are her lips closed at 8 s?", True), ("Is her mouth shut at 11"
+                                                                                                    " s?", True),
+    ("Is the second nod a quick one?", True), ("Is he nodding slowly?", False), ("is she cheerful?", True),
+    ("Which things come after the second nod?", ["smile", "happiness"]), ("nods: #2 faster than #1?", True),
+    ("Does the sleepy man nod before smiling?", True), ("Which precedes the other, the nod or the smile?", "nod"),
+    ("Is the smile bigger at the start or towards the finish?", 2)])
+def test_bouts_moments_shut_mouths_and_paces(question: str, value: Any) -> None:
+    query = read_question(question)
+    assert query is not None
+    answer = ask(measure(perform(lay_out(read_script(BOUTS), 0))), query)
+    assert answer.value == (pytest.approx(value, abs=0.1) if question.startswith("When") else value), answer.text
