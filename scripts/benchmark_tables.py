@@ -1,7 +1,8 @@
 """Write the benchmark's tables into the docs: ``python scripts/benchmark_tables.py [RESULTS.json]``.
 
 A table stands between ``<!-- bench: TABLE; column; column -->`` and ``<!-- end -->``. RESULTS.json is that of a run of
-``facelm bench``; it is copied to ``docs/benchmark_results.json``, which the tables of the docs are compared with.
+``facelm bench``; it is copied to ``docs/benchmark_results.json`` (of the suite ``peers``: ``docs/peers_results.json``), which the
+tables of the docs are compared with.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from facelm.eval.bench.report.figures import Sheet
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "benchmark_results.json"
-PAGES = ("README.md", "docs/results.md", "docs/benchmark.md")
+PEERS = ROOT / "docs" / "peers_results.json"
+PAGES = {"README.md": RESULTS, "docs/results.md": RESULTS, "docs/benchmark.md": RESULTS, "docs/peers.md": PEERS}
 _TABLE = re.compile(r"(<!-- bench: ([^;>]+)((?:; [^;>]+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -46,9 +48,10 @@ def filled(text: str, known: dict[str, Sheet]) -> str:
 def main() -> int:
     """Rewrite the pages."""
     if len(sys.argv) > 1:
-        shutil.copyfile(sys.argv[1], RESULTS)
-    known = tables()
-    for page in PAGES:
+        suite = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["suite"]
+        shutil.copyfile(sys.argv[1], PEERS if suite == "Peers" else RESULTS)
+    for page, results in PAGES.items():
+        known = tables(results)
         text = (ROOT / page).read_text(encoding="utf-8")
         if (made := filled(text, known)) != text:
             (ROOT / page).write_text(made, encoding="utf-8")

@@ -172,16 +172,18 @@ def _out_of_order(script: Script, facts: Measurement) -> Iterable[str]:
 _ALIKE = {"happiness": ("smile",), "smile": ("happiness",), "anger": ("brow_lower",), "sadness": ("lip_corner_depress",)}
 
 
+def _own(facts: Measurement, name: str) -> list[Shown]:
+    """Occurrences of something, or of what is called the same; not what others bring along (a laugh nods)."""
+    seen = happenings(facts)
+    own = [s for s in seen if s.name == name or (name in (*DIRECTIONS, "wink") and s.name.startswith(f"{name}_"))]
+    return own or next((rows for other in _ALIKE.get(name, ()) if (rows := [s for s in seen if s.name == other])), [])
+
+
 def _rows(facts: Measurement, name: str) -> list[Shown]:
-    """Occurrences of something, with its parts' ones where it is part of something else."""
-    own = [s for s in happenings(facts) if s.name == name or (name in (*DIRECTIONS, "wink") and s.name.startswith(f"{name}_"))]
-    if own:
-        return own
-    for other in _ALIKE.get(name, ()):
-        if rows := [s for s in happenings(facts) if s.name == other]:
-            return rows
-    return [Shown(a.name, a.name, a.onset, a.offset, a.intensity, a.cycles or 1, a.side) for a in facts.everything
-            if a.name == name or name in (*DIRECTIONS, "wink") and a.name.startswith(f"{name}_")]
+    """The same, with its parts' ones where it is part of something else."""
+    return _own(facts, name) or [
+        Shown(a.name, a.name, a.onset, a.offset, a.intensity, a.cycles or 1, a.side) for a in facts.everything
+        if a.name == name or name in (*DIRECTIONS, "wink") and a.name.startswith(f"{name}_")]
 
 
 def _side(s: Shown) -> str:
@@ -197,7 +199,8 @@ def _changed(change: Change, before: Measurement, after: Measurement) -> bool:
                 "lasts": bool(number) and abs(now - float(number or 0)) <= 0.1}.get(word, False)
     old, new = _rows(before, change.what), _rows(after, change.what)
     if word == "gone":
-        return not new if change.nth is None else sum(s.times for s in new) < sum(s.times for s in old)
+        left = _own(after, change.what)
+        return not left if change.nth is None else sum(s.times for s in left) < sum(s.times for s in _own(before, change.what))
     if word == "count":
         return sum(s.times for s in new) == int(float(number))
     if not new:
