@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..emotions import UNCLEAR
 from ..measured import MeasuredAction, Measurement
-from ..vocabulary import ACTION, BEHAVIOUR, Side, allowed_with
+from ..vocabulary import ACTION, BEHAVIOUR, EMOTIONS, FEELING, Side, allowed_with
 
 _OWN = 0.4
 """From this strength on an action is one of its own, whatever else happens."""
@@ -16,6 +16,11 @@ SLACK = 0.2
 """Seconds: what begins nearer than this together is neither before nor after."""
 PLURAL = ("lips", "brows", "eyes", "cheeks", "corners")
 _BARE = ("talking", "tongue out", "head up", "head down", "gaze", "jaw to", *PLURAL)
+
+
+_ALIKE = {"happiness": ("smile",), "smile": ("happiness",), "anger": ("brow_lower",), "sadness": ("lip_corner_depress",),
+          "grin_teeth": ("smile",)}
+"""What a word may mean where what it names is not there: who is happy smiles."""
 
 
 @dataclass(frozen=True)
@@ -119,3 +124,12 @@ def side_of(s: Shown) -> str:
     """left, right or both."""
     end = s.name.rpartition("_")[2]
     return end if end in ("left", "right") else s.side
+
+
+def alike(name: str) -> tuple[str, ...]:
+    """What a word may mean where what it names is not there; of a feeling that is mostly an emotion, this emotion."""
+    if name not in FEELING:
+        return _ALIKE.get(name, ())
+    blend = FEELING[name].blend
+    most = max(blend, key=lambda n: blend[n])
+    return (most, *_ALIKE.get(most, ())) if most in EMOTIONS and most != "neutral" else ()

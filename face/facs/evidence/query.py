@@ -14,7 +14,7 @@ from ....common.text import often
 from ..measured import Measurement
 from ..script import STRENGTHS
 from ..vocabulary import ACTION, EMOTIONS, FEELING
-from .happenings import PLURAL, SLACK, Shown, Thing, happenings, in_region, noun, occurrences, side_of
+from .happenings import PLURAL, SLACK, Shown, Thing, alike, happenings, in_region, noun, occurrences, side_of
 
 Asked = Literal["whether", "count", "when", "until", "how_long", "how_strong", "how_fast", "side", "first", "last", "after",
                 "before", "during", "list", "always", "compare", "order", "together", "which",
@@ -27,22 +27,10 @@ _PART, _PART_SECONDS = 0.3, 2.0
 """A clip's beginning and end are this share of it, at most so many seconds."""
 _SHUT = ("blink",)
 """While one lasts, eyes are closed."""
-_ALIKE = {"happiness": ("smile",), "smile": ("happiness",), "anger": ("brow_lower",), "sadness": ("lip_corner_depress",),
-          "grin_teeth": ("smile",)}
-"""What a word may mean where what it names is not there: who is happy smiles."""
 _PACE = {"nod": (1.3, 1.9), "shake": (1.3, 2.0), "talking": (3.5, 4.8)}
 """Times a second up to which it is slow, and from which on it is fast; usual are 1.6, 1.7 and 4.2 (syllables)."""
-
-
-def _alike(name: str) -> tuple[str, ...]:
-    """What a word may mean where what it names is not there; of a feeling that is mostly an emotion, this emotion."""
-    if name not in FEELING:
-        return _ALIKE.get(name, ())
-    blend = FEELING[name].blend
-    most = max(blend, key=lambda n: blend[n])
-    return (most, *_ALIKE.get(most, ())) if most in EMOTIONS and most != "neutral" else ()
-
-
+_RISE = {"head": 0.6, "mouth": 0.45, "brows": 0.45, "jaw": 0.45}
+"""Seconds that a movement of usual speed takes to come up; a quarter less is fast, a third more is slow."""
 _STRONG, _SLIGHT = 0.8, 0.58
 """From this strength on it is strong, and up to that it is slight."""
 
@@ -127,7 +115,7 @@ def ask(m: Measurement, query: Query) -> Answer:
     if any(not some for some in found):  # what a behaviour brings along is there as well
         everything = happenings(replace(m, named=None), query.between)
         found = [some if some or thing.which is not None and occurrences(rows, replace(thing, which=None)) else
-                 occurrences(everything, thing) or occurrences(rows, replace(thing, names=_alike(thing.names[0])))
+                 occurrences(everything, thing) or occurrences(rows, replace(thing, names=alike(thing.names[0])))
                  for some, thing in zip(found, query.things, strict=True)]
     if query.asked == "whether" and query.between:  # at a moment
         found = [some or (occurrences(rows, replace(t, names=_SHUT)) if t.names == ("eye_close",) else [])
@@ -254,6 +242,10 @@ def _how_fast(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
         slow, fast = _PACE[one.name]
         true = one.hertz >= fast if query.degree == "fast" else one.hertz <= slow
         return Answer(true, f"{'Yes' if true else 'No'}, {one.hertz:.1f} times a second.")
+    rise = one.apex - one.start if one.apex is not None and one.name in ACTION and len(found[0]) == 1 else 0.0
+    if query.degree in ("fast", "slow") and rise and not one.hertz and (usual := _RISE.get(ACTION[one.name].region)):
+        true = rise <= 0.75 * usual if query.degree == "fast" else rise >= 1.3 * usual
+        return Answer(true, f"{'Yes' if true else 'No'}, it takes {rise:.1f} s to come up.")
     if one.hertz:
         return Answer(round(one.hertz, 2), f"{one.hertz:.1f} times a second.")
     if len(found[0]) > 1:

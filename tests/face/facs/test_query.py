@@ -103,6 +103,15 @@ def test_what_does_not_swing_has_a_speed_as_well() -> None:
     assert 0.1 < smile.value < 1.5 and smile.text.startswith(f"It takes {smile.value:.1f} s to come up, and lasts 2.")
 
 
+@pytest.mark.parametrize(("line", "fast", "slow"), [
+    ("smile fast", True, False), ("smile", False, False), ("turn left slow", False, True), ("turn left fast", True, False),
+    ("brow_raise", False, False)])
+def test_a_movement_is_fast_or_slow_by_how_it_comes_up(line: str, fast: bool, slow: bool) -> None:
+    seen = measure(perform(lay_out(read_script(f"{line}; never blink"), 0)))
+    thing = Thing((line.split()[0] + ("_left" if "left" in line else ""),), "it")
+    assert [ask(seen, Query("how_fast", (thing,), degree=d)).value for d in ("fast", "slow")] == [fast, slow]
+
+
 def test_closed_eyes_at_a_moment_may_be_a_blink() -> None:
     blinking = measure(perform(lay_out(read_script("4 s; blink at 2 s"), 0)))
     for moment, shut in ((2.1, True), (3.0, False)):
