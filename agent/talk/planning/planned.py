@@ -44,6 +44,7 @@ _KINDLY = re.compile(
     r"^kindly\b|(?<=[,.;:!] )kindly\b|(\b(?:could|can|would|will|please)\b[^,.;]{1,30}?) kindly\b", re.IGNORECASE)
 """Politeness, not a feeling."""
 _NUMBER = r"(?:\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)"
+_MORE = r"(?:(?:less|more) \w+|(?!(?:her|over|never|after|other|another|either|under|ever|whatever|however|together)\b)\w{2,}er)"
 _SLIP = (r"(?:(?:,|\.{2,}| ?[-–—]+) (?:(?:no|nah|wait|sorry|er+m?|uh+|um+|oops|hang on|i mean(?:t)?|rather|make (?:that|it)"
          r"|scratch that"
          r"|actually)[,. ]+)+| (?:(?:no|nah|wait|sorry|i mean(?:t)?|scratch that)[,. ]+)+)")
@@ -74,7 +75,7 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
         ValueError: it names a clip that is not there, or changes what is not known.
     """
     whole, text = text, amended(_KINDLY.sub(lambda m: m[1] or "please", text))
-    if renewed := renumbered(text, tools.session):
+    if renewed := renumbered(text, tools.session, tools.meant):
         text, undoes = renewed
         if undoes:
             yield Call("undo")
@@ -117,18 +118,24 @@ def amended(text: str) -> str:
     """A line without its slips ("less high, wait, higher"), with its marks where they were dictated."""
     for words, mark in _DICTATED:
         text = re.sub(words, mark, text, flags=re.IGNORECASE)
-    for word in (_NUMBER, r"(?:left|right|both)", r"(?:(?:less|more) \w+|\w{2,}er)"):
+    for word in (_NUMBER, r"(?:left|right|both)", _MORE):
         text = re.sub(rf"\b{word}(?: \w+)?{_SLIP}(?P<new>{word})\b", lambda m: m["new"], text, flags=re.IGNORECASE)
     return text
 
 
-def renumbered(text: str, session: Session) -> tuple[str, bool] | None:
-    """The change before with another number, where a line is nothing else ("nah, 4"); and whether to undo it first."""
+def renumbered(text: str, session: Session, meant: tuple[str, str] = ("", "")) -> tuple[str, bool] | None:
+    """The change before with another number, where a line is nothing else ("nah, 4"); and whether to undo it first.
+
+    Args:
+        text: the line.
+        session: with the change.
+        meant: the line before, and what it was taken for.
+    """
     m = _ONLY_NUMBER.match(spelled(text).lower())
     last = session.turns[-1] if session.turns else None
     if m is None or last is None or [c.get("tool") for c in last.calls] != ["edit"]:
         return None
-    said = spelled(last.said)
+    said = spelled(meant[1] if meant[0] == last.said else last.said)
     spans = find_spans(said)
     number = re.search(rf"\b{_NUMBER}\b", said[spans[0].start:spans[0].end], re.IGNORECASE) if len(spans) == 1 else None
     if number is None:
@@ -198,7 +205,9 @@ def follow_up(text: str, session: Session) -> Call | None:
     if len(steps) != 1 or steps[0].do not in _FOLLOWED or len(steps[0].things) != 1:
         return None
     if m["nth"]:
-        things: tuple[tuple[str, int | None], ...] = ((steps[0].names[0], ORDINALS[m["nth"]]),)
+        if len(session.numbers) > 1:
+            return None  # perhaps a clip
+        things: tuple[tuple[str, int | None], ...] = ((steps[0].names[0], ORDINALS.get(m["nth"], -1)),)
     else:
         found = read_rules(find_quantities(m["what"]), 0.99)
         if found is None or len(found.script.cues) != 1 or found.script.cues[0].strength is not None:

@@ -68,7 +68,7 @@ def test_the_former_and_it_are_what_was_spoken_of() -> None:
 @pytest.mark.parametrize(("line", "meant"), [
     ("brows less high, wait, higher", "brows higher"), ("nod three times, no, four times", "nod four times"),
     ("wink with the left... sorry, right eye", "wink with the right eye"), ("nod, wait for 2 s, nod", "nod, wait for 2 s, nod"),
-    ("no, three times", "no, three times"), ("smile and, no, frown", "smile and, no, frown")])
+    ("make her, no, never mind", "make her, no, never mind"), ("no, three times", "no, three times"), ("smile and, no, frown", "smile and, no, frown")])
 def test_a_line_that_corrects_itself_means_the_second(line: str, meant: str) -> None:
     assert amended(line) == meant
 
@@ -80,6 +80,9 @@ def test_a_line_that_corrects_itself_means_the_second(line: str, meant: str) -> 
 def test_a_bare_number_is_another_one_for_the_change_before(before: str, line: str, meant: tuple[str, bool] | None) -> None:
     session = SimpleNamespace(turns=[Turn(before, "", [{"tool": "edit", "arguments": {}}], 1)])
     assert renumbered(line, session) == meant  # type: ignore[arg-type]
+    session = SimpleNamespace(turns=[Turn("nah 4", "", [{"tool": "edit", "arguments": {}}], 1)])
+    again = renumbered("5", session, ("nah 4", "smile for 4 s"))  # type: ignore[arg-type]
+    assert again == ("smile for 5 s", False)
 
 
 def test_of_several_clips_the_second_one_is_a_clip() -> None:
