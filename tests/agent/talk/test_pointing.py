@@ -68,7 +68,8 @@ def test_the_former_and_it_are_what_was_spoken_of() -> None:
 @pytest.mark.parametrize(("line", "meant"), [
     ("brows less high, wait, higher", "brows higher"), ("nod three times, no, four times", "nod four times"),
     ("wink with the left... sorry, right eye", "wink with the right eye"), ("nod, wait for 2 s, nod", "nod, wait for 2 s, nod"),
-    ("make her, no, never mind", "make her, no, never mind"), ("no, three times", "no, three times"), ("smile and, no, frown", "smile and, no, frown")])
+    ("make her, no, never mind", "make her, no, never mind"), ("no, three times", "no, three times"),
+    ("smile and, no, frown", "smile and, no, frown")])
 def test_a_line_that_corrects_itself_means_the_second(line: str, meant: str) -> None:
     assert amended(line) == meant
 
