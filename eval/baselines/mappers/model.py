@@ -66,13 +66,9 @@ class DualMappers(nn.Module):
         return self.texture(of_w, of_psi), self.emotion(of_psi, of_w)[..., 0] @ self.span
 
     def edit(self, w: Tensor, psi: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Codes after editing: w + its change, psi + its change, and the changes.
-
-        psi stays within its limits; its gradient is that without them, since what rests at a limit could not leave it otherwise.
-        """
+        """Codes after editing: w + its change, psi + its change (within its limits), and the changes."""
         dw, dpsi = self(w, psi)
-        free = psi + dpsi
-        return w + dw, free.detach().clamp(*self.limits) + (free - free.detach()), dw, dpsi
+        return w + dw, (psi + dpsi).clamp(*self.limits), dw, dpsi
 
 
 def norm_loss(dw: Tensor, dpsi: Tensor) -> Tensor:

@@ -76,9 +76,6 @@ def test_changes_stay_among_the_actions(generator: TexturedHeadGenerator) -> Non
     assert all(torch.allclose(change[:, a], change[:, b], atol=1e-4) for a, b in sides), "no face goes one-sided"
     _, psi, _, _ = net.edit(torch.zeros(1, *generator.codes), torch.full((1, generator.expressions), 1.1))
     assert psi.min() >= 0 and psi.max() <= 1.15
-    net.zero_grad()
-    net.edit(torch.zeros(1, *generator.codes), torch.full((1, generator.expressions), -0.5))[1].sum().backward()
-    assert net.emotion.mlp[-1].weight.grad.abs().max() > 0, "what is below its limit can rise again"
 
 
 # -- losses -----------------------------------------------------------------------------
