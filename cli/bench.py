@@ -111,7 +111,7 @@ def command_line(suite: str, out: str, seed: int, beside: Beside, model: Model) 
     words = ["facelm", "bench", suite, "-o", out, "--seed", str(seed)]
     for name, values in (("--peer", beside.peer), ("--model", (beside.model,) if beside.model else ()),
                          ("--tokenizer", beside.tokenizer), ("--footage", beside.footage), ("--weights", (model.weights,)),
-                         ("--base", (model.base,))):
+                         ("--base", (model.base,)), ("--performer", (model.performer,))):
         words += [w for v in values if v for w in (name, v)]
     return shlex.join(words)
 
