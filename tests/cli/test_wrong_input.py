@@ -55,7 +55,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["check", "good.npz", "smile sideways"], "is not understood"),
     (["check", "good.npz", "nod x2.5"], "is no count"),
     (["demo", ""], "prompt is empty"),
-    (["bench", "fast"], "no suite 'fast'; allowed: full, quick, references"), (["bench", "none.yaml"], "none.yaml"),
+    (["bench", "fast"], "no suite 'fast'; allowed: full, peers, quick, references"), (["bench", "none.yaml"], "none.yaml"),
     (["bench", "--quick", "--full"], "quick or full? Give one"), (["bench", "-o", "good.txt"], "is a file"),
     (["bench", "--peer", "nowhere"], "no such file or folder: nowhere"), (["bench", "--data", "nowhere"], "nowhere"),
     (["bench", "quick", "--data", "x"], "--data checks a corpus"),

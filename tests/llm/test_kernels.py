@@ -36,6 +36,6 @@ def test_many_sizes_of_products_take_no_more_memory_than_few() -> None:
         return float(subprocess.run([sys.executable, "-c", WORK, kept], capture_output=True, text=True, check=True, timeout=300,
                                     env=environment).stdout)
 
-    if grown("all") < 40:
+    if (most := grown("all")) < 40:
         pytest.skip("this processor's products need no kernel of their own")
-    assert grown("few") < 15
+    assert grown("few") < 0.6 * most

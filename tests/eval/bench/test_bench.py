@@ -74,7 +74,7 @@ def test_shipped_suites_are_read_and_wrong_ones_are_refused_in_one_line(tmp_path
         own.write_text(text)
         with pytest.raises(ValueError, match=told):
             load_suite(own)
-    with pytest.raises(ValueError, match="no suite 'fast'; allowed: full, quick, references"):
+    with pytest.raises(ValueError, match="no suite 'fast'; allowed: full, peers, quick, references"):
         load_suite("fast")
     own.write_text("title: Mine\nwords: [{prompts: templates, count: 2}]")
     assert load_suite(own).words[0].title == "template prompts"
