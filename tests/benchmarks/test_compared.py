@@ -23,7 +23,8 @@ from facelm.tokenizer.codec import FaceTokenizer
 from facelm.tokenizer.features import to_features
 from llm_tiny import tiny_base
 
-OURS = "lora: {rank: 2, alpha: 2}\noptim: {warmup_steps: 2}\ndata: {batch_tokens: 256, window: 16}\nrun: {val_examples: 2}\n"
+OURS = ("model: {keep_first: 0, keep_last: 0}\nlora: {rank: 2, alpha: 2}\noptim: {warmup_steps: 2}\n"
+        "data: {batch_tokens: 256, window: 16}\nrun: {val_examples: 2}\n")
 needs_weights = pytest.mark.skipif(not (weights_dir() / "tokenizer" / "config.json").is_file(), reason="no released tokenizer")
 
 
