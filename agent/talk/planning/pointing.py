@@ -168,9 +168,7 @@ def _ranked(text: str, script: Script, schedule: Schedule | None) -> str:
         cue = script.cues[i]
         if rank not in ("long", "short"):
             return cue.strength if cue.strength is not None else USUAL_STRENGTH
-        if cue.seconds is not None or schedule is None or not (own := schedule.of_cue(i)):
-            return cue.seconds or 0.0
-        return max(e.end(schedule.seconds) for e in own) - min(e.start for e in own)
+        return cue.seconds or (_lasts(i, schedule) if schedule is not None else 0.0)
     more = rank == "long" or bool(re.fullmatch(_MORE_OF, rank))
     order = sorted(own, key=size, reverse=more)
     if abs(size(order[0]) - size(order[1])) < 0.02:
@@ -178,16 +176,18 @@ def _ranked(text: str, script: Script, schedule: Schedule | None) -> str:
     return f"{text[:m.start()]}{_name(order[0], script)}{text[m.end():]}"
 
 
+def _lasts(index: int, schedule: Schedule) -> float:
+    """Seconds from a cue's first event to the end of its last one."""
+    own = schedule.of_cue(index)
+    return max((e.end(schedule.seconds) for e in own), default=0.0) - min((e.start for e in own), default=0.0)
+
+
 def _most(text: str, script: Script, schedule: Schedule | None) -> str:
     """"The one that takes the longest"."""
     m = _MOST.search(text.lower())
     if m is None or schedule is None or len(script.cues) < 2 or text.rstrip().endswith("?") or _asks(text[:m.start()]):
         return text
-
-    def lasts(i: int) -> float:
-        own = schedule.of_cue(i)
-        return max((e.end(schedule.seconds) for e in own), default=0.0) - min((e.start for e in own), default=0.0)
-    order = sorted(range(len(script.cues)), key=lasts, reverse=m["most"] == "longest")
+    order = sorted(range(len(script.cues)), key=lambda i: _lasts(i, schedule), reverse=m["most"] == "longest")
     return f"{text[:m.start()]}{_name(order[0], script)}{text[m.end():]}"
 
 
