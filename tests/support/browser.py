@@ -76,6 +76,17 @@ class Page:
         self.until("!document.querySelector('.wait, .bar.pending')")
         self.page.wait_for_timeout(400)
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Do something by hand, then wait until its turn is in the session and shown."""
+        before = len(self.session()["turns"])
+        yield
+        ends = time.monotonic() + 120
+        while len(self.session()["turns"]) == before:
+            assert time.monotonic() < ends, "no turn came of it"
+            self.page.wait_for_timeout(60)
+        self.settled()
+
     def say(self, text: str) -> str:
         """Say a line and wait for the reply."""
         rows = "document.querySelectorAll('#log > li:not(.welcome)').length"

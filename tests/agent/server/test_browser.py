@@ -73,13 +73,12 @@ def test_an_action_is_dragged_later_and_the_rest_stays(page) -> None:
     bar = page.page.locator(".bar.asked[data-key*=nod]").first
     box = bar.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.page.mouse.move(x, y)
-    page.page.mouse.down()
-    page.page.mouse.move(x + 40, y + 3)
-    page.page.mouse.move(x + 80, y + 3)
-    page.page.mouse.up()
-    page.page.wait_for_timeout(300)
-    page.settled()
+    with page.turn():
+        page.page.mouse.move(x, y)
+        page.page.mouse.down()
+        page.page.mouse.move(x + 40, y + 3)
+        page.page.mouse.move(x + 80, y + 3)
+        page.page.mouse.up()
     state = page.session()
     after = state["clips"][-1]
     assert after["parent"] == before["id"] and state["turns"][-1]["calls"][0]["arguments"]["plan"].startswith("starts nod")
@@ -89,9 +88,8 @@ def test_an_action_is_dragged_later_and_the_rest_stays(page) -> None:
     assert moved["smile"]["start"] == line["smile"]["start"]
     new, kept = motion(page, after["id"]), int(25 * (line["nod"]["start"] - 0.4))
     assert kept > 20 and np.array_equal(old[:kept], new[:kept]), "what lies before is the same, bit for bit"
-    page.page.click("#undo")
-    page.page.wait_for_timeout(300)
-    page.settled()
+    with page.turn():
+        page.page.click("#undo")
     assert page.session()["current"] == before["id"]
 
 
@@ -133,17 +131,15 @@ def test_everything_is_done_by_keyboard(page) -> None:
     page.say(START)
     for keys, plan in ((["ArrowRight"], "starts smile"), (["Alt+ArrowRight"], "lasts smile"), (["+"], "strength smile"),
                        (["Delete"], "remove smile")):
-        page.page.locator(".bar.asked").first.focus()
-        for key in keys:
-            page.page.keyboard.press(key)
-        page.page.wait_for_timeout(700)
-        page.settled()
+        with page.turn():
+            page.page.locator(".bar.asked").first.focus()
+            for key in keys:
+                page.page.keyboard.press(key)
         assert page.session()["turns"][-1]["calls"][0]["arguments"]["plan"].startswith(plan)
     wink = page.page.locator(".bar.asked[data-key*=wink]").first
-    wink.focus()
-    page.page.keyboard.press("s")
-    page.page.wait_for_timeout(700)
-    page.settled()
+    with page.turn():
+        wink.focus()
+        page.page.keyboard.press("s")
     assert "wink right" in page.session()["clips"][-1]["script"]
     page.page.focus(".skip")
     for _ in range(80):
