@@ -84,7 +84,7 @@ def read_comparing(text: str, session: Session, turns: int | None = None) -> Ask
     found = _named_in(plain, session)
     several = tuple(session.latest(n) for n in session.numbers)
     here = session.current
-    by, least = _measure(plain)
+    by, least = _measure(_without_clips(plain, session))
     of_clips = not said or bool(_ON_CLIPS & {c.get("tool") for c in said[-1].calls}) or bool(_named_in(said[-1].said, session))
     asks = RULES["named"].search(plain) or (RULES["bare"].search(plain) if of_clips else None)
     if (which := asks) and not RULES["elsewhere"].search(plain) and not _within(plain, found):
@@ -94,7 +94,8 @@ def read_comparing(text: str, session: Session, turns: int | None = None) -> Ask
         return _which(rest, by, least, clips)
     if here is None:
         return None
-    if by is not None and (found or RULES["named"].search(plain)) and (m := _HOW_MUCH.search(plain)):
+    paired = len(several) == 2 and of_clips and bool(_FIRST_SECOND.search(plain))
+    if by is not None and (found or paired or RULES["named"].search(plain)) and (m := _HOW_MUCH.search(plain)):
         pair = tuple(found) if len(found) == 2 else several
         things = _things(_MORE_THAN.sub(" ", plain[m.end():]))
         if len(pair) == 2 and (things or by == "length"):
@@ -132,6 +133,8 @@ def read_loosely(text: str, session: Session) -> Asked | None:
         found = [here, *(c for c in found or others if c.id != here.id)]
     if len(found) < 2:
         return None
+    if by is None and len(_named_in(plain, session)) == 1 and not re.search(r"\b(?:which|who|what)\b", plain):
+        return None  # "clip 1 nods too?"
     if by is None:
         return Comparing("has", "presence", things), tuple(sorted(found, key=lambda c: c.id))
     if RULES["yes_no"].search(plain):
@@ -192,6 +195,7 @@ def _without_clips(plain: str, session: Session) -> str:
 
 
 _HOW_MUCH = re.compile(r"\bhow (?:many|much) (?:more|fewer|less|longer|shorter|stronger|weaker|bigger|smaller|faster|slower)\b")
+_FIRST_SECOND = re.compile(r"\b(?:in|on|of|than)(?: in| on)? the (?:first|second)\b.*\bthan (?:in |on )?the (?:first|second)\W*$")
 _MORE_THAN = re.compile(r"\b(?:than|vs\.?|versus|compared)\b.*$")
 _OF_THINGS = re.compile(r"\bwhich (?:of|one of) the (?:\w+ )?(?!(?:two|2|three|3) (?:does|do|is|has|did|was)\b)(?:\w+ )?"
                         r"(?!(?:does|is|has|was|this)\b)\w+s\b")

@@ -303,7 +303,7 @@ def _in_between(bare: str, session: Session) -> Call | None:
 
 
 def _is_this(words: str) -> bool:
-    return bool(re.fullmatch(rf"(?:it|this|that|the clip|this (?:{CLIP_WORD}|one)|that (?:{CLIP_WORD}|one)"
+    return bool(re.fullmatch(rf"(?:it|this|that|him|her|them|the clip|this (?:{CLIP_WORD}|one)|that (?:{CLIP_WORD}|one)"
                              r"|the (?:current|new|last) (?:one|clip|version))", words.strip()))
 
 

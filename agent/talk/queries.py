@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ...common.text import often
-from ...data_gen.reading.questions import ALL_OF, PEAK, claimed, pace_of, thing_of
+from ...data_gen.reading.comparing import claimed
+from ...data_gen.reading.questions import ALL_OF, PEAK, pace_of, thing_of, untagged
 from ...face.facs.evidence.happenings import Thing, happenings, occurrences
 from ...face.facs.evidence.query import Answer, Asked, Query
 from ...face.facs.vocabulary import DIRECTIONS, Side
@@ -28,6 +29,10 @@ YES_OR_NO = re.compile(r"^\W*(?:(?:and|but|so|hey|ok(?:ay)?|well)[, ]+)*(?:is|ar
 
 _CLAIMED = re.compile(r"\b(?:is|are|was|were|does|did) (?:the |that )?(?P<nth>first|second|third|last)\b")
 _SIDED = re.compile(r"\b(left|right)\b(?! (?:after|before|now|away|at|when|until))")
+
+
+def _wants_yes(plain: str) -> bool:
+    return bool(YES_OR_NO.search(plain)) or plain.strip() != untagged(plain.strip())
 
 
 def query_of(step: Step, text: str) -> Query:
@@ -63,7 +68,7 @@ def query_of(step: Step, text: str) -> Query:
         asked = "list"
     if asked in ("after", "before") and ALL_OF.search(text.lower()):
         return Query(asked, things[:1], between, degree="all")
-    if asked == "how_fast" and things and YES_OR_NO.search(text.lower()) and (pace := pace_of(text.lower())):
+    if asked == "how_fast" and things and _wants_yes(text.lower()) and (pace := pace_of(text.lower())):
         return Query("how_fast", things[:1], between, part=part, degree=pace)  # type: ignore[arg-type]
     if asked == "which" and len({t.names for t in things}) == 1:
         asked = "whether"  # "nod or no nod"
@@ -72,7 +77,7 @@ def query_of(step: Step, text: str) -> Query:
         asked = "whether"  # "is there any movement of the head?"
     if asked == "compare":
         by = step.said("by") or "strength"
-        claim, least = claimed(text)
+        claim, least = claimed(text, step.names)
         pair = things if len(things) > 1 else _two(things)
         first = _CLAIMED.search(text.lower()) if claim else None
         if first and len(pair) == 2 and pair[0].names == pair[1].names and pair[1].which == ORDINALS.get(first["nth"]):

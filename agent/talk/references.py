@@ -15,12 +15,14 @@ _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 _N = r"(?:\d+|one|two|three|four|five)"
 CLIP_WORD = r"(?:clips?|takes?|videos?|animations?|performances?|films?)"
 _SAID = (
-    ("version", re.compile(rf"\bversions? (?P<n>{_N})(?: of (?P<of>.+))?")),
+    ("version", re.compile(rf"\bversions?,? (?:(?:number|no\.?|nr\.?) )?#?(?P<n>{_N})\b(?: of (?P<of>.+))?")),
     ("version", re.compile(rf"\b(?P<ord>{'|'.join(ORDINALS)}) version(?: of (?P<of>.+))?")),
     ("clip", re.compile(rf"\b(?:{CLIP_WORD}|number|no\.?|#) ?#?(?P<n>{_N})\b(?! ?s\b| ?sec| ?seconds?)")),
     ("clip", re.compile(rf"(?<!\d )(?<!\d-)\b(?P<ord>{'|'.join(ORDINALS)}) (?:{CLIP_WORD}|one)\b")),
     ("last", re.compile(rf"\b(?:last|latest|newest|most recent) (?:{CLIP_WORD}|one)\b")),
-    ("original", re.compile(r"\b(?:original|unedited|untouched)\b|\bas (?:it was )?(?:first )?performed\b"
+    ("newest", re.compile(r"\b(?:latest|newest|most recent|final) version\b")),
+    ("original", re.compile(r"\b(?:original|unedited|untouched)\b"
+                            r"|\b(?:beginning|starting|initial) (?:version|one)\b|\bas (?:it was )?(?:first )?performed\b"
                             r"|\bbefore (?:the|any|my) (?:edit|change)s?\b")),
     ("before", re.compile(r"\b(?:previous|prior|earlier|old|last) version\b|\bversion before\b"
                           r"|\b(?:one|version) before (?:that|this|it)\b|\bbefore (?:that|the last) (?:change|edit)\b")),
@@ -142,6 +144,8 @@ def _meant(kind: str, m: re.Match[str], session: Session) -> Clip | None:
         return versions[wanted - 1]
     if kind == "last":
         return session.latest(session.numbers[-1])
+    if kind == "newest":
+        return session.versions(here.number)[-1] if here else None
     if kind == "original":
         return session.versions(here.number)[0] if here else None
     if kind == "before":

@@ -306,14 +306,23 @@ class Session:
             ValueError: there is nothing there.
         """
         to = self._at + (-1 if back else 1)
-        if not 0 <= to <= len(self._steps):
+        if not back and (left := self._left()) is not None:
+            self.go(left)
+        elif not 0 <= to <= len(self._steps):
             raise ValueError(f"there is nothing to {'undo' if back else 'redo'}")
-        self._at = to
+        else:
+            self._at = to
         return self.current
+
+    def _left(self) -> Clip | None:
+        """The version that was left for the one that it was made from, by going there: what "redo" means then."""
+        before = self.find(self._steps[self._at - 2]) if 1 < self._at == len(self._steps) else None
+        here = self.current
+        return before if before is not None and here is not None and before.parent == here.id else None
 
     def can_step(self, back: bool) -> bool:
         """Whether there is something before, or after, what is at hand."""
-        return 0 <= self._at + (-1 if back else 1) <= len(self._steps)
+        return 0 <= self._at + (-1 if back else 1) <= len(self._steps) or not back and self._left() is not None
 
     def name(self, clip: Clip, name: str) -> None:
         """Give a clip, in all its versions, a name.

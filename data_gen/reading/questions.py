@@ -9,11 +9,12 @@ from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
 from ...face.facs.evidence.happenings import Thing
-from ...face.facs.evidence.query import Asked, By, Part, Query
+from ...face.facs.evidence.query import Asked, Part, Query
 from ...face.facs.script import Cue, mark
 from ...face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, Side
 from ..tables import read_table
 from ..text.quantities import Marked, find_quantities
+from .comparing import claimed, measured_by, region_of, two_moments
 from .rules import read_rules
 
 Patterns = tuple[str, ...]
@@ -21,15 +22,23 @@ _LEAST = 0.2
 """Share of a question's words that what it names explains at least."""
 _PARTS: tuple[tuple[Part, str], ...] = (("start", r"\bat the (?:start|beginning|very start)\b|\binitially\b"),
                                         ("end", r"\bat the (?:very )?end\b|\bfinally\b"))
-_DIRECTED = re.compile(r"\b(tilt|turn|wink)(?:s|ed|ing)?\b")
+_DIRECTED = re.compile(r"\b(tilt|turn|wink|lean)(?:s|ed|ing)?\b")
 """What goes to either side, where none is said."""
+_TAG = re.compile(
+    r",? (?:(?:is|are|do|does|did|was|were|has)(?:n['’]?t| not)? (?:it|s?he|they|there|that)|innit|huh|eh|correct|yeah"
+    r"|am i (?:right|wrong)|is that (?:right|correct|so|true|how it goes)|or(?: not| what| no| nah| am i wrong)?"
+    r"|(?P<right>right))\W*$")
+"""What makes a question of a statement in lower case: "she nods fast, doesn't she"."""
+_BROWS = re.compile(r"(?:(?:the|her|his|its) )*(?:eye)?brows?")
+_DIRECTING = re.compile(r"(?:\b(?:look|turn|tilt|lean|glanc|gaz|wink|shift|fac|mov|point)\w*|\b(?:the|to|on|her|his|its|their|or"
+                        r"|and|left|far|head|eyes?|brow|side|from|slightly|strongly|bit|halfway))$")
+"""Before "right" it is a side."""
 _OPEN_EYES = re.compile(r"\beyes? (?:\w+ )?open\b")
 _SHUT_MOUTH = re.compile(r"\b(?:mouth|lips) (?:\w+ ){0,2}?(?:closed|shut)\b|\b(?:closed|shut) (?:mouth|lips)\b")
 _PACED = {"fast": re.compile(r"\b(?:fast|quick(?:ly)?|rapid(?:ly)?|brisk(?:ly)?|speedy|swift(?:ly)?|hurried(?:ly)?)\b"),
           "slow": re.compile(r"\b(?:slow(?:ly)?|leisurely|unhurried(?:ly)?|sluggish(?:ly)?)\b")}
 ALL_OF = re.compile(r"\b(?:things|moves|actions|movements|everything|all)\b")
 """Of what comes before or after something: all of it."""
-_AMONG = re.compile(r"\b(?:or|than|compared|vs\.?|versus)\b")
 _INSTANT = 0.1
 """Seconds on both sides of a moment that is asked about."""
 _APART = re.compile(r"[,;?]|\b(?:and|before|after|while|during|or|vs|versus|than|following|prior to|between|thru|through|as"
@@ -71,6 +80,14 @@ def spelled(text: str) -> str:
     return _WORD.sub(lambda m: _TABLE.spelling[m[1].lower()], _STUCK.sub(r"\1 x\2", text))
 
 
+def untagged(plain: str) -> str:
+    """A line in lower case without what makes a question of it; itself where there is no such thing: "he looks right"."""
+    m = _TAG.search(plain)
+    if m is None or m["right"] and m[0][0] != "," and _DIRECTING.search(plain[:m.start()]):
+        return plain
+    return plain[:m.start()]
+
+
 def read_question(text: str) -> Query | None:
     """What a question asks of a measurement.
 
@@ -82,6 +99,8 @@ def read_question(text: str) -> Query | None:
     """
     marked = find_quantities(spelled(text))
     plain = _asked_plainly(marked.text)
+    if plain != (plain := untagged(plain)):
+        plain += "?"
     opened = _OPEN_EYES.search(plain)
     if opened:  # open eyes are eyes that are not closed
         plain = _OPEN_EYES.sub("eyes closed", plain)
@@ -95,12 +114,15 @@ def read_question(text: str) -> Query | None:
         return Query("length")
     if _OF_CLIPS.search(plain) and len({t.names for t in things}) < 2:
         return None  # a question about several clips
+    reading = _Reading(plain, marked, things)
+    if moments := reading.moments():
+        return moments
     for why, patterns in _TABLE.unseen.items():
         if _has(plain, patterns) and not (things and why in _TABLE.described):
             return Query("unseen", why=why)
     if asked is None:
         return None
-    query = _Reading(plain, marked, things).query(asked)
+    query = reading.query(asked)
     return replace(query, negated=True) if opened and query is not None and query.asked in ("whether", "always") else query
 
 
@@ -139,10 +161,6 @@ class _Reading:
             if not re.search(r"\b(?:what|which|who|or)\b", plain):
                 return Query("order", loose[:2], between)
             return Query("compare", loose, between, "start")
-        among = len(self.marked.t) == 2 and _AMONG.search(self.marked.text.lower())
-        if asked in ("whether", "when", "how_strong") and among and (
-                compared := self._compared(between)):
-            return compared
         if asked == "compare":
             if compared := self._compared(between):
                 return compared
@@ -170,7 +188,7 @@ class _Reading:
             if len(things) >= 2 and re.search(r"\bor\b", plain):
                 return Query("which", tuple(things), between)
             return Query("emotion", which, between, part=part)
-        amid = re.search(r"\bbetween\b", plain) and re.search(r"\b(?:what|something|anything)\b", plain)
+        amid = _AMID.search(plain) or re.search(r"\bbetween\b", plain) and re.search(r"\b(?:what|something|anything)\b", plain)
         if not things and (told := self._told(between)):
             return told
         if amid and asked != "gap" and (told := self._told(between)):
@@ -201,6 +219,8 @@ class _Reading:
             return Query("list", tuple(self.things), between, negated=True)
         if len(self.things) == 2 and re.search(r"\b(?:between|in between)\b", self.plain):
             return Query("list", tuple(self.things))
+        if len(self.things) == 1 and _AMID.search(self.plain):
+            return Query("list", tuple(replace(self.things[0], which=k) for k in (0, 1)))
         if not self.things and (m := _NTH.search(self.plain)):
             return Query("list", (Thing((), "action", which=_TABLE.ordinals[m[1] or m[2]]),), between)
         return None
@@ -241,6 +261,10 @@ class _Reading:
             return Query("which", things, between)
         if _has(plain, _TABLE.always):
             return Query("always", things, between, part=part)
+        if _STOPS.search(plain):
+            return Query("until", things[:1], degree="ever")
+        if between and len(things) == 1 and _ENDED.search(plain):
+            return Query("until", things, limit=("less", self.marked.t[0]))
         negated = _has(plain, _TABLE.negated)
         if len(things) == 1 and not negated and (pace := pace_of(plain)):
             return Query("how_fast", things, between, part=part, degree=pace)
@@ -249,29 +273,41 @@ class _Reading:
                 return Query("how_strong", things, between, part=part, degree=degree)
         return Query("whether", things, between, part=part, negated=negated)
 
-    def _compared(self, between: tuple[float, float] | None) -> Query | None:
-        """A comparison of two things, of two occurrences, or of two moments."""
-        plain, things, times = self.plain, self.things, list(self.marked.t)
-        by: By | None = next((by for by, words in _COMPARED if re.search(words, plain)), None)
-        if by is None or self._limit("whether"):
-            return None
-        claim, least = claimed(plain)
-        claim &= not re.search(r"\bat \S+ or (?:at )?\S+\W*$|\b(?:start|beginning|end|finish|close)\b.* or .*"
-                               r"\b(?:start|beginning|end|finish|close)\b", self.marked.text.lower())
-        if not things:
-            things = [t for t in [thing_of(next((n for words, n in _OF_REGION if re.search(words, plain)), ""))] if t]
-        parts: list[Part] = re.findall(r"\b(?:at|towards?|near|by|in|or|than|with) the (?:very )?(start|end)\b", re.sub(
-            r"\b(?:finish|close)\b", "end", re.sub(r"\b(?:beginning|opening)\b", "start", plain)))
+    def moments(self) -> Query | None:
+        """A comparison of one thing at two moments."""
+        times = list(self.marked.t)
         if len(times) == 1 and len(self.marked.c) == 1:
             times.append(float(self.marked.c[0]))
-        if len({t.names for t in things}) == 1 and (len(times) >= 2 or len(set(parts)) == 2):
-            one = replace(things[0], which=None)
-            pair = [replace(one, at=t) for t in times[:2]] if len(times) >= 2 else [replace(one, part=p) for p in parts[:2]]
+        things = self.things or self._region()
+        found = two_moments(self.marked.text.lower(), times)
+        limited = any(re.search(rf"(?:{words}) {mark('t', 0)}", self.plain) for words in _TABLE.limits.values())
+        if found is None or len({t.names for t in things}) != 1 or limited or re.search(
+                r"\b(?:between|from|until|till)\b", self.plain):
+            return None
+        at, claim = found
+        by, (_, least) = measured_by(self.plain), claimed(self.plain, things[0].names)
+        return Query("compare", tuple(replace(things[0], which=None, at=t) for t in at), None,
+                     by if by in ("length", "speed") else "strength", least=least, claim=claim)
+
+    def _region(self) -> list[Thing]:
+        return [t for t in [thing_of(region_of(self.plain))] if t]
+
+    def _compared(self, between: tuple[float, float] | None) -> Query | None:
+        """A comparison of two things, of two occurrences, or of two moments."""
+        plain, things = self.plain, self.things
+        by = measured_by(plain)
+        if by is None or self._limit("whether"):
+            return None
+        claim, least = claimed(plain, [n for t in things for n in t.names])
+        claim &= not re.search(r"\b(?:start|beginning|end|finish|close)\b.* or .*\b(?:start|beginning|end|finish|close)\b", plain)
+        things = things or self._region()
+        parts: list[Part] = re.findall(r"\b(?:at|towards?|near|by|in|or|than|with) the (?:very )?(start|end)\b", re.sub(
+            r"\b(?:finish|close)\b", "end", re.sub(r"\b(?:beginning|opening)\b", "start", plain)))
+        if len({t.names for t in things}) == 1 and len(set(parts)) == 2:
+            pair = [replace(things[0], which=None, part=p) for p in parts[:2]]
             if re.match(r"\W*(?:compared (?:with|to)|than)\b", plain):
                 pair.reverse()
             return Query("compare", tuple(pair), None, "strength" if by in ("start", "side") else by, least=least, claim=claim)
-        if not things and len(times) < 2:
-            return None
         names = {t.names for t in things}
         if len(names) == 1:
             said = [_TABLE.ordinals[w] for w in re.findall(r"[\w']+", plain) if w in _TABLE.ordinals]
@@ -292,40 +328,17 @@ def pace_of(plain: str) -> str:
 
 
 _EXCEPT = re.compile(r"\b(?:apart from|besides?|other than|except(?: for)?|aside from|excluding|not counting|but (?:for )?the)\b")
+_AMID = re.compile(r"\bbetween (?:them|(?:the|those|these|her|his|both) (?:two|2|\w+s)|both)\b")
 _NTH = re.compile(r"\b(second|third|fourth|2nd|3rd) (?:thing|action|move|movement|event|bit)\b"
                   r"|\b(?:is|comes|happens) (?:the )?(second|third|fourth|2nd|3rd)\b")
-_OF_REGION = ((r"\b(?:eye)?brows?\b.*\blower\b|\blower\b.*\b(?:eye)?brows?\b", "brow_lower"),
-              (r"\b(?:eye)?brows?\b", "brow_raise"), (r"\beyes?\b.*\bwid|\bwid.*\beyes?\b", "eye_widen"),
-              (r"\b(?:mouth|jaw)\b", "mouth_open"))
-"""What more of a part of the face is, where only the part is named."""
 
 
+_STOPS = re.compile(r"\b(?:ever|at any (?:point|time|stage)|at some point|any ?time)\b.*\b(?:stops?|quits?|ceases?|lets? go)\b"
+                    r"|\b(?:stops?|quits?|ceases?|lets? go)\b.*\b(?:ever|at any (?:point|time|stage)|at some point|any ?time)\b")
+_ENDED = re.compile(r"\b(?:done|over|finish(?:ed)?|gone|ended|ends?|stopped|stops?)\b.*\b(?:by|before)\b")
 PEAK = re.compile(r"\b(?:widest|strongest|biggest|broadest|highest|lowest|deepest|furthest|farthest|fullest|hardest|most|peaks?"
                   r"|maxim\w+|at (?:its|the|their) (?:peak|height|apex|strongest|widest|most))\b")
 """When something is strongest."""
-
-
-def claimed(plain: str) -> tuple[bool, bool]:
-    """Whether a question in lower case states a comparison, rather than asks which; and whether it is after the lesser one."""
-    least = bool(re.search(r"\b(?:shorter|shortest|weaker|weakest|smaller|smallest|slower|slowest|less|least|fewer|lower"
-                           r"|later|slow(?:s|ed)? down|narrower)\b", plain))
-    claim = not re.search(r"\bat \S+(?: s| sec\w*)? or (?:at )?\S+(?: s| sec\w*)?\W*$", plain) and not re.search(
-        r"\b(?:which|what|who|how many|how much|of the two)\b"
-                          r"|\b(?:1st|first) or (?:the )?(?:2nd|second)\b", plain) and not re.search(
-        r"\b(?:stronger|longer|bigger|wider|weaker|shorter|smaller|faster|slower|higher)\b.*,? "
-        r"(?:the )?(?:first|1st|\w+) or (?:the )?(?:second|2nd|\w+)\W*$", plain)
-    return claim, least
-
-
-_COMPARED: tuple[tuple[By, str], ...] = (
-    ("side", r"\bsame (?:eye|side|way|direction)\b|\b(?:different|other) (?:eyes?|sides?|directions?)\b"),
-    ("count", r"\b(?:more often|more times|fewer|often(?:er)?|more (?!\w+ly\b)\w+s\b)"),
-    ("start", r"\b(?:earlier|sooner|later)\b"),
-    ("length", r"\b(?:longer|longest|shorter|shortest|same length|last(?:s|ed)? (?:more|less)|(?:more|less) time)\b"),
-    ("speed", r"\b(?:faster|fastest|slower|slowest|quicker|quickest|more speed|speed(?:s|ed)? up|slow(?:s|ed)? down"
-     r"|same speed)\b"),
-    ("strength", r"\b(?:stronger|strongest|bigger|biggest|larger|wider|broader|weaker|smaller|smallest|weakest|higher|lower"
-     r"|deeper|more|less|most|least|happier|sadder|angrier|same strength|vs|versus|compared)\b"))
 _REGIONS = (("head", r"\b(?:head|facing)\b"), ("eyes", r"\b(?:eyes?|lids?|gaze|look(?:s|ing)?)\b"),
             ("brows", r"\b(?:eye)?brows?\b"), ("mouth", r"\b(?:mouth|lips?|jaw|smile)\b"))
 
@@ -389,8 +402,10 @@ def _things(plain: str, marked: Marked) -> list[Thing]:
         found = read_rules(Marked(kept, marked.t, marked.p, marked.c), _LEAST)
         cues = [*found.script.cues, *(Cue(n.name) for n in found.script.never if n.name in ACTION)] if found else []
         own = [t for cue in cues if (t := _thing(cue, order, piece))]
+        if not own and _BROWS.fullmatch(kept):
+            own = [Thing(("brow_raise", "brow_lower"), "eyebrow movement", "both", order)]
         if not own and (m := _DIRECTED.search(piece)):
-            own = [t for t in [_thing(Cue(m[1], "left"), order, piece)] if t]
+            own = [t for t in [_thing(Cue("tilt" if m[1] == "lean" else m[1], "left"), order, piece)] if t]
         out += own
     return out
 

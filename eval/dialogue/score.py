@@ -202,7 +202,7 @@ def _changed(change: Change, before: Measurement, after: Measurement) -> bool:
         left = _own(after, change.what)
         return not left if change.nth is None else sum(s.times for s in left) < sum(s.times for s in _own(before, change.what))
     if word == "count":
-        return sum(s.times for s in new) == int(float(number))
+        return sum(s.times for s in (new if change.nth is None else new[change.nth - 1:change.nth])) == int(float(number))
     if not new:
         return False
     if word in ("first", "last"):

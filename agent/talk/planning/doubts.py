@@ -36,7 +36,8 @@ _SIDE = re.compile(
 _TOO = re.compile(r"\b(?:too|so|way too) \w+\b|\bin a blink\b")
 """A complaint names the opposite of what should become of it."""
 GONE = (r"\b(?:str(?:ike|icken|uck)|do away with|scrap|axe|nix|omit|eliminate|erase|exclude|discard|lose|drop (?:the|that"
-        r"|this|it|her|his)|remove|get(?:ting)? rid|delete|chuck|ditch|bin|(?:take|kick|throw) out)\b"
+        r"|this|it|her|his)|remove|get(?:ting)? rid|delete|chuck|ditch|bin|(?:take|kick|throw) out"
+         r"|(?:has|have|needs?|ought|got) to go|(?:must|should|can|gotta) go)\b"
          r"(?! (?:by|to|down|in)\b)")
 _ALONE = r"\b(?:only|just|nothing|none|else|rest|others?|except|keep|leave|but|alone|solo|all you|strip)\b"
 """Words of a line after which all but one thing may go."""
@@ -46,7 +47,7 @@ _PLACES = {"end": r"\b(?:at|near|towards?) the (?:very )?end\b|\bto finish\b",
            "start": r"\bat the (?:very )?(?:start|beginning)\b"}
 _BY = re.compile(r"\b(?:by|another|extra|additional|further)\s*$")
 _MORE = re.compile(r".*\bmore\b|(?:more|longer|shorter|earlier|later|sooner|extra|less|off)\b")
-_TO = re.compile(r"\b(?:at|to|exactly|until|for|lasts?|be|from)\s*(?:exactly |just |only )?$")
+_TO = re.compile(r"\b(?:at|to|make it|make that|make them|exactly|until|for|lasts?|be|from)\s*(?:exactly |just |only )?$")
 _LASTS = re.compile(r"(?:long|mark|in total|altogether|overall|only|exactly|sharp)\b")
 _BIT = re.compile(r"\b(?:a (?:wee |tiny |little )?(?:bit|touch|tad|smidge)|slightly)\b(?! of)")
 _ABSOLUTE, _RELATIVE = frozenset(("lasts", "starts", "length")), frozenset(
@@ -132,6 +133,8 @@ def _turned(plain: str, edits: Sequence[Edit]) -> int:
     for where, words in _PLACES.items():  # where something is added
         added = [e.where for e in edits if e.op in ("add", "replace", "move")]
         out += bool(added) and bool(re.search(words, plain)) and where not in added
+    if re.search(r"\b(?:other|opposite) (?:eye|side)\b", plain) and not any(e.side != "both" for e in edits):
+        out += not any(e.op == "reverse" for e in edits)
     sides = {s for e in edits for s in (e.side, *(c.side for c in e.script.cues)) if s in ("left", "right")}
     said = set(_SIDE.findall(plain))
     return out + (len(said) == 1 and said != sides and len(sides) < 2 and not re.search(r"\bis left\b|\bleft in\b", plain))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from ....data_gen.reading.questions import PERSON, names_only, read_question, read_things, spelled
+from ....data_gen.reading.questions import PERSON, names_only, read_question, read_things, spelled, untagged
 from ....face.facs.script import Script
 from ....face.facs.vocabulary import GROUPS, sideless
 from ....llm.grammar.plans import Step, plan_text
@@ -102,11 +102,16 @@ class Line:
         return self.found[0][2] if self.found else resolve("", self.tools.session)
 
     @cached_property
+    def tagged(self) -> bool:
+        """Whether a line ends with words that make a question of it: "it's the nod first, right"."""
+        return self.plain != untagged(self.plain)
+
+    @cached_property
     def asks(self) -> bool:
         """Whether a line only asks, by its form: not "is she chewing? take that out"."""
         if re.search(r"\?\W+\w", self.plain) and not self.plain.endswith("?"):
             return False
-        form = self.plain.endswith("?") or YES_OR_NO.search(self.plain) or _INTERROGATIVE.match(self.plain)
+        form = self.plain.endswith("?") or YES_OR_NO.search(self.plain) or _INTERROGATIVE.match(self.plain) or self.tagged
         return bool(form) and not (
             wants_change(self.said) or is_request(self.said, self.plain)) and read_question(self.plain) is not None
 
@@ -150,7 +155,7 @@ class Line:
         if self.tools.session.current is None or self.found or not _TELLS.match(self.text) or not all(
                 is_edit(s) or s.do in ("transition", "perform") for s in steps):
             return False
-        if _OF_THE_CLIP.search(self.text) or wants_change(self.text):
+        if _OF_THE_CLIP.search(self.text) or self.tagged or wants_change(self.text):
             return False
         things = [set(t.names) for t in read_things(spelled(self.plain))]
         if [s.do for s in steps] == ["perform"]:
@@ -212,6 +217,8 @@ class Line:
         if first and len(steps) > 1 and steps[0].do == "undo":
             steps = steps[1:]  # "no, I meant the wink": nothing has been changed yet
         if self.asks:  # nothing is changed by a question
+            if steps and all(map(is_edit, steps)) and self.tagged:
+                raise Unplanned
             steps = [s for s in steps if not is_edit(s)] or steps
         kinds = [s.do for s in steps]
         if kinds == ["goto"] and len(self.found) == 1 and not read_things(spelled(self.plain)):
@@ -261,7 +268,7 @@ class Line:
     def new(self, kinds: Sequence[str]) -> bool:
         """Whether a line begins another performance: of a new face, or told without asking or wishing anything."""
         told = all(k.startswith("ask-") for k in kinds) and bool(SUBJECT.match(self.said)) and not (
-            self.text.rstrip().endswith("?") or _ASKING.search(self.plain))
+            self.text.rstrip().endswith("?") or self.tagged or _ASKING.search(self.plain))
         return (told or bool(NEW_FACE.match(self.plain))) and plan(self.text, self.tools).tool == "perform"
 
     def _asked_by_rule(self, steps: Sequence[Step]) -> bool:
@@ -277,6 +284,8 @@ class Line:
             return True  # the words say which way round
         if ruled.asked in ("before", "after") and len(steps) == 1 and steps[0].do in _AROUND - {f"ask-{ruled.asked}"} and (
                 re.search(rf"\b{ruled.asked}\b", self.plain)):
+            return True
+        if ruled.asked == "until" and (ruled.degree or ruled.limit):
             return True
         if ruled.negated and ruled.asked in ("whether", "always") and not any("not" in s.words for s in steps):
             return True

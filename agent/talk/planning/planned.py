@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 from ....data_gen.reading.questions import read_question, read_things, spelled
 from ....data_gen.reading.rules import read_rules
@@ -16,17 +17,19 @@ from ....data_gen.text.quantities import find_quantities, find_spans
 from ....face.facs.script import Script
 from ....llm.generate import Sampling
 from ....llm.grammar.plans import Step, context, parse_plan
-from ...editing.operations import Edit
+from ...editing.operations import Edit, same_name
 from ...editing.planned import edits_of, is_edit
 from ...editing.wishes import read_edits
 from ...motion.reading import plan_request
 from ..comparing import read_comparing
 from ..dialogue import (
+    RULES,
     UNREAD,
     announced,
     clip_of,
     phrase,
     plan,
+    question_call,
     said_plainly,
     segments,
 )
@@ -62,6 +65,8 @@ _FOLLOWS = re.compile(
     r"(?:(?P<nth>first|second|third|fourth|last)(?: one| time)?|(?P<what>(?!one\b|other\b|.*\b(?:when|how|which|what|end|stop"
     r"|start|begin|last|finish|over)s?\b)"
     r"[a-z' ]{3,25}?))(?: then| now)?\W*$")
+_MEANT = re.compile(r"^(?=.*\b(?:not|wrong|leave|no|nah|nope|other)\b).*\b(?:i |we )?(?:meant|mean)(?: to say)? "
+                    r"(?:the |her |his |that )?(?P<new>\w+(?: \w+)?)\W*$")
 _FOLLOWED = frozenset(f"ask-{a}" for a in ("when", "until", "long", "strong", "fast", "side", "count"))
 """Questions that are asked again of something else."""
 _LIKELIEST, _DRAWN, _DRAWS = Sampling(0.0), Sampling(0.7), 4
@@ -79,6 +84,11 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
         text, undoes = renewed
         if undoes:
             yield Call("undo")
+    if step := meant_instead(text, tools):
+        yield from (Call("undo"), Call("edit", {"wish": text, "plan": str(step)}))
+        return
+    if tools.session.current is not None:
+        text = respelled(text, tools.shown(tools.session.current)[0])
     pieces = segments(text)
     said, plain = said_plainly(pieces[0])
     if announced(said, tools.session):
@@ -99,6 +109,9 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
     here = tools.session.current
     if read_comparing(text, tools.session):
         yield Call("compare", {"question": text})
+        return
+    if here is not None and _of_moments(plain):
+        yield question_call(said, plain, tools)
         return
     if call := follow_up(text, tools.session):
         yield call
@@ -145,6 +158,33 @@ def renumbered(text: str, session: Session, meant: tuple[str, str] = ("", "")) -
             bool(re.search(r"\b(?:more|longer|shorter|earlier|later|sooner|less|fewer|another|extra|by)\b", said.lower())))
 
 
+def meant_instead(text: str, tools: Toolbox) -> Step | None:
+    """The change before, done to something else: "not that one, I meant the shake"."""
+    last, here = tools.session.turns[-1] if tools.session.turns else None, tools.session.current
+    m = _MEANT.match(spelled(text).lower())
+    if m is None or last is None or here is None or [c.get("tool") for c in last.calls] != ["edit"]:
+        return None
+    steps = parse_plan(last.calls[0]["arguments"].get("plan", "")) if last.calls[0]["arguments"].get("plan") else ()
+    script, _ = tools.shown(here)
+    things = read_things(m["new"])
+    own = [c for c in script.cues if things and any(same_name(c, n) for n in things[0].names)]
+    if len(steps) != 1 or len(steps[0].things) != 1 or steps[0].script.cues or not own or own[0].name in steps[0].names:
+        return None
+    return replace(steps[0], things=((own[0].name, things[0].which),))
+
+
+def respelled(text: str, script: Script) -> str:
+    """A line that names nothing known, with what is nearly a name of what is performed written as it: "puker longr"."""
+    if len(text.split()) > 6 or read_things(spelled(text).lower()):
+        return text
+    known = [w for c in script.cues for w in c.name.split("_") if len(w) > 3]
+    for word in re.findall(r"[A-Za-z]{4,}", text):
+        near = next(iter(get_close_matches(word.lower(), known, 1, 0.85)), "")
+        if near[:1] == word[0].lower() and abs(len(near) - len(word)) < 2:
+            text = re.sub(rf"\b{word}\b", near, text)
+    return text
+
+
 def change_of(wish: str, tools: Toolbox) -> tuple[Edit, ...]:
     """The edits of the clip at hand that a wish asks for, read as in a conversation; none where it is no change.
 
@@ -160,6 +200,12 @@ def change_of(wish: str, tools: Toolbox) -> tuple[Edit, ...]:
     script, _ = tools.shown(tools.session.current)
     planned = call.arguments.get("plan")
     return edits_of(parse_plan(planned), script) if planned else read_edits(call.arguments["wish"], script, tools.agent.read)
+
+
+def _of_moments(plain: str) -> bool:
+    """Whether a line compares one thing at two moments, which no plan says: "is the smile bigger at 2 s than at 5 s?"."""
+    query = None if RULES["command"].match(plain) and not RULES["sure"].search(plain) else read_question(plain)
+    return query is not None and query.asked == "compare" and all(t.at is not None for t in query.things)
 
 
 def _asked_of_another(plain: str, session: Session) -> Call | None:
@@ -243,7 +289,8 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
     fewest, _, best = min((line.doubts(s), k, s) for k, s in enumerate([steps, *drawn]))
     if doubted < NEVER:  # of what is not there the plan says so
         # whatever is drawn, it is this plan
-        sure = all(s == steps for s in drawn) and (all(map(is_edit, steps)) or doubted < ASKED)
+        asked = line.asks and line.tagged
+        sure = all(s == steps for s in drawn) and (all(map(is_edit, steps)) and not asked or doubted < ASKED)
         try:
             ruled = [plan(p, tools) for p in pieces]
         except ValueError:

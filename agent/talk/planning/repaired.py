@@ -32,16 +32,31 @@ _LATER = re.compile(r"\bwait (?:(?:just |a |an? )?(?:bit|touch|tad|little|moment
 _JOINED = re.compile(r",? (?:and(?: also)?|as well as|along with|plus|&|n)(?: the| that| those| her| his| their)? "
                      r"(?P<other>(?:(?:head|eye|brow|eyebrow|mouth|lip|cheek|nose|chin|jaw|tongue|left|right) )?\w+)")
 _OVER = re.compile(r"\b(?:over|done|finished|gone|ends?|stops?) (?:at )?(?:when|what time|which second)\W*$"
-                   r"|\b(?:when|what time|which second)\b[^,;]*\b(?:over|done|finished|ends?|stops?|finish(?:es)?)\W*$")
+                   r"|\b(?:when|what time|(?:which|what) (?:second|moment|point))\b[^,;]*\b(?:(?:over|done|finished|ends?|stops?"
+                   r"|finish(?:es)?)\W*$|(?:(?:go(?:es)?|went|gone) away|vanish(?:es)?|disappears?|fades?|wears? off|lets? go"
+                   r"|ceases?)\b)")
 _FROM_UNTIL = re.compile(r"\b(?:from|since) when\b.*\b(?:to|until|till?) when\b|\b(?:starts?|begins?) and (?:ends?|stops?"
                          r"|finish(?:es)?)\b")
 _SO = re.compile(r"^(?!.*\b(?:add|another|also|append|end with|finish with|extra)\b).*(?:\b(?:make|have|get|turn) (?:that|it"
                  r"|those|them)\b"
-                 r"|\bshould be\b|\bonly\b|\bjust\b)", re.DOTALL)
+                 r"|\b(?:should|ought to) (?:be|have been)\b|\bonly\b|\bjust\b)", re.DOTALL)
 _REST_STAYS = re.compile(r"\b(?:everything|all|the rest|the others?|anything)(?: else)? (?:stands?|stays?|remains?|is (?:fine"
                          r"|ok|good)|as (?:it )?is|untouched)\b")
 _PACE = re.compile(r"\b(?:(?P<slow>slow(?:ly|er)?|leisurely|sluggish)|brisk(?:ly|er)?|fast(?:er)?|quick(?:ly|er)?|snappy"
                    r"|snappier|rapid(?:ly)?)\b")
+_EACH = re.compile(r"\b(?:each|every|all(?: the)?|both) (?:\w+ )?\w+")
+_OUT_IN = re.compile(r"^\W*(?P<old>[\w ]{3,20}) out,? (?:and )?(?P<new>[\w ]{3,30}) in\b")
+_PLACED = re.compile(r"(?:^|[,;.:!] ?|\b(?:no|and|then|put|want|have|do|the|with) )(?:the )?(?P<what>\w+(?: \w+)?),? "
+                     r"(?:goes |comes |is |to go )?(?P<nth>first|1st|second|2nd|third|3rd|fourth|4th|last)(?=\W|$)"
+                     r"(?! (?:one|nod|wink|shake|smile|time|of)\b)")
+_RELATIVE = re.compile(r"\b(?:by|more|less|another|extra|than|of)\W*$")
+_N_MORE = re.compile(r"\b(?P<n>\d+|one|two|three|four|five) (?:more|extra|additional|further)\b")
+_SAME_MOMENT = re.compile(r"\b(?:at |on )?the (?:very |exact |same )+(?:instant|moment|second|time)(?: as| that| when)?\b"
+                          r"|\b(?:exactly|right|just) (?:when|as)\b|\bin sync with\b")
+_AMID = re.compile(r"\bbetween (?:the )?([\w ]{2,25}?) and (?:the )?([\w ]{2,25})")
+_MAKE_IT = re.compile(r"\b(?:make (?:it|that|them|this)|(?:it|that|this) (?:should|must|to) be)(?: just| only| exactly)?\s*$")
+_BY_THEN = re.compile(r"\b(?:over|done|finished|gone|ended?|stop(?:s|ped)?|out|through)\b[^,;.]{0,20}\bby\s*$")
+_NTH = re.compile(r"\b(?:first|second|third|fourth|last|1st|2nd|3rd|former|latter|other|number)\b|#")
 _COUNTING = frozenset(("count", "more", "fewer", "stronger", "weaker", "longer", "shorter", "faster", "slower"))
 
 
@@ -54,20 +69,45 @@ def repaired(text: str, steps: Sequence[Step], script: Script) -> tuple[Step, ..
         script: what is performed.
     """
     plain = spelled(text).lower()
-    if corrected := _corrected(plain, script):
+    if corrected := _corrected(plain, script) or _exchanged(plain, script):
         return (corrected,)
+    if ordered := _ordered(plain, steps, script):
+        return ordered
     if len(steps) == 1 and (until := _until(steps[0], plain, script)):
         return (until,)
     if len(steps) == 1 and steps[0].do in ("ask-when", "ask-until") and _FROM_UNTIL.search(plain):
         return tuple(replace(steps[0], do=do) for do in ("ask-when", "ask-until"))
     repairs = (_over, _not_only, _begun, _paced, _ending, _denied, _made_so, _further, _postponed, _from_to, _numbered,
-               _multiplied, _too_many, _timed)
+               _multiplied, _too_many, _timed, _at_share, _more, _between, _in_all, _at_once, _aside)
     out = []
     for step in steps:
         for repair in repairs:
             step = repair(step, plain, script)
         out.append(_renamed(step, plain, script, steps))
     return _left_out(_with_others(out, plain, script), plain, script)
+
+
+def _exchanged(plain: str, script: Script) -> Step | None:
+    """"Sadness out, happiness in"."""
+    m = _OUT_IN.match(plain)
+    gone = _named(m["old"], script) if m else []
+    new = read_rules(find_quantities(m["new"]), 0.5) if m else None
+    if len(gone) != 1 or new is None or len(new.script.cues) != 1:
+        return None
+    return Step("replace", ((gone[0], None),), script=Script((replace(new.script.cues[0], join="then"),)))
+
+
+def _ordered(plain: str, steps: Sequence[Step], script: Script) -> tuple[Step, ...]:
+    """"Tilt first, wink second", "no, angry first after all": things in the order that is said."""
+    said = [(names[0], m["nth"]) for m in _PLACED.finditer(plain) if len(names := _named(m["what"], script)) == 1]
+    names = [n for n, _ in said]
+    if not said or said[0][1] not in ("first", "1st") or len(set(names)) < len(names) or any(
+            s.do.startswith("ask-") for s in steps):
+        return ()
+    if len(said) > 1:
+        return tuple(Step("move-last", ((n, None),)) for n in names) if len(names) == len(script.cues) else ()
+    moved = len(steps) == 1 and not steps[0].script.cues and not steps[0].values and steps[0].do not in ("move-first", "swap")
+    return (Step("move-first", ((names[0], None),)),) if moved and set(steps[0].names) & set(names) else ()
 
 
 def _named(text: str, script: Script) -> list[str]:
@@ -148,11 +188,87 @@ def _until(step: Step, plain: str, script: Script) -> Step | None:
 
 
 def _numbered(step: Step, plain: str, script: Script) -> Step:
-    """Which of several is meant, where the line says it: "the second nod is followed by what"."""
+    """Which of several is meant, where the line says it: "the second nod is followed by what"; where it does not, all."""
     order = {n: t.which for t in read_things(plain) if t.which is not None for n in t.names}
+    each = len(step.things) == 1 and not step.do.startswith("ask-") and _EACH.search(plain)
+    if (step.do == "ask-count" or each) and not order and not _NTH.search(plain):
+        return replace(step, things=tuple(dict.fromkeys((n, None) for n, _ in step.things)))
     things = tuple((n, order[n] if k is None and n in order and sum(same_name(c, n) for c in script.cues) > 1 else k)
                    for n, k in step.things)
     return replace(step, things=things)
+
+
+def _at_share(step: Step, plain: str, script: Script) -> Step:
+    """"Smile 80 %": so strong, not so much stronger."""
+    spans = [s for s in find_spans(plain) if s.kind == "p"]
+    if step.do not in ("stronger", "weaker") or len(step.things) != 1 or len(spans) != 1:
+        return step
+    before, after = plain[:spans[0].start].rstrip(" :=-–,"), plain[spans[0].end:]
+    said = step.value("p")
+    if said is not None and abs(said - spans[0].value) > 0.01 or _RELATIVE.search(before) or re.match(
+            r" ?(?:more|less|stronger|weaker|bigger|smaller|down|up|off|of)\b", after):
+        return step
+    return Step("strength", step.things, values=(("p", spans[0].value),)) if _named(before, script) else step
+
+
+def _more(step: Step, plain: str, script: Script) -> Step:
+    """"Two more nods": so many more, however many there are then."""
+    value = step.value("c")
+    if step.do != "count" or value is None or not (m := _N_MORE.search(plain)):
+        return step
+    number = find_quantities(m["n"] + " times").c
+    return replace(step, do="more") if number and number[0] == value else step
+
+
+def _between(step: Step, plain: str, script: Script) -> Step:
+    """"Put the shake between the nod and the smile": right after the earlier of the two."""
+    if step.do not in ("move-after", "move-before") or not (m := _AMID.search(plain)):
+        return step
+    order = [c.name for c in script.cues]
+    ends = sorted(order.index(n) for n in _named(m[1] + ", " + m[2], script))
+    moved = [n for n in step.names if n not in {order[i] for i in ends}]
+    return Step("move-after", ((moved[0], None), (order[ends[0]], None))) if len(ends) == 2 and len(moved) == 1 else step
+
+
+def _aside(step: Step, plain: str, script: Script) -> Step:
+    """A turn to the left at the time of one to the right is another one, after it."""
+    cues = step.script.cues
+    opposite = len(cues) == 1 and len(step.names) == 1 and cues[0].name in DIRECTIONS and cues[0].name == step.names[0]
+    return replace(step, do="add-after") if step.do == "add-with" and opposite else step
+
+
+def _at_once(step: Step, plain: str, script: Script) -> Step:
+    """"The wink at the very instant that the smile begins"."""
+    m = _SAME_MOMENT.search(plain)
+    if m is None or step.do not in ("starts", "earlier", "later", "move-first", "move-last", "move-before", "move-after"):
+        return step
+    moved, anchor = _named(plain[:m.start()], script), _named(plain[m.end():], script)
+    if step.values or len(moved) != 1 or len(anchor) != 1 or moved == anchor:
+        return step
+    order = [c.name for c in script.cues]
+    if (start := script.cues[order.index(anchor[0])].start) is not None:
+        return Step("starts", ((moved[0], None),), values=(("t", start),))
+    if order.index(anchor[0]) > order.index(moved[0]):
+        return step
+    return Step("together", ((anchor[0], None), (moved[0], None)))
+
+
+def _in_all(step: Step, plain: str, script: Script) -> Step:
+    """"I'd like three seconds of it", "make it 3", "done with by 6 s": how long, or until when, not by how much longer."""
+    at = step.value("t")
+    if step.do not in ("longer", "shorter", "lasts", "hold") or at is None or step.words:
+        return step
+    for s in find_spans(plain):
+        before, after = plain[:s.start], plain[s.end:]
+        if abs(s.value - at) > 0.01:
+            continue
+        if _BY_THEN.search(before):
+            return replace(step, do="hold", words=("until",))
+        whole = _MAKE_IT.search(before) or re.match(r" (?:of|in total|altogether)\b", after)
+        if step.do in ("longer", "shorter") and whole and not re.search(
+                r"\b(?:more|another|extra|further|longer|shorter|less)\b", plain[max(s.start - 12, 0):s.end + 8]):
+            return replace(step, do="lasts", words=())
+    return step
 
 
 def _too_many(step: Step, plain: str, script: Script) -> Step:
@@ -203,9 +319,10 @@ def _denied(step: Step, plain: str, script: Script) -> Step:
 
 
 def _made_so(step: Step, plain: str, script: Script) -> Step:
-    """"And the smile at the end, make that tiny": what is there is changed, nothing added."""
+    """"And the smile at the end, make that tiny", "it ought to be a big smile": what is there is changed, nothing added."""
     cues = step.script.cues
-    if not step.do.startswith("add-") or len(cues) != 1 or cues[0].strength is None or not _SO.search(plain):
+    replaces = step.do == "replace" and not set(step.names) & {n for t in read_things(plain) for n in t.names}
+    if not (replaces or step.do.startswith("add-")) or len(cues) != 1 or cues[0].strength is None or not _SO.search(plain):
         return step
     level = next((w for w, v in STRENGTHS.items() if abs(v - cues[0].strength) < 0.01), "")
     there = [c for c in script.cues if same_name(c, cues[0].name)]

@@ -46,9 +46,10 @@ class Query:
         by: what things are compared by.
         part: or to the clip's beginning or end.
         why: of what cannot be seen, what it is.
-        limit: whether a count, or a duration in seconds, is "more" or "less" than a number, or the "same".
+        limit: whether a count, or a duration or an end in seconds, is "more" or "less" than a number, or the "same".
         degree: whether something is "strong" or "slight", of ``how_fast`` "fast" or "slow"; of ``when``, "most": when it is
-            strongest; of ``before`` and ``after``, "all": everything, not only what comes next.
+            strongest; of ``until``, "ever": whether it stops; of ``before`` and ``after``, "all": everything, not only what
+            comes next.
         negated: whether it is not there.
         least: of a comparison, whether less of it is meant.
         claim: whether a comparison is stated, and is true or not.
@@ -217,6 +218,11 @@ def _when(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
 
 def _until(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     ends = [round(s.end, 2) for s in found[0]]
+    if query.degree == "ever":
+        own = [t for t in ends if t < seconds - SLACK]
+        return Answer(bool(own), f"Yes, at {_listed([f'{t:.1f}' for t in own])} s." if own else "No, it lasts to the end.")
+    if query.limit:
+        return _held(max(ends), query.limit, f"it lasts until {max(ends):.1f} s")
     return Answer(ends, f"Until {_listed([f'{t:.1f}' for t in ends])} s.")
 
 
