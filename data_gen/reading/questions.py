@@ -29,7 +29,7 @@ _TAG = re.compile(
     r"|am i (?:right|wrong)|is that (?:right|correct|so|true|how it goes)|or(?: not| what| no| nah| am i wrong)?"
     r"|(?P<right>right))\W*$")
 """What makes a question of a statement in lower case: "she nods fast, doesn't she"."""
-_BROWS = re.compile(r"(?:(?:the|her|his|its) )*(?:eye)?brows?")
+_BROWS = re.compile(r"(?:(?:'?s|the|her|his|its) )*(?:eye)?brows?")
 _DIRECTING = re.compile(r"(?:\b(?:look|turn|tilt|lean|glanc|gaz|wink|shift|fac|mov|point)\w*|\b(?:the|to|on|her|his|its|their|or"
                         r"|and|left|far|head|eyes?|brow|side|from|slightly|strongly|bit|halfway))$")
 """Before "right" it is a side."""
@@ -241,6 +241,8 @@ class _Reading:
         plain, things = self.plain, tuple(self.things)
         if not things:
             return None
+        if between and len(things) == 1 and _ENDED.search(plain):
+            return Query("until", things, limit=("less", self.marked.t[0]))
         if limit := self._limit("whether"):
             asked: Asked = "how_long" if self.marked.t and limit[1] == self.marked.t[0] else "count"
             return Query(asked, things[:1], None if asked == "how_long" else between, part=part, limit=limit)
@@ -263,8 +265,6 @@ class _Reading:
             return Query("always", things, between, part=part)
         if _STOPS.search(plain):
             return Query("until", things[:1], degree="ever")
-        if between and len(things) == 1 and _ENDED.search(plain):
-            return Query("until", things, limit=("less", self.marked.t[0]))
         negated = _has(plain, _TABLE.negated)
         if len(things) == 1 and not negated and (pace := pace_of(plain)):
             return Query("how_fast", things, between, part=part, degree=pace)

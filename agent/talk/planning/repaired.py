@@ -136,7 +136,8 @@ def _with_others(steps: Sequence[Step], plain: str, script: Script) -> list[Step
     for m in _JOINED.finditer(plain):
         done = {n for s in out for n in s.names} | {c.name for s in out for c in s.script.cues}
         first, second = _named(" ".join(plain[:m.start()].split()[-2:]), script), _named(m["other"], script)
-        if len(first) != 1 or len(second) != 1 or second[0] in done or first[0] not in done:
+        ends = re.search(r"\bbetween (?:the |her |his )?\w+(?: \w+)?$", plain[:m.start()])
+        if ends or len(first) != 1 or len(second) != 1 or second[0] in done or first[0] not in done:
             continue
         k = next((k for k, s in enumerate(out) if s.names and s.names[-1] == first[0] and not s.values
                   and not s.do.startswith("ask-") and SLOTS[s.do].startswith("things")), None)

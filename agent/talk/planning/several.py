@@ -41,7 +41,7 @@ _SIDED = r"(?:left|right)(?:[- ]?(?:eyed?|hand(?:ed)?|sided?))?(?:[- ](?:eye|sid
 _WORDS = rf"(?:{'|'.join(_QUALITY)}|{_SIDED})"
 _OF = r"of (?:the|those|these|her|his) (?:(?:two|three|2|3) )?"
 _ONE = re.compile(rf"\b{_OF}(?P<of>[\w-]+s\b),? (?:the )?(?P<q1>{_WORDS})(?: one)?\b"
-                  rf"|\bthe (?P<q2>{_WORDS}) (?:one )?{_OF}(?P<x2>[\w-]+(?: [\w-]+)?)\b"
+                  rf"|\bthe (?P<q2>{_WORDS}) (?:one )?{_OF}(?P<x2>(?:\w+ )?[\w-]+s)\b"
                   rf"|\bthe (?P<q3>{_WORDS}) one\b"
                   rf"|\b(?:the|her|his) (?P<q4>{_WORDS}) (?P<x4>[\w-]+(?: (?:lift|raise|shake|turn|tilt|out|up|down))?)\b"
                   rf"|\bthe (?P<x5>[\w-]+) (?:with|on|to) (?:the |her |his )?(?P<q5>{_SIDED})\b")
@@ -50,7 +50,7 @@ _MANY = re.compile(r"\bthe (?P<x>[\w-]+)(?: one)?(?: (?:that|which)(?:'s| has| i
                    r"(?P<more>more|most|fewer|fewest|less|least) (?:\w+ in it|\w+|in it)\b")
 _OTHER = re.compile(r"\b(?:the|that) other (?P<x>one|[\w-]+)\b")
 _FELT = re.compile(r"\b(?:the|that|her|his) (?P<x>[\w-]+) one\b")
-_CLIPS = re.compile(r"\b(?:clips?|versions?|takes?|videos?|go(?:ing)?|back|switch|return|jump|compare|same)\b")
+_CLIPS = re.compile(r"\b(?:clips?|versions?|takes?|videos?|go(?:ing)? (?:back|to)|back|switch|return|jump|compare|same)\b")
 
 
 def called(index: int, script: Script) -> str:
@@ -140,8 +140,9 @@ def _by_quality(text: str, script: Script, schedule: Schedule | None, asks: Call
         word = next(m[g] for g in ("q1", "q2", "q3", "q4", "q5") if m[g])
         what = next((m[g] for g in ("of", "x2", "x4", "x5") if m[g]), "")
         own = named(what, script) if what else _repeated(text[:m.start()] + text[m.end():], script)
-        if len(own) < 2 or asks(text[:m.start()]):
-            continue
+        before = text[:m.start()].split()
+        if len(own) < 2 or asks(text[:m.start()]) or before and named(before[-1], script):
+            continue  # "make the nod the longer one"
         at = _of_quality(word, own, script, schedule)
         if at is not None:
             text = f"{text[:m.start()]}{called(at, script)}{text[m.end():]}"

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from facelm.agent.talk.planning.doubts import question_doubts
-from facelm.agent.talk.planning.planned import amended, renumbered
+from facelm.agent.talk.planning.planned import amended, meant_instead, renumbered, respelled
 from facelm.agent.talk.planning.pointing import pointed
 from facelm.agent.talk.planning.repaired import repaired
 from facelm.agent.talk.session import Turn
@@ -44,10 +44,32 @@ TWICE = read_script("smile 40% at 1 s for 1 s; nod x2 at 3 s; smile strong at 5 
     ("have what he does right before the first nod done twice", "have the first smile done twice"),
     ("what follows on the first nod can be thrown away", "the second smile can be thrown away"),
     ("the finishing move three times", "the second nod three times"),
+    ("get the feeble one of the smiles up", "get the first smile up"), ("the timid smile can go", "the first smile can go"),
+    ("there's a brief smile and a long one; the brief one out",
+     "there's a brief smile and a long one; the first smile out"),
+    ("the nodding that's got more bobs in it should be slower", "the second nod should be slower"),
+    ("the earlier of the nods faster", "the first nod faster"),
+    ("the nod before the second smile faster", "the first nod faster"), ("nod numero uno: slower", "the first nod: slower"),
+    ("keep the first nod, the other one can go", "keep the first nod, the second nod can go"),
+    ("the last but one is too timid", "the second smile is too timid"),
+    ("make the nod the longer one", "make the nod the longer one"), ("the small smile and the big smile",
+                                                                    "the first smile and the second smile"),
     ("the smile bigger", "the smile bigger"),
     ("a longer smile", "a longer smile"), ("make the smile longer", "make the smile longer")])
 def test_of_several_that_one_which_is_told_apart(line: str, meant: str) -> None:
     assert pointed(line, TWICE, lay_out(TWICE, 0)) == meant
+
+
+@pytest.mark.parametrize(("start", "before", "line", "meant"), [
+    ("wink left; wink right; nod", "", "I like the right-eyed wink, the other one bores me",
+     "I like the second wink, the first wink bores me"),
+    ("wink left; wink right; nod", "the first wink slower", "and the other wink faster", "and the second wink faster"),
+    ("happiness; wink left; sadness", "", "two moods.. the gloomy one stronger", "two moods.. the sadness stronger"),
+    ("nod; smile", "is there a wink in it? The wink.", "put one at the end then", "put a wink at the end then"),
+    ("wink left; nod; smile", "", "what sits right behind the wink - not needed", "the nod - not needed"),
+    ("wink left; nod; smile", "", "I'd like to know what comes right before the smile", None)])
+def test_the_other_one_and_what_was_spoken_of(start: str, before: str, line: str, meant: str | None) -> None:
+    assert pointed(line, read_script(start), None, before) == (meant or line)
 
 
 @pytest.mark.parametrize("line", [
@@ -86,6 +108,23 @@ def test_a_bare_number_is_another_one_for_the_change_before(before: str, line: s
     assert again == ("smile for 5 s", False)
 
 
+@pytest.mark.parametrize(("line", "plan", "start", "meant"), [
+    ("not that one! leave the nod as it was, i meant the shake", "slower nod", "nod x2; shake", "slower shake"),
+    ("I meant the shake", "slower nod", "nod x2; shake", None), ("no, I meant the yawn", "slower nod", "nod x2; shake", None),
+    ("no, I meant the nod", "slower nod", "nod x2; shake", None)])
+def test_the_change_before_is_done_to_something_else(line: str, plan: str, start: str, meant: str | None) -> None:
+    turn = Turn("slow it down", "", [{"tool": "edit", "arguments": {"plan": plan}}], 1)
+    tools = SimpleNamespace(session=SimpleNamespace(turns=[turn], current=1), shown=lambda clip: (read_script(start), None))
+    step = meant_instead(line, tools)  # type: ignore[arg-type]
+    assert (step and str(step)) == meant
+
+
+def test_what_is_nearly_a_name_is_one() -> None:
+    script = read_script("lip_pucker; nod")
+    assert respelled("puker longer", script) == "pucker longer" and respelled("poker face", script) == "poker face"
+    assert respelled("the neutrality", read_script("neutral; nod")) == "the neutrality"
+
+
 def test_of_several_clips_the_second_one_is_a_clip() -> None:
     assert pointed("make the second one slower", SCRIPT, SCHEDULE, clips=2) == "make the second one slower"
     assert pointed("make the second one slower", SCRIPT, SCHEDULE, before="nod twice please") == "make the second one slower"
@@ -113,6 +152,25 @@ def test_of_several_clips_the_second_one_is_a_clip() -> None:
     ("stay on the surprise for two more seconds", "hold surprise 2s", "nod; surprise for 1 s", "longer surprise 2s"),
     ("wait a touch longer before she smiles", "pause smile", "sneeze; smile at 5 s", "later smile"),
     ("just one nod, not three of them", "count nod 3", "nod x3", "count nod 1"),
+    ("smile 80%, nod twice", "weaker smile half", "smile 40%; nod", "strength smile 80%"),
+    ("smile 20% weaker", "weaker smile 20%", "smile; nod", "weaker smile 20%"),
+    ("tongue first", "remove tongue_out", "wink left; tongue_out", "move-first tongue_out"),
+    ("no. angry first after all", "move-after anger, shake", "shake; anger", "move-first anger"),
+    ("tilt 1st, wink 2nd, smile 3rd", "count tilt 1", "wink left; smile; tilt right",
+     "move-last tilt; move-last wink; move-last smile"),
+    ("the first smile weaker", "weaker smile#1", "smile; nod; smile", "weaker smile#1"),
+    ("also 2 more nods so it's 4", "count nod 2", "smile; nod x2", "more nod 2"),
+    ("sandwich the shake between the nod and the smile", "move-after shake, nod, smile", "nod; smile; wink left; shake",
+     "move-after shake, nod"),
+    ("sadness out, happiness in", "remove sadness", "sadness; nod", "replace sadness: happiness"),
+    ("I'd like three whole seconds of it", "longer smile 3s", "smile for 1 s; nod", "lasts smile 3s"),
+    ("three seconds more of it", "longer smile 3s", "smile for 1 s; nod", "longer smile 3s"),
+    ("the tilt should be over and done with by 6 s", "longer tilt 6s", "nod; tilt right for 4 s", "hold tilt until 6s"),
+    ("the wink at the very instant the smile begins", "move-first wink", "smile at 2 s; wink left at 7 s", "starts wink 2s"),
+    ("each wink wants the opposite eye", "side wink#1 other", "wink right; smile; wink left", "side wink other"),
+    ("it ought to have been a big smile", "replace tongue_out: smile strong", "tongue_out; smile slight",
+     "strength smile strong"),
+    ("have him turn left as well", "add-with turn: turn left", "turn right; nod", "add-after turn: turn left"),
     ("the smile at the end, make that really tiny", "add-end: smile slight", "nod; smile", "strength smile slight")])
 def test_until_which_one_and_how_many_too_many_are_done_as_said(line: str, plan: str, start: str, meant: str) -> None:
     assert plan_text(repaired(line, parse_plan(plan), read_script(start))) == meant

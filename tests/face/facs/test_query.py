@@ -57,7 +57,17 @@ def shown() -> Measurement:
     ("wink, smile, nod: in what order do they come?", "order", ["nod", "wink_left", "smile"]),
     ("does she wink and frown?", "whether", False), ("When is the smile strongest?", "when", [6.6]),
     ("when are the raised brows highest", "when", [0.9]), ("are her eyes closed at 5.2 s?", "whether", False),
-    ("is she smiling more at 3 s or at 7 s?", "compare", 7.0),
+    ("is she smiling more at 3 s or at 7 s?", "compare", 7.0), ("where is the smile stronger... 3 s or 7 s", "compare", 7.0),
+    ("the smile, it's bigger at 7 s than what it was at 3 s right", "compare", True),
+    ("compare 3 s with 7 s please, is the smile bigger at 3 s", "compare", False),
+    ("more of a smile at 7 s than there is at 3 s?", "compare", True),
+    ("does she smile for longer than 3 s", "how_long", False), ("does she ever stop smiling", "until", True),
+    ("is the smile over by 6.5 s", "until", False), ("is the smile done before 7.9 s?", "until", True),
+    ("at what second does the smile go away", "until", [7.5]),
+    ("she's nodding pretty slowly there, isn't she", "how_fast", False),
+    ("it's the eyebrows first and then the smile, is that how it goes", "order", True),
+    ("she smiles nonstop in this one or", "always", False), ("he winks right", "whether", False),
+    ("he winks, right", "whether", True),
     ("What emotion does it show?", "emotion", ["happiness"]), ("How does she feel?", "emotion", ["happiness"]),
     ("How long is the clip?", "length", 8.0), ("Can you tell me how long the video is?", "length", 8.0)])
 def test_values(shown: Measurement, question: str, asked: str, value: Any) -> None:
