@@ -70,6 +70,9 @@ _OF_THE_CLIP = re.compile(
     r"|cut|tone|please|pls|i|i['’][md]|you|me|us|let|not|\w+n['’]t|dont|doesnt|isnt|how|what|which|when|where|who|why|whether|or)\b",
     re.IGNORECASE)
 """Words of a line that is about the clip at hand, or to somebody."""
+_SURELY_ASKED = re.compile(r"\b(?:(?:is|are|do|does|did|was|were|has)n['’]?t \w+|is that \w+(?: it goes)?"
+                           r"|am i (?:right|wrong))\W*$")
+"""What can only end a question."""
 _THEN = re.compile(r",|\b(?:then|and)\b")
 _THAN_BEFORE = re.compile(r"\bthan (?:before|it was)\b")
 
@@ -111,6 +114,8 @@ class Line:
         """Whether a line only asks, by its form: not "is she chewing? take that out"."""
         if re.search(r"\?\W+\w", self.plain) and not self.plain.endswith("?"):
             return False
+        if self.tagged and _SURELY_ASKED.search(self.plain):
+            return read_question(self.plain) is not None
         form = self.plain.endswith("?") or YES_OR_NO.search(self.plain) or _INTERROGATIVE.match(self.plain) or self.tagged
         return bool(form) and not (
             wants_change(self.said) or is_request(self.said, self.plain)) and read_question(self.plain) is not None
@@ -285,7 +290,8 @@ class Line:
         if ruled.asked in ("before", "after") and len(steps) == 1 and steps[0].do in _AROUND - {f"ask-{ruled.asked}"} and (
                 re.search(rf"\b{ruled.asked}\b", self.plain)):
             return True
-        if ruled.asked == "until" and (ruled.degree or ruled.limit):
+        if ruled.asked == "until" and (ruled.degree or ruled.limit) or (
+                ruled.asked == "list" and {s.do for s in steps} <= {"ask-first", "ask-last"}):
             return True
         if ruled.negated and ruled.asked in ("whether", "always") and not any("not" in s.words for s in steps):
             return True

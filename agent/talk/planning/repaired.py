@@ -54,6 +54,12 @@ _N_MORE = re.compile(r"\b(?P<n>\d+|one|two|three|four|five) (?:more|extra|additi
 _SAME_MOMENT = re.compile(r"\b(?:at |on )?the (?:very |exact |same )+(?:instant|moment|second|time)(?: as| that| when)?\b"
                           r"|\b(?:exactly|right|just) (?:when|as)\b|\bin sync with\b")
 _AMID = re.compile(r"\bbetween (?:the )?([\w ]{2,25}?) and (?:the )?([\w ]{2,25})")
+_ABSOLUTE = {"longer": "lasts", "shorter": "lasts", "length-longer": "length", "length-shorter": "length", "earlier": "starts",
+             "later": "starts"}
+"""Steps that change a time by so much, and those that say what it should be."""
+_UP_TO = re.compile(r"(?<!closer )(?<!next )\bto(?: be)?(?: exactly| just| only| about| around)?(?: second)?\s*$")
+_LENGTH = re.compile(r"\b(?:duration|length|lasts?|lasting|long)\b")
+_WRONG_WAY = re.compile(r"\b(?:wrong (?:way|direction|side|eye)|(?:flip|mirror|reverse) (?:its|the) (?:direction|side))\b")
 _MAKE_IT = re.compile(r"\b(?:make (?:it|that|them|this)|(?:it|that|this) (?:should|must|to) be)(?: just| only| exactly)?\s*$")
 _BY_THEN = re.compile(r"\b(?:over|done|finished|gone|ended?|stop(?:s|ped)?|out|through)\b[^,;.]{0,20}\bby\s*$")
 _NTH = re.compile(r"\b(?:first|second|third|fourth|last|1st|2nd|3rd|former|latter|other|number)\b|#")
@@ -71,14 +77,18 @@ def repaired(text: str, steps: Sequence[Step], script: Script) -> tuple[Step, ..
     plain = spelled(text).lower()
     if corrected := _corrected(plain, script) or _exchanged(plain, script):
         return (corrected,)
+    if (turned := _turned(plain, script)) and not any(s.do.startswith("ask-") or s.do == "side" for s in steps):
+        return (turned,)
     if ordered := _ordered(plain, steps, script):
         return ordered
     if len(steps) == 1 and (until := _until(steps[0], plain, script)):
         return (until,)
     if len(steps) == 1 and steps[0].do in ("ask-when", "ask-until") and _FROM_UNTIL.search(plain):
         return tuple(replace(steps[0], do=do) for do in ("ask-when", "ask-until"))
-    repairs = (_over, _not_only, _begun, _paced, _ending, _denied, _made_so, _further, _postponed, _from_to, _numbered,
-               _multiplied, _too_many, _timed, _at_share, _more, _between, _in_all, _at_once, _aside)
+    repairs = [_not_only, _begun, _paced, _ending, _denied, _made_so, _further, _postponed, _from_to, _numbered, _multiplied,
+               _too_many, _timed, _at_share, _more, _between, _in_all, _at_once, _aside]
+    if len(steps) == 1:
+        repairs.append(_over)
     out = []
     for step in steps:
         for repair in repairs:
@@ -95,6 +105,13 @@ def _exchanged(plain: str, script: Script) -> Step | None:
     if len(gone) != 1 or new is None or len(new.script.cues) != 1:
         return None
     return Step("replace", ((gone[0], None),), script=Script((replace(new.script.cues[0], join="then"),)))
+
+
+def _turned(plain: str, script: Script) -> Step | None:
+    """"The tilt goes the wrong way"."""
+    names = _named(plain, script) if _WRONG_WAY.search(plain) and not re.search(r"\b(?:left|right)\b", plain) else []
+    return Step("side", ((names[0], None),), ("other",)) if len(names) == 1 and (
+        names[0] in DIRECTIONS or any(c.side != "both" for c in script.cues if c.name == names[0])) else None
 
 
 def _ordered(plain: str, steps: Sequence[Step], script: Script) -> tuple[Step, ...]:
@@ -171,6 +188,8 @@ def _from_to(step: Step, plain: str, script: Script) -> Step:
         return step
     if re.search(r"\b(?:reduc|shorten|cut|trim|lengthen|extend|increas|stretch)\w*\b.*\bfrom\b", plain) and len(spans) == 2:
         return Step("lasts", step.things, values=(("t", spans[-1].value),))  # "reduced from 4 to 2 seconds"
+    if len(spans) == 2 and _LENGTH.search(plain) and _RANGE.search(plain[:spans[-1].start]):
+        return Step("lasts", step.things, values=(("t", spans[-1].value),))
     if not _RANGE.search(plain[:spans[-1].start]) or re.search(r"\buntil\b|\blong\b", plain):
         return step
     return Step("starts", step.things, values=(("t", spans[-1].value),))
@@ -255,9 +274,9 @@ def _at_once(step: Step, plain: str, script: Script) -> Step:
 
 
 def _in_all(step: Step, plain: str, script: Script) -> Step:
-    """"I'd like three seconds of it", "make it 3", "done with by 6 s": how long, or until when, not by how much longer."""
+    """"Three seconds of it", "make it 3", "extended to 3 s", "done with by 6 s": how long, or until when, not by how much."""
     at = step.value("t")
-    if step.do not in ("longer", "shorter", "lasts", "hold") or at is None or step.words:
+    if step.do not in (*_ABSOLUTE, "lasts", "hold") or at is None or step.words:
         return step
     for s in find_spans(plain):
         before, after = plain[:s.start], plain[s.end:]
@@ -266,9 +285,9 @@ def _in_all(step: Step, plain: str, script: Script) -> Step:
         if _BY_THEN.search(before):
             return replace(step, do="hold", words=("until",))
         whole = _MAKE_IT.search(before) or re.match(r" (?:of|in total|altogether)\b", after)
-        if step.do in ("longer", "shorter") and whole and not re.search(
+        if step.do in _ABSOLUTE and (whole or _UP_TO.search(before)) and not re.search(
                 r"\b(?:more|another|extra|further|longer|shorter|less)\b", plain[max(s.start - 12, 0):s.end + 8]):
-            return replace(step, do="lasts", words=())
+            return replace(step, do=_ABSOLUTE[step.do], words=())
     return step
 
 

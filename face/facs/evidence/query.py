@@ -21,8 +21,9 @@ Asked = Literal["whether", "count", "when", "until", "how_long", "how_strong", "
                 "gap", "emotion", "length", "unseen"]
 Part = Literal["", "start", "end"]
 By = Literal["strength", "length", "count", "start", "speed", "side"]
-_ALWAYS = 0.85
-"""What lasts for this share of a clip goes on all the time."""
+_ALWAYS, _LAG = 0.78, 0.25
+"""What lasts for this share of a clip goes on all the time: clips begin and end at rest. An emotion is seen so many seconds after
+the face begins to move, and until as long before it is at rest."""
 _PART, _PART_SECONDS = 0.3, 2.0
 """A clip's beginning and end are this share of it, at most so many seconds."""
 _SHUT = ("blink",)
@@ -158,12 +159,13 @@ def _span(m: Measurement, part: str) -> tuple[float, float]:
 
 
 def _in_part(m: Measurement, rows: list[Shown], thing: Thing) -> list[Shown]:
-    """Occurrences of a thing; of the clip's start or end the first or last of several, else what is in that part."""
+    """Occurrences of a thing; of the clip's start or end the first or last of several in that half, else what is in that part."""
     own = occurrences(rows, thing)
     if not thing.part:
         return own
-    if len(own) > 1:
-        return own[:1] if thing.part == "start" else own[-1:]
+    edge = own[:1] if thing.part == "start" else own[-1:]
+    if len(own) > 1 and (edge[0].start + edge[0].end < m.seconds) is (thing.part == "start"):
+        return edge
     return occurrences(happenings(m, _span(m, thing.part)), thing)
 
 
@@ -272,13 +274,19 @@ def _side(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
 def _always(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     if len(found) > 1:  # for as long as something else goes on
         host = max(found[1], key=lambda s: s.end - s.start)
-        shared = sum(max(min(s.end, host.end) - max(s.start, host.start), 0.0) for s in found[0])
+        shared = sum(max(min(b, host.end) - max(a, host.start), 0.0) for a, b in map(_moved, found[0]))
         share = shared / max(host.end - host.start, 1e-6)
     else:
-        share = sum(s.end - s.start for s in found[0]) / max(seconds, 1e-6)
+        low, high = query.between or (0.0, seconds)
+        share = sum(max(min(b, high) - max(a, low), 0.0) for a, b in map(_moved, found[0])) / max(seconds, 1e-6)
     if query.negated:
         return Answer(share < 0.02, "Yes." if share < 0.02 else f"No, for {100 * share:.0f} % of the time they are not.")
     return Answer(share >= _ALWAYS, "Yes." if share >= _ALWAYS else f"No, for {100 * share:.0f} % of the time.")
+
+
+def _moved(s: Shown) -> tuple[float, float]:
+    lag = 0.0 if s.name in ACTION else _LAG
+    return max(s.start - lag, 0.0), s.end + lag
 
 
 def _compare(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
