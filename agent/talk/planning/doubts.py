@@ -11,7 +11,7 @@ from ....face.facs.evidence.query import Query
 from ....face.facs.script import Script
 from ....face.facs.vocabulary import sideless
 from ....llm.grammar.plans import SLOTS, Step
-from ...editing.operations import ALIKE, Edit
+from ...editing.operations import ALIKE, Edit, same_name
 
 _KEPT = re.compile(r"\b(?:don'?t|do not|leave|keep|without touching|but not|not)\b[^,.;]*"
                    r"|\b\w+ (?:should )?(?:stays?|remains?)\b")
@@ -50,6 +50,10 @@ _MORE = re.compile(r".*\bmore\b|(?:more|longer|shorter|earlier|later|sooner|extr
 _TO = re.compile(r"\b(?:at|to|make it|make that|make them|exactly|until|for|lasts?|be|from)\s*(?:exactly |just |only )?$")
 _LASTS = re.compile(r"(?:long|mark|in total|altogether|overall|only|exactly|sharp)\b")
 _BIT = re.compile(r"\b(?:a (?:wee |tiny |little )?(?:bit|touch|tad|smidge)|slightly)\b(?! of)")
+_DEFINITE = re.compile(r"\b(?:the|that|this) ((?:(?:head|eye|eyebrow|brow|lip|cheek|nose) )?\w+)")
+_ADDS = re.compile(r"\b(?:add\w*|also|too|another|put|insert|throw|stick|give|have|include|plus|extra|append|with|follow\w*|as well"
+                   r"|then|a|an|want|like|love|bring|work in|get|see|chuck|pop|slip|squeeze|tack|missing|forgot|should (?:also )?be)\b")
+"""Words of a line that something new is wished for in."""
 _ABSOLUTE, _RELATIVE = frozenset(("lasts", "starts", "length")), frozenset(
     ("longer", "shorter", "earlier", "later", "length-longer", "length-shorter"))
 
@@ -72,6 +76,15 @@ def not_there(text: str, edits: Sequence[Edit], script: Script) -> str:
     there |= {n for alike in ALIKE if alike & there for n in alike}
     return next((t.names[0] for t in read_things(_KEPT.sub(" ", spelled(text).lower()))
                  if not (done | there) & {sideless(n) for n in t.names}), "")
+
+
+def presumed(plain: str, steps: Sequence[Step], script: Script) -> str | None:
+    """What a line in lower case takes for granted and its plan adds, for it is not there: "the anger should hit at 3 s"."""
+    if len(steps) != 1 or not steps[0].do.startswith("add-") or len(steps[0].script.cues) != 1 or _ADDS.search(plain):
+        return None
+    name = steps[0].script.cues[0].name
+    taken = any(name in {sideless(n) for n in t.names} for m in _DEFINITE.finditer(plain) for t in read_things(m[1])[:1])
+    return name if taken and not any(same_name(c, name) for c in script.cues) else None
 
 
 def turned_values(text: str, steps: Sequence[Step]) -> int:

@@ -11,7 +11,7 @@ from ....face.facs.script import Script
 from ....face.facs.vocabulary import GROUPS, sideless
 from ....llm.grammar.plans import Step, plan_text
 from ...editing.operations import Edit, edited, same_name
-from ...editing.planned import edits_of, is_edit
+from ...editing.planned import absent, edits_of, is_edit
 from ...editing.wishes import read_edits, wants_change
 from ..comparing import about_clips, compares, read_comparing, read_loosely
 from ..dialogue import (
@@ -31,7 +31,7 @@ from ..queries import YES_OR_NO
 from ..references import mentions, resolve
 from ..session import Clip
 from ..tools import Call, Toolbox
-from .doubts import as_step, doubts, not_there, question_doubts, turned_values, unasked
+from .doubts import as_step, doubts, not_there, presumed, question_doubts, turned_values, unasked
 
 _TOOLS = {"undo": "undo", "redo": "redo", "clips": "list_clips", "changed": "changed", "again": "again"}
 _RULED = frozenset(("goto", "name", "compare-clips", "join", "export", "perform"))
@@ -337,12 +337,16 @@ class Line:
         script, _ = self.tools.shown(target)
         edits: tuple[Edit, ...] = ()
         try:
+            if (name := presumed(self.plain, steps, script)) is not None:
+                raise absent(name, script)
             edits = edits_of(steps, script)
             if target.schedule is not None:
                 edited(script, edits, target.schedule)
         except ValueError:
-            if not edits and any(_possible(s, script) for s in steps):
-                raise  # one of several wishes is about what is not there
+            said = {sideless(n) for t in read_things(spelled(self.plain)) for n in t.names}
+            if not edits and any(_possible(s, script) or said & set(map(sideless, s.names)) - {
+                    sideless(c.name) for c in script.cues} for s in steps):
+                raise  # a wish, or one of several, is about what is not there
             ruled = plan(self.text, self.tools)
             if ruled.tool == "edit":
                 read = {e.op for e in read_edits(ruled.arguments["wish"], script, self.tools.agent.read)}

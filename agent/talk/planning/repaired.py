@@ -315,7 +315,8 @@ def _begun(step: Step, plain: str, script: Script) -> Step:
     at = step.value("t")
     name = step.names[0] if len(step.things) == 1 else ""
     there = any(same_name(c, name) for c in script.cues)
-    if step.do != "starts" or at is None or there or name not in NAMES or name in DIRECTIONS:
+    taken = there or re.search(r"\b(?:the|that|this)\b", plain)
+    if step.do != "starts" or at is None or taken or name not in NAMES or name in DIRECTIONS:
         return step
     return Step("add-end", script=Script((Cue(name, start=at),)))
 
