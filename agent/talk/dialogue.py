@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...data_gen.reading.questions import PERSON, read_things, spelled
+from ...data_gen.reading.questions import PERSON, read_question, read_things, spelled
 from ...data_gen.reading.rules import read_rules
 from ...data_gen.tables import read_table
 from ...data_gen.text.quantities import find_quantities
@@ -41,6 +41,7 @@ class _Rules:
     mark: str
     talk: str
     unable: str
+    outside: str
     asks: str
     signals: str
     sure: str
@@ -66,6 +67,9 @@ SUBJECT = re.compile(rf"^\W*(?:(?:s?he|they)(?!['’]?d\b| (?:would|wants?|likes
 """What a line begins with that tells what a face does, also where only the model can read it."""
 _LEAST = 0.4
 """Share of a line's words that must mean something for it to be performed while a clip is at hand."""
+SURELY_ASKED = re.compile(r"\b(?:(?:is|are|do|does|did|was|were|has)n['’]?t \w+|is that \w+(?: it goes)?"
+                           r"|am i (?:right|wrong))\W*$")
+"""What can only end a question."""
 _WHO = ('I perform the motion of a face from words, describe it, answer questions about it and change it: say "She smiles, then '
         'nods twice.", then "make it stronger" or "how often does she nod?".')
 _TWICE = {"twice": 2, "two": 2, "three": 3, "thrice": 3}
@@ -146,6 +150,7 @@ def plan(text: str, tools: Toolbox) -> Call:
     if asks and not session.clips and not _OF_SOMETHING.match(plain):  # "could I trouble you for a woman who nods?"
         read = read_rules(find_quantities(said), _LEAST)
         asks = read is None or not read.script.cues
+    asks = asks or session.current is not None and bool(SURELY_ASKED.search(plain)) and read_question(plain) is not None
     if asks or RULES["follows"].match(plain):
         return question_call(said, plain, tools)
     if m := RULES["describe"].match(plain):

@@ -51,8 +51,9 @@ _TO = re.compile(r"\b(?:at|to|make it|make that|make them|exactly|until|for|last
 _LASTS = re.compile(r"(?:long|mark|in total|altogether|overall|only|exactly|sharp)\b")
 _BIT = re.compile(r"\b(?:a (?:wee |tiny |little )?(?:bit|touch|tad|smidge)|slightly)\b(?! of)")
 _DEFINITE = re.compile(r"\b(?:the|that|this) ((?:(?:head|eye|eyebrow|brow|lip|cheek|nose) )?\w+)")
-_ADDS = re.compile(r"\b(?:add\w*|also|too|another|put|insert|throw|stick|give|have|include|plus|extra|append|with|follow\w*|as well"
-                   r"|then|a|an|want|like|love|bring|work in|get|see|chuck|pop|slip|squeeze|tack|missing|forgot|should (?:also )?be)\b")
+_ADDS = re.compile(r"\b(?:add\w*|also|too|another|put|insert|throw|stick|give|have|include|plus|extra|append|with|follow\w*"
+                   r"|as well|then|a|an|want|like|love|bring|work in|get|see|chuck|pop|slip|squeeze|tack|missing|forgot"
+                   r"|should (?:also )?be)\b")
 """Words of a line that something new is wished for in."""
 _ABSOLUTE, _RELATIVE = frozenset(("lasts", "starts", "length")), frozenset(
     ("longer", "shorter", "earlier", "later", "length-longer", "length-shorter"))

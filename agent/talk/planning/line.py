@@ -18,6 +18,7 @@ from ..dialogue import (
     ABLE,
     RULES,
     SUBJECT,
+    SURELY_ASKED,
     UNREAD,
     clip_of,
     described,
@@ -70,9 +71,6 @@ _OF_THE_CLIP = re.compile(
     r"|cut|tone|please|pls|i|i['’][md]|you|me|us|let|not|\w+n['’]t|dont|doesnt|isnt|how|what|which|when|where|who|why|whether|or)\b",
     re.IGNORECASE)
 """Words of a line that is about the clip at hand, or to somebody."""
-_SURELY_ASKED = re.compile(r"\b(?:(?:is|are|do|does|did|was|were|has)n['’]?t \w+|is that \w+(?: it goes)?"
-                           r"|am i (?:right|wrong))\W*$")
-"""What can only end a question."""
 _THEN = re.compile(r",|\b(?:then|and)\b")
 _THAN_BEFORE = re.compile(r"\bthan (?:before|it was)\b")
 
@@ -110,11 +108,18 @@ class Line:
         return self.plain != untagged(self.plain)
 
     @cached_property
+    def outside(self) -> bool:
+        """Whether a line is about what no face has or does, and names nothing that one does."""
+        return (self.tools.session.current is not None and not SUBJECT.match(self.said) and not self.found
+                and bool(RULES["outside"].search(self.plain) or RULES["unable"].search(self.plain))
+                and not read_things(spelled(self.plain)))
+
+    @cached_property
     def asks(self) -> bool:
         """Whether a line only asks, by its form: not "is she chewing? take that out"."""
         if re.search(r"\?\W+\w", self.plain) and not self.plain.endswith("?"):
             return False
-        if self.tagged and _SURELY_ASKED.search(self.plain):
+        if self.tagged and SURELY_ASKED.search(self.plain):
             return read_question(self.plain) is not None
         form = self.plain.endswith("?") or YES_OR_NO.search(self.plain) or _INTERROGATIVE.match(self.plain) or self.tagged
         return bool(form) and not (

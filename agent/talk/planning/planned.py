@@ -23,6 +23,7 @@ from ...editing.wishes import read_edits
 from ...motion.reading import plan_request
 from ..comparing import read_comparing
 from ..dialogue import (
+    ABLE,
     RULES,
     UNREAD,
     announced,
@@ -278,6 +279,9 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
     if [s.do for s in steps] == ["lasts"] and not read_things(spelled(text)) and tools.session.turns and (
             tools.session.turns[-1].performed):
         steps, *_ = read_plans(text, tools, with_before=False)  # "it" is the clip, not what its prompt ends with
+    if line.outside and not line.asks and [s.do for s in steps] != ["talk"]:
+        yield Call("refuse", {"reason": ABLE})
+        return
     if line.unfounded(steps) and (call := plan(text, tools)).tool in ("refuse", "perform"):
         yield call if call.tool == "refuse" else Call("refuse", {"reason": UNREAD})
         return
