@@ -258,11 +258,13 @@ def _which(rest: str, by: Measure | None, least: bool, clips: tuple[Clip, ...]) 
         return (Comparing("has", "presence", things), clips) if things else None
     if not things and by != "length":
         return None
-    if by == "strength" and re.search(r"\w (?:more|most|less|least)\W*$", rest) and not _ADJECTIVE.search(rest):
+    often = bool(things) and set(things[0].names) & _REPEATED and not re.search(r"\b(?:how )?(?:strong|big|wide|hard|deep)", rest)
+    if by == "strength" and not _ADJECTIVE.search(rest) and (often or re.search(r"\w (?:more|most|less|least)\W*$", rest)):
         by = "count"  # "in which does he wink more"
     return Comparing("least" if least else "most", by, things), clips
 
 
+_REPEATED = frozenset(("nod", "shake", "blink", "wink_left", "wink_right"))
 _GOES_ON = re.compile(r"^(?:(?:ok|okay|so|but|n)[, ]+)*(?:and|(?:what|how) about(?! (?:\w+ing|s?he|they)\b)|now|then)\b"
                       r"(?=.*\?\W*$)"
                       r"|^(?:and )?the \w+(?:est|most|least)(?= |\W*$)")

@@ -14,7 +14,7 @@ from ...face.facs.script import Script
 from ..editing.wishes import read_edits, wants_change, without_fillers
 from .comparing import compared_by, read_comparing
 from .intent import transition_in
-from .references import CLIP_WORD, ORDINALS, mentions, number_of, resolve
+from .references import CLIP_WORD, ORDINALS, another_does, mentions, number_of, resolve
 from .session import Clip, Session
 from .tools import Call, Toolbox
 
@@ -108,6 +108,8 @@ def announced(said: str, session: Session) -> str:
         return m["what"] if ruled is not None and ruled.script.cues else ""
     if session.clips and (m := _A_NEW_CLIP.match(said)):
         return m["what"]
+    if session.clips and (what := another_does(said)):
+        return what
     m = RULES["announced"].match(said)
     if not m or not (m["nth"] or m["new"] or m["n"]):
         return ""

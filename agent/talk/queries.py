@@ -10,7 +10,7 @@ from typing import Literal
 from ...common.text import often
 from ...data_gen.reading.comparing import claimed
 from ...data_gen.reading.questions import ALL_OF, PEAK, pace_of, thing_of, untagged
-from ...face.facs.evidence.happenings import Thing, happenings, occurrences
+from ...face.facs.evidence.happenings import Thing, alike, happenings, occurrences
 from ...face.facs.evidence.query import Answer, Asked, Query
 from ...face.facs.vocabulary import DIRECTIONS, Side
 from ...llm.grammar.plans import SLOTS, Step
@@ -138,7 +138,8 @@ def size_of(clip: Clip, by: Measure, things: Sequence[Thing]) -> float | str | N
     measured = clip.measured()
     if not things:
         return measured.seconds
-    own = occurrences(happenings(measured), things[0])
+    rows = happenings(measured)
+    own = occurrences(rows, things[0]) or occurrences(rows, replace(things[0], names=alike(things[0].names[0])))
     if by in ("count", "presence"):
         return float(sum(s.times for s in own))
     if not own:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
+from ...data_gen.reading.questions import PERSON, read_things
 from ...data_gen.reading.rules import read_rules
 from ...data_gen.text.quantities import Marked
 from ..editing.operations import same_name
@@ -38,6 +39,37 @@ _OF_CLIP = re.compile(r"(?:^|[^\w\s]|\b(?:clip|take|video|in|of|to|and|with|use|
 """What stands before the number of a clip."""
 THIS = re.compile(rf"^(?:it|this|that|the clip|this (?:{CLIP_WORD}|one)|that (?:{CLIP_WORD}|one)|here|current(?: one| clip)?"
                   r"|the current (?:one|clip)|the (?:new|edited|changed) (?:one|version|clip)|now)?$")
+
+
+_ROLES = (rf"(?:{PERSON}|gal|lad|chap|fella|mate|boyfriend|girlfriend|groom|bride|mime|robber|thief|witch|wizard|professor"
+          r"|rapper|singer|clown|pirate|cop|officer|soldier|pilot|nurse|doctor|teacher|pupil|student|boss|colleague|friend|enemy"
+          r"|villain|hero|brother|sister|twin|mother|mum|mom|father|dad|son|daughter|wife|husband|uncle|aunt|cousin|gran\w*"
+          r"|neighbou?r|teen|toddler|presenter|speaker|rival|player|customer|waiter|king|queen|people|someone|somebody)")
+_NEW = (r"(?:new|an?other|nother|anotehr|next|different|other|else|second|third|fourth|2nd|3rd|4th|further|instead|fresh"
+        r"|separate|this time)")
+_ANOTHER = (
+    re.compile(r"^(?P<lead>[^:;?!]{0,50}?)\b(?P<what>(?:an?|another|her|his|my|our|some) (?:[\w-]+ ){0,3}?[\w-]+ who "
+               r"(?!is\b|it\b).+)$", re.IGNORECASE),
+    re.compile(rf"^(?P<lead>[^:;?!]{{0,60}}?\b{_NEW}\b[^:;?!]{{0,40}}?"
+               rf"|(?:now|next|and|then|ok|okay|,| )*\b(?:an?|the|his|her|my) (?:\w+ )?{_ROLES}[^:;?!]{{0,20}}?)"
+               r"(?:: |[,.] (?=(?:s?he|they|this one|\w+s|\w+ \w+s|smile|nod|wink)\b)| (?=(?:s?he|they) )|\. )"
+               r"(?P<what>.+)$", re.IGNORECASE))
+_NO_LEAD = re.compile(r"\b(?:make|let|have|does|do|did|is|are|was|which|what|how|when|why|whether|add|remove|than|like|same|put|give)\b",
+                      re.IGNORECASE)
+
+
+def another_does(said: str) -> str:
+    """What somebody else is said to do, who is another clip: "now a gal who winks", "different lad, he nods"; else nothing."""
+    if said.rstrip().endswith("?"):
+        return ""
+    for pattern in _ANOTHER:
+        m = pattern.match(said)
+        if m is None or read_things(m["lead"].lower()) or _NO_LEAD.search(m["lead"]) or not read_things(m["what"].lower()):
+            continue
+        if pattern is _ANOTHER[1] and not re.search(rf"\b(?:{_ROLES}|{CLIP_WORD}|face|subject)\b", m["lead"], re.IGNORECASE):
+            continue
+        return m["what"]
+    return ""
 
 
 def number_of(word: str) -> int:

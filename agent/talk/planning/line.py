@@ -111,7 +111,7 @@ class Line:
     def outside(self) -> bool:
         """Whether a line is about what no face has or does, and names nothing that one does."""
         return (self.tools.session.current is not None and not SUBJECT.match(self.said) and not self.found
-                and bool(RULES["outside"].search(self.plain) or RULES["unable"].search(self.plain))
+                and bool(RULES["outside"].search(self.plain))
                 and not read_things(spelled(self.plain)))
 
     @cached_property
@@ -348,14 +348,14 @@ class Line:
             if target.schedule is not None:
                 edited(script, edits, target.schedule)
         except ValueError:
-            said = {sideless(n) for t in read_things(spelled(self.plain)) for n in t.names}
-            if not edits and any(_possible(s, script) or said & set(map(sideless, s.names)) - {
-                    sideless(c.name) for c in script.cues} for s in steps):
-                raise  # a wish, or one of several, is about what is not there
+            if not edits and any(_possible(s, script) for s in steps):
+                raise  # one of several wishes is about what is not there
             ruled = plan(self.text, self.tools)
             if ruled.tool == "edit":
                 read = {e.op for e in read_edits(ruled.arguments["wish"], script, self.tools.agent.read)}
-                if read and (not edits or read & {e.op for e in edits}):
+                said = {sideless(n) for t in read_things(spelled(self.plain)) for n in t.names}
+                gone = said & {sideless(n) for s in steps for n in s.names} - {sideless(c.name) for c in script.cues}
+                if read and (not edits and (not gone or read & {"add", "replace"}) or read & {e.op for e in edits}):
                     return ruled
             raise
         return Call("edit", {"wish": self.text, "plan": plan_text(steps), **clip_of(self.found)})
