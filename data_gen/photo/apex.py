@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...face.clip.sequence import FaceSequence
 from ...face.facs.schedule import Schedule
-from ...face.facs.script import Script
+from ...face.facs.script import Cue, Script
 from ...face.facs.script_text import write_script
 from ...face.facs.signals import signals_of
 from ...face.facs.vocabulary import ACTION
@@ -66,14 +66,17 @@ class Moment:
 def moment_of(script: Script, head: HeadModel | None = None, seed: int = 0) -> Moment:
     """Perform a script and find its strongest moment.
 
+    What follows another without a time of its own, in another region of the face, is done with it: a photo has one moment.
+
     Raises:
         ValueError: a script that moves nothing of the face, or contradicts itself.
     """
     head = head or HeadModel.default()
-    schedule = lay_out(script, seed)
+    schedule = lay_out(_at_once(script), seed)
     clip = perform(schedule, head)
     shown = intensities(clip, head)
-    names = [_LIDS.get(n, n) for n in schedule.expected_actions()]
+    one_eyed = {e.name: f"wink_{e.side}" for e in schedule.events if e.name in _LIDS and e.side != "both"}
+    names = [one_eyed.get(n) or _LIDS.get(n, n) for n in schedule.expected_actions()]
     seen = [n for n in dict.fromkeys(names) if n in shown and n not in _HEAD]
     face = [n for n in seen if n == "closure" or ACTION[n].region != "head"]
     if not face:
@@ -88,6 +91,20 @@ def moment_of(script: Script, head: HeadModel | None = None, seed: int = 0) -> M
     if any(ACTION[n].region == "head" for n in schedule.expected_actions() if n in ACTION):
         notes.append("the head of a photo stays where it is: its movement is left out")
     return Moment(clip, frame, asked, tuple(notes), _regions(schedule, clip.expr[frame], head))
+
+
+def _at_once(script: Script) -> Script:
+    cues: list[Cue] = []
+    for cue in script.cues:
+        here = {_place(c) for c in cues}
+        apart = cues and cue.start is None and cue.pause is None and cue.join == "then" and not {"", _place(cue)} & here
+        cues.append(replace(cue, join="with") if apart and _place(cue) else cue)
+    return replace(script, cues=tuple(cues))
+
+
+def _place(cue: Cue) -> str:
+    """The region of an action; empty of what moves several."""
+    return region_of(cue.action) if cue.kind == "action" and ACTION[cue.action].region in _OF else ""
 
 
 def region_of(action: str) -> str:

@@ -108,8 +108,8 @@ def read_question(text: str) -> Query | None:
         plain = _SHUT_MOUTH.sub("mouth open", plain)
     asked = next((kind for kind, patterns in _TABLE.asked.items() if _has(plain, patterns)), None)
     things = _things(plain, marked)
-    if asked == "length" and things and _has(plain, _TABLE.always):
-        asked = "whether"  # "closed for the entire duration of the clip?"
+    if asked == "length" and things:  # "closed for the entire duration of the clip?", "how long in total are they closed?"
+        asked = "whether" if _has(plain, _TABLE.always) else "how_long"
     if asked == "length":
         return Query("length")
     if _OF_CLIPS.search(plain) and len({t.names for t in things}) < 2:
@@ -208,6 +208,8 @@ class _Reading:
             return Query("when", tuple(things[:1]), between, part=part, degree="most")
         if asked in ("before", "after") and things and ALL_OF.search(plain):
             return Query(asked, tuple(things), between, part=part, degree="all")
+        if asked == "how_long" and things and limit is None and _IN_ALL.search(plain):
+            return Query("how_long", tuple(things[:1]), between, part=part, degree="all")
         if limit and limit[1] in self.marked.t or asked == "how_long" and not re.search(
                 r"\b(?:at|between|from|before|after)\b", plain):
             between = None
@@ -239,6 +241,9 @@ class _Reading:
 
     def _whether(self, between: tuple[float, float] | None, part: Part) -> Query | None:
         plain, things = self.plain, tuple(self.things)
+        region = next((r for r, words in _REGIONS if re.search(words, plain)), "")
+        if not things and region and (still := _STILL.search(plain) or _MOVES.search(plain)):
+            return Query("whether", (), between, part=part, region=region, negated=still.re is _STILL)
         if not things:
             return None
         if between and len(things) == 1 and _ENDED.search(plain):
@@ -333,6 +338,9 @@ _NTH = re.compile(r"\b(second|third|fourth|2nd|3rd) (?:thing|action|move|movemen
                   r"|\b(?:is|comes|happens) (?:the )?(second|third|fourth|2nd|3rd)\b")
 
 
+_IN_ALL = re.compile(r"\b(?:in total|in all|altogether|all together|all told|overall|total time)\b")
+_MOVES = re.compile(r"\b(?:move|moves|moving|moved|do anything|does anything|active|any movement)\b")
+_STILL = re.compile(r"\b(?:still|motionless|unmoving|not move|n['’]t move)\b")
 _STOPS = re.compile(r"\b(?:ever|at any (?:point|time|stage)|at some point|any ?time)\b.*\b(?:stops?|quits?|ceases?|lets? go)\b"
                     r"|\b(?:stops?|quits?|ceases?|lets? go)\b.*\b(?:ever|at any (?:point|time|stage)|at some point|any ?time)\b")
 _ENDED = re.compile(r"\b(?:done|over|finish(?:ed)?|gone|ended|ends?|stopped|stops?)\b.*\b(?:by|before)\b")

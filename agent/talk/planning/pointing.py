@@ -43,6 +43,8 @@ _BETWEEN = re.compile(rf"\b(?:what(?:ever)?|the (?:one|{MOVE}))(?: (?:that|which
                       r" (?:in )?between (?P<x>[\w ]{2,25}?) and (?P<y>[\w ]{2,25})")
 _ONE_MORE = re.compile(r"\b(?:put|add|stick|throw|insert|include|chuck|pop|give (?:her|him|it|them|me))(?: in| on| also)? "
                        r"(?P<one>one)\b(?! of\b| more\b| second\b| \w+ing\b)", re.IGNORECASE)
+_ALL_BESIDE = re.compile(r"\b(?:everything|anything|all|whatever else)(?: else)?(?: (?:that|which))?(?: (?:s?he|it) does"
+                         r"| (?:comes|happens|follows|is))? (?P<where>after|before|following|preceding)\b(?: the)?(?= )")
 _AMID = re.compile(r"\b(?:in )?between (?:(?:those|these|the) (?:two|2)|them|both)\b")
 _PLACES = {r"head|neck": {"head"}, r"(?:eye)?brows?|forehead": {"brows"}, r"eyes?|(?:eye)?lids?": {"lids", "gaze"},
            r"mouth|lips?|jaw": {"mouth", "jaw"}, r"nose": {"nose"}}
@@ -74,7 +76,7 @@ def pointed(text: str, script: Script, schedule: Schedule | None = None, before:
     text = _one_more(text, before)
     text = _EDGE.sub(lambda m: f"the {'last' if m['at'] in ('end', 'finish') else 'first'} thing", text) if script.cues else text
     text = one_of_several(text, script, schedule, before, clips, _asks)
-    for step in (_amid, _timed, _grouped, _placed, _beside):
+    for step in (_amid, _timed, _grouped, _placed, _all_beside, _beside):
         text = step(text, script, schedule)
     ones = clips == 1 and len(script.cues) > 1 and not _ONE_OF.search(text.lower()) and not _repeated(f"{before} {text}", script)
     return _numbered(text, script, ones)
@@ -161,6 +163,22 @@ def _placed(text: str, script: Script, schedule: Schedule | None) -> str:
         if len(exact or own) == 1:
             return f"{text[:m.start()]}{called((exact or own)[0], script)}{text[m.end():]}"
     return text
+
+
+def _all_beside(text: str, script: Script, schedule: Schedule | None) -> str:
+    """"Everything after the smile"."""
+    m = _ALL_BESIDE.search(text.lower())
+    if m is None or text.rstrip().endswith("?") or _asks(text[:m.start()]):
+        return text
+    after = ENDS.split(text[m.end():], maxsplit=1)[0]
+    own = named(after, script)
+    if not own:
+        return text
+    rest = range(own[-1] + 1, len(script.cues)) if m["where"] in ("after", "following") else range(own[0])
+    if not rest:
+        raise ValueError(f"nothing is performed {m['where']} {after.strip()}; there {_there(script)}")
+    names = list(dict.fromkeys(called(i, script) for i in rest))
+    return f"{text[:m.start()]}{' and '.join(names)}{text[m.end() + len(after):]}"
 
 
 def _beside(text: str, script: Script, schedule: Schedule | None) -> str:

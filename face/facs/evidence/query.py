@@ -49,8 +49,8 @@ class Query:
         why: of what cannot be seen, what it is.
         limit: whether a count, or a duration or an end in seconds, is "more" or "less" than a number, or the "same".
         degree: whether something is "strong" or "slight", of ``how_fast`` "fast" or "slow"; of ``when``, "most": when it is
-            strongest; of ``until``, "ever": whether it stops; of ``before`` and ``after``, "all": everything, not only what
-            comes next.
+            strongest; of ``until``, "ever": whether it stops; of ``how_long``, "all": all occurrences together; of ``before``
+            and ``after``, "all": everything, not only what comes next.
         negated: whether it is not there.
         least: of a comparison, whether less of it is meant.
         claim: whether a comparison is stated, and is true or not.
@@ -110,6 +110,8 @@ def ask(m: Measurement, query: Query) -> Answer:
         return _WHOLE[query.asked](rows, query)
     if query.asked == "whether" and not query.things:  # whether anything happens there at all
         told = _list(_meant(rows), query)
+        if query.negated:
+            return Answer(not rows, f"No: {told.text[:1].lower()}{told.text[1:]}" if rows else "Yes, nothing moves.")
         return Answer(bool(rows), f"Yes: {told.text[:1].lower()}{told.text[1:]}" if rows else "No, nothing.")
     found = [_in_part(m, rows, thing) for thing in query.things]
     if query.asked == "compare" and any(found) and all(t.at is not None or t.part for t in query.things):
@@ -230,6 +232,9 @@ def _until(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
 
 def _how_long(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     spans = [round(s.end - s.start, 2) for s in found[0]]
+    if query.degree == "all":
+        total = round(sum(s.end - s.start for s in found[0]), 2)
+        return Answer(total, f"{total:.1f} s{f', in {len(spans)} parts' if len(spans) > 1 else ''}.")
     if query.limit:
         return _held(max(spans), query.limit, f"{max(spans):.1f} s")
     return Answer(spans, f"{_listed([f'{t:.1f} s' for t in spans])}.")

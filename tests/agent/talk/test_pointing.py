@@ -27,6 +27,8 @@ SCHEDULE = lay_out(SCRIPT, 0)
     ("how long does the third action last?", "how long does the wink last?"),
     ("make the first two things faster", "make the turn and the grin teeth faster"), ("last two out", "the wink and the nod out"),
     ("the opening head movement three times", "the turn three times"),
+    ("remove everything after the grin", "remove the wink and the nod"),
+    ("all that comes before the wink faster", "the turn and the grin teeth faster"),
     ("what she does right after grinning, more of that", "the wink, more of that"),
     ("swap the first one and the last one", "swap the turn and the nod")])
 def test_what_is_pointed_at_gets_its_name(line: str, meant: str) -> None:
@@ -182,7 +184,8 @@ def test_until_which_one_and_how_many_too_many_are_done_as_said(line: str, plan:
 
 
 @pytest.mark.parametrize(("line", "why"), [
-    ("the fifth move can be skipped", "no fifth move"), ("lose what she does at 20 s", "at 20 s")])
+    ("the fifth move can be skipped", "no fifth move"), ("drop everything after the nod", "nothing is performed after nod"),
+    ("lose what she does at 20 s", "at 20 s")])
 def test_what_is_not_there_is_said(line: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         pointed(line, SCRIPT, SCHEDULE)

@@ -136,8 +136,11 @@ def test_only_what_the_words_are_about_changes(editor: PhotoEditor, edits: dict[
 def test_what_a_photo_cannot_show_is_said() -> None:
     assert moment_of(read_script("smile; with turn left")).notes == (
         "the head of a photo stays where it is: its movement is left out",)
-    late = moment_of(read_script("smile; then eye_close"))
+    late = moment_of(read_script("smile; mouth_open at 3 s"))
     assert any("a photo shows one moment: without" in n for n in late.notes)
+    both = moment_of(read_script("brow_raise; eye_close left"))
+    assert set(both.asked) == {"brow_raise", "wink_left"} and both.notes == (), "one eye is closed while the brows are up"
+    assert set(moment_of(read_script("smile; eye_close")).asked) >= {"smile", "closure"}
     with pytest.raises(ValueError, match='"nod x2" moves nothing of the face that a photo can show'):
         moment_of(read_script("nod x2"))
     with pytest.raises(ValueError, match="amount is 3; allowed: 0.1 to 2"):

@@ -67,7 +67,9 @@ def shown() -> Measurement:
     ("she's nodding pretty slowly there, isn't she", "how_fast", False),
     ("it's the eyebrows first and then the smile, is that how it goes", "order", True),
     ("she smiles nonstop in this one or", "always", False), ("he winks right", "whether", False),
-    ("he winks, right", "whether", True),
+    ("he winks, right", "whether", True), ("For how long does she smile in total?", "how_long", 1.5),
+    ("does the head move?", "whether", True), ("does his head stay still", "whether", False),
+    ("is the head moving at 6.8 s?", "whether", False), ("does the head stay still at 6.8 s?", "whether", True),
     ("What emotion does it show?", "emotion", ["happiness"]), ("How does she feel?", "emotion", ["happiness"]),
     ("How long is the clip?", "length", 8.0), ("Can you tell me how long the video is?", "length", 8.0)])
 def test_values(shown: Measurement, question: str, asked: str, value: Any) -> None:
