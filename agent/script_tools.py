@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from ..common.files import naming, read_text
 from ..common.progress import silent
 from ..common.text import counted, utf8
+from ..data_gen.prompts.language import other_language
 from ..face.clip.normalise import is_real
 from ..face.clip.sequence import FaceSequence
 from ..face.facs.measure import measure
@@ -177,6 +178,10 @@ def read_prompts(file: str) -> list[str]:
         raise ValueError(f"{path} holds no prompts; write one a line")
     if any("\x00" in p for p in prompts):
         raise ValueError(f"{path} is not a text file (it holds NUL bytes)")
+    for k, prompt in enumerate(prompts):
+        if (language := other_language(prompt)) is not None:
+            raise ValueError(f"prompt {k + 1}, {prompt[:60]!r}, seems to be {language}; facelm reads English only: "
+                             "translate it, or leave it out")
     return prompts
 
 

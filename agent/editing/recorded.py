@@ -228,8 +228,8 @@ class _Canvas:
             self._repeat(edit, event, lifted)
         else:
             raise ValueError(f"{edit.op!r} is not possible in a clip without its script: allowed are strength, speed, times, "
-                             "sides, counts, leaving out and adding (facelm mirror swaps left and right); for all else change the "
-                             'script ("smile; nod") in place of the clip, or perform and change it in facelm chat')
+                             "sides, counts, leaving out and adding (facelm mirror swaps left and right); for all else change "
+                             'the script ("smile; nod") in place of the clip, or perform and change it in facelm chat')
 
     def _strength(self, event: _Event) -> float:
         return max((a.intensity for a in self.measured.everything if a.name == event.name and abs(

@@ -13,7 +13,7 @@ from ...data_gen.reading.questions import PERSON, read_things, spelled
 from ...data_gen.tables import read_table
 from ...face.facs.evidence.happenings import Thing
 from .queries import Comparing, Kind, Measure
-from .references import CLIP_WORD, mentions
+from .references import CLIP_WORD, ROLES, mentions
 from .session import Clip, Session, Turn
 
 
@@ -36,7 +36,7 @@ class _Rules:
     of_all: str
 
 
-_CLIPS = rf"(?:{CLIP_WORD}|versions?|recordings?|{PERSON})"
+_CLIPS = rf"(?:{CLIP_WORD}|versions?|recordings?|{PERSON}|{ROLES})"
 Asked = tuple[Comparing, tuple[Clip, ...]]
 """A question, and the clips that it is about."""
 _TABLE = read_table(__package__, "comparing.yaml", _Rules)
@@ -95,9 +95,9 @@ def read_comparing(text: str, session: Session, turns: int | None = None) -> Ask
     if here is None:
         return None
     paired = len(several) == 2 and of_clips and bool(_FIRST_SECOND.search(plain))
-    if by is not None and (found or paired or RULES["named"].search(plain)) and (m := _HOW_MUCH.search(plain)):
+    if by is not None and (found or paired or RULES["named"].search(plain)) and _HOW_MUCH.search(plain):
         pair = tuple(found) if len(found) == 2 else several
-        things = _things(_MORE_THAN.sub(" ", plain[m.end():]))
+        things = _things(_MORE_THAN.sub(" ", _HOW_MUCH.sub(" ", _without_clips(plain, session))))
         if len(pair) == 2 and (things or by == "length"):
             return Comparing("gap", by, things), pair
     if RULES["each"].search(plain) and by is not None:
@@ -113,7 +113,7 @@ def read_comparing(text: str, session: Session, turns: int | None = None) -> Ask
         if by == "length" and not things:
             return Comparing("same", by), clips
         return None
-    return _against(plain, by, least, session, here)
+    return _against(plain, by, least, session, here) or _of_nth(plain, by, least, session, here)
 
 
 def read_loosely(text: str, session: Session) -> Asked | None:
@@ -172,6 +172,21 @@ def _against(plain: str, by: Measure | None, least: bool, session: Session, here
     return None if first.id == target[0].id else (Comparing(kind, by, things), (first, target[0]))
 
 
+def _of_nth(plain: str, by: Measure | None, least: bool, session: Session, here: Clip) -> Asked | None:
+    """"2nd smile weaker?", of two clips with a smile each."""
+    m = _NTH_OF.match(plain)
+    if m is None or by is None or len(session.numbers) != 2 or not plain.endswith("?") or len(plain.split()) > 7:
+        return None
+    if re.search(r"\b(?:than|or|vs|versus)\b|[,:]", plain) or not RULES["degree"].search(plain[m.end():]):
+        return None
+    things = _things(plain[m.end():])
+    clips = [session.latest(n) for n in session.numbers]
+    if not things or any(c.script is None or sum(c.name in things[0].names for c in c.script.cues) > 1 for c in clips):
+        return None
+    first, other = clips if m["nth"] in ("first", "1st") else clips[::-1]
+    return Comparing("less" if least else "more", by, things), (first, other)
+
+
 def _plain(text: str) -> str:
     return " ".join(spelled(text).lower().split())
 
@@ -195,6 +210,7 @@ def _without_clips(plain: str, session: Session) -> str:
 
 
 _HOW_MUCH = re.compile(r"\bhow (?:many|much) (?:more|fewer|less|longer|shorter|stronger|weaker|bigger|smaller|faster|slower)\b")
+_NTH_OF = re.compile(r"^(?:(?:and|so|is|was|but|then)[, ]+)*(?:the )?(?P<nth>first|1st|second|2nd)(?: one)?(?:['’]s)? ")
 _FIRST_SECOND = re.compile(r"\b(?:in|on|of|than)(?: in| on)? the (?:first|second)\b.*\bthan (?:in |on )?the (?:first|second)\W*$")
 _MORE_THAN = re.compile(r"\b(?:than|vs\.?|versus|compared)\b.*$")
 _OF_THINGS = re.compile(r"\bwhich (?:of|one of) the (?:\w+ )?(?!(?:two|2|three|3) (?:does|do|is|has|did|was)\b)(?:\w+ )?"
@@ -253,17 +269,22 @@ def _last_things(turns: Sequence[Turn]) -> tuple[Thing, ...]:
 
 
 def _which(rest: str, by: Measure | None, least: bool, clips: tuple[Clip, ...]) -> Asked | None:
+    if (edge := _EDGE.search(rest)) and (things := _things(_EDGE.sub(" ", rest))):
+        return Comparing("has", "last" if edge["end"] else "first", things), clips
     things = _things(rest)
     if by is None:
         return (Comparing("has", "presence", things), clips) if things else None
     if not things and by != "length":
         return None
     often = bool(things) and set(things[0].names) & _REPEATED and not re.search(r"\b(?:how )?(?:strong|big|wide|hard|deep)", rest)
-    if by == "strength" and not _ADJECTIVE.search(rest) and (often or re.search(r"\w (?:more|most|less|least)\W*$", rest)):
+    if by == "strength" and often and not _ADJECTIVE.search(rest):
         by = "count"  # "in which does he wink more"
     return Comparing("least" if least else "most", by, things), clips
 
 
+_EDGE = re.compile(r"\b(?:(?:starts?|begins?|kicks? off|opens?|kick(?:ed|s)? it off|leads?)(?: off)? (?:with|by|on)"
+                   r"|(?P<end>ends?|finish(?:es)?|closes?|wraps? up) (?:with|by|on))\b")
+_WINS = re.compile(r"\b(?:wins?|won|(?:is |the )winner|takes (?:it|the (?:prize|crown|lead))|beats|on top|is ahead)\b")
 _REPEATED = frozenset(("nod", "shake", "blink", "wink_left", "wink_right"))
 _GOES_ON = re.compile(r"^(?:(?:ok|okay|so|but|n)[, ]+)*(?:and|(?:what|how) about(?! (?:\w+ing|s?he|they)\b)|now|then)\b"
                       r"(?=.*\?\W*$)"
@@ -275,8 +296,13 @@ def _goes_on(plain: str, before: Asked, session: Session) -> Asked | None:
     """A question that goes on with the one before: "by how much?", "and the wink?", "and the longest?"."""
     old, clips = before
     clips = tuple(session.latest(c.number) for c in clips) if len({c.number for c in clips}) > 1 else clips
+    if _WINS.search(plain) and len(won := _named_in(plain, session)) == 1 and old.kind in ("most", "least", "more", "less"):
+        rest = tuple(c for c in clips if c.number != won[0].number)
+        return (replace(old, kind="less" if old.kind in ("least", "less") else "more"), (won[0], *rest)) if rest else None
     if RULES["gap"].search(plain):
-        return replace(old, kind="gap", by="count" if old.by == "presence" else old.by), clips
+        by, things = _measure(plain)[0], _things(_MORE_THAN.sub(" ", _HOW_MUCH.sub(" ", _without_clips(plain, session))))
+        by = by if things and by is not None else "count" if old.by == "presence" else old.by
+        return replace(old, kind="gap", by=by, things=things or old.things), clips
     asks = _GOES_ON.search(plain) and not _ASKS_ANEW.search(_GOES_ON.sub("", plain))
     if not asks or len(plain.split()) > 6 or any(RULES[of].search(plain) for of in ("named", "each", "yes_no")):
         return None

@@ -10,7 +10,7 @@ from typing import Literal
 from ...common.text import often
 from ...data_gen.reading.comparing import claimed
 from ...data_gen.reading.questions import ALL_OF, PEAK, pace_of, thing_of, untagged
-from ...face.facs.evidence.happenings import Thing, alike, happenings, occurrences
+from ...face.facs.evidence.happenings import SLACK, Thing, alike, happenings, occurrences
 from ...face.facs.evidence.query import Answer, Asked, Query
 from ...face.facs.vocabulary import DIRECTIONS, Side
 from ...llm.grammar.plans import SLOTS, Step
@@ -98,9 +98,13 @@ def _two(things: tuple[Thing, ...]) -> tuple[Thing, ...]:
 
 # -- several clips ---------------------------------------------------------------------------
 Kind = Literal["has", "most", "least", "more", "less", "same", "each", "gap"]
-Measure = Literal["strength", "count", "length", "start", "speed", "side", "presence"]
+Measure = Literal["strength", "count", "length", "start", "speed", "side", "presence", "first", "last"]
 _ALIKE = {"strength": 0.03, "count": 0.5, "length": 0.06, "start": 0.05, "speed": 0.1}
 """Shares, times, seconds and hertz by which two clips may differ and are alike."""
+
+
+_QUERIED: dict[str, str] = {"presence": "count", "first": "start", "last": "start"}
+"""What questions about one clip have in place of a measure."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,8 @@ class Comparing:
     @property
     def query(self) -> Query:
         """The question in the terms of questions about one clip."""
-        return Query("compare", self.things, by="count" if self.by == "presence" else self.by,
+        by = _QUERIED.get(self.by, self.by)
+        return Query("compare", self.things, by=by,  # type: ignore[arg-type]
                      least=self.kind in ("least", "less"), claim=self.kind in ("more", "less", "same"))
 
     @property
@@ -140,6 +145,10 @@ def size_of(clip: Clip, by: Measure, things: Sequence[Thing]) -> float | str | N
         return measured.seconds
     rows = happenings(measured)
     own = occurrences(rows, things[0]) or occurrences(rows, replace(things[0], names=alike(things[0].names[0])))
+    if by in ("first", "last"):
+        shown = [s for s in rows if s.name != "blink"]
+        edge = min(s.start for s in shown) if by == "first" else max(s.start for s in shown)
+        return float(any(abs(s.start - edge) <= SLACK for s in own)) if own else 0.0
     if by in ("count", "presence"):
         return float(sum(s.times for s in own))
     if not own:
@@ -162,6 +171,8 @@ def told(value: float | str | None, by: Measure) -> str:
         return "has none"
     if isinstance(value, str):
         return value
+    if by in ("first", "last"):
+        return f"{'has' if value else 'has not'} it {by}"
     if by in ("count", "presence"):
         return often(round(value))
     if by == "strength":

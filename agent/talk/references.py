@@ -41,7 +41,7 @@ THIS = re.compile(rf"^(?:it|this|that|the clip|this (?:{CLIP_WORD}|one)|that (?:
                   r"|the current (?:one|clip)|the (?:new|edited|changed) (?:one|version|clip)|now)?$")
 
 
-_ROLES = (rf"(?:{PERSON}|gal|lad|chap|fella|mate|boyfriend|girlfriend|groom|bride|mime|robber|thief|witch|wizard|professor"
+ROLES = (rf"(?:{PERSON}|gal|lad|chap|fella|mate|boyfriend|girlfriend|groom|bride|mime|robber|thief|witch|wizard|professor"
           r"|rapper|singer|clown|pirate|cop|officer|soldier|pilot|nurse|doctor|teacher|pupil|student|boss|colleague|friend|enemy"
           r"|villain|hero|brother|sister|twin|mother|mum|mom|father|dad|son|daughter|wife|husband|uncle|aunt|cousin|gran\w*"
           r"|neighbou?r|teen|toddler|presenter|speaker|rival|player|customer|waiter|king|queen|people|someone|somebody)")
@@ -51,7 +51,7 @@ _ANOTHER = (
     re.compile(r"^(?P<lead>[^:;?!]{0,50}?)\b(?P<what>(?:an?|another|her|his|my|our|some) (?:[\w-]+ ){0,3}?[\w-]+ who "
                r"(?!is\b|it\b).+)$", re.IGNORECASE),
     re.compile(rf"^(?P<lead>[^:;?!]{{0,60}}?\b{_NEW}\b[^:;?!]{{0,40}}?"
-               rf"|(?:now|next|and|then|ok|okay|,| )*\b(?:an?|the|his|her|my) (?:\w+ )?{_ROLES}[^:;?!]{{0,20}}?)"
+               rf"|(?:now|next|and|then|ok|okay|,| )*\b(?:an?|the|his|her|my) (?:\w+ )?{ROLES}[^:;?!]{{0,20}}?)"
                r"(?:: |[,.] (?=(?:s?he|they|this one|\w+s|\w+ \w+s|smile|nod|wink)\b)| (?=(?:s?he|they) )|\. )"
                r"(?P<what>.+)$", re.IGNORECASE))
 _NO_LEAD = re.compile(r"\b(?:make|let|have|does|do|did|is|are|was|which|what|how|when|why|whether|add|remove|than|like|same|put"
@@ -66,7 +66,7 @@ def another_does(said: str) -> str:
         m = pattern.match(said)
         if m is None or read_things(m["lead"].lower()) or _NO_LEAD.search(m["lead"]) or not read_things(m["what"].lower()):
             continue
-        if pattern is _ANOTHER[1] and not re.search(rf"\b(?:{_ROLES}|{CLIP_WORD}|face|subject)\b", m["lead"], re.IGNORECASE):
+        if pattern is _ANOTHER[1] and not re.search(rf"\b(?:{ROLES}|{CLIP_WORD}|face|subject)\b", m["lead"], re.IGNORECASE):
             continue
         return m["what"]
     return ""
@@ -135,6 +135,8 @@ def mentions(text: str, session: Session) -> list[tuple[int, int, Clip]]:
                     n, here = number_of(more["n"]), session.current
                     of = session.versions(here.number) if kind == "version" and here is not None else []
                     out.append((*more.span(), of[n - 1] if 0 < n <= len(of) else _numbered(session, n)))
+    if len(session.numbers) > 1 and not out:
+        out += _of_person(plain, session)
     for m in _SHOWING.finditer(plain) if len(session.numbers) > 1 and not out else ():
         if m["what"] in _SIZED and m["what"] not in ("long", "short"):
             continue  # "is it still the longest one"
@@ -142,6 +144,24 @@ def mentions(text: str, session: Session) -> list[tuple[int, int, Clip]]:
             if (one := _containing(m["what"], session)) is not None:
                 out.append((m.start(), m.end(), one))
     return sorted(out, key=lambda row: row[0])
+
+
+_ASKS = re.compile(r"\?\W*$|^(?:(?:and|so|but|ok|okay|now|then|also|um|please)[, ]+)*(?:does|do|did|is|are|was|which|who|how|when"
+                   r"|what|has|make|let|have|give)\b")
+_THE_PERSON = re.compile(rf"\b(?:the|that|this) (?:\w+ )?(?P<who>{ROLES})\b(?:['’]s)?")
+
+
+def _of_person(plain: str, session: Session) -> list[tuple[int, int, Clip]]:
+    """"The kid", where one clip alone was performed of a kid."""
+    if not _ASKS.search(plain):
+        return []
+    told = {n: session.versions(n)[0].said.lower() for n in session.numbers}
+    out = []
+    for m in _THE_PERSON.finditer(plain):
+        own = [n for n, said in told.items() if re.search(rf"\b{re.escape(m['who'])}\b", said)]
+        if len(own) == 1:
+            out.append((*m.span(), session.latest(own[0])))
+    return out
 
 
 def _there(session: Session) -> str:
