@@ -217,8 +217,9 @@ class _Canvas:
         elif edit.op in ("shift", "start"):
             onset = event.low + round(_MARGIN * fps)
             by = round((edit.value or 0.0) * fps) - (onset if edit.op == "start" else 0)
-            to = min(max(event.low + by, 0), len(self.valid) - length)
+            to = max(event.low + by, 0)
             self._put(lifted, event.low, -1.0)
+            self._room(to + length)
             self._put(lifted, to)
         elif edit.op in ("duration", "speed", "hold", "until"):
             self._last(edit, event, lifted)
@@ -243,12 +244,15 @@ class _Canvas:
         if edit.op == "hold":
             at = min(max(event.apex - event.low, 0), length - 1)
             more = round(edit.value * fps) if edit.value is not None else len(self.valid) - event.low - at
+            if edit.value is not None:
+                self._room(event.low + length + more)
             self._put({n: np.concatenate([v[:at], np.full(max(more, 0), v[at]), v[at:]]) for n, v in lifted.items()}, event.low)
             return
         onset = event.low / fps + _MARGIN
         wanted = seconds / edit.factor if edit.op == "speed" else self._until(edit, onset) - onset if edit.op == "until" else (
             seconds * edit.factor if edit.value is None else edit.value if edit.factor else seconds + edit.value)
         count = max(round((max(wanted, 0.1) + 2.0 * _MARGIN) * fps), 3)
+        self._room(event.low + count)
         self._put({n: _resized(v, count) for n, v in lifted.items()}, event.low)
 
     def _until(self, edit: Edit, onset: float) -> float:
@@ -287,11 +291,13 @@ class _Canvas:
         if wanted < now:
             raise ValueError(f"{event.name.replace('_', ' ')} is one movement of {now} here; it can be left out, "
                              "not counted down")
+        pause = _PAUSE
         one = len(next(iter(lifted.values()))) if (own[-1].cycles or 1) == 1 else None
         if one is None:  # one cycle of several
             one = max(3, round((event.high - event.low) / (own[-1].cycles or 1)))
             lifted = {n: v[:one] for n, v in lifted.items()}
-        gap, at = round(_PAUSE * self.clip.fps), event.high
+            pause = -2.0 * _MARGIN  # they go on without a rest
+        gap, at = round(pause * self.clip.fps), event.high
         for _ in range(wanted - now):
             self._room(at + gap + one)
             self._put(lifted, at + gap)
