@@ -276,10 +276,13 @@ def _which(rest: str, by: Measure | None, least: bool, clips: tuple[Clip, ...]) 
         return (Comparing("has", "presence", things), clips) if things else None
     if not things and by != "length":
         return None
-    often = bool(things) and set(things[0].names) & _REPEATED and not re.search(r"\b(?:how )?(?:strong|big|wide|hard|deep)", rest)
-    if by == "strength" and often and not _ADJECTIVE.search(rest):
-        by = "count"  # "in which does he wink more"
-    return Comparing("least" if least else "most", by, things), clips
+    return Comparing("least" if least else "most", _how_often(rest, by, things) or by, things), clips
+
+
+def _how_often(plain: str, by: Measure | None, things: Sequence[Thing]) -> Measure | None:
+    """More of what is done several times is more often: "who nods more"."""
+    often = bool(things) and bool(set(things[0].names) & _REPEATED) and not _ADJECTIVE.search(plain)
+    return "count" if by == "strength" and often and not re.search(r"\b(?:strong|big|wide|hard|deep|intens)", plain) else by
 
 
 _EDGE = re.compile(r"\b(?:(?:starts?|begins?|kicks? off|opens?|kick(?:ed|s)? it off|leads?)(?: off)? (?:with|by|on)"
@@ -301,8 +304,9 @@ def _goes_on(plain: str, before: Asked, session: Session) -> Asked | None:
         return (replace(old, kind="less" if old.kind in ("least", "less") else "more"), (won[0], *rest)) if rest else None
     if RULES["gap"].search(plain):
         by, things = _measure(plain)[0], _things(_MORE_THAN.sub(" ", _HOW_MUCH.sub(" ", _without_clips(plain, session))))
-        by = by if things and by is not None else "count" if old.by == "presence" else old.by
-        return replace(old, kind="gap", by=by, things=things or old.things), clips
+        if by is None or not things:
+            by, things = "count" if old.by == "presence" else old.by, old.things
+        return replace(old, kind="gap", by=by, things=things), clips
     asks = _GOES_ON.search(plain) and not _ASKS_ANEW.search(_GOES_ON.sub("", plain))
     if not asks or len(plain.split()) > 6 or any(RULES[of].search(plain) for of in ("named", "each", "yes_no")):
         return None
@@ -312,5 +316,6 @@ def _goes_on(plain: str, before: Asked, session: Session) -> Asked | None:
     things = _things(m["what"])
     if by is None and not things:
         return None
+    by = _how_often(m["what"], by, things or old.things)
     kind = old.kind if by is None else "least" if least else "most"
     return replace(old, kind=kind, by=by or old.by, things=things or old.things), clips

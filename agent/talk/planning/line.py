@@ -327,10 +327,17 @@ class Line:
                 return Call("ask", {"question": self.said})  # the rules know what it is
             if not _SOMEBODY.search(self.said.lower()):
                 return Call("refuse", {"reason": ABLE})
-        of_clips = step.do in _OF_CLIPS and about_clips(self.plain) or len(self.found) > 1 or _THAN_BEFORE.search(self.plain)
+        lone = step.do == "ask-compare" and len(self.tools.session.numbers) > 1 and self.alone(step)
+        of_clips = lone or step.do in _OF_CLIPS and about_clips(self.plain) or len(self.found) > 1 or bool(
+            _THAN_BEFORE.search(self.plain))
         if of_clips and (comparison := self._comparison()):
             return comparison
         return Call("ask", {"question": self.text, "plan": str(step), **clip_of(self.found)})
+
+    def alone(self, step: Step) -> bool:
+        """Whether a comparison is of something that the clip at hand has once, or not at all: it may be of clips."""
+        script, _ = self.tools.shown(self.target)
+        return any(sum(same_name(c, n) for c in script.cues) < max(step.names.count(n), 1) for n in step.names)
 
     def _comparison(self) -> Call | None:
         """The call that compares clips, where the line asks for something of them."""
