@@ -184,7 +184,7 @@ def fact_lines(measured: Measurement, minor: bool = False) -> list[str]:
     for a in measured.everything if minor else measured.actions:
         # of a real face strengths are above its own rest, sizes are not
         size = f"{a.value:.1f} {a.unit}" if a.value >= 0.5 and (a.confidence == 1.0 or a.cycles) else ""
-        said = ", ".join(filter(None, (size, f"{a.cycles:g} times" if a.cycles else "",
+        said = ", ".join(filter(None, (size, "once" if a.cycles == 1 else f"{a.cycles:g} times" if a.cycles else "",
                                        f"sure to {_HUNDRED * a.confidence:.0f} %" if a.confidence < 1.0 else "")))
         out.append(f"  {a.onset:5.2f} - {a.offset:5.2f} s  {named(a):<20s} intensity {a.intensity:.2f}"
                    + f" ({said})" * bool(said))
