@@ -9,7 +9,8 @@ from typing import Literal
 
 from ...common.text import often
 from ...data_gen.reading.comparing import claimed
-from ...data_gen.reading.questions import ALL_OF, PEAK, pace_of, thing_of, untagged
+from ...data_gen.reading.questions import ALL_OF, PEAK, pace_of, thing_of
+from ...data_gen.reading.tags import untagged
 from ...face.facs.evidence.happenings import SLACK, Thing, alike, happenings, occurrences
 from ...face.facs.evidence.query import Answer, Asked, Query
 from ...face.facs.vocabulary import DIRECTIONS, Side

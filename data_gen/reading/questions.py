@@ -16,6 +16,7 @@ from ..tables import read_table
 from ..text.quantities import Marked, find_quantities
 from .comparing import claimed, measured_by, region_of, two_moments
 from .rules import read_rules
+from .tags import untagged
 
 Patterns = tuple[str, ...]
 _LEAST = 0.2
@@ -24,15 +25,7 @@ _PARTS: tuple[tuple[Part, str], ...] = (("start", r"\bat the (?:start|beginning|
                                         ("end", r"\bat the (?:very )?end\b|\bfinally\b"))
 _DIRECTED = re.compile(r"\b(tilt|turn|wink|lean)(?:s|ed|ing)?\b")
 """What goes to either side, where none is said."""
-_TAG = re.compile(
-    r",? (?:(?:is|are|do|does|did|was|were|has)(?:n['’]?t| not)? (?:it|s?he|they|there|that)|innit|huh|eh|correct|yeah"
-    r"|am i (?:right|wrong)|is that (?:right|correct|so|true|how it goes)|or(?: not| what| no| nah| am i wrong)?"
-    r"|(?P<right>right))\W*$")
-"""What makes a question of a statement in lower case: "she nods fast, doesn't she"."""
 _BROWS = re.compile(r"(?:(?:'?s|the|her|his|its) )*(?:eye)?brows?")
-_DIRECTING = re.compile(r"(?:\b(?:look|turn|tilt|lean|glanc|gaz|wink|shift|fac|mov|point)\w*|\b(?:the|to|on|her|his|its|their|or"
-                        r"|and|left|far|head|eyes?|brow|side|from|slightly|strongly|bit|halfway))$")
-"""Before "right" it is a side."""
 _OPEN_EYES = re.compile(r"\beyes? (?:\w+ )?open\b")
 _SHUT_MOUTH = re.compile(r"\b(?:mouth|lips) (?:\w+ ){0,2}?(?:closed|shut)\b|\b(?:closed|shut) (?:mouth|lips)\b")
 _PACED = {"fast": re.compile(r"\b(?:fast|quick(?:ly)?|rapid(?:ly)?|brisk(?:ly)?|speedy|swift(?:ly)?|hurried(?:ly)?)\b"),
@@ -78,14 +71,6 @@ _STUCK = re.compile(r"\b([A-Za-z]{3,})x(\d{1,2})\b")
 def spelled(text: str) -> str:
     """A text with usual misspellings and short forms written out."""
     return _WORD.sub(lambda m: _TABLE.spelling[m[1].lower()], _STUCK.sub(r"\1 x\2", text))
-
-
-def untagged(plain: str) -> str:
-    """A line in lower case without what makes a question of it; itself where there is no such thing: "he looks right"."""
-    m = _TAG.search(plain)
-    if m is None or m["right"] and m[0][0] != "," and _DIRECTING.search(plain[:m.start()]):
-        return plain
-    return plain[:m.start()]
 
 
 def read_question(text: str) -> Query | None:

@@ -133,3 +133,16 @@ def alike(name: str) -> tuple[str, ...]:
     blend = FEELING[name].blend
     most = max(blend, key=lambda n: blend[n])
     return (most, *_ALIKE.get(most, ())) if most in EMOTIONS and most != "neutral" else ()
+
+
+def on_side(side: str) -> str:
+    """A side in words."""
+    return "both sides" if side == "both" else f"the {side}"
+
+
+def which_one(thing: Thing) -> str:
+    """What a question names, with which of several, when and on which side."""
+    order = {0: "first ", 1: "second ", 2: "third ", -1: "last "}.get(thing.which if thing.which is not None else 9, "")
+    moment = f" at the {thing.part}" if thing.part else "" if thing.at is None else f" at {thing.at:g} s"
+    side = f" on the {thing.side}" if thing.side != "both" and thing.side not in thing.label else ""
+    return order + thing.label + moment + side

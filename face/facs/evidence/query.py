@@ -14,7 +14,7 @@ from ....common.text import often
 from ..measured import Measurement
 from ..script import STRENGTHS
 from ..vocabulary import ACTION, EMOTIONS, FEELING
-from .happenings import PLURAL, SLACK, Shown, Thing, alike, happenings, in_region, noun, occurrences, side_of
+from .happenings import PLURAL, SLACK, Shown, Thing, alike, happenings, in_region, noun, occurrences, on_side, side_of, which_one
 
 Asked = Literal["whether", "count", "when", "until", "how_long", "how_strong", "how_fast", "side", "first", "last", "after",
                 "before", "during", "list", "always", "compare", "order", "together", "which",
@@ -299,11 +299,11 @@ def _compare(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
         return Answer(None, "Two things are needed to compare.")
     if query.by == "side":
         one, other = side_of(found[0][0]), side_of(found[1][0])
-        said = f"the {_which(query.things[0])} is on {_sided(one)}, the {_which(query.things[1])} on {_sided(other)}"
+        said = f"the {which_one(query.things[0])} is on {on_side(one)}, the {which_one(query.things[1])} on {on_side(other)}"
         return Answer(one == other, f"{'Yes' if one == other else 'No'}: {said}.")
     if query.by == "start" and not query.claim:
         order = sorted(zip(found, query.things, strict=True), key=lambda pair: pair[0][0].start)
-        said = "; ".join(f"the {_which(t)} at {rows[0].start:.1f} s" for rows, t in order)
+        said = "; ".join(f"the {which_one(t)} at {rows[0].start:.1f} s" for rows, t in order)
         return Answer(order[0][1].names[0], f"{said.capitalize()}.")
     def size(rows: list[Shown]) -> float:
         if query.by == "count":
@@ -320,7 +320,7 @@ def _compare(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
             return f"{v:.1f} times a second"
         return f"{100 * v:.0f} %" if query.by == "strength" else often(round(v)) if query.by == "count" else f"{abs(v):.1f} s"
 
-    names = [_which(t) for t in query.things[:2]]
+    names = [which_one(t) for t in query.things[:2]]
     if query.claim:
         true = unit(a) != unit(b) and (a < b if query.least else a > b)
         return Answer(true, f"{'Yes' if true else 'No'}: the {names[0]} {unit(a)}, the {names[1]} {unit(b)}.")
@@ -334,17 +334,6 @@ def _compare(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
             return Answer(moment, said)
         return Answer(k + 1 if which is None or which < 0 else which + 1, said)
     return Answer(query.things[k].names[0], said)
-
-
-def _sided(side: str) -> str:
-    return "both sides" if side == "both" else f"the {side}"
-
-
-def _which(thing: Thing) -> str:
-    order = {0: "first ", 1: "second ", 2: "third ", -1: "last "}.get(thing.which if thing.which is not None else 9, "")
-    moment = f" at the {thing.part}" if thing.part else "" if thing.at is None else f" at {thing.at:g} s"
-    side = f" on the {thing.side}" if thing.side != "both" and thing.side not in thing.label else ""
-    return order + thing.label + moment + side
 
 
 def _order(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
