@@ -54,8 +54,8 @@ _ANOTHER = (
                rf"|(?:now|next|and|then|ok|okay|,| )*\b(?:an?|the|his|her|my) (?:\w+ )?{ROLES}[^:;?!]{{0,20}}?)"
                r"(?:: |[,.] (?=(?:s?he|they|this one|\w+s|\w+ \w+s|smile|nod|wink)\b)| (?=(?:s?he|they) )|\. )"
                r"(?P<what>.+)$", re.IGNORECASE))
-_NO_LEAD = re.compile(r"\b(?:as|make|let|have|does|do|did|is|are|was|which|what|how|when|why|whether|add|remove|than|like|same|put"
-                      r"|give)\b", re.IGNORECASE)
+_NO_LEAD = re.compile(r"\b(?:as|make|let|have|does|do|did|is|are|was|which|what|how|when|why|whether|add|remove|than|like|same"
+                      r"|put|give)\b", re.IGNORECASE)
 
 
 def another_does(said: str) -> str:
