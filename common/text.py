@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 
 
 def one_line(err: object, most: int | None = None) -> str:
@@ -50,3 +51,8 @@ def counted(count: int, noun: str) -> str:
 def often(count: int) -> str:
     """A count in words: "not at all", "once", "twice", "3 times"."""
     return ("not at all", "once", "twice")[count] if 0 <= count < 3 else f"{count} times"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a list in a sentence: "a, b and c"; empty for none."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ...data_gen.reading.questions import PERSON, read_things, spelled
+from ...data_gen.reading.questions import read_things, spelled
 from ...data_gen.tables import read_table
 from ...face.facs.evidence.happenings import Thing
 from .queries import Comparing, Kind, Measure
@@ -36,7 +36,7 @@ class _Rules:
     of_all: str
 
 
-_CLIPS = rf"(?:{CLIP_WORD}|versions?|recordings?|{PERSON}|{ROLES})"
+_CLIPS = rf"(?:{CLIP_WORD}|versions?|recordings?|{ROLES})"
 Asked = tuple[Comparing, tuple[Clip, ...]]
 """A question, and the clips that it is about."""
 _TABLE = read_table(__package__, "comparing.yaml", _Rules)
@@ -97,7 +97,7 @@ def read_comparing(text: str, session: Session, turns: int | None = None) -> Ask
     paired = len(several) == 2 and of_clips and bool(_FIRST_SECOND.search(plain))
     if by is not None and (found or paired or RULES["named"].search(plain)) and _HOW_MUCH.search(plain):
         pair = tuple(found) if len(found) == 2 else several
-        things = _things(_MORE_THAN.sub(" ", _HOW_MUCH.sub(" ", _without_clips(plain, session))))
+        things = _more_of(plain, session)
         if len(pair) == 2 and (things or by == "length"):
             return Comparing("gap", by, things), pair
     if RULES["each"].search(plain) and by is not None:
@@ -113,7 +113,7 @@ def read_comparing(text: str, session: Session, turns: int | None = None) -> Ask
         if by == "length" and not things:
             return Comparing("same", by), clips
         return None
-    return _against(plain, by, least, session, here) or _of_nth(plain, by, least, session, here)
+    return _against(plain, by, least, session, here) or _of_nth(plain, by, least, session)
 
 
 def read_loosely(text: str, session: Session) -> Asked | None:
@@ -172,7 +172,7 @@ def _against(plain: str, by: Measure | None, least: bool, session: Session, here
     return None if first.id == target[0].id else (Comparing(kind, by, things), (first, target[0]))
 
 
-def _of_nth(plain: str, by: Measure | None, least: bool, session: Session, here: Clip) -> Asked | None:
+def _of_nth(plain: str, by: Measure | None, least: bool, session: Session) -> Asked | None:
     """"2nd smile weaker?", of two clips with a smile each."""
     m = _NTH_OF.match(plain)
     if m is None or by is None or len(session.numbers) != 2 or not plain.endswith("?") or len(plain.split()) > 7:
@@ -207,6 +207,11 @@ def _without_clips(plain: str, session: Session) -> str:
     for low, high, _ in reversed(_mentions(plain, session)):
         plain = f"{plain[:low]} {plain[high:]}"
     return plain
+
+
+def _more_of(plain: str, session: Session) -> tuple[Thing, ...]:
+    """Of what one clip has more, in "how many more nods are in the first than in the second"."""
+    return _things(_MORE_THAN.sub(" ", _HOW_MUCH.sub(" ", _without_clips(plain, session))))
 
 
 _HOW_MUCH = re.compile(r"\bhow (?:many|much) (?:more|fewer|less|longer|shorter|stronger|weaker|bigger|smaller|faster|slower)\b")
@@ -303,7 +308,7 @@ def _goes_on(plain: str, before: Asked, session: Session) -> Asked | None:
         rest = tuple(c for c in clips if c.number != won[0].number)
         return (replace(old, kind="less" if old.kind in ("least", "less") else "more"), (won[0], *rest)) if rest else None
     if RULES["gap"].search(plain):
-        by, things = _measure(plain)[0], _things(_MORE_THAN.sub(" ", _HOW_MUCH.sub(" ", _without_clips(plain, session))))
+        by, things = _measure(plain)[0], _more_of(plain, session)
         if by is None or not things:
             by, things = "count" if old.by == "presence" else old.by, old.things
         return replace(old, kind="gap", by=by, things=things), clips

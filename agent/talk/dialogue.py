@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ...data_gen.reading.questions import PERSON, read_question, read_things, spelled
 from ...data_gen.reading.rules import read_rules
+from ...data_gen.reading.tags import SURELY_ASKED
 from ...data_gen.tables import read_table
 from ...data_gen.text.quantities import find_quantities
 from ...data_gen.wording.telling import STYLES
@@ -67,9 +68,6 @@ SUBJECT = re.compile(rf"^\W*(?:(?:s?he|they)(?!['’]?d\b| (?:would|wants?|likes
 """What a line begins with that tells what a face does, also where only the model can read it."""
 _LEAST = 0.4
 """Share of a line's words that must mean something for it to be performed while a clip is at hand."""
-SURELY_ASKED = re.compile(r"\b(?:(?:is|are|do|does|did|was|were|has)n['’]?t \w+|is that \w+(?: it goes)?"
-                           r"|am i (?:right|wrong))\W*$")
-"""What can only end a question."""
 _WHO = ('I perform the motion of a face from words, describe it, answer questions about it and change it: say "She smiles, then '
         'nods twice.", then "make it stronger" or "how often does she nod?".')
 _TWICE = {"twice": 2, "two": 2, "three": 3, "thrice": 3}

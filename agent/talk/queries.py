@@ -10,8 +10,8 @@ from typing import Literal
 from ...common.text import often
 from ...data_gen.reading.comparing import claimed
 from ...data_gen.reading.questions import ALL_OF, PEAK, pace_of, thing_of
-from ...data_gen.reading.tags import untagged
-from ...face.facs.evidence.happenings import SLACK, Thing, alike, happenings, occurrences
+from ...data_gen.reading.tags import is_tagged
+from ...face.facs.evidence.happenings import SLACK, Thing, alike, happenings, meant, occurrences, side_of
 from ...face.facs.evidence.query import Answer, Asked, Query
 from ...face.facs.vocabulary import DIRECTIONS, Side
 from ...llm.grammar.plans import SLOTS, Step
@@ -33,7 +33,7 @@ _SIDED = re.compile(r"\b(left|right)\b(?! (?:after|before|now|away|at|when|until
 
 
 def _wants_yes(plain: str) -> bool:
-    return bool(YES_OR_NO.search(plain)) or plain.strip() != untagged(plain.strip())
+    return bool(YES_OR_NO.search(plain)) or is_tagged(plain.strip())
 
 
 def query_of(step: Step, text: str) -> Query:
@@ -147,15 +147,14 @@ def size_of(clip: Clip, by: Measure, things: Sequence[Thing]) -> float | str | N
     rows = happenings(measured)
     own = occurrences(rows, things[0]) or occurrences(rows, replace(things[0], names=alike(things[0].names[0])))
     if by in ("first", "last"):
-        shown = [s for s in rows if s.name != "blink"]
-        edge = min(s.start for s in shown) if by == "first" else max(s.start for s in shown)
-        return float(any(abs(s.start - edge) <= SLACK for s in own)) if own else 0.0
+        edge = (min if by == "first" else max)((s.start for s in meant(rows)), default=0.0)
+        return float(any(abs(s.start - edge) <= SLACK for s in own))
     if by in ("count", "presence"):
         return float(sum(s.times for s in own))
     if not own:
         return None
     if by == "side":
-        sides = {s.name.rpartition("_")[2] if s.name.endswith(("_left", "_right")) else s.side for s in own}
+        sides = set(map(side_of, own))
         return " and ".join(sorted(sides))
     if by == "start":
         return own[0].start

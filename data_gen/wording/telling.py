@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic.dataclasses import dataclass as checked
 
 from ...common.config import SETTINGS
+from ...common.text import listed
 from ...face.facs.evidence.read_back import read_back
 from ...face.facs.measured import Measurement
 from ...face.facs.script import Cue, Join
@@ -189,7 +190,7 @@ def _plain(rows: list[_Told], blinks: int, detail: Detail) -> str:
     for group in _grouped(rows):
         first = _clause(group[0], "third") + (f" for {group[0].end - group[0].start:.1f} s" if detail == "full" else "")
         beside = [_clause(t, "ger") for t in group[1:]]
-        parts.append(first + (f" while {_listed(beside)}" if beside else ""))
+        parts.append(first + (f" while {listed(beside)}" if beside else ""))
     text = ""
     for k, part in enumerate(parts):
         text += part if not k else f", then {part}" if k % 4 else f". Then {part}"
@@ -206,7 +207,7 @@ def _summed(rows: list[_Told], blinks: int, measured: Measurement) -> str:
     said = [f"{verb} {_times(n) or 'once'}" for verb, n in names.most_common()]
     if blinks:
         said.append(f"blinks {_times(blinks) or 'once'}")
-    return _sentence(f"in {measured.seconds:.0f} s {_listed(said)}")
+    return _sentence(f"in {measured.seconds:.0f} s {listed(said)}")
 
 
 def _timed(rows: list[_Told], blinks: int, seconds: float) -> str:
@@ -247,7 +248,7 @@ def _director(rows: list[_Told]) -> str:
         if (first.cue.count or 1) == 1 and first.end - first.start >= 0.8:
             text += f" for {first.end - first.start:.1f} s"
         if group[1:]:
-            text += f"; meanwhile {_listed([_clause(t, 'base') for t in group[1:]])}"
+            text += f"; meanwhile {listed([_clause(t, 'base') for t in group[1:]])}"
         said.append(_sentence(text))
         over = max(t.end for t in group)
     return " ".join(said)
@@ -273,10 +274,6 @@ def _more(measured: Measurement) -> str:
         out.append("Perhaps also: " + ", ".join(dict.fromkeys(ACTION[a.name].label for a in measured.unsure)) + ".")
     out += [f"{n[:1].upper()}{n[1:]}." for n in measured.notes]
     return "".join(f" {t}" for t in out)
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
 
 
 def _sentence(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ...face.facs.check import check
-from ...face.facs.evidence.happenings import Shown, happenings
+from ...face.facs.evidence.happenings import Shown, happenings, side_of
 from ...face.facs.measured import Measurement
 from ...face.facs.script import Script
 from ...face.facs.vocabulary import DIRECTIONS, sideless
@@ -186,11 +186,6 @@ def _rows(facts: Measurement, name: str) -> list[Shown]:
         if a.name == name or name in (*DIRECTIONS, "wink") and a.name.startswith(f"{name}_")]
 
 
-def _side(s: Shown) -> str:
-    end = s.name.rpartition("_")[2]
-    return end if end in ("left", "right") else s.side
-
-
 def _changed(change: Change, before: Measurement, after: Measurement) -> bool:
     word, _, number = change.becomes.partition(" ")
     if change.what == "clip":
@@ -213,7 +208,7 @@ def _changed(change: Change, before: Measurement, after: Measurement) -> bool:
     k = (change.nth or 1) - 1
     b = new[min(k, len(new) - 1)]
     if word in ("left", "right", "both"):
-        return _side(b) == word
+        return side_of(b) == word
     if word == "strength":
         return abs(b.strength - float(number)) <= STRENGTH
     if word == "starts":
@@ -234,7 +229,7 @@ def _kept(name: str, before: Measurement, after: Measurement) -> bool:
     """Whether something is as it was, wherever it has been moved to."""
     old, new = _rows(before, name), _rows(after, name)
     return len(old) == len(new) and bool(old) and all(
-        abs(a.strength - b.strength) <= STRENGTH and a.times == b.times and _side(a) == _side(b)
+        abs(a.strength - b.strength) <= STRENGTH and a.times == b.times and side_of(a) == side_of(b)
         and abs((a.end - a.start) - (b.end - b.start)) <= 2 * TIME for a, b in zip(old, new, strict=True))
 
 

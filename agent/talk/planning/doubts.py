@@ -37,7 +37,7 @@ _TOO = re.compile(r"\b(?:too|so|way too) \w+\b|\bin a blink\b")
 """A complaint names the opposite of what should become of it."""
 GONE = (r"\b(?:str(?:ike|icken|uck)|do away with|scrap|axe|nix|omit|eliminate|erase|exclude|discard|lose|drop (?:the|that"
         r"|this|it|her|his)|remove|get(?:ting)? rid|delete|chuck|ditch|bin|(?:take|kick|throw) out"
-         r"|(?:has|have|needs?|ought|got) to go|(?:must|should|can|gotta) go)\b"
+        r"|(?:has|have|needs?|ought|got) to go|(?:must|should|can|gotta) go)\b"
          r"(?! (?:by|to|down|in)\b)")
 _ALONE = r"\b(?:only|just|nothing|none|else|rest|others?|except|keep|leave|but|alone|solo|all you|strip)\b"
 """Words of a line after which all but one thing may go."""
@@ -147,8 +147,8 @@ def _turned(plain: str, edits: Sequence[Edit]) -> int:
     for where, words in _PLACES.items():  # where something is added
         added = [e.where for e in edits if e.op in ("add", "replace", "move")]
         out += bool(added) and bool(re.search(words, plain)) and where not in added
-    if re.search(r"\b(?:other|opposite) (?:eye|side)\b", plain) and not any(e.side != "both" for e in edits):
-        out += not any(e.op == "reverse" for e in edits)
+    out += bool(re.search(r"\b(?:other|opposite) (?:eye|side)\b", plain)) and all(
+        e.side == "both" and e.op != "reverse" for e in edits)
     sides = {s for e in edits for s in (e.side, *(c.side for c in e.script.cues)) if s in ("left", "right")}
     said = set(_SIDE.findall(plain))
     return out + (len(said) == 1 and said != sides and len(sides) < 2 and not re.search(r"\bis left\b|\bleft in\b", plain))

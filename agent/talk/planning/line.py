@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from ....data_gen.reading.questions import PERSON, names_only, read_question, read_things, spelled
-from ....data_gen.reading.tags import untagged
+from ....data_gen.reading.tags import SURELY_ASKED, is_tagged
 from ....face.facs.script import Script
 from ....face.facs.vocabulary import GROUPS, sideless
 from ....llm.grammar.plans import Step, plan_text
@@ -19,7 +19,6 @@ from ..dialogue import (
     ABLE,
     RULES,
     SUBJECT,
-    SURELY_ASKED,
     UNREAD,
     clip_of,
     described,
@@ -106,7 +105,7 @@ class Line:
     @cached_property
     def tagged(self) -> bool:
         """Whether a line ends with words that make a question of it: "it's the nod first, right"."""
-        return self.plain != untagged(self.plain)
+        return is_tagged(self.plain)
 
     @cached_property
     def outside(self) -> bool:

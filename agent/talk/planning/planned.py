@@ -165,7 +165,8 @@ def meant_instead(text: str, tools: Toolbox) -> Step | None:
     m = _MEANT.match(spelled(text).lower())
     if m is None or last is None or here is None or [c.get("tool") for c in last.calls] != ["edit"]:
         return None
-    steps = parse_plan(last.calls[0]["arguments"].get("plan", "")) if last.calls[0]["arguments"].get("plan") else ()
+    planned = last.calls[0]["arguments"].get("plan")
+    steps = parse_plan(planned) if planned else ()
     script, _ = tools.shown(here)
     things = read_things(m["new"])
     own = [c for c in script.cues if things and any(same_name(c, n) for n in things[0].names)]

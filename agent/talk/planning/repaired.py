@@ -58,6 +58,8 @@ _ABSOLUTE = {"longer": "lasts", "shorter": "lasts", "length-longer": "length", "
              "later": "starts"}
 """Steps that change a time by so much, and those that say what it should be."""
 _UP_TO = re.compile(r"(?<!closer )(?<!next )\bto(?: be)?(?: exactly| just| only| about| around)?(?: second)?\s*$")
+_RESIZED = re.compile(r"\b(?:reduc|shorten|cut|trim|lengthen|extend|increas|stretch)\w*\b.*\bfrom\b")
+"""So that of two times the second is how long it should last: "reduced from 4 to 2 seconds"."""
 _LENGTH = re.compile(r"\b(?:duration|length|lasts?|lasting|long)\b")
 _WRONG_WAY = re.compile(r"\b(?:wrong (?:way|direction|side|eye)|(?:flip|mirror|reverse) (?:its|the) (?:direction|side))\b")
 _MAKE_IT = re.compile(r"\b(?:make (?:it|that|them|this)|(?:it|that|this) (?:should|must|to) be)(?: just| only| exactly)?\s*$")
@@ -186,11 +188,10 @@ def _from_to(step: Step, plain: str, script: Script) -> Step:
     if step.do not in ("lasts", "starts", "hold") or len(step.things) != 1 or not 1 <= len(spans) <= 2 or not (
             _MOVES.search(plain) or len(spans) == 2):
         return step
-    if re.search(r"\b(?:reduc|shorten|cut|trim|lengthen|extend|increas|stretch)\w*\b.*\bfrom\b", plain) and len(spans) == 2:
-        return Step("lasts", step.things, values=(("t", spans[-1].value),))  # "reduced from 4 to 2 seconds"
-    if len(spans) == 2 and _LENGTH.search(plain) and _RANGE.search(plain[:spans[-1].start]):
+    ranged = _RANGE.search(plain[:spans[-1].start])
+    if len(spans) == 2 and (_RESIZED.search(plain) or ranged and _LENGTH.search(plain)):
         return Step("lasts", step.things, values=(("t", spans[-1].value),))
-    if not _RANGE.search(plain[:spans[-1].start]) or re.search(r"\buntil\b|\blong\b", plain):
+    if not ranged or re.search(r"\buntil\b|\blong\b", plain):
         return step
     return Step("starts", step.things, values=(("t", spans[-1].value),))
 

@@ -113,7 +113,7 @@ def _by_number(text: str) -> str:
     m = _NTH.search(text.lower())
     if m is None or not read_things(spelled(m["x"])):
         return text
-    at = NUMBERS[m["n"]] if m["n"] in NUMBERS else _FOREIGN[m["n"]] if m["n"] in _FOREIGN else int(m["n"]) - 1
+    at = int(m["n"]) - 1 if m["n"].isdigit() else (NUMBERS | _FOREIGN)[m["n"]]
     return f"{text[:m.start()]}the {_NAMED[at]} {m['x']}{text[m.end():]}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from ..emotions import UNCLEAR
 from ..measured import MeasuredAction, Measurement
@@ -120,10 +121,24 @@ def in_region(s: Shown, region: str) -> bool:
     return s.name in ACTION and ACTION[s.name].region in places
 
 
-def side_of(s: Shown) -> str:
+class Sided(Protocol):
+    """What goes to a side by its name ("wink_left"), or has one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def side(self) -> str: ...
+
+
+def side_of(s: Sided) -> str:
     """left, right or both."""
     end = s.name.rpartition("_")[2]
     return end if end in ("left", "right") else s.side
+
+
+def meant(rows: Sequence[Shown]) -> Sequence[Shown]:
+    """What happens besides blinks, which mean little, if anything does."""
+    return [s for s in rows if s.name != "blink"] or rows
 
 
 def alike(name: str) -> tuple[str, ...]:

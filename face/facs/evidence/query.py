@@ -10,11 +10,25 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from ....common.text import often
+from ....common.text import listed, often
 from ..measured import Measurement
 from ..script import STRENGTHS
 from ..vocabulary import ACTION, EMOTIONS, FEELING
-from .happenings import PLURAL, SLACK, Shown, Thing, alike, happenings, in_region, noun, occurrences, on_side, side_of, which_one
+from .happenings import (
+    PLURAL,
+    SLACK,
+    Shown,
+    Thing,
+    alike,
+    happenings,
+    in_region,
+    meant,
+    noun,
+    occurrences,
+    on_side,
+    side_of,
+    which_one,
+)
 
 Asked = Literal["whether", "count", "when", "until", "how_long", "how_strong", "how_fast", "side", "first", "last", "after",
                 "before", "during", "list", "always", "compare", "order", "together", "which",
@@ -109,7 +123,7 @@ def ask(m: Measurement, query: Query) -> Answer:
     if query.asked in ("list", "first", "last") or query.asked in ("after", "before", "during") and query.things:
         return _WHOLE[query.asked](rows, query)
     if query.asked == "whether" and not query.things:  # whether anything happens there at all
-        told = _list(_meant(rows), query)
+        told = _list(meant(rows), query)
         if query.negated:
             return Answer(not rows, f"No: {told.text[:1].lower()}{told.text[1:]}" if rows else "Yes, nothing moves.")
         return Answer(bool(rows), f"Yes: {told.text[:1].lower()}{told.text[1:]}" if rows else "No, nothing.")
@@ -136,7 +150,7 @@ def ask(m: Measurement, query: Query) -> Answer:
         return Answer(count, f"{often(count).capitalize()}.")
     if query.asked == "which":
         there = [t.label for t, some in zip(query.things, found, strict=True) if some]
-        return Answer(there, f"{_listed([noun(t) for t in there]).capitalize()}." if there else "Neither.")
+        return Answer(there, f"{listed([noun(t) for t in there]).capitalize()}." if there else "Neither.")
     if query.asked == "always" and query.negated and not all(found):
         return Answer(True, "Yes.")
     if query.asked in ("order", "together", "always") and not all(found):
@@ -177,12 +191,8 @@ def _none(query: Query, found: list[list[Shown]]) -> str:
     return f"there {'are' if any(p in absent[0] for p in PLURAL) else 'is'} no {' and no '.join(absent)}"
 
 
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-
-
 def _sentence(words: Sequence[str]) -> str:
-    text = _listed(words)
+    text = listed(words)
     return f"{text[:1].upper()}{text[1:]}."
 
 
@@ -199,10 +209,10 @@ def _whether(m: Measurement, query: Query, found: list[list[Shown]]) -> Answer:
     if query.negated:
         return Answer(not there, "No, it is there." if there else f"Right, {_none(query, found)}.")
     if there:
-        return Answer(True, "Yes." if len(found) == 1 else f"Yes: {_listed([noun(t.label) for t in query.things])}.")
+        return Answer(True, "Yes." if len(found) == 1 else f"Yes: {listed([noun(t.label) for t in query.things])}.")
     if any(found):
         seen = [noun(t.label) for t, some in zip(query.things, found, strict=True) if some]
-        return Answer(False, f"No: there is {_listed(seen)}, but {_none(query, found)}.")
+        return Answer(False, f"No: there is {listed(seen)}, but {_none(query, found)}.")
     names = {n for t, some in zip(query.things, found, strict=True) if not some for n in t.names}
     perhaps = [a for a in m.unsure if a.name in names]
     if perhaps and len(query.things) == 1:
@@ -217,17 +227,17 @@ def _when(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
         peak = round((best.start + best.end) / 2 if best.apex is None else best.apex, 2)
         return Answer([peak], f"At {peak:.1f} s.")
     starts = [round(s.start, 2) for s in found[0]]
-    return Answer(starts, f"At {_listed([f'{t:.1f}' for t in starts])} s.")
+    return Answer(starts, f"At {listed([f'{t:.1f}' for t in starts])} s.")
 
 
 def _until(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     ends = [round(s.end, 2) for s in found[0]]
     if query.degree == "ever":
         own = [t for t in ends if t < seconds - SLACK]
-        return Answer(bool(own), f"Yes, at {_listed([f'{t:.1f}' for t in own])} s." if own else "No, it lasts to the end.")
+        return Answer(bool(own), f"Yes, at {listed([f'{t:.1f}' for t in own])} s." if own else "No, it lasts to the end.")
     if query.limit:
         return _held(max(ends), query.limit, f"it lasts until {max(ends):.1f} s")
-    return Answer(ends, f"Until {_listed([f'{t:.1f}' for t in ends])} s.")
+    return Answer(ends, f"Until {listed([f'{t:.1f}' for t in ends])} s.")
 
 
 def _how_long(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
@@ -237,7 +247,7 @@ def _how_long(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
         return Answer(total, f"{total:.1f} s{f', in {len(spans)} parts' if len(spans) > 1 else ''}.")
     if query.limit:
         return _held(max(spans), query.limit, f"{max(spans):.1f} s")
-    return Answer(spans, f"{_listed([f'{t:.1f} s' for t in spans])}.")
+    return Answer(spans, f"{listed([f'{t:.1f} s' for t in spans])}.")
 
 
 def _how_strong(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
@@ -272,8 +282,8 @@ def _how_fast(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
 
 
 def _side(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
-    sides = list(dict.fromkeys(s.name.rpartition("_")[2] if s.name.endswith(("_left", "_right")) else s.side for s in found[0]))
-    return Answer(sides, _sentence([f"the {s}" if s != "both" else "both sides" for s in sides]))
+    sides = list(dict.fromkeys(map(side_of, found[0])))
+    return Answer(sides, _sentence(list(map(on_side, sides))))
 
 
 def _always(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
@@ -370,11 +380,11 @@ def _list(rows: Sequence[Shown], query: Query) -> Answer:
     low = query.between[0] if query.between else 0.0
     if len(query.things) == 1 and not query.things[0].names:  # the third of all that happens
         k = query.things[0].which or 0
-        rows = _meant(rows)
+        rows = meant(rows)
         return _told(rows[k:][:1] if -len(rows) <= k < len(rows) else [], low)
     if query.things and query.negated:  # all but these
         named = [s for thing in query.things for s in occurrences(rows, thing)]
-        return _told(_meant([s for s in rows if s not in named]), low)
+        return _told(meant([s for s in rows if s not in named]), low)
     if len(query.things) == 1:
         return _told(occurrences(rows, query.things[0]), low)
     if query.things:  # what lies between two
@@ -382,7 +392,7 @@ def _list(rows: Sequence[Shown], query: Query) -> Answer:
         if not all(found):
             return Answer(None, f"{_none(query, found).capitalize()}.")
         first, then = sorted((found[0][0], found[1][0]), key=lambda s: s.start)
-        return _told(_meant([s for s in rows if first.start < s.start < then.start]), low)
+        return _told(meant([s for s in rows if first.start < s.start < then.start]), low)
     return _told(rows, low)
 
 
@@ -397,14 +407,9 @@ def _told(rows: Sequence[Shown], low: float = 0.0) -> Answer:
 def _ends(rows: Sequence[Shown], query: Query) -> Answer:
     if not rows:
         return Answer([], "Nothing happens.")
-    rows = _meant(rows)
+    rows = meant(rows)
     edge = rows[0].start if query.asked == "first" else max(s.start for s in rows)
     return _told([s for s in rows if abs(s.start - edge) <= SLACK])
-
-
-def _meant(rows: Sequence[Shown]) -> Sequence[Shown]:
-    """What happens besides blinks, which mean little, if anything does."""
-    return [s for s in rows if s.name != "blink"] or rows
 
 
 def _around(rows: Sequence[Shown], query: Query) -> Answer:
@@ -412,20 +417,16 @@ def _around(rows: Sequence[Shown], query: Query) -> Answer:
     own = occurrences(rows, query.things[0])
     if not own:
         return Answer(None, f"{_none(query, [[]]).capitalize()}.")
-    rows = _meant([s for s in rows if s.name not in query.things[0].names])
+    rows = meant([s for s in rows if s.name not in query.things[0].names])
     if query.region == "emotion":
         rows = [s for s in rows if s.name not in ACTION]
     start, end = own[0].start, own[0].end
     if query.asked == "before":
         earlier = [s for s in rows if s.start < start - SLACK]
-        if query.degree == "all":
-            return _told(earlier)
-        return _told([s for s in earlier if s.start >= earlier[-1].start - SLACK])
+        return _told(earlier if query.degree == "all" else [s for s in earlier if s.start >= earlier[-1].start - SLACK])
     if query.asked == "after":
         later = [s for s in rows if s.start > start + SLACK]
-        if query.degree == "all":
-            return _told(later)
-        return _told([s for s in later if s.start - later[0].start <= SLACK] if later else [])
+        return _told(later if query.degree == "all" else [s for s in later if s.start - later[0].start <= SLACK])
     return _told([s for s in rows if s.start < end - SLACK and s.end > start + SLACK])
 
 

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from ....common.files import atomic_file, write_text
 from ...clip.normalise import is_real
 from ...facs.evidence.filmed import FilmedSignals
+from ...facs.evidence.happenings import side_of
 from ...facs.measure import measure
 from ...facs.measured import MeasuredAction, Measurement
 from ...facs.signals import signals_of
@@ -39,15 +40,9 @@ def events(found: Measurement) -> list[MeasuredAction]:
 
 def event_rows(found: Measurement) -> list[list[Any]]:
     """A row of ``EVENT_COLUMNS`` for each event; times in s, strength and confidence 0 to 1."""
-    return [[a.name, _side(a), f"{a.onset:.3f}", f"{a.apex:.3f}", f"{a.offset:.3f}", f"{a.intensity:.3f}", f"{a.value:.2f}",
+    return [[a.name, side_of(a), f"{a.onset:.3f}", f"{a.apex:.3f}", f"{a.offset:.3f}", f"{a.intensity:.3f}", f"{a.value:.2f}",
              a.unit, "" if a.cycles is None else a.cycles, f"{a.confidence:.3f}", "no" if a in found.unsure else "yes"]
             for a in events(found)]
-
-
-def _side(a: MeasuredAction) -> str:
-    """The side that a name says, of what goes to one."""
-    end = a.name.rpartition("_")[2]
-    return end if end in ("left", "right") else a.side
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -71,6 +71,14 @@ def test_with_one_clip_there_is_nothing_to_compare(tmp_path: Path) -> None:
     assert read_comparing("which clip has the bigger smile?", alone.memory) is None
 
 
+def test_what_does_nothing_but_blink_begins_with_it(tmp_path: Path) -> None:
+    two = Agent(tmp_path / "two", rule_agent(), Sampling(idle=False))
+    two.say("He blinks twice.")
+    two.say("New clip: he blinks once.")
+    assert two.say("which one starts with a blink?").value == "same"
+    assert two.say("which one starts with a nod?").value is None
+
+
 def test_lines_that_say_something_else_are_not_taken(agent: Agent) -> None:
     agent.say("thanks!")
     others = [line.say for line in written_lines() if line.plan[0].do != "compare-clips"]
