@@ -283,6 +283,8 @@ def _remove(draft: _Draft, edit: Edit) -> None:
     if not kept:
         raise ValueError("nothing would be left; say what the face should do instead")
     draft.rows = kept
+    if "blink" in edit.names and edit.which is None:  # then there are none at all: not those of a living face either
+        _never(draft, Edit("never", ("blink",)))
 
 
 def _only(draft: _Draft, edit: Edit) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ...face.facs.script import STRENGTHS, Script
-from ...face.facs.vocabulary import EMOTIONS, FEELING
+from ...face.facs.vocabulary import EMOTIONS, FEELING, GROUPS
 from ...llm.grammar.plans import SLOTS, Step
 from .operations import Edit, same_name
 
@@ -126,7 +126,8 @@ def _counted(value: float | None) -> _Make:
 
 
 def _never(step: Step, names: tuple[str, ...], which: int | None, script: Script) -> list[Edit]:
-    there = tuple(n for n in names if any(same_name(c, n) for c in script.cues))
+    in_groups = {n for g in names if g in GROUPS and g != "anything" for n in GROUPS[g]}
+    there = tuple(dict.fromkeys(c.name for c in script.cues if c.action in in_groups or any(same_name(c, n) for n in names)))
     return [Edit("remove", there, which)] * bool(there) + [Edit("never", names)]
 
 

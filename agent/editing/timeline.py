@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from math import ceil
 
+from ...data_gen.performer.items import CYCLES
 from ...data_gen.performer.layout import lay_out
 from ...face.facs.schedule import Event, Schedule
 from ...face.facs.script import Cue, Script
@@ -136,6 +137,9 @@ def _changed(events: Sequence[Event], was: Cue | None, cue: Cue, start: float, i
         return [replace(e, intensity=round(min(max(e.intensity * share, 0.01), 1.0), 3)) for e in out]
     if other == {"speed"}:
         slower = (was.speed or 1.0) / (cue.speed or 1.0)
+        if events[0].name in CYCLES and events[0].cycles:  # a shake that is too slow is turns of the head
+            kind, period = CYCLES[events[0].name], (events[0].rise + events[0].hold + events[0].fall) / events[0].cycles
+            slower = min(max(period * slower, kind.least), kind.most) / period
         return [replace(e, start=round(start + (e.start - start) * slower, 3), rise=round(e.rise * slower, 3),
                         hold=round(e.hold * slower, 3), fall=e.fall and max(round(e.fall * slower, 3), 0.001)) for e in out]
     if other == {"side"} and cue.kind == "action" and len(out) == 1:

@@ -112,7 +112,7 @@ def read_comparing(text: str, session: Session, turns: int | None = None) -> Ask
             return Comparing("same", "presence", things), clips
         if by == "length" and not things:
             return Comparing("same", by), clips
-        return None
+        return (Comparing("same", "feeling"), clips) if not things and _FEELINGS.search(plain) else None
     return _against(plain, by, least, session, here) or _of_nth(plain, by, least, session)
 
 
@@ -214,6 +214,8 @@ def _more_of(plain: str, session: Session) -> tuple[Thing, ...]:
     return _things(_MORE_THAN.sub(" ", _HOW_MUCH.sub(" ", _without_clips(plain, session))))
 
 
+_FEELINGS = re.compile(r"\b(?:same|equal\w*|different)\b.*\b(?:emotions?|moods?|feelings?)\b"
+                       r"|\b(?:emotions?|moods?|feelings?)\b.*\b(?:same|equal\w*)\b|\bfeel(?:ing)? the same\b")
 _HOW_MUCH = re.compile(r"\bhow (?:many|much) (?:more|fewer|less|longer|shorter|stronger|weaker|bigger|smaller|faster|slower)\b")
 _NTH_OF = re.compile(r"^(?:(?:and|so|is|was|but|then)[, ]+)*(?:the )?(?P<nth>first|1st|second|2nd)(?: one)?(?:['’]s)? ")
 _FIRST_SECOND = re.compile(r"\b(?:in|on|of|than)(?: in| on)? the (?:first|second)\b.*\bthan (?:in |on )?the (?:first|second)\W*$")

@@ -9,10 +9,10 @@ from typing import Literal
 
 from ...common.text import often
 from ...data_gen.reading.comparing import claimed
-from ...data_gen.reading.questions import ALL_OF, PEAK, pace_of, thing_of
+from ...data_gen.reading.questions import ALL_OF, PEAK, pace_of, spelled, thing_of
 from ...data_gen.reading.tags import is_tagged
 from ...face.facs.evidence.happenings import SLACK, Thing, alike, happenings, meant, occurrences, side_of
-from ...face.facs.evidence.query import Answer, Asked, Query
+from ...face.facs.evidence.query import Answer, Asked, Query, ask
 from ...face.facs.vocabulary import DIRECTIONS, Side
 from ...llm.grammar.plans import SLOTS, Step
 from .references import ORDINALS
@@ -28,8 +28,12 @@ YES_OR_NO = re.compile(r"^\W*(?:(?:and|but|so|hey|ok(?:ay)?|well)[, ]+)*(?:is|ar
 """A question in lower case that wants yes or no."""
 
 
+_ALL_PARTS = re.compile(r"\b(?:expressions? and|and (?:\w+ )?expressions?|everything|all (?:that|the things))\b")
+_EDGE_OF = re.compile(r"\bhow (?:does|do|did) (?:it|s?he|they|the \w+)(?: all)? "
+                      r"(?:start|begin|open|(?P<last>end|finish|close|conclude))\b"
+                      r"|\b(?:starts?|begins?|opens?|(?P<last2>ends?|finish(?:es)?|closes?)) (?:with|on|by) ")
 _CLAIMED = re.compile(r"\b(?:is|are|was|were|does|did) (?:the |that )?(?P<nth>first|second|third|last)\b")
-_SIDED = re.compile(r"\b(left|right)\b(?! (?:after|before|now|away|at|when|until))")
+_SIDED = re.compile(r"\b(left|right)(?:wards?)?\b(?! (?:after|before|now|away|at|when|until))")
 
 
 def _wants_yes(plain: str) -> bool:
@@ -43,7 +47,7 @@ def query_of(step: Step, text: str) -> Query:
         step: one whose command begins with ``ask``.
         text: the question, for whether a comparison is a claim.
     """
-    kind = step.do.removeprefix("ask-")
+    kind, text = step.do.removeprefix("ask-"), spelled(text)
     asked: Asked = _ASKED.get(kind, kind)  # type: ignore[arg-type, assignment]
     side: Side = "left" if "left" in step.words else "right" if "right" in step.words else "both"
     if side == "both" and kind != "side" and (said := set(_SIDED.findall(text.lower()))) and len(said) == 1 and all(
@@ -71,6 +75,8 @@ def query_of(step: Step, text: str) -> Query:
         return Query(asked, things[:1], between, degree="all")
     if asked == "how_fast" and things and _wants_yes(text.lower()) and (pace := pace_of(text.lower())):
         return Query("how_fast", things[:1], between, part=part, degree=pace)  # type: ignore[arg-type]
+    if asked == "which" and len(things) > 1 and (edge := _EDGE_OF.search(text.lower())):
+        return Query("last" if edge["last"] or edge["last2"] else "first")  # "how does it end, with a nod or a shake"
     if asked == "which" and len({t.names for t in things}) == 1:
         asked = "whether"  # "nod or no nod"
         things = things[:1]
@@ -88,7 +94,7 @@ def query_of(step: Step, text: str) -> Query:
         asked = "when"
     if asked == "when" and things and PEAK.search(text.lower()):
         return Query("when", things[:1], between, part=part, degree="most")  # type: ignore[arg-type]
-    region = step.said("region") if "region?" in SLOTS[step.do] else ""
+    region = step.said("region") if "region?" in SLOTS[step.do] and not _ALL_PARTS.search(text.lower()) else ""
     return Query(asked, things, between, part=part, limit=limit, negated="not" in step.words, region=region)  # type: ignore[arg-type]
 
 
@@ -99,12 +105,12 @@ def _two(things: tuple[Thing, ...]) -> tuple[Thing, ...]:
 
 # -- several clips ---------------------------------------------------------------------------
 Kind = Literal["has", "most", "least", "more", "less", "same", "each", "gap"]
-Measure = Literal["strength", "count", "length", "start", "speed", "side", "presence", "first", "last"]
+Measure = Literal["strength", "count", "length", "start", "speed", "side", "presence", "first", "last", "feeling"]
 _ALIKE = {"strength": 0.03, "count": 0.5, "length": 0.06, "start": 0.05, "speed": 0.1}
 """Shares, times, seconds and hertz by which two clips may differ and are alike."""
 
 
-_QUERIED: dict[str, str] = {"presence": "count", "first": "start", "last": "start"}
+_QUERIED: dict[str, str] = {"presence": "count", "first": "start", "last": "start", "feeling": "strength"}
 """What questions about one clip have in place of a measure."""
 
 
@@ -116,7 +122,7 @@ class Comparing:
         kind: which has it (``has``), has most or least of it; whether the first has more or less of it than the others; whether
             all are the same; its value in each; by how much two differ.
         by: what counts.
-        things: what it is about; nothing is the whole clip, of which only the length counts.
+        things: what it is about; nothing is the whole clip, of which the length or the emotions count.
     """
 
     kind: Kind
@@ -142,6 +148,8 @@ def size_of(clip: Clip, by: Measure, things: Sequence[Thing]) -> float | str | N
     Seconds, shares of full scale, times, or times a second; of what does not repeat, the speed is one over its seconds.
     """
     measured = clip.measured()
+    if by == "feeling":
+        return " and ".join(ask(measured, Query("emotion")).value)
     if not things:
         return measured.seconds
     rows = happenings(measured)

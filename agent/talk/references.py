@@ -20,6 +20,8 @@ _SAID = (
     ("version", re.compile(rf"\b(?P<ord>{'|'.join(ORDINALS)}) version(?: of (?P<of>.+))?")),
     ("clip", re.compile(rf"\b(?:{CLIP_WORD}|number|no\.?|#) ?#?(?P<n>{_N})\b(?! ?s\b| ?sec| ?seconds?)")),
     ("clip", re.compile(rf"(?<!\d )(?<!\d-)\b(?P<ord>{'|'.join(ORDINALS)}) (?:{CLIP_WORD}|one)\b")),
+    ("clip", re.compile(rf"\bthe (?P<ord>{'|'.join(ORDINALS)})(?= (?:or|and|with|to|vs\.?|versus) (?:the )?"
+                        rf"(?:{'|'.join(ORDINALS)}) (?:{CLIP_WORD}|one)\b)")),
     ("last", re.compile(rf"\b(?:last|latest|newest|most recent) (?:{CLIP_WORD}|one)\b")),
     ("newest", re.compile(r"\b(?:latest|newest|most recent|final) version\b")),
     ("original", re.compile(r"\b(?:original|unedited|untouched)\b"
@@ -41,21 +43,25 @@ THIS = re.compile(rf"^(?:it|this|that|the clip|this (?:{CLIP_WORD}|one)|that (?:
                   r"|the current (?:one|clip)|the (?:new|edited|changed) (?:one|version|clip)|now)?$")
 
 
-ROLES = (rf"(?:{PERSON}|gal|lad|chap|fella|mate|boyfriend|girlfriend|groom|bride|mime|robber|thief|witch|wizard|professor"
-          r"|rapper|singer|clown|pirate|cop|officer|soldier|pilot|nurse|doctor|teacher|pupil|student|boss|colleague|friend|enemy"
+ROLES = (rf"(?:{PERSON}|gal|lad|lass(?:ie)?|chap|fella|mate|boyfriend|girlfriend|groom|bride|mime|robber|thief|witch|wizard"
+          r"|professor|rapper|singer|clown|pirate|cop|officer|soldier|pilot|nurse|doctor|teacher|pupil|student|boss|colleague|friend|enemy"
           r"|villain|hero|brother|sister|twin|mother|mum|mom|father|dad|son|daughter|wife|husband|uncle|aunt|cousin|gran\w*"
           r"|neighbou?r|teen|toddler|presenter|speaker|rival|player|customer|waiter|king|queen|people|someone|somebody)")
 _NEW = (r"(?:new|an?other|nother|anotehr|next|different|other|else|second|third|fourth|2nd|3rd|4th|further|instead|fresh"
         r"|separate|this time)")
 _ANOTHER = (
-    re.compile(r"^(?P<lead>[^:;?!]{0,50}?)\b(?P<what>(?:an?|another|her|his|my|our|some) (?:[\w-]+ ){0,3}?[\w-]+ who "
+    re.compile(r"^(?P<lead>[^:;?!]{0,50}?)\b(?P<what>(?:an?|another|her|his|my|our|some) (?:[\w-]+ ){0,3}?[\w-]+,? who "
                r"(?!is\b|it\b).+)$", re.IGNORECASE),
+    re.compile(rf"^(?P<lead>[^;?]{{0,80}}?)\b(?P<what>(?:an?|another) (?:[\w-]+ ){{0,3}}?{ROLES}"
+               r"(?:,? who(?:['’]s)?| with)\b.+)$", re.IGNORECASE),
     re.compile(rf"^(?P<lead>[^:;?!]{{0,60}}?\b{_NEW}\b[^:;?!]{{0,40}}?"
-               rf"|(?:now|next|and|then|ok|okay|,| )*\b(?:an?|the|his|her|my) (?:\w+ )?{ROLES}[^:;?!]{{0,20}}?)"
+               rf"|(?:now|next|and|then|ok|okay|lovely|bring (?:on|in)|here comes|enter|meet|,| )*"
+               rf"\b(?:an?|the|his|her|my) (?:\w+ )?{ROLES}[^:;?!]{{0,20}}?)"
                r"(?:: |[,.] (?=(?:s?he|they|this one|\w+s|\w+ \w+s|smile|nod|wink)\b)| (?=(?:s?he|they) )|\. )"
                r"(?P<what>.+)$", re.IGNORECASE))
-_NO_LEAD = re.compile(r"\b(?:as|make|let|have|does|do|did|is|are|was|which|what|how|when|why|whether|add|remove|than|like|same"
-                      r"|put|give)\b", re.IGNORECASE)
+_NO_LEAD = re.compile(r"\b(?:as (?!a (?:separate|new|second|further)\b)|is|are|was|were|which|what|how|when|why|whether|add"
+                      r"|remove|than|like|same|put|does|did)\b", re.IGNORECASE)
+_OF_ANOTHER = re.compile(rf"\b(?:{ROLES}|{CLIP_WORD}|face|subject|variations?|variants?)\b", re.IGNORECASE)
 
 
 def another_does(said: str) -> str:
@@ -66,7 +72,7 @@ def another_does(said: str) -> str:
         m = pattern.match(said)
         if m is None or read_things(m["lead"].lower()) or _NO_LEAD.search(m["lead"]) or not read_things(m["what"].lower()):
             continue
-        if pattern is _ANOTHER[1] and not re.search(rf"\b(?:{ROLES}|{CLIP_WORD}|face|subject)\b", m["lead"], re.IGNORECASE):
+        if pattern is _ANOTHER[2] and not _OF_ANOTHER.search(m["lead"]):
             continue
         return m["what"]
     return ""

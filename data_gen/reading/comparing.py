@@ -10,15 +10,15 @@ from ...face.facs.script import mark
 
 _REGIONS = ((r"\b(?:eye)?brows?\b.*\blower\b|\blower\b.*\b(?:eye)?brows?\b", "brow_lower"),
             (r"\b(?:eye)?brows?\b", "brow_raise"), (r"\beyes?\b.*\bwid|\bwid.*\beyes?\b", "eye_widen"),
-            (r"\b(?:mouth|jaw)\b", "mouth_open"))
+            (r"\b(?:mouth|jaw)\b", "mouth_open"), (r"\bcheeks?\b", "cheek_puff"))
 """What more of a part of the face is, where only the part is named."""
 _MEASURES: tuple[tuple[By, str], ...] = (
     ("side", r"\bsame (?:eye|side|way|direction)\b|\b(?:different|other) (?:eyes?|sides?|directions?)\b"),
     ("count", r"\b(?:more often|more times|fewer|often(?:er)?|more (?!\w+ly\b)\w+s\b)"),
     ("start", r"\b(?:earlier|sooner|later)\b"),
     ("length", r"\b(?:longer|longest|shorter|shortest|same length|last(?:s|ed)? (?:more|less)|(?:more|less) time)\b"),
-    ("speed", r"\b(?:faster|fastest|slower|slowest|quicker|quickest|more speed|speed(?:s|ed)? up|slow(?:s|ed)? down"
-     r"|same speed)\b"),
+    ("speed", r"\b(?:faster|fastest|slower|slowest|quicker|quickest|snappier|brisker|swifter|more speed|speed(?:s|ed)? up"
+     r"|slow(?:s|ed)? down|same speed)\b"),
     ("strength", r"\b(?:stronger|strongest|bigger|biggest|larger|wider|broader|weaker|smaller|smallest|weakest|higher|lower"
      r"|deeper|more|less|most|least|happier|sadder|angrier|same strength|vs|versus|compared)\b"))
 _COMPARATIVE = re.compile(r"\b(?:more|less|most|least|further|farther|furthest|farthest"
@@ -52,7 +52,7 @@ def two_moments(text: str, times: Sequence[float]) -> tuple[tuple[float, float],
     if len(apart) != 2 or len(times) > 3 or not _COMPARATIVE.search(text):
         return None
     ends = text[text.index(mark("t", len(times) - 2)):] if mark("t", len(times) - 2) in text else text
-    claim = not _EITHER.search(ends) and not re.search(r"\b(?:which|when|where|(?<!than )what)\b", text)
+    claim = not _EITHER.search(ends) and not re.search(r"\b(?:which|pick|choose|when|where|(?<!than )what)\b", text)
     if len(times) == 3:  # "compare 2 s with 7 s: is it bigger at 7 s"
         apart = [times[-1], *(t for t in apart if t != times[-1])]
     elif re.match(r"\W*(?:compared (?:with|to)|than)\b", text):

@@ -22,15 +22,19 @@ Patterns = tuple[str, ...]
 _LEAST = 0.2
 """Share of a question's words that what it names explains at least."""
 _PARTS: tuple[tuple[Part, str], ...] = (("start", r"\bat the (?:start|beginning|very start)\b|\binitially\b"),
-                                        ("end", r"\bat the (?:very )?end\b|\bfinally\b"))
+                                        ("end", r"\bat the (?:very )?end\b|\bfinally\b"),
+                                        ("middle", r"\bin the (?:very )?middle\b(?! of (?!the (?:clip|video)))|\bmidway\b"))
 _DIRECTED = re.compile(r"\b(tilt|turn|wink|lean)(?:s|ed|ing)?\b")
 """What goes to either side, where none is said."""
 _BROWS = re.compile(r"(?:(?:'?s|the|her|his|its) )*(?:eye)?brows?")
 _OPEN_EYES = re.compile(r"\beyes? (?:\w+ )?open\b")
+_SHUT = r"(?:open|closed|shut)"
+_STATE = re.compile(rf"\b(?P<part>eyes?|eyelids|mouth|lips)\W+(?:\w+ )?{_SHUT} or (?:are they |is it )?{_SHUT}\b"
+                    rf"|\b{_SHUT} or {_SHUT}\b.*\b(?P<part2>eyes?|eyelids|mouth|lips)\b")
 _SHUT_MOUTH = re.compile(r"\b(?:mouth|lips) (?:\w+ ){0,2}?(?:closed|shut)\b|\b(?:closed|shut) (?:mouth|lips)\b")
 _PACED = {"fast": re.compile(r"\b(?:fast|quick(?:ly)?|rapid(?:ly)?|brisk(?:ly)?|speedy|swift(?:ly)?|hurried(?:ly)?)\b"),
           "slow": re.compile(r"\b(?:slow(?:ly)?|leisurely|unhurried(?:ly)?|sluggish(?:ly)?)\b")}
-ALL_OF = re.compile(r"\b(?:things|moves|actions|movements|everything|all)\b")
+ALL_OF = re.compile(r"\b(?:things|moves|actions|movements|everything|all|whatever|what else|list|the rest)\b")
 """Of what comes before or after something: all of it."""
 _INSTANT = 0.1
 """Seconds on both sides of a moment that is asked about."""
@@ -68,9 +72,19 @@ _STUCK = re.compile(r"\b([A-Za-z]{3,})x(\d{1,2})\b")
 """A number that is written onto a word: "nodx3"."""
 
 
+_COMPARED = {"slow": "slower", "slowly": "slower", "fast": "faster", "quick": "quicker", "quickly": "quicker", "long": "longer",
+             "short": "shorter", "strong": "stronger", "weak": "weaker", "big": "bigger", "small": "smaller", "wide": "wider",
+             "high": "higher", "low": "lower", "early": "earlier", "late": "later", "soon": "sooner", "deep": "deeper",
+             "soft": "softer", "happy": "happier", "sad": "sadder", "angry": "angrier"}
+_MORE = re.compile(r"(?<!\d )(?<!one )(?<!two )(?<!three )(?<!four )(?<!five )(?<!some )(?<!any )(?<!few )"
+                   rf"\bmore ({'|'.join(_COMPARED)})\b", re.IGNORECASE)
+"""A comparative as others build it: "more slow"."""
+
+
 def spelled(text: str) -> str:
     """A text with usual misspellings and short forms written out."""
-    return _WORD.sub(lambda m: _TABLE.spelling[m[1].lower()], _STUCK.sub(r"\1 x\2", text))
+    text = _WORD.sub(lambda m: _TABLE.spelling[m[1].lower()], _STUCK.sub(r"\1 x\2", text))
+    return _MORE.sub(lambda m: _COMPARED[m[1].lower()], text)
 
 
 def read_question(text: str) -> Query | None:
@@ -86,6 +100,9 @@ def read_question(text: str) -> Query | None:
     plain = _asked_plainly(marked.text)
     if plain != (plain := untagged(plain)):
         plain += "?"
+    if state := _STATE.search(plain):
+        thing = thing_of("eye_close" if (state["part"] or state["part2"]).startswith("eye") else "mouth_open")
+        return Query("whether", (thing,) * (thing is not None), _between(plain, marked), degree="state")  # type: ignore[arg-type]
     opened = _OPEN_EYES.search(plain)
     if opened:  # open eyes are eyes that are not closed
         plain = _OPEN_EYES.sub("eyes closed", plain)
@@ -115,6 +132,9 @@ def _asked_plainly(text: str) -> str:
     """A question in lower case without what only leads to it or follows it."""
     plain = re.sub(r"\s+", " ", text.lower()).strip()
     plain = re.sub(r"\b(what|when|where|who|how|which)(?:'?s)\b(?! the same)", r"\1 is", plain)
+    plain = re.sub(r"\bsec(?:ond)?s? (?=[\ue000-\uf8ff])", "", plain)  # "at second 9" is not the second of something
+    plain = re.sub(r"\b(which|what|who)\b(.*?)\bthe (slow|fast|strong|weak|big|small|long|short|quick|wide|early|late) one\b",
+                   lambda m: f"{m[1]}{m[2]}{_COMPARED[m[3]]}", plain)
     plain = re.sub(r"#([1-4])\b", lambda m: ("first", "second", "third", "fourth")[int(m[1]) - 1], plain)
     plain = re.sub(rf"\b(the|this|that) (?!first|second|third|last|other|same)\w+ (?={PERSON}\b)", r"\1 ", plain)
     for _ in range(3):
@@ -141,6 +161,8 @@ class _Reading:
         part: Part = next((p for p, words in _PARTS if not between and re.search(words, plain)), "")
         earlier = re.search(r"\b(?:first|1st|earlier|sooner|precedes|leads)\b", plain) and not re.search(
             r"\b(?:first|1st) (?:time|one|\w+)\b.*\bsecond\b", plain)
+        if len(things) == 1 and asked in ("whether", "list", "first", "last") and (edge := _EDGE.search(plain)):
+            return Query("last" if any(v for v in edge.groupdict().values()) else "first", (replace(things[0], which=None),))
         if len(things) >= 2 and asked in ("compare", "first", "whether", "order", "when") and earlier:
             loose = tuple(replace(t, which=None) for t in things)
             if not re.search(r"\b(?:what|which|who|or)\b", plain):
@@ -198,13 +220,15 @@ class _Reading:
         if limit and limit[1] in self.marked.t or asked == "how_long" and not re.search(
                 r"\b(?:at|between|from|before|after)\b", plain):
             between = None
+        if asked == "count" and not things and _ALL_THINGS.search(plain):
+            return Query("count", (), between, part=part)
         return Query(asked, tuple(things), between, part=part, limit=limit) if things else None
 
     def _told(self, between: tuple[float, float] | None) -> Query | None:
         """A list of all but what is named, of what lies between two things, or the second, third ... of all that happens."""
         if self.things and _EXCEPT.search(self.plain):
             return Query("list", tuple(self.things), between, negated=True)
-        if len(self.things) == 2 and re.search(r"\b(?:between|in between)\b", self.plain):
+        if len(self.things) == 2 and re.search(r"\b(?:between|in between)\b|\bseparat\w+\b.*\bfrom\b", self.plain):
             return Query("list", tuple(self.things))
         if len(self.things) == 1 and _AMID.search(self.plain):
             return Query("list", tuple(replace(self.things[0], which=k) for k in (0, 1)))
@@ -323,7 +347,17 @@ _NTH = re.compile(r"\b(second|third|fourth|2nd|3rd) (?:thing|action|move|movemen
                   r"|\b(?:is|comes|happens) (?:the )?(second|third|fourth|2nd|3rd)\b")
 
 
+_ALL_THINGS = re.compile(r"\bhow many (?:\w+ )?(?:things|moves|actions|movements|events|gestures|bits|expressions)\b")
 _IN_ALL = re.compile(r"\b(?:in total|in all|altogether|all together|all told|overall|total time)\b")
+_BEGINS = r"(?:begins?|starts?|opens?|kicks? off|leads?)(?: off| out)?"
+_ENDS = r"(?:ends?|finish(?:es)?|closes?|wraps? up|concludes?)(?: off)?"
+_YES_NO = r"^(?:so |and )?(?:is|was|does|do|did)\b.*"
+_EDGE = re.compile(rf"{_YES_NO}\b(?:{_BEGINS}|(?P<last>{_ENDS})) (?:with|on|by)\b"
+                   rf"|{_YES_NO}\bwith .*\bthat (?:it|everything|all)(?: all)? (?:{_BEGINS}|(?P<last2>{_ENDS}))\b"
+                   rf"|{_YES_NO}\b(?:the )?(?:very )?(?:first|(?P<last3>last))(?: thing| move| one| action)?\W*$"
+                   r"|^(?!.*\b(?:what|which|who|when|where|how)\b).*\b(?:comes?|goes|is|are) (?:the )?(?:very )?"
+                   r"(?:first|(?P<last4>last))\W*$")
+"""Whether something is what comes first or last."""
 _MOVES = re.compile(r"\b(?:move|moves|moving|moved|do anything|does anything|active|any movement)\b")
 _STILL = re.compile(r"\b(?:still|motionless|unmoving|not move|n['’]t move)\b")
 _STOPS = re.compile(r"\b(?:ever|at any (?:point|time|stage)|at some point|any ?time)\b.*\b(?:stops?|quits?|ceases?|lets? go)\b"
@@ -404,7 +438,7 @@ def _things(plain: str, marked: Marked) -> list[Thing]:
 
 
 def _thing(cue: Cue, order: int | None, words: str) -> Thing | None:
-    said = re.search(r"\b(left|right)\b", words)
+    said = re.search(r"\b(left|right)(?:wards?)?\b", words)
     side: Side = cue.side if cue.name not in DIRECTIONS else said[1] if said else "both"  # type: ignore[assignment]
     return thing_of(cue.name, side, order)
 

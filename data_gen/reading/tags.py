@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 _TAG = re.compile(
-    r",? (?:(?:is|are|do|does|did|was|were|has)(?:n['’]?t| not)? (?:it|s?he|they|there|that)|innit|huh|eh|correct|yeah"
-    r"|am i (?:right|wrong)|is that (?:right|correct|so|true|how it goes)|or(?: not| what| no| nah| am i wrong)?"
+    r",? (?:(?:is|are|do|does|did|was|were|has)(?:n['’]?t| not)? (?:it|s?he|they|there|that)|innit|huh|eh|correct"
+    r"|yeah|true or (?:false|not)|true|am i (?:right|wrong)|is that (?:right|correct|so|true|how it goes)"
+    r"|or(?: not| what| no| nah| am i wrong)?"
     r"|(?P<right>right))\W*$")
 """What makes a question of a statement in lower case: "she nods fast, doesn't she"."""
 SURELY_ASKED = re.compile(r"\b(?:(?:is|are|do|does|did|was|were|has)n['’]?t \w+|is that \w+(?: it goes)?"
-                           r"|am i (?:right|wrong))\W*$")
+                           r"|am i (?:right|wrong)|true or (?:false|not))\W*$")
 """What can only end a question."""
 _DIRECTING = re.compile(r"(?:\b(?:look|turn|tilt|lean|glanc|gaz|wink|shift|fac|mov|point)\w*|\b(?:the|to|on|her|his|its|their|or"
                         r"|and|left|far|head|eyes?|brow|side|from|slightly|strongly|bit|halfway))$")

@@ -13,7 +13,7 @@ from ....face.facs.vocabulary import sideless
 from ....llm.grammar.plans import SLOTS, Step
 from ...editing.operations import ALIKE, Edit, same_name
 
-_KEPT = re.compile(r"\b(?:don'?t|do not|leave|keep|without touching|but not|not)\b[^,.;]*"
+KEPT = re.compile(r"\b(?:don'?t|do not|leave|keep|without touching|but not|not)\b[^,.;]*"
                    r"|\b\w+ (?:should )?(?:stays?|remains?)\b")
 """What should stay as it is."""
 _WAYS: tuple[tuple[str, str, str, Callable[[Edit], float]], ...] = (
@@ -32,7 +32,7 @@ _WAYS: tuple[tuple[str, str, str, Callable[[Edit], float]], ...] = (
      lambda e: (e.op == "strength" and e.value is None) * (e.factor - 1)))
 """Words of more, words of less, operations one of which they ask for, and which of the two an edit does."""
 _SIDE = re.compile(
-    r"\b(left|right(?! (?:at|after|before|now|away|down|up|here|there|on|off|in|until|till|through|to the)))\b")
+    r"(?<!all )\b(left|right(?! (?:at|after|before|now|away|down|up|here|there|on|off|in|until|till|through|to the)))\b")
 _TOO = re.compile(r"\b(?:too|so|way too) \w+\b|\bin a blink\b")
 """A complaint names the opposite of what should become of it."""
 GONE = (r"\b(?:str(?:ike|icken|uck)|do away with|scrap|axe|nix|omit|eliminate|erase|exclude|discard|lose|drop (?:the|that"
@@ -67,7 +67,7 @@ def doubts(text: str, edits: Sequence[Edit]) -> int:
         edits: what was read in it.
     """
     plain = spelled(text).lower()
-    return _unnamed(_KEPT.sub(" ", plain), edits) + _uncounted(plain, edits) + _turned(plain, edits)
+    return _unnamed(KEPT.sub(" ", plain), edits) + _uncounted(plain, edits) + _turned(plain, edits)
 
 
 def not_there(text: str, edits: Sequence[Edit], script: Script) -> str:
@@ -75,7 +75,7 @@ def not_there(text: str, edits: Sequence[Edit], script: Script) -> str:
     done = {sideless(n) for e in edits for n in (*e.names, *e.anchor, *(c.name for c in e.script.cues))}
     there = {sideless(c.name) for c in script.cues}
     there |= {n for alike in ALIKE if alike & there for n in alike}
-    return next((t.names[0] for t in read_things(_KEPT.sub(" ", spelled(text).lower()))
+    return next((t.names[0] for t in read_things(KEPT.sub(" ", spelled(text).lower()))
                  if not (done | there) & {sideless(n) for n in t.names}), "")
 
 
@@ -111,6 +111,9 @@ def _unnamed(plain: str, edits: Sequence[Edit]) -> int:
     """Names that the line says and no edit has."""
     if any(not e.names and not e.script.cues for e in edits):
         return 0  # of all there is
+    for place, beside in (("start", "before"), ("end", "after")):
+        if any(e.op == "add" and e.where == place for e in edits):  # "at the beginning, before the yawn"
+            plain = re.sub(rf"\b{beside} (?:the|her|his) \w+", " ", plain)
     done = {sideless(n) for e in edits for n in (*e.names, *e.anchor, *(c.name for c in e.script.cues))}
     return sum(not done & {sideless(n) for n in t.names} for t in read_things(plain))
 

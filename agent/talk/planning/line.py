@@ -46,7 +46,8 @@ _BACKWARDS = re.compile(r"\b(?:revers\w*|back\w*|rewind\w*|invert\w*|inverse\w*|
 _AROUND = frozenset(("ask-before", "ask-after", "ask-during"))
 _ASKING = re.compile(r"\b(?:which|when|how|what|who|where|why|whether|until|yes or no|y/n|tell|count|duration|length)\b")
 _INTERROGATIVE = re.compile(
-    r"^(?:and |so )?(?:what|which|when|how|until when|at what|at which)(?:'?s)? (?!about\b)(?!s?he |they )")
+    r"^(?:and |so )?(?:what|which|when|how|until when|at what|at which)(?:'?s)? (?!about\b)(?!s?he |they )"
+    r"|, (?:and )?which (?:one |of (?:them|the two) )?(?:is|was|comes|goes|happens|lasts|starts|ends|takes|gets)\b[^,;]*$")
 _SOMEBODY = re.compile(rf"\b(?:s?he|her|hers|him|his|they|them|their|this|that|it|its|{PERSON}|clip|video|one|someone|somebody"
                        r"|smil\w+|expression)(?:'?s)?\b")
 """Who or what a question about a clip is about; others are about the world."""
@@ -71,7 +72,15 @@ _OF_THE_CLIP = re.compile(
     r"|cut|tone|please|pls|i|i['’][md]|you|me|us|let|not|\w+n['’]t|dont|doesnt|isnt|how|what|which|when|where|who|why|whether|or)\b",
     re.IGNORECASE)
 """Words of a line that is about the clip at hand, or to somebody."""
+_STATED = re.compile(r"\b(?:(?:it|that|s?he|there)(?:['’]s| is| was| does| did)|they(?:['’]re| are| were| do)|there are)\b")
+"""What is told, before a tag, rather than wished for."""
+_WISHES = re.compile(r"\b(?:make|let|have|get|give|put|move|add|remove|take|change|turn|should|must|ought|could|can|want|need|too"
+                     r"|enough|only if|rather)\b")
 _THEN = re.compile(r",|\b(?:then|and)\b")
+_BACK = re.compile(r"\b(?:undo\w*|back|rever\w+|restore\w*|return\w*|before|was|were|previous|old|orig\w+|last|never ?mind"
+                   r"|scratch|forget|cancel|no(?=[,.! ]*$|[,.!])|nah|nope|not|wrong|mistake|oops|regret|un\w+|again|prefer\w*"
+                   r"|liked?|better|had|keep|without|take|didn['’]?t|shouldn['’]?t|rather|strike|scrap|changed?)\b")
+"""Words of an undo that names something."""
 _THAN_BEFORE = re.compile(r"\bthan (?:before|it was)\b")
 
 
@@ -108,6 +117,11 @@ class Line:
         return is_tagged(self.plain)
 
     @cached_property
+    def stated(self) -> bool:
+        """Whether a line tells something and asks whether it is so: "it's kinda slow, right"."""
+        return self.tagged and bool(_STATED.search(self.plain)) and not _WISHES.search(self.plain)
+
+    @cached_property
     def outside(self) -> bool:
         """Whether a line is about what no face has or does, and names nothing that one does."""
         return (self.tools.session.current is not None and not SUBJECT.match(self.said) and not self.found
@@ -121,7 +135,9 @@ class Line:
             return False
         if self.tagged and SURELY_ASKED.search(self.plain):
             return read_question(self.plain) is not None
-        form = self.plain.endswith("?") or YES_OR_NO.search(self.plain) or _INTERROGATIVE.match(self.plain) or self.tagged
+        if self.stated:
+            return True
+        form = self.plain.endswith("?") or YES_OR_NO.search(self.plain) or _INTERROGATIVE.search(self.plain) or self.tagged
         return bool(form) and not (
             wants_change(self.said) or is_request(self.said, self.plain)) and read_question(self.plain) is not None
 
@@ -129,6 +145,9 @@ class Line:
         """How much of the line a plan of changes leaves out or turns round; none where it is no such plan."""
         if not steps or self.tools.session.current is None:
             return 0
+        if [s.do for s in steps] == ["undo"] and read_things(spelled(self.plain)) and not RULES["undo"].match(self.plain) and (
+                self.tools.session.current.parent is None or not _BACK.search(self.plain)):
+            return ASKED  # "spped the nods up", "no more blinking"
         if all(s.do.startswith("ask-") for s in steps):
             about = about_clips(self.plain) or self.found or _THAN_BEFORE.search(self.plain)
             return 0 if about else question_doubts(self.text, steps) + is_request(self.said, self.plain)
@@ -202,6 +221,8 @@ class Line:
             read = [e for c in ruled for e in read_edits(c.arguments["wish"], script, self.tools.agent.read)]
         except ValueError:
             return NEVER
+        if not all(map(is_edit, steps)):
+            return doubts(self.text, read) if read else NEVER
         return doubts(self.text, read) if {e.op for e in read} & {e.op for e in edits_of(steps, script)} else NEVER
 
     def absent(self, ruled: Sequence[Call], steps: Sequence[Step]) -> ValueError | None:
@@ -228,6 +249,9 @@ class Line:
             steps = steps[1:]  # "no, I meant the wink": nothing has been changed yet
         if self.asks:  # nothing is changed by a question
             if steps and all(map(is_edit, steps)) and self.tagged:
+                if self.stated and read_question(self.plain) is None:
+                    yield Call("refuse", {"reason": UNREAD})
+                    return
                 raise Unplanned
             steps = [s for s in steps if not is_edit(s)] or steps
         kinds = [s.do for s in steps]
@@ -294,6 +318,10 @@ class Line:
             return True  # the words say which way round
         if ruled.asked in ("before", "after") and len(steps) == 1 and steps[0].do in _AROUND - {f"ask-{ruled.asked}"} and (
                 re.search(rf"\b{ruled.asked}\b", self.plain)):
+            return True
+        if ruled.asked in ("first", "last") and ruled.things or ruled.asked == "count" and not ruled.things:
+            return True
+        if ruled.degree == "state" or ruled.part == "middle":
             return True
         if ruled.asked == "until" and (ruled.degree or ruled.limit) or (
                 ruled.asked == "list" and {s.do for s in steps} <= {"ask-first", "ask-last"}):

@@ -12,12 +12,10 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from ....data_gen.reading.questions import read_question, read_things, spelled
-from ....data_gen.reading.rules import read_rules
-from ....data_gen.text.quantities import find_quantities, find_spans
 from ....face.facs.script import Script
 from ....llm.generate import Sampling
-from ....llm.grammar.plans import Step, context, parse_plan
-from ...editing.operations import Edit, same_name
+from ....llm.grammar.plans import Step, context, parse_plan, plan_text
+from ...editing.operations import Edit
 from ...editing.planned import edits_of, is_edit
 from ...editing.wishes import read_edits
 from ...motion.reading import plan_request
@@ -27,19 +25,26 @@ from ..dialogue import (
     RULES,
     UNREAD,
     announced,
-    clip_of,
     phrase,
     plan,
     question_call,
     said_plainly,
     segments,
 )
-from ..references import ORDINALS, mentions
-from ..session import Session, Turn
 from ..tools import Call, Toolbox
-from .doubts import as_step
 from .line import ASKED, NEVER, NEW_FACE, Line, Unplanned
-from .pointing import pointed
+from .pointing import EDGE_ALONE, pointed
+from .recalled import (
+    NUMBER,
+    asked_of_another,
+    follow_up,
+    meant_instead,
+    renumbered,
+    restored,
+    same_for,
+    spoken_before,
+    undoes,
+)
 from .repaired import repaired
 
 _REGRETS = re.compile(r"\b(?:wrong|not what|wanted|meant|mistake|oops|argh|ugh|didn'?t|shouldn'?t|rather|keep|better|before)\b")
@@ -47,29 +52,28 @@ _REGRETS = re.compile(r"\b(?:wrong|not what|wanted|meant|mistake|oops|argh|ugh|d
 _KINDLY = re.compile(
     r"^kindly\b|(?<=[,.;:!] )kindly\b|(\b(?:could|can|would|will|please)\b[^,.;]{1,30}?) kindly\b", re.IGNORECASE)
 """Politeness, not a feeling."""
-_NUMBER = r"(?:\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)"
 _MORE = r"(?:(?:less|more) \w+|(?!(?:her|over|never|after|other|another|either|under|ever|whatever|however|together)\b)\w{2,}er)"
 _SLIP = (r"(?:(?:,|\.{2,}| ?[-–—]+) (?:(?:no|nah|wait|sorry|er+m?|uh+|um+|oops|hang on|i mean(?:t)?|rather|make (?:that|it)"
          r"|scratch that"
-         r"|actually)[,. ]+)+| (?:(?:no|nah|wait|sorry|i mean(?:t)?|scratch that)[,. ]+)+)")
+         r"|actually)[,. ]+)+|\. (?:scratch that|make (?:that|it)|no wait|no,|wait,)[,. ]+"
+         r"| (?:(?:no|nah|wait|sorry|i mean(?:t)?|scratch that)[,. ]+)+)")
+_NOUN = r" (?!(?:no|nah|wait|sorry|i|scratch|or|to)\b)\w+"
+_GOES_ON = re.compile(r" (?:and|then|but|please|pls|plz|at|in|after|before|with|while|for|too|instead|rather)\b", re.IGNORECASE)
+_NAME_SLIP = re.compile(rf"\b(?P<old>(?:the|her|his|that|a) \w+(?: \w+)?){_SLIP}(?P<new>(?:the|her|his|that|a) \w+)\b"
+                        r"(?!,? (?:goes|comes))", re.IGNORECASE)
+_SIDE_SLIP = re.compile(rf"\b(?:left|right|both)(?: (?P<noun>(?!(?:no|nah|wait|sorry|i|scratch|or|to)\b)\w+))?{_SLIP}"
+                        r"(?:(?:her|his|their|its|the) )?(?P<new>left|right|both)\b"
+                        r"(?P<again>(?P<one> one\b)|(?: (?:eye|eyebrow|brow|side|cheek|corner|ear|hand)s?\b)?)", re.IGNORECASE)
+"""A side that is taken back: "the left eye, no, her right one"."""
+_ANNOUNCED = re.compile(r"^\W*(?:(?:my|i have|just|here are|ok(?:ay)?,?) )?(?:\d|one|two|three|four|a (?:couple|few)(?: of)?"
+                        r"|some|several) (?:small |quick )?"
+                        r"(?:wish(?:es)?|things?|changes?|requests?|edits?|tweaks?|fix(?:es)?) ?[:–—-]+ *", re.IGNORECASE)
+"""How wishes are counted before they are made: "two wishes: ..."."""
+_NUMBERED = re.compile(r"(?:(?<=[\s,;.])|^)\(?[1-9][.)]\s+")
+"""Before each of several wishes: "1) two nods 2) no wink"."""
 _DICTATED = ((r",?\s+comma\b", ","), (r"\.?\s+(?:period|full stop)(?=\W|$)", "."), (r"\??\s+question mark\b", "?"),
              (r"\s+new line\b", "\n"))
-_ONLY_NUMBER = re.compile(
-    rf"^\W*(?:(?:no|nah|nope|wait|sorry|oops|er+m?|hm+|typo|argh|actually|ok|okay|i mean(?:t)?|make (?:that|it)|should be"
-    rf"|more like|rather"
-    rf"|only|just)[,:. ]+)*(?P<new>{_NUMBER})(?: ?(?:s|sec|secs|seconds?|times|x|%|percent))?(?: (?:then|rather|please"
-    rf"|instead))?\W*$")
-_ONLY_A_CLIP = re.compile(r"^\W*(?:(?:and|what about|how about|n|then|now|ok|so|in|for|the|with|on|same|question|is it)\b\W*)*$")
-_FOLLOWS = re.compile(
-    r"^\W*(?:(?:uh huh|uh|um|ok(?:ay)?|so|and|then|now|what about|how about|what of|same for)[, ]+)+(?:the |her |his |their "
-    r"|that )?"
-    r"(?:(?P<nth>first|second|third|fourth|last)(?: one| time)?|(?P<what>(?!one\b|other\b|.*\b(?:when|how|which|what|end|stop"
-    r"|start|begin|last|finish|over)s?\b)"
-    r"[a-z' ]{3,25}?))(?: then| now)?\W*$")
-_MEANT = re.compile(r"^(?=.*\b(?:not|wrong|leave|no|nah|nope|other)\b).*\b(?:i |we )?(?:meant|mean)(?: to say)? "
-                    r"(?:the |her |his |that )?(?P<new>\w+(?: \w+)?)\W*$")
-_FOLLOWED = frozenset(f"ask-{a}" for a in ("when", "until", "long", "strong", "fast", "side", "count"))
-"""Questions that are asked again of something else."""
+_AFTER_THAT = re.compile(r"\bafter (?:that|this|it|all that)(?: please| pls| too)?\W*$")
 _LIKELIEST, _DRAWN, _DRAWS = Sampling(0.0), Sampling(0.7), 4
 """How plans are read, and drawn where the likeliest leaves something out."""
 
@@ -82,11 +86,21 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
     """
     whole, text = text, amended(_KINDLY.sub(lambda m: m[1] or "please", text))
     if renewed := renumbered(text, tools.session, tools.meant):
-        text, undoes = renewed
-        if undoes:
+        text, first_undone = renewed
+        if first_undone:
             yield Call("undo")
     if step := meant_instead(text, tools):
         yield from (Call("undo"), Call("edit", {"wish": text, "plan": str(step)}))
+        return
+    if found := restored(text, tools):
+        steps, rest = found
+        besides = next(iter(read_plans(rest, tools)), ()) if rest else ()
+        if all(map(is_edit, besides)):
+            undone = not besides and undoes(steps, tools.session)
+            yield Call("undo") if undone else Call("edit", {"wish": text, "plan": plan_text((*steps, *besides))})
+            return
+    if again := same_for(text, tools):
+        yield Call("edit", {"wish": text, "plan": plan_text(again)})
         return
     if tools.session.current is not None:
         text = respelled(text, tools.shown(tools.session.current)[0])
@@ -96,7 +110,7 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
         for piece in pieces:
             yield plan(piece, tools)
         return
-    if call := _asked_of_another(plain, tools.session):
+    if call := asked_of_another(plain, tools.session):
         yield call
         return
     if len(pieces) == 1 and (call := phrase(said, plain, tools.session)):
@@ -111,14 +125,14 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
     if read_comparing(text, tools.session):
         yield Call("compare", {"question": text})
         return
-    if here is not None and _of_moments(plain):
+    if here is not None and (_of_moments(plain) or EDGE_ALONE.match(plain)):
         yield question_call(said, plain, tools)
         return
     if call := follow_up(text, tools.session):
         yield call
         return
     if here is not None:
-        text = pointed(text, tools.shown(here)[0], here.schedule, _before(tools), len(tools.session.numbers))
+        text = pointed(text, tools.shown(here)[0], here.schedule, spoken_before(tools), len(tools.session.numbers))
         pieces = segments(text)
     try:
         yield from _chosen(text, pieces, tools)
@@ -129,50 +143,25 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
 
 
 def amended(text: str) -> str:
-    """A line without its slips ("less high, wait, higher"), with its marks where they were dictated."""
+    """A line without its slips ("less high, wait, higher"), its marks where they were dictated, its numbered wishes in turn."""
     for words, mark in _DICTATED:
         text = re.sub(words, mark, text, flags=re.IGNORECASE)
-    for word in (_NUMBER, r"(?:left|right|both)", _MORE):
-        text = re.sub(rf"\b{word}(?: \w+)?{_SLIP}(?P<new>{word})\b", lambda m: m["new"], text, flags=re.IGNORECASE)
-    return text
+    text = _ANNOUNCED.sub("", text)
+    if len(_NUMBERED.findall(text)) > 1 and _NUMBERED.match(text.lstrip()):
+        text = _NUMBERED.sub("; ", text).lstrip("; ")
+    text = _SIDE_SLIP.sub(lambda m: m["new"] + ("" if m["again"] and not m["one"] else f" {m['noun']}" if m["noun"] else "")
+                          + ("" if m["one"] else m["again"]), text)
+    for word in (NUMBER, r"(?:once|twice|thrice)", _MORE):
+        slip = rf"\b{word}(?P<noun>{_NOUN})?{_SLIP}(?P<new>{word})\b(?P<next> [a-z]+)?"
+        text = re.sub(slip, _set_right, text, flags=re.IGNORECASE)
+    return _NAME_SLIP.sub(lambda m: m["new"] if read_things(m["old"]) and read_things(m["new"]) else m[0], text)
 
 
-def renumbered(text: str, session: Session, meant: tuple[str, str] = ("", "")) -> tuple[str, bool] | None:
-    """The change before with another number, where a line is nothing else ("nah, 4"); and whether to undo it first.
-
-    Args:
-        text: the line.
-        session: with the change.
-        meant: the line before, and what it was taken for.
-    """
-    m = _ONLY_NUMBER.match(spelled(text).lower())
-    last = session.turns[-1] if session.turns else None
-    if m is None or last is None or [c.get("tool") for c in last.calls] != ["edit"]:
-        return None
-    said = spelled(meant[1] if meant[0] == last.said else last.said)
-    spans = find_spans(said)
-    number = re.search(rf"\b{_NUMBER}\b", said[spans[0].start:spans[0].end], re.IGNORECASE) if len(spans) == 1 else None
-    if number is None:
-        return None
-    at = spans[0].start
-    return (f"{said[:at + number.start()]}{m['new']}{said[at + number.end():]}",
-            bool(re.search(r"\b(?:more|longer|shorter|earlier|later|sooner|less|fewer|another|extra|by)\b", said.lower())))
-
-
-def meant_instead(text: str, tools: Toolbox) -> Step | None:
-    """The change before, done to something else: "not that one, I meant the shake"."""
-    last, here = tools.session.turns[-1] if tools.session.turns else None, tools.session.current
-    m = _MEANT.match(spelled(text).lower())
-    if m is None or last is None or here is None or [c.get("tool") for c in last.calls] != ["edit"]:
-        return None
-    planned = last.calls[0]["arguments"].get("plan")
-    steps = parse_plan(planned) if planned else ()
-    script, _ = tools.shown(here)
-    things = read_things(m["new"])
-    own = [c for c in script.cues if things and any(same_name(c, n) for n in things[0].names)]
-    if len(steps) != 1 or len(steps[0].things) != 1 or steps[0].script.cues or not own or own[0].name in steps[0].names:
-        return None
-    return replace(steps[0], things=((own[0].name, things[0].which),))
+def _set_right(m: re.Match[str]) -> str:
+    """What is meant, with the noun that was said of what is not: "two nods, I mean three"."""
+    noun, following = m["noun"] or "", m["next"] or ""
+    again = not noun or following and (following == noun or not _GOES_ON.match(following))
+    return f"{m['new']}{'' if again else noun}{following}"
 
 
 def respelled(text: str, script: Script) -> str:
@@ -210,61 +199,6 @@ def _of_moments(plain: str) -> bool:
     return query is not None and query.asked == "compare" and all(t.at is not None for t in query.things)
 
 
-def _asked_of_another(plain: str, session: Session) -> Call | None:
-    """The last question, asked of another clip: "and clip 2?"."""
-    if not session.turns or [c.get("tool") for c in session.turns[-1].calls] != ["ask"]:
-        return None
-    try:
-        found = mentions(plain, session)
-    except ValueError:
-        return None
-    if len(found) != 1 or not _ONLY_A_CLIP.match(f"{plain[:found[0][0]]}{plain[found[0][1]:]}"):
-        return None
-    return Call("ask", {**session.turns[-1].calls[-1]["arguments"], **clip_of(found)})
-
-
-def _before(tools: Toolbox) -> str:
-    """The line before, with what it points at by its name, and what the answer to it was: "it" may be that."""
-    turns = tools.session.turns
-    if not turns:
-        return ""
-    said = tools.meant[1] if tools.meant[0] == turns[-1].said else turns[-1].said
-    if (about := _about(turns[-1])) and not read_things(spelled(said)):
-        said = f"{said} The {about.replace('_', ' ')}."  # "a bit more", after "shorten those"
-    told = tools.answered if [c.get("tool") for c in turns[-1].calls] == ["ask"] else ""
-    return f"{said} The {told.replace('_', ' ')}." if told else said
-
-
-def _about(turn: Turn) -> str:
-    """The one name that the plan of a turn is about."""
-    plans = [c["arguments"]["plan"] for c in turn.calls if "plan" in c.get("arguments", {})]
-    names = {n for p in plans for s in parse_plan(p) for n in s.names}
-    return names.pop() if len(names) == 1 else ""
-
-
-def follow_up(text: str, session: Session) -> Call | None:
-    """The last question, asked of another thing or another one of several: "and the wink?", "what of the second one?"."""
-    last = session.turns[-1] if session.turns else None
-    m = _FOLLOWS.match(spelled(text).lower())
-    if m is None or last is None or [c.get("tool") for c in last.calls] != ["ask"]:
-        return None
-    planned, asked = last.calls[0]["arguments"].get("plan"), read_question(last.said)
-    steps = parse_plan(planned) if planned else (as_step(asked),) if asked and asked.asked != "unseen" else ()
-    if len(steps) != 1 or steps[0].do not in _FOLLOWED or len(steps[0].things) != 1:
-        return None
-    if m["nth"]:
-        if len(session.numbers) > 1:
-            return None  # perhaps a clip
-        things: tuple[tuple[str, int | None], ...] = ((steps[0].names[0], ORDINALS.get(m["nth"], -1)),)
-    else:
-        found = read_rules(find_quantities(m["what"]), 0.99)
-        if found is None or len(found.script.cues) != 1 or found.script.cues[0].strength is not None:
-            return None
-        things = ((found.script.cues[0].name, None),)
-    clip = {k: v for k, v in last.calls[0]["arguments"].items() if k == "clip"}
-    return Call("ask", {"question": text, "plan": str(replace(steps[0], things=things)), **clip})
-
-
 def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
     """The calls of the likeliest plan; where it leaves something of the line out, of a drawn one or of the rules that do not."""
     line = Line(text, tools)
@@ -280,6 +214,10 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
     if [s.do for s in steps] == ["lasts"] and not read_things(spelled(text)) and tools.session.turns and (
             tools.session.turns[-1].performed):
         steps, *_ = read_plans(text, tools, with_before=False)  # "it" is the clip, not what its prompt ends with
+    performed = bool(tools.session.turns) and tools.session.turns[-1].performed
+    if performed and [s.do for s in steps] == ["add-after"] and _AFTER_THAT.search(line.plain) and not (
+            {n for t in read_things(line.plain) for n in t.names} & set(steps[0].names)):
+        steps = (replace(steps[0], do="add-end", things=()),)  # after all that was performed
     if line.outside and not line.asks and [s.do for s in steps] != ["talk"]:
         yield Call("refuse", {"reason": ABLE})
         return
@@ -299,7 +237,7 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
         try:
             ruled = [plan(p, tools) for p in pieces]
         except ValueError:
-            if not sure:
+            if not sure and fewest:
                 raise
             ruled = []
         if not sure and line.doubts_of(ruled, steps) < min(doubted, fewest + 1):
@@ -315,7 +253,7 @@ def read_plans(text: str, tools: Toolbox, sampling: Sampling = _LIKELIEST, draws
     """The plans that the model reads in a line, after the one before it, about some names or any; none where it knows none."""
     here = tools.session.current
     shown = context(tools.shown(here)[0]) if here is not None else ()
-    words, quantities = plan_request(spelled(text), _before(tools) if with_before else "")
+    words, quantities = plan_request(spelled(text), spoken_before(tools) if with_before else "")
     try:
         found = tools.agent.lm.plan([words] * draws, [shown] * draws, [quantities] * draws, sampling, names)
     except ValueError:

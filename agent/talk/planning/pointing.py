@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from ....data_gen.reading.questions import read_things, spelled
 from ....data_gen.text.quantities import find_spans
@@ -24,7 +25,7 @@ _AT = re.compile(r"\b(?:what(?:ever)?|(?:the|that|this) (?:\w+ )?(?:thing|bit|pa
                  r"| about)?(?: the)?(?= )")
 _NTH = re.compile(rf"\b(?:the |her |his |their )?(?:very )?(?P<nth>{'|'.join(_ORDER)})"
                   rf"(?: (?P<part>head|eye|lid|mouth|lip|brow|eyebrow|nose))? {MOVE}{_WHO}\b")
-_ONE = re.compile(rf"\bthe (?P<nth>{'|'.join(_ORDER)}) one\b(?! of)|\bthe (?P<but>last but one)\b"
+_ONE = re.compile(rf"(?:\bthe |^)(?P<nth>{'|'.join(_ORDER)}) one\b(?! of)|\bthe (?P<but>last but one)\b"
                   rf"|(?<!clip )(?<!version )\bnumber (?P<n>{'|'.join(NUMBERS)}|[1-6])\b")
 _ONE_OF = re.compile(r"\b(?:go(?:ing)?|back|switch|return|jump|compare|between)\b.*\bone\b")
 """Clips, not cues."""
@@ -39,23 +40,34 @@ _BESIDE = re.compile(rf"\b(?:what(?:ever)?(?: it is)?|the (?:{MOVE}|one))"
                      r"|\bwhat(?:ever)? (?P<leads>precedes)\b")
 _EDGE = re.compile(rf"\bthe (?:one|{MOVE}) (?:right )?at the (?:very )?(?P<at>end|finish|start|beginning)\b", re.IGNORECASE)
 _BETWEEN = re.compile(rf"\b(?:what(?:ever)?|the (?:one|{MOVE}))(?: (?:that|which))?(?: (?:s?he|it))?(?: (?:is|does|comes?"
-                      rf"|coming|happens|happening|goes))*"
+                      rf"|coming|happens|happening|goes|sits|lies|stands))*"
                       r" (?:in )?between (?P<x>[\w ]{2,25}?) and (?P<y>[\w ]{2,25})")
 _ONE_MORE = re.compile(r"\b(?:put|add|stick|throw|insert|include|chuck|pop|give (?:her|him|it|them|me))(?: in| on| also)? "
                        r"(?P<one>one)\b(?! of\b| more\b| second\b| \w+ing\b)", re.IGNORECASE)
 _ALL_BESIDE = re.compile(r"\b(?:everything|anything|all|whatever else)(?: else)?(?: (?:that|which))?(?: (?:s?he|it) does"
                          r"| (?:comes|happens|follows|is))? (?P<where>after|before|following|preceding)\b(?: the)?(?= )")
-_AMID = re.compile(r"\b(?:in )?between (?:(?:those|these|the) (?:two|2)|them|both)\b")
+_AMID = re.compile(r"\b(?:in )?between (?:(?:those|these|the) (?:two|2)(?: of them)?|them|both(?: of them)?)\b")
+_THING_AMID = re.compile(rf"\b(?:what(?:ever)?|the (?:one|{MOVE}))(?: (?:that|which))?(?: (?:is|comes?|happens|lies|sits))?"
+                         r" (?:in )?between (?:(?:those|these|the) (?:two|2)(?: of them)?|them|both(?: of them)?)\b")
+_BOTH = re.compile(r"\b(?:both of (?:those|these|them|'?em|the two)|(?:both|the two of them|the pair)"
+                   r"(?= (?:could|should|can|must|need|are|a bit|a little|much|stronger|weaker|faster|slower|longer|shorter"
+                   r"|bigger|smaller|more|less|gone|out)\b))"
+                   rf"|\bboth (?:the )?(?P<part>head|eye|mouth|lip|brow|eyebrow) {MOVE}")
 _PLACES = {r"head|neck": {"head"}, r"(?:eye)?brows?|forehead": {"brows"}, r"eyes?|(?:eye)?lids?": {"lids", "gaze"},
            r"mouth|lips?|jaw": {"mouth", "jaw"}, r"nose": {"nose"}}
 _BECOMES = re.compile(r"\b(?:be|is|as|becomes?|comes?|goes|go|was|been|it|happens?)\s*$")
 """What should be the last thing is not the last thing."""
+EDGE_ALONE = re.compile(rf"^\W*(?:the )?(?:very )?(?:first|last|final|opening|closing) {MOVE}(?: (?:of|in) (?:the|this|that|it)"
+                        r"(?: clip| video)?)?(?:,? (?:please|pls|plz))?(?: ?=| is)?\W*$")
+"""A line that asks what comes first or last, by naming it."""
 _IS = re.compile(r"(?: (?:in|of) (?:the|this|it)(?: \w+)?)? (?:is|was|would be|will be)(?: what| which)?\W*")
 """After what is pointed at: it is asked what it is."""
 _ASKED = re.compile(r"\b(?:what|which|whats|what's)\b(?:(?! s?he ).)*$")
 """A question after what the thing is, before the words that point at it."""
+_CLAIMS = re.compile(r"\W*(?:(?:so|and|but|ok|okay|now|then)[, ]+)*(?:is|was|isn['’]?t|wasn['’]?t)\b")
+"""A question whether something is what it points at."""
 _TOLD = re.compile(r"\b(?:know|tell(?: me| us)?|remind(?: me| us)?|wonder|curious|say|remember|forget|forgot|see|sure|clue|idea"
-                   r"|explain|asking|missed)(?: about| of)?,?\s*$")
+                   r"|explain|describe|list|name|report|state|asking|missed)(?: about| of)?,?\s*$")
 """Before a question with "what" in a sentence."""
 
 
@@ -76,7 +88,8 @@ def pointed(text: str, script: Script, schedule: Schedule | None = None, before:
     text = _one_more(text, before)
     text = _EDGE.sub(lambda m: f"the {'last' if m['at'] in ('end', 'finish') else 'first'} thing", text) if script.cues else text
     text = one_of_several(text, script, schedule, before, clips, _asks)
-    for step in (_amid, _timed, _grouped, _placed, _all_beside, _beside):
+    text = _thing_amid(text, script, before)
+    for step in (_both, _amid, _timed, _grouped, _placed, _all_beside, _beside):
         text = step(text, script, schedule)
     ones = clips == 1 and len(script.cues) > 1 and not _ONE_OF.search(text.lower()) and not _repeated(f"{before} {text}", script)
     return _numbered(text, script, ones)
@@ -114,7 +127,8 @@ def _spoken_of(thing: Thing) -> str:
 def _amid(text: str, script: Script, schedule: Schedule | None) -> str:
     """"The one that comes between the smile and the wink"."""
     m = _BETWEEN.search(text.lower())
-    if m is None or text.rstrip().endswith("?") or _asks(text[:m.start()]):
+    if m is None or text.rstrip().endswith("?") or _asks(text[:m.start()]) or re.search(
+            r"\b(?:what|which)\b", text[m.end():].lower()):
         return text
     second = ENDS.split(m["y"], maxsplit=1)[0]
     ends = sorted(i for words in (m["x"], second) for i in named(words, script)[:1])
@@ -123,12 +137,33 @@ def _amid(text: str, script: Script, schedule: Schedule | None) -> str:
     return f"{text[:m.start()]}{called(ends[0] + 1, script)}{text[m.start('y') + len(second):]}"
 
 
+def _thing_amid(text: str, script: Script, before: str) -> str:
+    """"The thing between the two of them", of two that were spoken of before, or of three cues."""
+    m = _THING_AMID.search(text.lower())
+    if m is None or text.rstrip().endswith("?") and m[0].startswith("what") or _asks(text[:m.start()]):
+        return text
+    said = sorted({i for t in read_things(spelled(before).lower()) for i in of_thing(replace(t, which=None), script)})
+    at = said[0] + 1 if len(said) == 2 and said[1] - said[0] == 2 else 1 if len(script.cues) == 3 else None
+    return text if at is None else f"{text[:m.start()]}{called(at, script)}{text[m.end():]}"
+
+
+def _both(text: str, script: Script, schedule: Schedule | None) -> str:
+    """"Both of those", of two cues or of two with a part of the face."""
+    m = _BOTH.search(text.lower())
+    if m is None or text.rstrip().endswith("?"):
+        return text
+    places = next((p for words, p in _PLACES.items() if m["part"] and re.fullmatch(words, m["part"])), None)
+    own = [i for i, c in enumerate(script.cues) if places is None or _moves(c, places)]
+    return f"{text[:m.start()]}{called(own[0], script)} and {called(own[1], script)}{text[m.end():]}" if len(own) == 2 else text
+
+
 def _timed(text: str, script: Script, schedule: Schedule | None) -> str:
     if schedule is None or not (m := _AT.search(text.lower())) or _asks(text[:m.start()]):
         return text
     span = next((s for s in find_spans(text.lower()) if s.start > m.end() and text.lower()[m.end():s.start].strip() in (
         "", "second", "the")), None)
-    if span is None or text.rstrip().endswith("?") and m[0].startswith("what"):
+    told = _TOLD.search(text[:m.start()].lower()) and m[0].startswith("what")
+    if span is None or told or text.rstrip().endswith("?") and m[0].startswith("what"):
         return text
     for i in range(len(script.cues)):
         own = schedule.of_cue(i)
@@ -209,9 +244,10 @@ def _numbered(text: str, script: Script, ones: bool) -> str:
     for pattern in [_NTH, _MIDDLE] + [_ONE] * ones:
         for m in reversed(list(pattern.finditer(text.lower()))):
             before = text[:m.start()]
-            if _asks(before) or _IS.fullmatch(text[m.end():].lower()):
+            claimed = _CLAIMS.match(text.lower()) and not text[m.end():].strip(" ?.!")
+            if claimed or _asks(before) or _IS.fullmatch(text[m.end():].lower()):
                 continue
-            if m[0] == text.lower().strip(" .?!") or re.search(r"\b(?:that|this)\s*$", before):
+            if EDGE_ALONE.match(text.lower()) or m[0] == text.lower().strip(" .?!") or re.search(r"\b(?:that|this)\s*$", before):
                 continue
             found = m.groupdict()
             if pattern is _MIDDLE:

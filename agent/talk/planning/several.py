@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 
 from ....data_gen.reading.questions import read_things, spelled
@@ -27,6 +28,8 @@ _MOST = re.compile(rf"\bthe (?:one|{MOVE})(?: (?:that|which))?(?: (?:s?he|it))? 
                    rf"|taking)(?: for)? (?:the )?"
                    r"(?P<most>longest|shortest)\b")
 _NTH = re.compile(rf"\b(?:the )?(?P<x>\w+) (?:number|numero|no\.?|nr\.?|#) ?(?P<n>{'|'.join(NUMBERS)}|uno|dos|tres|[1-6])\b")
+_ORDINALS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "last": -1}
+_NTH_ONE = re.compile(rf"(?:\bthe |^)(?P<nth>{'|'.join(_ORDINALS)}) one\b(?! of)")
 _FOREIGN = {"uno": 0, "dos": 1, "tres": 2}
 _QUALITIES: tuple[tuple[str, str, str], ...] = (
     ("strength", r"strong|big(?:g)?|bold|broad|large?|huge|clear|intens|hard|deep|heav[yi]|wide?|powerful|pronounced|high",
@@ -105,7 +108,21 @@ def one_of_several(text: str, script: Script, schedule: Schedule | None, before:
     if m and len(script.cues) > 1 and schedule is not None and not text.rstrip().endswith("?") and not asks(text[:m.start()]):
         at = _extreme(range(len(script.cues)), lambda i: lasts(i, schedule), m["most"] == "longest", 0.0)
         text = text if at is None else f"{text[:m.start()]}{called(at, script)}{text[m.end():]}"
-    return text if clips > 1 or _CLIPS.search(text.lower()) else _other(_by_feeling(text, script), script, before)
+    if clips > 1 or _CLIPS.search(text.lower()):
+        return text
+    return _nth_of_before(_other(_by_feeling(text, script), script, before), script, before)
+
+
+def _nth_of_before(text: str, script: Script, before: str) -> str:
+    """"The second one", of several that were spoken of before."""
+    m = _NTH_ONE.search(text.lower())
+    one = len(re.findall(rf"\b(?:{'|'.join(_ORDINALS)})\b", text.lower())) == 1
+    things = read_things(spelled(before).lower()) if m and one and not read_things(spelled(text).lower()) else ()
+    if m is None or not things:
+        return text
+    own = of_thing(replace(things[-1], which=None), script)
+    at = _ORDINALS[m["nth"]]
+    return f"{text[:m.start()]}{called(own[at], script)}{text[m.end():]}" if len(own) > 1 and -len(own) <= at < len(own) else text
 
 
 def _by_number(text: str) -> str:

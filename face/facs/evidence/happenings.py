@@ -20,7 +20,7 @@ _BARE = ("talking", "tongue out", "head up", "head down", "gaze", "jaw to", *PLU
 
 
 _ALIKE = {"happiness": ("smile",), "smile": ("happiness",), "anger": ("brow_lower",), "sadness": ("lip_corner_depress",),
-          "grin_teeth": ("smile",)}
+          "grin_teeth": ("smile",), "kiss": ("lip_pucker",)}
 """What a word may mean where what it names is not there: who is happy smiles."""
 
 
@@ -58,6 +58,8 @@ class Shown:
     hertz: float = 0.0
     apex: float | None = None
     """When it is strongest, where that is known."""
+    degrees: float = 0.0
+    """How far the head turns, where it does."""
 
 
 def occurrences(rows: Sequence[Shown], thing: Thing) -> list[Shown]:
@@ -102,7 +104,7 @@ def _cycles(s: Shown) -> list[Shown]:
 def _shown(a: MeasuredAction) -> Shown:
     side = f" on the {a.beside}" if a.beside else ""
     return Shown(a.name, noun(ACTION[a.name].label) + side, a.onset, a.offset, a.intensity, a.cycles or 1, a.side,
-                  a.value if a.cycles else 0.0, a.apex)
+                  a.value if a.cycles else 0.0, a.apex, abs(a.value) if ACTION[a.name].unit == "deg" and not a.cycles else 0.0)
 
 
 def noun(label: str) -> str:

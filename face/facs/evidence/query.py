@@ -33,7 +33,7 @@ from .happenings import (
 Asked = Literal["whether", "count", "when", "until", "how_long", "how_strong", "how_fast", "side", "first", "last", "after",
                 "before", "during", "list", "always", "compare", "order", "together", "which",
                 "gap", "emotion", "length", "unseen"]
-Part = Literal["", "start", "end"]
+Part = Literal["", "start", "middle", "end"]
 By = Literal["strength", "length", "count", "start", "speed", "side"]
 _ALWAYS, _LAG = 0.78, 0.25
 """What lasts for this share of a clip goes on all the time: clips begin and end at rest. An emotion is seen so many seconds after
@@ -46,6 +46,10 @@ _PACE = {"nod": (1.3, 1.9), "shake": (1.3, 2.0), "talking": (3.5, 4.8)}
 """Times a second up to which it is slow, and from which on it is fast; usual are 1.6, 1.7 and 4.2 (syllables)."""
 _RISE = {"head": 0.6, "mouth": 0.45, "brows": 0.45, "jaw": 0.45}
 """Seconds that a movement of usual speed takes to come up; a quarter less is fast, a third more is slow."""
+_UPRIGHT = {"look_up": "up", "look_down": "down", "gaze_up": "up", "gaze_down": "down"}
+"""Which way it goes that goes to neither side."""
+_STATES = {"eye_close": ("closed", "open"), "mouth_open": ("open", "closed")}
+"""How eyes and mouth are while something lasts, and else."""
 _STRONG, _SLIGHT = 0.8, 0.58
 """From this strength on it is strong, and up to that it is slight."""
 
@@ -59,12 +63,12 @@ class Query:
         things: the things that it names.
         between: seconds that it is limited to.
         by: what things are compared by.
-        part: or to the clip's beginning or end.
+        part: or to the clip's beginning, middle or end; of emotions, to the middle one.
         why: of what cannot be seen, what it is.
         limit: whether a count, or a duration or an end in seconds, is "more" or "less" than a number, or the "same".
         degree: whether something is "strong" or "slight", of ``how_fast`` "fast" or "slow"; of ``when``, "most": when it is
             strongest; of ``until``, "ever": whether it stops; of ``how_long``, "all": all occurrences together; of ``before``
-            and ``after``, "all": everything, not only what comes next.
+            and ``after``, "all": everything, not only what comes next; of ``whether``, "state": whether eyes or mouth are open.
         negated: whether it is not there.
         least: of a comparison, whether less of it is meant.
         claim: whether a comparison is stated, and is true or not.
@@ -108,11 +112,14 @@ def ask(m: Measurement, query: Query) -> Answer:
     """
     if query.asked == "unseen":
         return Answer(None, f"{(query.why or 'that').capitalize()} cannot be seen in the motion of a face.")
-    if query.part:
+    if query.part and (query.part, query.asked) != ("middle", "emotion"):
         query = replace(query, between=_span(m, query.part))
     if query.asked == "length":
         return Answer(round(m.seconds, 2), f"{m.seconds:.1f} s.")
     rows = happenings(m, query.between)
+    if query.asked == "count" and not query.things:
+        count = len([] if not rows else meant(rows))
+        return Answer(count, f"{count}: {_told(meant(rows)).text}" if rows else "None.")
     if query.asked == "emotion":
         return _felt(m, query)
     if query.region and query.region != "emotion":
@@ -149,8 +156,8 @@ def ask(m: Measurement, query: Query) -> Answer:
             return _held(count, query.limit, often(count))
         return Answer(count, f"{often(count).capitalize()}.")
     if query.asked == "which":
-        there = [t.label for t, some in zip(query.things, found, strict=True) if some]
-        return Answer(there, f"{listed([noun(t) for t in there]).capitalize()}." if there else "Neither.")
+        there = [(some[0].name, noun(t.label)) for t, some in zip(query.things, found, strict=True) if some]
+        return Answer([n for n, _ in there], f"{listed([t for _, t in there]).capitalize()}." if there else "Neither.")
     if query.asked == "always" and query.negated and not all(found):
         return Answer(True, "Yes.")
     if query.asked in ("order", "together", "always") and not all(found):
@@ -171,6 +178,8 @@ _NOTHING = Shown("", "", 0.0, 0.0, 0.0, 0, "both")
 def _span(m: Measurement, part: str) -> tuple[float, float]:
     """The seconds that are a clip's start or end."""
     own = min(_PART_SECONDS, _PART * m.seconds)
+    if part == "middle":
+        return (m.seconds - own) / 2, (m.seconds + own) / 2
     return (0.0, own) if part == "start" else (m.seconds - own, m.seconds)
 
 
@@ -206,6 +215,9 @@ def _held(value: float, limit: tuple[str, float], said: str) -> Answer:
 
 def _whether(m: Measurement, query: Query, found: list[list[Shown]]) -> Answer:
     there = bool(found) and all(found)
+    if query.degree == "state":
+        state = _STATES[query.things[0].names[0]][not there]
+        return Answer(state, f"{state.capitalize()}.")
     if query.negated:
         return Answer(not there, "No, it is there." if there else f"Right, {_none(query, found)}.")
     if there:
@@ -270,7 +282,9 @@ def _how_fast(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
         true = rise <= 0.75 * usual if query.degree == "fast" else rise >= 1.3 * usual
         return Answer(true, f"{'Yes' if true else 'No'}, it takes {rise:.1f} s to come up.")
     if one.hertz:
-        return Answer(round(one.hertz, 2), f"{one.hertz:.1f} times a second.")
+        slow, fast = _PACE.get(one.name, (0.0, 1e9))
+        pace = "slow" if one.hertz <= slow else "fast" if one.hertz >= fast else "usual"
+        return Answer(round(one.hertz, 2), f"{one.hertz:.1f} times a second{f' ({pace})' if one.name in _PACE else ''}.")
     if len(found[0]) > 1:
         over = found[0][-1].end - found[0][0].start
         rate = len(found[0]) / over
@@ -278,12 +292,14 @@ def _how_fast(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     lasts = f"lasts {one.end - one.start:.1f} s"
     if one.apex is None:
         return Answer(None, f"It {lasts}; its speed is not measured.")
-    return Answer(round(one.apex - one.start, 2), f"It takes {one.apex - one.start:.1f} s to come up, and {lasts}.")
+    rise = one.apex - one.start
+    turned = f", {one.degrees / rise:.0f} degrees a second" if one.degrees and rise > 0.05 else ""
+    return Answer(round(rise, 2), f"It takes {rise:.1f} s to come up{turned}, and {lasts}.")
 
 
 def _side(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
-    sides = list(dict.fromkeys(map(side_of, found[0])))
-    return Answer(sides, _sentence(list(map(on_side, sides))))
+    sides = list(dict.fromkeys(_UPRIGHT.get(s.name) or side_of(s) for s in found[0]))
+    return Answer(sides, _sentence([s if s in _UPRIGHT.values() else on_side(s) for s in sides]))
 
 
 def _always(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
@@ -314,7 +330,7 @@ def _compare(query: Query, found: list[list[Shown]], seconds: float) -> Answer:
     if query.by == "start" and not query.claim:
         order = sorted(zip(found, query.things, strict=True), key=lambda pair: pair[0][0].start)
         said = "; ".join(f"the {which_one(t)} at {rows[0].start:.1f} s" for rows, t in order)
-        return Answer(order[0][1].names[0], f"{said.capitalize()}.")
+        return Answer(order[-1 if query.least else 0][1].names[0], f"{said.capitalize()}.")
     def size(rows: list[Shown]) -> float:
         if query.by == "count":
             return float(sum(s.times for s in rows))
@@ -409,12 +425,17 @@ def _ends(rows: Sequence[Shown], query: Query) -> Answer:
         return Answer([], "Nothing happens.")
     rows = meant(rows)
     edge = rows[0].start if query.asked == "first" else max(s.start for s in rows)
-    return _told([s for s in rows if abs(s.start - edge) <= SLACK])
+    own = _told([s for s in rows if abs(s.start - edge) <= SLACK])
+    if not query.things:
+        return own
+    true = any(n in (own.value or []) for n in (*query.things[0].names, *alike(query.things[0].names[0])))
+    return Answer(true, f"{'Yes' if true else 'No'}: {own.text[:1].lower()}{own.text[1:]}")
 
 
 def _around(rows: Sequence[Shown], query: Query) -> Answer:
     query = replace(query, things=query.things[:1])
-    own = occurrences(rows, query.things[0])
+    own = occurrences(rows, query.things[0]) or occurrences(
+        rows, replace(query.things[0], names=alike(query.things[0].names[0])))
     if not own:
         return Answer(None, f"{_none(query, [[]]).capitalize()}.")
     rows = meant([s for s in rows if s.name not in query.things[0].names])
@@ -436,6 +457,8 @@ def _felt(m: Measurement, query: Query) -> Answer:
     felt = known or [(s.name, s.start, s.end) for s in m.emotion.timeline if s.name != "neutral"
                      and not any(n.covers(s.name, s.start, s.end) for n in m.named or ())]
     course = sorted((row for row in felt if row[2] > low and row[1] < high), key=lambda row: row[1])
+    if query.part == "middle" and len(course) % 2:
+        course = course[len(course) // 2:][:1]
     if query.things and query.things[0].which is not None:
         k = query.things[0].which
         course = course[k:][:1] if -len(course) <= k < len(course) else []

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 from facelm.agent.talk.planning.doubts import question_doubts
-from facelm.agent.talk.planning.planned import amended, meant_instead, renumbered, respelled
+from facelm.agent.talk.planning.planned import amended, respelled
 from facelm.agent.talk.planning.pointing import pointed
+from facelm.agent.talk.planning.recalled import meant_instead, renumbered
 from facelm.agent.talk.planning.repaired import repaired
 from facelm.agent.talk.session import Turn
 from facelm.data_gen.performer.layout import lay_out
