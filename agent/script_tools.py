@@ -38,7 +38,7 @@ def about(clip: FaceSequence, path: object, **facts: Any) -> dict[str, Any]:
 
 def performed(made: Performance, clip: FaceSequence, path: Path, seed: int, what: str, full: bool, strict: bool) -> Result:
     """Write a performance and say what it shows."""
-    clip.save(ready(path))
+    (made if clip is made.clip else clip).save(ready(path))
     failed = [c.sentence for c in made.checks.failed]
     lines = [f"{path}: {clip.seconds:.2f} s, {counted(len(clip), 'frame')}: {what} ({made.verdict})"]
     lines += made.lines() if full else [f"  NOT {f}" for f in failed] + [
@@ -78,7 +78,8 @@ def edit(source: ScriptText, wish: str, /, *, out: Out, seconds: float | None = 
     """What was performed or filmed, changed as a wish says; what the wish does not touch stays as it is.
 
     Args:
-        source: CLIP.npz, a video, SCRIPT.txt, SCRIPT.json, "-" for stdin, or a script itself, which is performed.
+        source: CLIP.npz, a video, SCRIPT.txt, SCRIPT.json, "-" for stdin, or a script itself, which is performed. A clip that
+            facelm performed is changed by the script that its file holds, any other one in its own channels.
         wish: The change, e.g. "make the smile stronger", "without the wink", "nod three times instead".
         out: The clip, CLIP.npz.
         seconds: Exact duration (default: what the script says, else what it takes).
@@ -87,36 +88,40 @@ def edit(source: ScriptText, wish: str, /, *, out: Out, seconds: float | None = 
     from .editing.perform import edit_clip, perform_edits
     from .measuring import fact_lines
     from .media import load_motion
+    from .motion.checked import load_performance
     from .talk.planning.planned import change_of
     from .talk.session import Session
     from .talk.tools import Toolbox
 
     target, extra = not_over_its_input(output_file(out, ".npz"), source), copies.paths()
-    recorded = _is_recording(Path(source))
-    if recorded:
-        if seconds is not None:
-            raise ValueError('--seconds is of what is performed; of a clip write e.g. "make it 5 seconds long"')
+    is_clip = _is_recording(Path(source))
+    first = load_performance(source) if is_clip and Path(source).suffix.lower() == ".npz" else None
+    if first is not None and first.clip.head != HeadModel.default().ref:
+        first = None
+    if is_clip and seconds is not None:
+        raise ValueError('--seconds is of what is performed; of a clip write e.g. "make it 5 seconds long"')
+    if recorded := is_clip and first is None:
         loaded = load_motion(source, progress=progress)
         if len(loaded.shots) > 1:
             raise ValueError(f"{source} has {len(loaded.shots)} shots; cut it into its shots first")
         clip, facts = (loaded.shots[0].clip, loaded.measured) if loaded.shots else (loaded.seq, None)
         facts = facts or measure(clip, filmed=is_real(clip))
-    else:
-        asked = load_script(source)
+    asked = Script() if is_clip else load_script(source)
     agent = load_agent(model)
     tools = Toolbox(agent, Session(), sampling)
-    if recorded:
-        tools.session.add([clip], "opened", str(source))
-    else:
+    if first is None and not recorded:
         first, = agent.perform_many([asked], seconds, sampling.seed, sampling.idle, sampling.temperature,
                                     candidates=sampling.candidates, progress=progress)
+    if first is None:
+        tools.session.add([clip], "opened", str(source))
+    else:
         tools.session.add([first.clip], "performed", source, made=first)
     wish = utf8(wish)
     if not (edits := change_of(wish, tools)):
         shown = write_script(tools.shown(tools.session.clips[0])[0])
         raise ValueError(f'"{wish}" is no change of "{shown}"; write e.g. "make it stronger" or "add a wink"')
     tools.session.close()
-    if recorded:
+    if first is None:
         new = edit_clip(agent.performer, clip, edits, facts)
         new.save(ready(target))
         found = measure(new, filmed=is_real(new))

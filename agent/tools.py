@@ -87,7 +87,7 @@ def demo(prompt: str = DEMO_PROMPT, /, *, out: Out = "out/demo", seconds: float 
     agent = load_agent(model)
     made, = agent.perform(asked)
     clip = made.clip
-    clip.save(ready(paths[0]))
+    made.save(ready(paths[0]))
     for path in paths[1:]:
         draw(clip, path, title=prompt, progress=progress)
     said, measured = agent.describe(clip), agent.measure(clip)

@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 
 from ...data_gen.reading.questions import read_question, read_things
-from ...face.facs.evidence.query import Answer, Query, ask
+from ...face.facs.evidence.answers import ask
+from ...face.facs.evidence.query import Answer, Query
 from ...face.facs.measured import Measurement
 
 NOT_READ = ("I can't read that question; ask whether, when, how often, how long, how strongly or on which side something "

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,6 +77,11 @@ class Performance:
         return replace(measure(self.clip), named=tuple(_named(i, cue, self.schedule) for i, cue in enumerate(self.script.cues)
                                                        if cue.kind != "action" and cue.name != "neutral" and i not in failed))
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the clip with the script that it performs, which :func:`load_performance` reads."""
+        return self.clip.save(path, json.dumps({"script": self.script.to_json(), "schedule": self.schedule.to_json(),
+                                                "by": self.by, "seed": self.seed, "motion": self.clip.digest}))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         words = {"prompt": self.text} if self.text else {}
@@ -89,6 +98,24 @@ class Performance:
         out += [f"  NOT {c.sentence}" for c in self.checks.failed if c.cue is None]
         out.append(f"checked:     {self.verdict}")
         return out + [f"note:        I don't know how a face does {w!r}; performed without it" for w in self.script.unknown]
+
+
+def load_performance(path: str | os.PathLike[str]) -> Performance | None:
+    """What a clip's file performs; None where it says nothing of a script, or not of the motion that is in it.
+
+    Raises:
+        FileNotFoundError, ValueError: as :meth:`.FaceSequence.load`.
+    """
+    clip, known = FaceSequence.load(path), FaceSequence.known(path)
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
+        said = json.loads(known) if known else {}
+        if isinstance(said, dict) and said.get("motion") == clip.digest:
+            script, schedule = Script.from_json(said["script"]), Schedule.from_json(said["schedule"])
+            by = tuple(_WORST[_WORST.index(b)] for b in said["by"])
+            done = all(c.name == "neutral" or schedule.of_cue(i) for i, c in enumerate(script.cues))
+            if done and len(by) == len(script.cues) and abs(schedule.seconds - clip.seconds) < 0.1:
+                return Performance(clip, script, schedule, check(script, measure(clip), schedule), by, seed=int(said["seed"]))
+    return None
 
 
 def _named(index: int, cue: Cue, schedule: Schedule) -> Named:

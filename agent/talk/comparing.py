@@ -9,7 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ...data_gen.reading.questions import read_things, spelled
+from ...data_gen.reading.questions import read_things
+from ...data_gen.reading.spelling import spelled
 from ...data_gen.tables import read_table
 from ...face.facs.evidence.happenings import Thing
 from .queries import Comparing, Kind, Measure

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...data_gen.reading.questions import PERSON, read_question, read_things, spelled
+from ...data_gen.reading.questions import PERSON, read_question, read_things
 from ...data_gen.reading.rules import read_rules
+from ...data_gen.reading.spelling import spelled
 from ...data_gen.reading.tags import SURELY_ASKED
 from ...data_gen.tables import read_table
 from ...data_gen.text.quantities import find_quantities

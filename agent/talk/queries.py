@@ -9,10 +9,12 @@ from typing import Literal
 
 from ...common.text import often
 from ...data_gen.reading.comparing import claimed
-from ...data_gen.reading.questions import ALL_OF, PEAK, pace_of, spelled, thing_of
+from ...data_gen.reading.questions import ALL_OF, PEAK, pace_of, thing_of
+from ...data_gen.reading.spelling import spelled
 from ...data_gen.reading.tags import is_tagged
+from ...face.facs.evidence.answers import ask
 from ...face.facs.evidence.happenings import SLACK, Thing, alike, happenings, meant, occurrences, side_of
-from ...face.facs.evidence.query import Answer, Asked, Query, ask
+from ...face.facs.evidence.query import Answer, Asked, Query
 from ...face.facs.vocabulary import DIRECTIONS, Side
 from ...llm.grammar.plans import SLOTS, Step
 from .references import ORDINALS

@@ -50,9 +50,9 @@ ROLES = (rf"(?:{PERSON}|gal|lad|lass(?:ie)?|chap|fella|mate|boyfriend|girlfriend
 _NEW = (r"(?:new|an?other|nother|anotehr|next|different|other|else|second|third|fourth|2nd|3rd|4th|further|instead|fresh"
         r"|separate|this time)")
 _ANOTHER = (
-    re.compile(r"^(?P<lead>[^:;?!]{0,50}?)\b(?P<what>(?:an?|another|her|his|my|our|some) (?:[\w-]+ ){0,3}?[\w-]+,? who "
-               r"(?!is\b|it\b).+)$", re.IGNORECASE),
-    re.compile(rf"^(?P<lead>[^;?]{{0,80}}?)\b(?P<what>(?:an?|another) (?:[\w-]+ ){{0,3}}?{ROLES}"
+    re.compile(r"^(?P<lead>[^:;?!]{0,50}?)\b(?P<what>(?:an?|another|her|his|my|our|some) "
+               r"(?:(?!an?\b|the\b)[\w-]+ ){0,3}?[\w-]+,? who (?!is\b|it\b).+)$", re.IGNORECASE),
+    re.compile(rf"^(?P<lead>[^;?]{{0,80}}?)\b(?P<what>(?:an?|another) (?:(?!an?\b|the\b)[\w-]+ ){{0,3}}?{ROLES}"
                r"(?:,? who(?:['’]s)?| with)\b.+)$", re.IGNORECASE),
     re.compile(rf"^(?P<lead>[^:;?!]{{0,60}}?\b{_NEW}\b[^:;?!]{{0,40}}?"
                rf"|(?:now|next|and|then|ok|okay|lovely|bring (?:on|in)|here comes|enter|meet|,| )*"

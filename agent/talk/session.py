@@ -270,7 +270,7 @@ class Session:
         files = []
         for k, clip in enumerate(clips):
             files.append(f"{stem}{f'.shot{k + 1}' if len(clips) > 1 else ''}.npz")
-            clip.save(self.folder / files[-1])
+            (made if made is not None and clip is made.clip else clip).save(self.folder / files[-1])
         shots = None if film is None else json.dumps({"frames": film.frames, "note": film.note, "first": [
             round(s.start * s.clip.fps) for s in film.shots]})
         row = (number, version, parent.id if parent else None, parent.name if parent else "", how, said, json.dumps(files),

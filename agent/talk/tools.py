@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,8 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from ...common.progress import Progress, silent
 from ...data_gen.reading.questions import read_things
 from ...data_gen.wording.telling import DETAILS, STYLES
+from ...face.facs.evidence.answers import ask
 from ...face.facs.evidence.compare import differences
-from ...face.facs.evidence.query import Query, ask
+from ...face.facs.evidence.query import Query
 from ...face.facs.measured import Measurement
 from ...face.facs.script import Script
 from ...face.facs.script_text import write_script
@@ -27,10 +29,10 @@ from ..editing.recorded import shown_script
 from ..editing.wishes import read_edits
 from ..media import Loaded, check_clip, describe_parts, lines, load_motion
 from ..motion.answering import answered
-from ..motion.checked import Performance, Preview
+from ..motion.checked import Performance, Preview, load_performance
 from ..motion.combining import between_scripts, blended, joined
 from ..pipeline import FaceLM
-from ..requests import GenerateRequest, Sampling, output_file, transition_request
+from ..requests import GenerateRequest, Sampling, output_file, ready, transition_request
 from .comparing import read_comparing, read_loosely
 from .queries import answer as compared
 from .queries import query_of
@@ -201,15 +203,20 @@ class Toolbox:
 
     def open(self, path: str) -> Said:
         """Open a clip, a video or a picture; it is at hand then."""
-        return self.opened(path, load_motion(path, self.agent.head, self.progress))
+        made = load_performance(path) if Path(path).suffix.lower() == ".npz" else None
+        return self.opened(path, load_motion(path, self.agent.head, self.progress), made)
 
-    def opened(self, path: str, loaded: Loaded) -> Said:
-        """A file that has been read already."""
+    def opened(self, path: str, loaded: Loaded, made: Performance | None = None) -> Said:
+        """A file that has been read already, with the script that it performs, if one is known."""
         for part in loaded.parts:
             check_clip(part.seq, self.agent.head)
         said = lines(loaded, describe_parts(self.agent, loaded))
         clips = [s.clip for s in loaded.shots] or [loaded.seq]
-        clip = self.session.add(clips, "opened", path, film=loaded if loaded.shots else None)
+        if made is not None and made.clip.head == self.agent.head.ref:
+            clips = [made.clip]
+        else:
+            made = None
+        clip = self.session.add(clips, "opened", path, film=loaded if loaded.shots else None, made=made)
         about = f" ({loaded.note})" if loaded.note else ""
         between = " " if len(said) == 1 else "\n"
         return Said(f"{path} is clip {clip.number}: {loaded.parts[-1].end:.1f} s{about}.{between}" + "\n".join(said))
@@ -340,6 +347,10 @@ class Toolbox:
 
         one = resolve(clip, self.session)
         target = output_file(path, *written_as())
+        made = one.performance() if target.suffix.lower() == ".npz" else None
+        if made is not None:
+            made.save(ready(target))
+            return Said(f"{one.label[:1].upper()}{one.label[1:]} is written: {target}")
         notes = draw(one.sequence(), target, title=one.said, head=self.agent.head, progress=self.progress).facts.get("notes", [])
         return Said(". ".join([f"{one.label[:1].upper()}{one.label[1:]} is written: {target}", *notes]))
 

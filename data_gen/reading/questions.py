@@ -16,6 +16,7 @@ from ..tables import read_table
 from ..text.quantities import Marked, find_quantities
 from .comparing import claimed, measured_by, region_of, two_moments
 from .rules import read_rules
+from .spelling import COMPARED, spelled
 from .tags import untagged
 
 Patterns = tuple[str, ...]
@@ -48,7 +49,6 @@ PERSON = (r"(?:(?:wo)?man|person|face|lady|girl|boy|guy|child|kid|gentleman|acto
 
 @dataclass(frozen=True, config=SETTINGS)
 class _Questions:
-    spelling: dict[str, str]
     unseen: dict[str, Patterns]
     described: Patterns
     asked: dict[Asked, Patterns]
@@ -62,29 +62,6 @@ class _Questions:
 
 
 _TABLE = read_table(__package__, "questions.yaml", _Questions)
-
-
-_WORD = re.compile(r"(?<![\w'])(" + "|".join(map(re.escape, sorted(_TABLE.spelling, key=len, reverse=True))) + r")(?![\w'])",
-                   re.IGNORECASE)
-
-
-_STUCK = re.compile(r"\b([A-Za-z]{3,})x(\d{1,2})\b")
-"""A number that is written onto a word: "nodx3"."""
-
-
-_COMPARED = {"slow": "slower", "slowly": "slower", "fast": "faster", "quick": "quicker", "quickly": "quicker", "long": "longer",
-             "short": "shorter", "strong": "stronger", "weak": "weaker", "big": "bigger", "small": "smaller", "wide": "wider",
-             "high": "higher", "low": "lower", "early": "earlier", "late": "later", "soon": "sooner", "deep": "deeper",
-             "soft": "softer", "happy": "happier", "sad": "sadder", "angry": "angrier"}
-_MORE = re.compile(r"(?<!\d )(?<!one )(?<!two )(?<!three )(?<!four )(?<!five )(?<!some )(?<!any )(?<!few )"
-                   rf"\bmore ({'|'.join(_COMPARED)})\b", re.IGNORECASE)
-"""A comparative as others build it: "more slow"."""
-
-
-def spelled(text: str) -> str:
-    """A text with usual misspellings and short forms written out."""
-    text = _WORD.sub(lambda m: _TABLE.spelling[m[1].lower()], _STUCK.sub(r"\1 x\2", text))
-    return _MORE.sub(lambda m: _COMPARED[m[1].lower()], text)
 
 
 def read_question(text: str) -> Query | None:
@@ -134,7 +111,7 @@ def _asked_plainly(text: str) -> str:
     plain = re.sub(r"\b(what|when|where|who|how|which)(?:'?s)\b(?! the same)", r"\1 is", plain)
     plain = re.sub(r"\bsec(?:ond)?s? (?=[\ue000-\uf8ff])", "", plain)  # "at second 9" is not the second of something
     plain = re.sub(r"\b(which|what|who)\b(.*?)\bthe (slow|fast|strong|weak|big|small|long|short|quick|wide|early|late) one\b",
-                   lambda m: f"{m[1]}{m[2]}{_COMPARED[m[3]]}", plain)
+                   lambda m: f"{m[1]}{m[2]}{COMPARED[m[3]]}", plain)
     plain = re.sub(r"#([1-4])\b", lambda m: ("first", "second", "third", "fourth")[int(m[1]) - 1], plain)
     plain = re.sub(rf"\b(the|this|that) (?!first|second|third|last|other|same)\w+ (?={PERSON}\b)", r"\1 ", plain)
     for _ in range(3):

@@ -6,6 +6,7 @@ radians, lengths in metres, y up, the face looks along +z and the subject's left
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ MAX_EXPR = 10.0
 MAX_METRES = 1000.0
 
 FloatArray = NDArray[np.float32]
+_KNOWN = "known"
 _KEYS = ("expr", *MOTION_FIELDS, "shape", "valid", "fps", "head", "format")
 
 
@@ -215,12 +217,25 @@ class FaceSequence:
             eyes_pose=np.concatenate([self.eyes_pose[:, 3:] * flip, self.eyes_pose[:, :3] * flip], axis=1))
 
     # -- files ----------------------------------------------------------------------------
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write one ``.npz`` (no pickled objects); the file appears whole or not at all."""
+    @property
+    def digest(self) -> str:
+        """A sha256 of all numbers, which tells whether a clip is still the one that something is known of."""
+        own = hashlib.sha256(np.float64(self.fps).tobytes() + np.ascontiguousarray(self.shape).tobytes())
+        for _, value in self._per_frame():
+            own.update(np.ascontiguousarray(value).tobytes())
+        return own.hexdigest()
+
+    def save(self, path: str | os.PathLike[str], known: str = "") -> Path:
+        """Write one ``.npz`` (no pickled objects); the file appears whole or not at all.
+
+        Args:
+            path: the file.
+            known: what is known of the clip besides its motion, which :meth:`known` reads.
+        """
         path = Path(path)
         if path.suffix.lower() != ".npz":
             raise ValueError(f"a clip is saved as .npz, not {path.name!r}")
-        arrays: dict[str, Any] = dict(self._per_frame())
+        arrays: dict[str, Any] = dict(self._per_frame()) | ({_KNOWN: np.array(known)} if known else {})
         with atomic_file(path) as partial, open(partial, "wb") as handle:
             np.savez_compressed(
                 handle, shape=self.shape, fps=np.float64(self.fps),
@@ -259,6 +274,16 @@ class FaceSequence:
         if head is not None:
             clip.require_head(head, str(path))
         return clip
+
+    @staticmethod
+    def known(path: str | os.PathLike[str]) -> str:
+        """What a clip's file says of it besides its motion; empty where it says nothing.
+
+        Raises:
+            FileNotFoundError, ValueError: as :meth:`load`.
+        """
+        found = read_npz(path, "clip").get(_KNOWN)
+        return str(found) if found is not None and found.dtype.kind == "U" and found.size == 1 else ""
 
     def require_head(self, head: HeadRef, what: str = "this clip") -> None:
         """Refuse to go on when the clip belongs to another head."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence, Set
 
-from ....data_gen.reading.questions import read_question, read_things, spelled
+from ....data_gen.reading.questions import read_question, read_things
+from ....data_gen.reading.spelling import spelled
 from ....data_gen.text.quantities import find_quantities, find_spans
 from ....face.facs.evidence.query import Query
 from ....face.facs.script import Script

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from ....data_gen.reading.questions import PERSON, names_only, read_question, read_things, spelled
+from ....data_gen.reading.questions import PERSON, names_only, read_question, read_things
+from ....data_gen.reading.spelling import spelled
 from ....data_gen.reading.tags import SURELY_ASKED, is_tagged
 from ....face.facs.script import Script
 from ....face.facs.vocabulary import GROUPS, sideless

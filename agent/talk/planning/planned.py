@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from ....data_gen.reading.questions import read_question, read_things, spelled
+from ....data_gen.reading.questions import read_question, read_things
+from ....data_gen.reading.spelling import spelled
 from ....face.facs.script import Script
 from ....llm.generate import Sampling
 from ....llm.grammar.plans import Step, context, parse_plan, plan_text

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from ....data_gen.reading.questions import read_things, spelled
+from ....data_gen.reading.questions import read_things
+from ....data_gen.reading.spelling import spelled
 from ....data_gen.text.quantities import find_spans
 from ....face.facs.evidence.happenings import Thing
 from ....face.facs.evidence.parts import explains

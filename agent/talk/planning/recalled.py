@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ....data_gen.reading.questions import read_question, read_things, spelled
+from ....data_gen.reading.questions import read_question, read_things
 from ....data_gen.reading.rules import read_rules
+from ....data_gen.reading.spelling import spelled
 from ....data_gen.text.quantities import find_quantities, find_spans
 from ....face.facs.script import Cue, Script
 from ....llm.grammar.plans import Step, parse_plan
@@ -47,8 +48,8 @@ _RESTORED = tuple(re.compile(pattern) for pattern in (
     rf"{_GET}\b{_X}{_SHOULD}(?:like|as) before",
     rf"\b(?:bring|put|get|have|want|need|give me|give|return|add|take) {_X} back(?: in(?: again)?| again)?"
     r"(?! (?:to|by|a|an|half|one|two|three|\d|home|at|after|before|in)\b)",
-    rf"\b(?:bring|put|give|get)(?: me| us)? back {_X}(?= again| in\b| please| now|\W|$)",
-    rf"\b(?:restore|reset|revert|reinstate|unremove) {_X}(?= again| please| to\b| now|\W|$)(?: to (?:how|what) it was)?",
+    rf"\b(?:bring|put|give|get)(?: me| us)? back {_X}(?= again| in\b| please| now|[,.;!]|$)",
+    rf"\b(?:restore|reset|revert|reinstate|unremove) {_X}(?= again| please| to\b| now|[,.;!]|$)(?: to (?:how|what) it was)?",
     rf"\b{_X} (?:must|should|needs? to|has to|have to|can|may|ought to) (?:come|go|be|return)? ?back(?: in| again)?(?! to\b)",
 ))
 _KEEPS = re.compile(r"\b(?:keep|keeps|leave|stays?|kept|left|remains?)\b")

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ....data_gen.reading.questions import read_things, spelled
+from ....data_gen.reading.questions import read_things
 from ....data_gen.reading.rules import read_rules
+from ....data_gen.reading.spelling import spelled
 from ....data_gen.text.quantities import find_quantities, find_spans
 from ....face.facs.script import Script
 from ....face.facs.vocabulary import DIRECTIONS, NAMES, sideless

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 
-from ....data_gen.reading.questions import read_things, spelled
+from ....data_gen.reading.questions import read_things
+from ....data_gen.reading.spelling import spelled
 from ....face.facs.evidence.happenings import Thing
 from ....face.facs.schedule import Schedule
 from ....face.facs.script import Script

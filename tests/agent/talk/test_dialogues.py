@@ -27,7 +27,7 @@ from facelm.agent.talk.agent import Agent
 from facelm.agent.talk.dialogue import ABLE, HELLO, UNREAD, talk
 from facelm.agent.talk.planning.planned import calls
 from facelm.agent.talk.tools import TOOLS, Call, Toolbox
-from facelm.data_gen.reading.questions import spelled
+from facelm.data_gen.reading.spelling import spelled
 from facelm.face.facs.evidence.happenings import happenings
 from facelm.face.facs.measured import Measurement
 from facelm.face.facs.script_text import read_script, write_script

@@ -6,8 +6,9 @@ import pytest
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.layout import lay_out
 from facelm.data_gen.reading.questions import names_only, read_question
+from facelm.face.facs.evidence.answers import ask
 from facelm.face.facs.evidence.happenings import Thing
-from facelm.face.facs.evidence.query import Query, ask
+from facelm.face.facs.evidence.query import Query
 from facelm.face.facs.measure import measure
 from facelm.face.facs.measured import Measurement
 from facelm.face.facs.script_text import read_script

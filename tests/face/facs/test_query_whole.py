@@ -9,7 +9,8 @@ import pytest
 from facelm.data_gen.performer.animator import perform
 from facelm.data_gen.performer.layout import lay_out
 from facelm.data_gen.reading.questions import thing_of
-from facelm.face.facs.evidence.query import Asked, Query, ask
+from facelm.face.facs.evidence.answers import ask
+from facelm.face.facs.evidence.query import Asked, Query
 from facelm.face.facs.measure import measure
 from facelm.face.facs.measured import Measurement
 from facelm.face.facs.script_text import read_script
