@@ -410,7 +410,9 @@ def _length(draft: _Draft, edit: Edit) -> None:
     now = draft.before.seconds
     seconds = now * edit.factor if edit.value is None else edit.value if edit.factor else now + edit.value
     seconds = round(seconds, 2)
-    draft.script, draft.afresh = replace(draft.script, seconds=min(max(seconds, 0.2), MAX_SECONDS)), True
+    if not 0.2 <= seconds <= MAX_SECONDS:
+        raise ValueError(f"a clip cannot last {seconds:g} s; allowed: 0.2 to {MAX_SECONDS:g} s")
+    draft.script, draft.afresh = replace(draft.script, seconds=seconds), True
     if seconds < now:
         _squeeze(draft, seconds / now)
 

@@ -11,6 +11,7 @@ from functools import cache
 
 from ...data_gen.prompts.language import other_language
 from ...data_gen.reading.rules import RuleReading, read_rules
+from ...data_gen.reading.whole import as_a_whole
 from ...data_gen.text.doubts import doubts
 from ...data_gen.text.quantities import Marked, find_quantities
 from ...data_gen.text.written import written
@@ -81,7 +82,8 @@ def read_prompts(lm: MotionLM, prompts: Sequence[str], tries: int = TRIES) -> li
             found[i].append(one.script)
         out += _chosen(lm, part, found, rules)
     read = iter(out)
-    return [_said(next(read) if script is None else script, prompt) for script, prompt in zip(exact, prompts, strict=True)]
+    return [_said(as_a_whole(next(read), prompt.lower()) if script is None else script, prompt)
+            for script, prompt in zip(exact, prompts, strict=True)]
 
 
 def _without_model(marked: Marked, ruled: RuleReading | None, prompt: str) -> Script | None:

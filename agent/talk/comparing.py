@@ -188,8 +188,12 @@ def _of_nth(plain: str, by: Measure | None, least: bool, session: Session) -> As
     return Comparing("less" if least else "more", by, things), (first, other)
 
 
+_LED = re.compile(rf"^(?:(?:and|so|ok|okay|now)[, ]+)*(?:between|of|out of|among) (?:(?:the|these|those|both|all|my|our) )?"
+                  rf"(?:two |three |both )?{CLIP_WORD},? (?=(?:which|who|whose)\b)")
+
+
 def _plain(text: str) -> str:
-    return " ".join(spelled(text).lower().split())
+    return _LED.sub("", " ".join(spelled(text).lower().split()))
 
 
 def _named_in(text: str, session: Session) -> list[Clip]:

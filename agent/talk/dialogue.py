@@ -16,7 +16,7 @@ from ...face.facs.script import Script
 from ..editing.wishes import read_edits, wants_change, without_fillers
 from .comparing import compared_by, read_comparing
 from .intent import transition_in
-from .references import CLIP_WORD, ORDINALS, another_does, mentions, number_of, resolve
+from .references import CLIP_WORD, ORDINALS, another_does, called_clip, mentions, number_of, resolve
 from .session import Clip, Session
 from .tools import Call, Toolbox
 
@@ -41,6 +41,7 @@ class _Rules:
     two: str
     compare: str
     mark: str
+    settled: str
     talk: str
     unable: str
     outside: str
@@ -119,6 +120,8 @@ def announced(said: str, session: Session) -> str:
 def phrase(said: str, plain: str, session: Session) -> Call | None:
     """The call of a set phrase: thanks, undo, a clip's name ..."""
     if RULES["mark"].search(said) and RULES["talk"].match(said.lower()) and not RULES["undo"].match(plain):
+        return talk(said)
+    if session.current is not None and RULES["settled"].match(plain):
         return talk(said)
     told = RULES["describe"].match(plain.rstrip("?").strip()) if session.current is not None else None
     if told and not (told["what"] or "").strip():
@@ -226,7 +229,8 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
         original = re.search(re.escape(m["path"]), said, re.IGNORECASE)
         named = mentions(bare[:m.start("path")], session)
         return Call("export", {"path": original[0] if original else m["path"], **clip_of(named)})
-    asked = plain.endswith("?") and (not is_request(said, plain) or re.match(r"^\W*would (?:you|u)\b", said.lower()))
+    opinion = bool(re.match(r"^\W*would (?:you|u) call\b", said.lower()))
+    asked = opinion or plain.endswith("?") and (not is_request(said, plain) or re.match(r"^\W*would (?:you|u)\b", said.lower()))
     if session.clips and not asked and (m := RULES["name"].match(bare)) and not compared_by(bare):
         what, name = (m["what"] or m["what2"]), (m["name"] or m["name2"])
         if what and _names_clip(what, session):
@@ -249,6 +253,7 @@ def _about_session(plain: str, said: str, session: Session) -> Call | None:
     if session.clips and (m := RULES["goto"].match(bare)):
         what = m["what"] or m["what2"]
         what = f"take {what}" if what.isdigit() else re.sub(r"^(?:the )?(?:number|no\.?|nr\.?) ?(\d)$", r"clip \1", what)
+        what = called_clip(what, session) or what
         edits = re.search(r"\b(?:smil|nod|wink|blink|stronger|longer|shorter|faster|slower|bigger|weaker|earlier|later)", what)
         known = any(c.name and c.name.lower() == re.sub(r"^the ", "", what.strip()) for c in session.clips)
         if plain.endswith("?") and re.search(r"\bone\W*$", what):
@@ -292,7 +297,8 @@ _SHARES = {"quarter": 0.25, "third": 1 / 3, "half": 0.5, "two thirds": 2 / 3, "t
 
 def _in_between(bare: str, session: Session) -> Call | None:
     """The call for what would be between two clips."""
-    if not RULES["between"].search(bare) or _NO_MEAN.search(bare):
+    asks = re.search(r"\b(?:which|who|whose|how|does|do|is|are)\b", bare)
+    if not RULES["between"].search(bare) or _NO_MEAN.search(bare) or asks:
         return None
     found = mentions(bare, session)
     if len(found) < 2 and not RULES["two"].search(bare):
@@ -384,8 +390,8 @@ def _made(said: str, plain: str, tools: Toolbox) -> Call:
     session = tools.session
     here = session.current
     if RULES["unable"].search(plain):
-        known = read_rules(find_quantities(plain), 0.6)
-        if known is None or not known.script.cues:
+        known = read_rules(find_quantities(plain), _LEAST)
+        if known is None or not known.script.cues or known.explained < 0.6 and len(known.script.cues) < 2:
             return Call("refuse", {"reason": ABLE})
     found = mentions(plain, session) if session.clips else []
     target, wish = (found[0][2], _without(plain, found[:1])) if found else (here, said)

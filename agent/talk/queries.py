@@ -26,7 +26,8 @@ _ASKED: dict[str, Asked] = {"long": "how_long", "strong": "how_strong", "fast": 
 
 
 YES_OR_NO = re.compile(r"^\W*(?:(?:and|but|so|hey|ok(?:ay)?|well)[, ]+)*(?:is|are|was|were|does|do|did|has|have)\b"
-                       r"|\b(?:yes or no|y/n)\b|\b(?:do|does|did) (?:they|it|s?he|(?:the |her |his )?\w+) (?:move|change)")
+                       r"|\b(?:yes or no|y/n)\b|^would (?:you|u) (?:say|call)\b"
+                       r"|\b(?:do|does|did) (?:they|it|s?he|(?:the |her |his )?\w+) (?:move|change)")
 """A question in lower case that wants yes or no."""
 
 
@@ -55,7 +56,9 @@ def query_of(step: Step, text: str) -> Query:
     if side == "both" and kind != "side" and (said := set(_SIDED.findall(text.lower()))) and len(said) == 1 and all(
             name in DIRECTIONS for name in step.names):
         side = said.pop()  # "how many left turns"
-    things = tuple(t for name, which in step.things if (t := thing_of(name, side, which)) is not None)
+    ordinal = side == "both" or re.search(rf"\b(?:{'|'.join(ORDINALS)})\b", text.lower())
+    meant_ones = [(name, which if ordinal else None) for name, which in step.things]
+    things = tuple(t for name, which in meant_ones if (t := thing_of(name, side, which)) is not None)
     when = step.said("when") if "when?" in SLOTS[step.do] else ""
     times = [v for k, v in step.values if k == "t"]
     limit_word = step.said("limit") if "limit?" in SLOTS[step.do] else ""

@@ -14,7 +14,7 @@ from .session import Clip, Session
 ORDINALS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "fifth": 4, "5th": 4}
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 _N = r"(?:\d+|one|two|three|four|five)"
-CLIP_WORD = r"(?:clips?|takes?|videos?|animations?|performances?|films?)"
+CLIP_WORD = r"(?:clips?|takes?|videos?|animations?|performances?|films?|stimul(?:us|i))"
 _SAID = (
     ("version", re.compile(rf"\bversions?,? (?:(?:number|no\.?|nr\.?) )?#?(?P<n>{_N})\b(?: of (?P<of>.+))?")),
     ("version", re.compile(rf"\b(?P<ord>{'|'.join(ORDINALS)}) version(?: of (?P<of>.+))?")),
@@ -46,7 +46,7 @@ THIS = re.compile(rf"^(?:it|this|that|the clip|this (?:{CLIP_WORD}|one)|that (?:
 ROLES = (rf"(?:{PERSON}|gal|lad|lass(?:ie)?|chap|fella|mate|boyfriend|girlfriend|groom|bride|mime|robber|thief|witch|wizard"
           r"|professor|rapper|singer|clown|pirate|cop|officer|soldier|pilot|nurse|doctor|teacher|pupil|student|boss|colleague|friend|enemy"
           r"|villain|hero|brother|sister|twin|mother|mum|mom|father|dad|son|daughter|wife|husband|uncle|aunt|cousin|gran\w*"
-          r"|neighbou?r|teen|toddler|presenter|speaker|rival|player|customer|waiter|king|queen|people|someone|somebody)")
+          r"|neighbou?r|teen|toddler|presenter|speaker|rival|player|customer|waiter|king|queen|host|cohost|npc|people|someone|somebody)")
 _NEW = (r"(?:new|an?other|nother|anotehr|next|different|other|else|second|third|fourth|2nd|3rd|4th|further|instead|fresh"
         r"|separate|this time)")
 _ANOTHER = (
@@ -168,6 +168,27 @@ def _of_person(plain: str, session: Session) -> list[tuple[int, int, Clip]]:
         if len(own) == 1:
             out.append((*m.span(), session.latest(own[0])))
     return out
+
+
+_NTH_OF_CLIPS = re.compile(rf"^(?:(?:the|our|my|your|that|very) )*(?P<ord>{'|'.join(ORDINALS)}|last) (?P<noun>[a-z]+)"
+                           r"(?:,? [a-z]+)?$")
+_SOMEBODY = re.compile(rf"^(?:(?:the|our|my|that|this) )+(?:\w+ )?(?P<who>{ROLES})$")
+
+
+def called_clip(words: str, session: Session) -> str:
+    """The clip that words call by its place or by whom it shows, as "clip 2": "our first face", "the girl"; else nothing."""
+    words = words.lower().strip(" .!?")
+    if len(session.numbers) < 2:
+        return ""
+    m = _NTH_OF_CLIPS.match(words)
+    if m and m["noun"] not in ("version", "one", "change", "edit", "step") and not read_things(
+            m["noun"]) and not re.fullmatch(CLIP_WORD, m["noun"]):
+        at = ORDINALS.get(m["ord"], len(session.numbers) - 1)
+        return f"clip {session.numbers[at]}" if at < len(session.numbers) else ""
+    if m := _SOMEBODY.match(words):
+        own = [n for n in session.numbers if re.search(rf"\b{re.escape(m['who'])}\b", session.versions(n)[0].said.lower())]
+        return f"clip {own[0]}" if len(own) == 1 else ""
+    return ""
 
 
 def _there(session: Session) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ...face.facs.evidence.query import By
 from ...face.facs.script import mark
+from ..text.quantities import Marked
 
 _REGIONS = ((r"\b(?:eye)?brows?\b.*\blower\b|\blower\b.*\b(?:eye)?brows?\b", "brow_lower"),
             (r"\b(?:eye)?brows?\b", "brow_raise"), (r"\beyes?\b.*\bwid|\bwid.*\beyes?\b", "eye_widen"),
@@ -25,6 +26,8 @@ _COMPARATIVE = re.compile(r"\b(?:more|less|most|least|further|farther|furthest|f
                           r"|(?!(?:over|after|never|ever|other|another|whether|under|her|together|either|per|number|whatever"
                           r"|however|rather|corner|remember|wonder|order|later|clever|answer)\b)[a-z]{3,}(?:er|est))\b")
 _EITHER = re.compile(r"\bor\b")
+_INSTANT = 0.1
+"""Seconds on both sides of a moment that is asked about."""
 _DOWNWARDS = ("look_down", "gaze_down", "brow_lower")
 """Of these, lower is more."""
 
@@ -55,7 +58,7 @@ def two_moments(text: str, times: Sequence[float]) -> tuple[tuple[float, float],
     claim = not _EITHER.search(ends) and not re.search(r"\b(?:which|pick|choose|when|where|(?<!than )what)\b", text)
     if len(times) == 3:  # "compare 2 s with 7 s: is it bigger at 7 s"
         apart = [times[-1], *(t for t in apart if t != times[-1])]
-    elif re.match(r"\W*(?:compared (?:with|to)|than)\b", text):
+    elif re.match(r"\s*(?:compared (?:with|to)|than)\b", text) or re.search(r"\bthe latter\b", text):
         apart.reverse()
     return (apart[0], apart[1]), claim
 
@@ -76,3 +79,17 @@ def claimed(plain: str, names: Sequence[str] = ()) -> tuple[bool, bool]:
         r"(?:the )?(?:first|1st|\w+) or (?:the )?(?:second|2nd|\w+)\W*$", plain)
     downwards = bool(names) and all(n in _DOWNWARDS for n in names) and re.search(r"\blower\b", plain)
     return claim, least and not downwards
+
+
+def limited_to(plain: str, marked: Marked) -> tuple[float, float] | None:
+    """The seconds that a question is limited to."""
+    times = marked.t
+    if not times:
+        return None
+    if len(times) >= 2 and re.search(r"\b(?:between|from)\b", plain):
+        return min(times[:2]), max(times[:2])
+    if re.search(r"\b(?:first|before|until|till)\b", plain):
+        return 0.0, times[0]
+    if re.search(r"\b(?:after|past|beyond)\b", plain):
+        return times[0], 1e9
+    return max(times[0] - _INSTANT, 0.0), times[0] + _INSTANT

@@ -14,7 +14,7 @@ from ...face.facs.script import Cue, mark
 from ...face.facs.vocabulary import ACTION, BEHAVIOUR, DIRECTIONS, EMOTIONS, FEELING, Side
 from ..tables import read_table
 from ..text.quantities import Marked, find_quantities
-from .comparing import claimed, measured_by, region_of, two_moments
+from .comparing import claimed, limited_to, measured_by, region_of, two_moments
 from .rules import read_rules
 from .spelling import COMPARED, spelled
 from .tags import untagged
@@ -37,8 +37,6 @@ _PACED = {"fast": re.compile(r"\b(?:fast|quick(?:ly)?|rapid(?:ly)?|brisk(?:ly)?|
           "slow": re.compile(r"\b(?:slow(?:ly)?|leisurely|unhurried(?:ly)?|sluggish(?:ly)?)\b")}
 ALL_OF = re.compile(r"\b(?:things|moves|actions|movements|everything|all|whatever|what else|list|the rest)\b")
 """Of what comes before or after something: all of it."""
-_INSTANT = 0.1
-"""Seconds on both sides of a moment that is asked about."""
 _APART = re.compile(r"[,;?]|\b(?:and|before|after|while|during|or|vs|versus|than|following|prior to|between|thru|through|as"
                     r"|for the (?:whole|entire)(?: of)?|plus|compared (?:to|with))\b")
 """Between one thing that a question names and the next."""
@@ -79,7 +77,7 @@ def read_question(text: str) -> Query | None:
         plain += "?"
     if state := _STATE.search(plain):
         thing = thing_of("eye_close" if (state["part"] or state["part2"]).startswith("eye") else "mouth_open")
-        return Query("whether", (thing,) * (thing is not None), _between(plain, marked), degree="state")  # type: ignore[arg-type]
+        return Query("whether", (thing,) * (thing is not None), limited_to(plain, marked), degree="state")  # type: ignore[arg-type]
     opened = _OPEN_EYES.search(plain)
     if opened:  # open eyes are eyes that are not closed
         plain = _OPEN_EYES.sub("eyes closed", plain)
@@ -112,6 +110,8 @@ def _asked_plainly(text: str) -> str:
     plain = re.sub(r"\bsec(?:ond)?s? (?=[\ue000-\uf8ff])", "", plain)  # "at second 9" is not the second of something
     plain = re.sub(r"\b(which|what|who)\b(.*?)\bthe (slow|fast|strong|weak|big|small|long|short|quick|wide|early|late) one\b",
                    lambda m: f"{m[1]}{m[2]}{COMPARED[m[3]]}", plain)
+    plain = re.sub(r"\bbrows? (?:\w+ )?(?:come|go|are|drop|fall)s? (?:back )?down again\b", "brow raise stops",
+                   plain.replace("eyebrow", "brow"))
     plain = re.sub(r"#([1-4])\b", lambda m: ("first", "second", "third", "fourth")[int(m[1]) - 1], plain)
     plain = re.sub(rf"\b(the|this|that) (?!first|second|third|last|other|same)\w+ (?={PERSON}\b)", r"\1 ", plain)
     for _ in range(3):
@@ -134,7 +134,7 @@ class _Reading:
     def query(self, asked: Asked) -> Query | None:
         """The query of a kind of question; None where it needs something that is not named."""
         plain, things = self.plain, self.things
-        between = _between(plain, self.marked)
+        between = limited_to(plain, self.marked)
         part: Part = next((p for p, words in _PARTS if not between and re.search(words, plain)), "")
         earlier = re.search(r"\b(?:first|1st|earlier|sooner|precedes|leads)\b", plain) and not re.search(
             r"\b(?:first|1st) (?:time|one|\w+)\b.*\bsecond\b", plain)
@@ -179,6 +179,8 @@ class _Reading:
             return told
         if asked == "order" or len(things) > 2 and re.search(r"\b(?:what|which) (?:order|sequence)\b", plain):
             return Query("order", tuple(things), between)
+        if asked == "list" and len(things) == 1 and (beside := re.search(r"\b(before|after)\b", plain)):
+            return Query(beside[1], tuple(things), between, degree="all")  # type: ignore[arg-type]
         if asked in ("list", "first", "last", "after") and (told := self._told(between)):
             return told
         if asked in ("list", "first", "last"):
@@ -241,6 +243,10 @@ class _Reading:
             return Query("count", things, between, part=part)
         if self.marked.c and len(things) == 1:
             return Query("count", things, between, part=part, limit=("same", float(self.marked.c[0])))
+        if len(things) == 3 and between is None and " between " in f" {plain}":
+            last = not re.search(r"\b(?:is|does|do|did|was)\b", plain[:plain.index("between")])
+            own, ends = (things[2], things[:2]) if last else (things[0], things[1:])
+            return Query("whether", (own, *ends), degree="amid")
         lasting = re.search(r"\b(?:stays?|remains?|keeps?|still|throughout|thru|through|whole|entire|all)\b", plain)
         if len(things) >= 2 and lasting and re.search(
                 r"\b(?:while|during|as|when|thru|through(?:out)?|for the (?:whole|entire))\b", plain):
@@ -433,15 +439,3 @@ def thing_of(name: str, side: Side = "both", which: int | None = None) -> Thing 
     if name in BEHAVIOUR or name in FEELING:
         return Thing((name,), name.replace("_", " "), side, which, made_of=_made_of(name))
     return None
-
-
-def _between(plain: str, marked: Marked) -> tuple[float, float] | None:
-    """The seconds that a question is limited to."""
-    times = marked.t
-    if not times:
-        return None
-    if len(times) >= 2 and re.search(r"\b(?:between|from)\b", plain):
-        return min(times[:2]), max(times[:2])
-    if re.search(r"\b(?:first|before|until|till)\b", plain):
-        return 0.0, times[0]
-    return (times[0], 1e9) if re.search(r"\bafter\b", plain) else (max(times[0] - _INSTANT, 0.0), times[0] + _INSTANT)

@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from ...common.config import SETTINGS
 from ..tables import read_table
+from ..text.quantities import TIME
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -36,4 +37,5 @@ _MORE = re.compile(r"(?<!\d )(?<!one )(?<!two )(?<!three )(?<!four )(?<!five )(?
 def spelled(text: str) -> str:
     """A text with usual misspellings and short forms written out."""
     text = _WORD.sub(lambda m: _TABLE.words[m[1].lower()], _STUCK.sub(r"\1 x\2", text))
+    text = TIME.sub(r"\1 times", text)
     return _MORE.sub(lambda m: COMPARED[m[1].lower()], text)

@@ -307,13 +307,18 @@ def _often(text: str) -> str:
     return text
 
 
+TIME = re.compile(r"\b([2-9]|two|three|four|five|six|seven|eight|nine|ten) time\b(?! (?:later|sooner|earlier|zones?|steps?))",
+                  re.IGNORECASE)
+"""A number of times in the singular."""
+
+
 def find_quantities(text: str) -> Marked:
     """Replace the quantities of a text by marks, each with its unit ("for 2 seconds" is "for" and one mark).
 
     Args:
         text: what a user typed; private-use characters in it are left out.
     """
-    text = _often(_PRIVATE.sub("", text))
+    text = _often(TIME.sub(r"\1 times", _PRIVATE.sub("", text)))
     values: dict[str, list[float]] = {kind: [] for kind in SLOTS}
     out: list[str] = []
     at = 0

@@ -34,7 +34,7 @@ _WAYS: tuple[tuple[str, str, str, Callable[[Edit], float]], ...] = (
 """Words of more, words of less, operations one of which they ask for, and which of the two an edit does."""
 _SIDE = re.compile(
     r"(?<!all )\b(left|right(?! (?:at|after|before|now|away|down|up|here|there|on|off|in|until|till|through|to the)))\b")
-_TOO = re.compile(r"\b(?:too|so|way too) \w+\b|\bin a blink\b")
+TOO = re.compile(r"\b(?:too|so|way too) \w+\b|\bin a blink\b")
 """A complaint names the opposite of what should become of it."""
 GONE = (r"\b(?:str(?:ike|icken|uck)|do away with|scrap|axe|nix|omit|eliminate|erase|exclude|discard|lose|drop (?:the|that"
         r"|this|it|her|his)|remove|get(?:ting)? rid|delete|chuck|ditch|bin|(?:take|kick|throw) out"
@@ -139,7 +139,7 @@ def _uncounted(plain: str, edits: Sequence[Edit]) -> int:
 
 
 def _turned(plain: str, edits: Sequence[Edit]) -> int:
-    out, plain = 0, _TOO.sub(" ", plain)
+    out, plain = 0, TOO.sub(" ", plain)
     for more, less, ops, way in _WAYS:
         up, down = re.search(more, plain), re.search(less, plain)
         if bool(up) != bool(down):

@@ -73,6 +73,8 @@ _OF_THE_CLIP = re.compile(
     r"|cut|tone|please|pls|i|i['’][md]|you|me|us|let|not|\w+n['’]t|dont|doesnt|isnt|how|what|which|when|where|who|why|whether|or)\b",
     re.IGNORECASE)
 """Words of a line that is about the clip at hand, or to somebody."""
+_TAIL_ASKS = re.compile(r", (?:is|are|does|do|did|was|were) (?:it|the|s?he|they|there|that)\b[^,;]*$")
+"""A question at the end of what is told."""
 _STATED = re.compile(r"\b(?:(?:it|that|s?he|there)(?:['’]s| is| was| does| did)|they(?:['’]re| are| were| do)|there are)\b")
 """What is told, before a tag, rather than wished for."""
 _WISHES = re.compile(r"\b(?:make|let|have|get|give|put|move|add|remove|take|change|turn|should|must|ought|could|can|want|need|too"
@@ -138,7 +140,8 @@ class Line:
             return read_question(self.plain) is not None
         if self.stated:
             return True
-        form = self.plain.endswith("?") or YES_OR_NO.search(self.plain) or _INTERROGATIVE.search(self.plain) or self.tagged
+        form = self.plain.endswith("?") or YES_OR_NO.search(self.plain) or _INTERROGATIVE.search(self.plain) or self.tagged or (
+            _TAIL_ASKS.search(self.plain))
         return bool(form) and not (
             wants_change(self.said) or is_request(self.said, self.plain)) and read_question(self.plain) is not None
 
@@ -304,6 +307,8 @@ class Line:
         """Whether a line begins another performance: of a new face, or told without asking or wishing anything."""
         told = all(k.startswith("ask-") for k in kinds) and bool(SUBJECT.match(self.said)) and not (
             self.text.rstrip().endswith("?") or self.tagged or _ASKING.search(self.plain))
+        if _TAIL_ASKS.search(self.plain):
+            return False
         return (told or bool(NEW_FACE.match(self.plain))) and plan(self.text, self.tools).tool == "perform"
 
     def _asked_by_rule(self, steps: Sequence[Step]) -> bool:
@@ -312,17 +317,20 @@ class Line:
         if ruled is None or about_clips(self.plain) or len(self.found) > 1:
             return False
         if "ask-unseen" in {s.do for s in steps}:
-            return len(steps) == 1 and ruled.asked == "whether" and names_only(self.plain)
+            return len(steps) == 1 and (ruled.asked == "emotion" or ruled.asked == "whether" and names_only(self.plain))
+        if ruled.asked == "unseen":
+            return ruled.why.startswith("a thought") and {s.do for s in steps} <= {"ask-during", "ask-list", "ask-together"}
         if ruled.asked == "order" and [s.do for s in steps] == ["ask-order"] and (
-                re.search(r"\b(?:before|after)\b", self.plain)) and (
-                [t.names[0] for t in ruled.things] == [*steps[0].names][::-1]):
+                re.search(r"\b(?:before|after|(?:later|earlier|sooner) than)\b", self.plain)) and (
+                [sideless(t.names[0]) for t in ruled.things] == [sideless(n) for n in steps[0].names][::-1]):
             return True  # the words say which way round
         if ruled.asked in ("before", "after") and len(steps) == 1 and steps[0].do in _AROUND - {f"ask-{ruled.asked}"} and (
                 re.search(rf"\b{ruled.asked}\b", self.plain)):
             return True
         if ruled.asked in ("first", "last") and ruled.things or ruled.asked == "count" and not ruled.things:
             return True
-        if ruled.degree == "state" or ruled.part == "middle":
+        if ruled.degree in ("state", "amid") or ruled.part == "middle" or (
+                ruled.asked == "list" and ruled.between is not None and ruled.between[1] > 1e6):
             return True
         if ruled.asked == "until" and (ruled.degree or ruled.limit) or (
                 ruled.asked == "list" and {s.do for s in steps} <= {"ask-first", "ask-last"}):

@@ -44,6 +44,7 @@ from .recalled import (
     restored,
     same_for,
     spoken_before,
+    turned_round,
     undoes,
 )
 from .repaired import repaired
@@ -75,6 +76,7 @@ _NUMBERED = re.compile(r"(?:(?<=[\s,;.])|^)\(?[1-9][.)]\s+")
 _DICTATED = ((r",?\s+comma\b", ","), (r"\.?\s+(?:period|full stop)(?=\W|$)", "."), (r"\??\s+question mark\b", "?"),
              (r"\s+new line\b", "\n"))
 _AFTER_THAT = re.compile(r"\bafter (?:that|this|it|all that)(?: please| pls| too)?\W*$")
+_CLAUSES = re.compile(r"[,;.] (?:and |then |also )*| (?:and|n|&|plus|then) (?:also |then )?", re.IGNORECASE)
 _LIKELIEST, _DRAWN, _DRAWS = Sampling(0.0), Sampling(0.7), 4
 """How plans are read, and drawn where the likeliest leaves something out."""
 
@@ -92,6 +94,11 @@ def calls(text: str, tools: Toolbox) -> Iterator[Call]:
             yield Call("undo")
     if step := meant_instead(text, tools):
         yield from (Call("undo"), Call("edit", {"wish": text, "plan": str(step)}))
+        return
+    opposite, first_undone = turned_round(text, tools)
+    if opposite:
+        yield from [Call("undo")] * first_undone
+        yield Call("edit", {"wish": text, "plan": plan_text(opposite)})
         return
     if found := restored(text, tools):
         steps, rest = found
@@ -229,6 +236,9 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
     if not doubted:
         yield from line.calls(steps)
         return
+    if apart := _by_clauses(text, line, steps, doubted, tools):
+        yield from line.calls(apart)
+        return
     drawn = read_plans(text, tools, _DRAWN, _DRAWS)
     fewest, _, best = min((line.doubts(s), k, s) for k, s in enumerate([steps, *drawn]))
     if doubted < NEVER:  # of what is not there the plan says so
@@ -247,6 +257,20 @@ def _chosen(text: str, pieces: Sequence[str], tools: Toolbox) -> Iterator[Call]:
         if fewest and all(is_edit(s) for s in best) and (refused := line.absent(ruled, best)):
             raise refused
     yield from line.calls(steps if doubted >= NEVER and fewest else best)
+
+
+def _by_clauses(text: str, line: Line, steps: Sequence[Step], doubted: int, tools: Toolbox) -> tuple[Step, ...]:
+    """The plans of a line's clauses one by one, where they leave out less than its plan: "smile stronger, brows 40 %"."""
+    clauses = [c for c in _CLAUSES.split(text) if c and c.strip(" .!")]
+    if len(clauses) < 2 or not all(map(is_edit, steps)) or not all(read_things(spelled(c).lower()) for c in clauses):
+        return ()
+    out: tuple[Step, ...] = ()
+    for clause in clauses:
+        found = next(iter(read_plans(clause, tools)), ())
+        if not found or not all(map(is_edit, found)):
+            return ()
+        out += found
+    return out if line.doubts(out) < min(doubted, ASKED) else ()
 
 
 def read_plans(text: str, tools: Toolbox, sampling: Sampling = _LIKELIEST, draws: int = 1,

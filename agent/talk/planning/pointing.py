@@ -47,7 +47,8 @@ _ONE_MORE = re.compile(r"\b(?:put|add|stick|throw|insert|include|chuck|pop|give 
                        r"(?P<one>one)\b(?! of\b| more\b| second\b| \w+ing\b)", re.IGNORECASE)
 _ALL_BESIDE = re.compile(r"\b(?:everything|anything|all|whatever else)(?: else)?(?: (?:that|which))?(?: (?:s?he|it) does"
                          r"| (?:comes|happens|follows|is))? (?P<where>after|before|following|preceding)\b(?: the)?(?= )")
-_AMID = re.compile(r"\b(?:in )?between (?:(?:those|these|the) (?:two|2)(?: of them)?|them|both(?: of them)?)\b")
+_AMID = re.compile(r"\b(?:in )?between (?:(?:those|these|the) (?:two|2)(?: of them)?|them|both(?: of them)?)\b"
+                   r"(?! (?:clips|takes|versions|videos))")
 _THING_AMID = re.compile(rf"\b(?:what(?:ever)?|the (?:one|{MOVE}))(?: (?:that|which))?(?: (?:is|comes?|happens|lies|sits))?"
                          r" (?:in )?between (?:(?:those|these|the) (?:two|2)(?: of them)?|them|both(?: of them)?)\b")
 _BOTH = re.compile(r"\b(?:both of (?:those|these|them|'?em|the two)|(?:both|the two of them|the pair)"
@@ -159,6 +160,8 @@ def _both(text: str, script: Script, schedule: Schedule | None) -> str:
 
 
 def _timed(text: str, script: Script, schedule: Schedule | None) -> str:
+    if re.match(r"\W*(?:what|how) about\b", text.lower()):
+        return text
     if schedule is None or not (m := _AT.search(text.lower())) or _asks(text[:m.start()]):
         return text
     span = next((s for s in find_spans(text.lower()) if s.start > m.end() and text.lower()[m.end():s.start].strip() in (
@@ -204,7 +207,8 @@ def _placed(text: str, script: Script, schedule: Schedule | None) -> str:
 def _all_beside(text: str, script: Script, schedule: Schedule | None) -> str:
     """"Everything after the smile"."""
     m = _ALL_BESIDE.search(text.lower())
-    if m is None or text.rstrip().endswith("?") or _asks(text[:m.start()]):
+    listed = m is not None and re.search(r"\b(?:(?:give|tell|show) (?:me|us)|name|list|enumerate)\s*$", text[:m.start()].lower())
+    if m is None or listed or text.rstrip().endswith("?") or _asks(text[:m.start()]):
         return text
     after = ENDS.split(text[m.end():], maxsplit=1)[0]
     own = named(after, script)
@@ -220,7 +224,9 @@ def _all_beside(text: str, script: Script, schedule: Schedule | None) -> str:
 def _beside(text: str, script: Script, schedule: Schedule | None) -> str:
     """What comes right before or after something that is named, and "between those two" of two cues."""
     m = _BESIDE.search(text.lower())
-    if m is not None and not _asks(text[:m.start()]) and not (text.rstrip().endswith("?") and m[0].startswith("what")):
+    named_all = re.match(r"\W*(?:name|list|enumerate)\b", text.lower())
+    asked = named_all or text.rstrip().endswith("?") and m is not None and m[0].startswith("what")
+    if m is not None and not asked and not _asks(text[:m.start()]):
         after = ENDS.split(text[m.end():], maxsplit=1)[0]
         own = named(after, script)
         leads = m["where"] in ("before", "preceding", "ahead of") or bool(m["leads"])

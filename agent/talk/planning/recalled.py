@@ -55,6 +55,16 @@ _RESTORED = tuple(re.compile(pattern) for pattern in (
 _KEEPS = re.compile(r"\b(?:keep|keeps|leave|stays?|kept|left|remains?)\b")
 _AT_FIRST = re.compile(r"\b(?:at first|original(?:ly)?|initial(?:ly)?|in the beginning|to begin with)\b")
 _INTERROGATIVE = re.compile(r"^\W*(?:is|was|were|are|does|did|do|which|what|when|who|why|how (?!the\b|her\b|his\b)\w+)\b")
+_PAIRS = (("stronger", "weaker"), ("faster", "slower"), ("longer", "shorter"), ("later", "earlier"), ("more", "fewer"),
+          ("length-longer", "length-shorter"))
+_OPPOSITE = {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])}
+_OTHER_WAY = re.compile(
+    r"^\W*(?:(?:no|nah|nope|oops|hm+|wait|sorry|oh|um+|i (?:meant|mean|want(?:ed)?|said)|do|please|make it|quite)[, ]+)*"
+    r"(?:the |in the |that'?s the |it'?s the )?(?:(?:other|opposite|wrong) (?:way|direction)(?: a?round)?|(?:exact )?opposite"
+    r"|reverse|other way a?round)(?: of (?:that|it))?(?:,? (?:please|pls|i mean|thanks|sorry))*\W*$")
+_NOTCH = re.compile(
+    r"\b(?:take|bring|dial|pull|scale|rein|knock|wind|ease|tone) (?:it|that|this) (?:back|down|in)(?: down)? "
+    r"(?:an? (?:\w+ )?(?:notch|bit|touch|tad|little|peg|hair|smidge)|slightly|somewhat)\b")
 _BESIDE_THAT = re.compile(r"^\W*(?:(?:and|then|now|ok(?:ay)?|also|please)[, ]+)*(?:the )?(?:one|thing|move) (?:right |just )?"
                           r"(?P<where>before|after) (?:that|it|this)(?:,? (?:please|pls|too|as well|also|now))*\W*$")
 _SAME_FOR = re.compile(
@@ -170,6 +180,21 @@ def undoes(steps: Sequence[Step], session: Session) -> bool:
     if here is None or here.script is None or here.schedule is None or parent is None or parent.script is None:
         return False
     return edited(here.script, edits_of(steps, here.script), here.schedule).script.cues == parent.script.cues
+
+
+def turned_round(text: str, tools: Toolbox) -> tuple[tuple[Step, ...], bool]:
+    """The change before, the other way: "the opposite, please", "take it back a notch"; and whether to undo it first."""
+    last, plain = tools.session.turns[-1] if tools.session.turns else None, spelled(text).lower()
+    notch = _NOTCH.search(plain)
+    if not (notch or _OTHER_WAY.match(plain)) or last is None or [c.get("tool") for c in last.calls][-1:] != ["edit"]:
+        return (), False
+    planned = last.calls[-1]["arguments"].get("plan")
+    steps = parse_plan(planned) if planned else ()
+    if len(steps) != 1 or (do := _OPPOSITE.get(steps[0].do)) is None:
+        return (), False
+    if notch and do == "stronger":
+        do = "weaker"  # further back
+    return (replace(steps[0], do=do, words=("bit",), values=()) if notch else replace(steps[0], do=do),), not notch
 
 
 def same_for(text: str, tools: Toolbox) -> tuple[Step, ...]:

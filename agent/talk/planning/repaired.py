@@ -14,6 +14,7 @@ from ....face.facs.script import Script
 from ....face.facs.vocabulary import DIRECTIONS, NAMES, sideless
 from ....llm.grammar.plans import SLOTS, Step
 from ...editing.operations import same_name
+from .certain import certain
 from .repairs import OF_ONE, REPAIRS, named_in
 
 _MEANT = re.compile(r"\b(?:i |we )?(?:meant|mean)(?: to say)?[: ]+(?P<new>(?:(?!\bnot\b)[^,.;!])+)")
@@ -42,6 +43,8 @@ def repaired(text: str, steps: Sequence[Step], script: Script) -> tuple[Step, ..
         script: what is performed.
     """
     plain = spelled(text).lower()
+    if sure := certain(plain, steps, script):
+        return sure
     if corrected := _corrected(plain, script) or _exchanged(plain, script):
         return (corrected,)
     if (turned := _turned(plain, script)) and not any(s.do.startswith("ask-") or s.do == "side" for s in steps):

@@ -11,11 +11,12 @@ from ....face.facs.script import STRENGTHS, Cue, Script
 from ....face.facs.vocabulary import ACTION, DIRECTIONS, NAMES
 from ....llm.grammar.plans import SLOTS, Step
 from ...editing.operations import same_name
-from .doubts import GONE, NOT_SO_MANY
+from .doubts import GONE, KEPT, NOT_SO_MANY, TOO
 
 _TIMES = {"double": 2.0, "twice": 2.0, "triple": 3.0, "three times": 3.0, "halve": 0.5, "half": 0.5}
 _MULTIPLE = re.compile(rf"\b(?P<by>{'|'.join(_TIMES)})\b (?:up )?(?:the )?"
-                       r"(?:number|amount|count|as (?:many|often)|how (?:many|often))\b")
+                       r"(?:number|amount|count|as (?:many|often)|how (?:many|often))\b"
+                       r"|\b(?P<half>half) of (?:it|them|that|those)\b")
 _UNTIL = re.compile(r"\b(?:until+|till?|up to)(?: (?:about|around|roughly|second|the|exactly|at least))*\s*$")
 _EXCESS = re.compile(r"\b(?P<n>\d+|one|two|three|four|five) (?:\w+ )?(?:\w+ )?too many\b")
 _AT = re.compile(r"(?:\b(?:at|on|around|about)|@)\s*(?:the |second )?$")
@@ -38,6 +39,21 @@ _REST_STAYS = re.compile(r"\b(?:everything|all|the rest|the others?|anything)(?:
                          r"|ok|good)|as (?:it )?is|untouched)\b|\b(?:leave|keep) the (?:others?|rest|other (?:two|three|one))\b")
 _PACE = re.compile(r"\b(?:(?P<slow>slow(?:ly|er)?|leisurely|sluggish)|brisk(?:ly|er)?|fast(?:er)?|quick(?:ly|er)?|snappy"
                    r"|snappier|rapid(?:ly)?)\b")
+_AT_EDGE = re.compile(r"\b(?:at|to) the (?:very |absolute )?(?:(?P<start>start|beginning|front)|end|finish)\b"
+                      r"(?! of (?!(?:it|the clip|all)\b))")
+_SINGLE = re.compile(r"\b(?:(?:just |only )?(?:a )?single|(?:just|only) (?:one|once)|one (?:nod|shake)|once|one time)\b")
+WAYS: dict[tuple[str, str], tuple[str, str]] = {
+    ("stronger", "weaker"): (
+        r"\b(?:stronger|bigger|harder|more intense|intensify|amplify|boost|beef up|ramp up|crank (?:it )?up|turn up"
+        r"|exaggerate)\b",
+        r"\b(?:weaker|softer|smaller|milder|fainter|subtler|gentler|tone (?:\w+ ){0,3}down|calm (?:\w+ ){0,3}down|moderate"
+        r"|attenuate|dampen|temper|mute|diminish|lessen|soften|weaken|less(?! than))\b"),
+    ("faster", "slower"): (r"\b(?:faster|quicker|snappier|brisker|speed (?:\w+ ){0,3}up|hurry|quicken)\b",
+                           r"\b(?:slower|slow (?:\w+ ){0,3}down|more slowly|calmer|unhurried)\b"),
+    ("longer", "shorter"): (r"\b(?:longer|lengthen|prolong|extend|stretch(?:ed)?(?: out)?|drag (?:\w+ )?out)\b",
+                            r"\b(?:shorter|shorten|briefer|cut (?:\w+ ){0,2}short|curtail|so long|drags on|too long)\b"),
+    ("later", "earlier"): (r"\b(?:later|delay|postpone|put off|push back)\b", r"\b(?:earlier|sooner|bring forward)\b")}
+"""Words that say which way round, of two."""
 _HURRY = re.compile(r"\b(?:chop[- ]chop|get a move on|hurry|step on it|pick up the pace|speed (?:it )?up|get going|zippier)\b")
 _EACH = re.compile(r"\b(?:each|every|all(?: the)?|both) (?:\w+ )?\w+")
 _RELATIVE = re.compile(r"\b(?:by|more|less|another|extra|than|of)\W*$")
@@ -52,7 +68,8 @@ _UP_TO = re.compile(r", of\s*$|(?<!closer )(?<!next )\bto(?: be)?(?: exactly| ju
 _RESIZED = re.compile(r"\b(?:reduc|shorten|cut|trim|lengthen|extend|increas|stretch)\w*\b.*\bfrom\b")
 """So that of two times the second is how long it should last: "reduced from 4 to 2 seconds"."""
 _LENGTH = re.compile(r"\b(?:duration|length|lasts?|lasting|long)\b")
-_MAKE_IT = re.compile(r"\b(?:make (?:it|that|them|this)|(?:it|that|this) (?:should|must|to) be)(?: just| only| exactly)?\s*$")
+_MAKE_IT = re.compile(r"\bto continue(?: for)?\s*$"
+                      r"|\b(?:make (?:it|that|them|this)|(?:it|that|this) (?:should|must|to) be)(?: just| only| exactly)?\s*$")
 _BY_THEN = re.compile(r"\b(?:over|done|finished|gone|ended?|stop(?:s|ped)?|out|through)\b[^,;.]{0,20}\bby\s*$")
 _NTH = re.compile(r"\b(?:first|second|third|fourth|last|1st|2nd|3rd|former|latter|other|number)\b|#")
 _COUNTING = frozenset(("count", "more", "fewer", "stronger", "weaker", "longer", "shorter", "faster", "slower"))
@@ -127,10 +144,15 @@ def _more(step: Step, plain: str, script: Script) -> Step:
 
 
 def _between(step: Step, plain: str, script: Script) -> Step:
-    """"Put the shake between the nod and the smile": right after the earlier of the two."""
-    if step.do not in ("move-after", "move-before") or not (m := _AMID.search(plain)):
+    """"Put the shake, or a shake, between the nod and the smile": right after the earlier of the two."""
+    adds = step.do.startswith("add-") and len(step.script.cues) == 1
+    if not (adds or step.do in ("move-after", "move-before")) or not (m := _AMID.search(plain)):
         return step
     order = [c.name for c in script.cues]
+    if adds:
+        near = sorted({order.index(n) for words in (m[1], m[2]) for n in (named_in(words, script) or [
+            c.name for c in script.cues if words.split()[-1] in c.name.split("_")])[:1]})
+        return replace(step, do="add-after", things=((order[near[0]], None),)) if len(near) == 2 else step
     ends = sorted(order.index(n) for n in named_in(m[1] + ", " + m[2], script))
     moved = [n for n in step.names if n not in {order[i] for i in ends}]
     return Step("move-after", ((moved[0], None), (order[ends[0]], None))) if len(ends) == 2 and len(moved) == 1 else step
@@ -240,6 +262,70 @@ def _paced(step: Step, plain: str, script: Script) -> Step:
     return Step("slower" if m["slow"] else "faster", step.things)
 
 
+def _reversed(step: Step, plain: str, script: Script) -> Step:
+    """"Moderate the surprise": the way that the words say, of two."""
+    words = next((w for do, w in WAYS.items() if step.do in do), None)
+    if words is None or step.values:
+        return step
+    more, less = words
+    plain = TOO.sub(" ", KEPT.sub(" ", plain))
+    up, down = bool(re.search(more, plain)), bool(re.search(less, plain))
+    do = next(do for do in WAYS if step.do in do)
+    return replace(step, do=do[0] if up else do[1]) if up != down and step.do != do[0 if up else 1] else step
+
+
+def _placed(step: Step, plain: str, script: Script) -> Step:
+    """"Then at the start I want a wink"."""
+    if not step.do.startswith("add-") or len(step.script.cues) != 1 or step.script.cues[0].start is not None:
+        return step
+    at = _AT_EDGE.search(plain)
+    if at is None or len(_AT_EDGE.findall(plain)) > 1:
+        return step
+    return replace(step, do="add-start" if at["start"] else "add-end", things=())
+
+
+def _singled(step: Step, plain: str, script: Script) -> Step:
+    """"A nod after the wink, just a single one"."""
+    cues = step.script.cues
+    if len(cues) != 1 or cues[0].count is not None or cues[0].name not in ("nod", "shake") or not _SINGLE.search(plain):
+        return step
+    return replace(step, script=replace(step.script, cues=(replace(cues[0], count=1),)))
+
+
+def _lasting(step: Step, plain: str, script: Script) -> Step:
+    """"The second smile, make it last 3 seconds", taken for something else."""
+    spans = [s for s in find_spans(plain) if s.kind == "t"]
+    lasts = len(spans) == 1 and re.search(r"\blast(?:s|ing)?(?: for)?\s*$", plain[:spans[0].start])
+    if not lasts or step.do not in ("stronger", "weaker", "faster", "slower", "hold", "later", "earlier") or not step.things:
+        return step
+    return Step("lasts", step.things, values=(("t", spans[0].value),))
+
+
+def _said_count(step: Step, plain: str, script: Script) -> Step:
+    """"Nod 500 times": the number that is said, also where it is too large to be done."""
+    said = find_quantities(plain).c or [int(n) for n in re.findall(r"\b(\d{2,4}) (?:times|x)\b", plain)]
+    if step.do != "count" or len(said) != 1 or step.value("c") in (None, float(said[0])) or said[0] < 10:
+        return step
+    return replace(step, values=(("c", float(said[0])),))
+
+
+def _in_place_of(step: Step, plain: str, script: Script) -> Step:
+    """"7 s instead of 5 s": when, or for how long, by which of the two it is now; and what lasts so long is shortened."""
+    own = [c for c in script.cues if step.names and c.name == step.names[0]]
+    spans = [s for s in find_spans(plain) if s.kind == "t"]
+    if step.do not in ("lasts", "starts", "hold") or len(own) != 1 or not spans:
+        return step
+    if len(spans) == 2 and re.search(r"\b(?:instead of|rather than|not)\s*$", plain[:spans[1].start]):
+        for do, now in (("starts", own[0].start), ("lasts", own[0].seconds)):
+            if now is not None and abs(now - spans[1].value) < 0.05:
+                return Step(do, step.things, values=(("t", spans[0].value),))
+    now = own[0].seconds
+    if step.do == "lasts" and len(spans) == 1 and now is not None and abs(now - spans[0].value) < 0.05 and re.search(
+            WAYS["longer", "shorter"][1], plain):
+        return Step("shorter", step.things)
+    return step
+
+
 def _hurried(step: Step, plain: str, script: Script) -> Step:
     """"Just the nods need to get a move on"."""
     hurries = step.do in ("only", "remove", "count", "hold") and _HURRY.search(plain) and not re.search(GONE, plain)
@@ -303,7 +389,7 @@ def _multiplied(step: Step, plain: str, script: Script) -> Step:
     if m is None or step.do not in _COUNTING or len(step.things) != 1:
         return step
     own = [c for c in script.cues if same_name(c, step.names[0])]
-    count = sum(c.count or (2 if c.name in ("nod", "shake") else 1) for c in own) * _TIMES[m["by"]]
+    count = sum(c.count or (2 if c.name in ("nod", "shake") else 1) for c in own) * _TIMES[m["by"] or m["half"]]
     return Step("count", step.things, values=(("c", float(round(count))),)) if own and count >= 1 else step
 
 
@@ -313,8 +399,8 @@ def named_in(text: str, script: Script) -> list[str]:
     return list(dict.fromkeys(c.name for c in script.cues if any(same_name(c, n) for n in said)))
 
 
-REPAIRS = (_not_only, _begun, _paced, _hurried, _held_for, _ending, _denied, _made_so, _further, _postponed, _from_to,
-           _numbered, _multiplied, _too_many, _timed, _at_share, _more, _between, _in_all, _at_once, _aside, _sided_part)
+REPAIRS = (_not_only, _begun, _paced, _held_for, _ending, _denied, _made_so, _further, _postponed, _from_to, _numbered,
+           _multiplied, _too_many, _timed, _at_share, _more, _between, _in_all, _at_once, _aside, _sided_part)
 """In this order; each gives a step as it should be."""
-OF_ONE = (_over, _at_moment)
+OF_ONE = (_over, _at_moment, _reversed, _placed, _singled, _lasting, _said_count, _in_place_of, _hurried)
 """Of a plan of one step only."""

@@ -52,6 +52,8 @@ _ONE = re.compile(rf"\b{_OF}(?P<of>[\w-]+s\b),? (?:the )?(?P<q1>{_WORDS})(?: one
 """One of several by how it is."""
 _MANY = re.compile(r"\bthe (?P<x>[\w-]+)(?: one)?(?: (?:that|which)(?:'s| has| is)(?: got)?| with)? (?:the )?"
                    r"(?P<more>more|most|fewer|fewest|less|least) (?:\w+ in it|\w+|in it)\b")
+_GOES_TO = re.compile(r"\b(?:the|that|her|his) (?P<x>(?:head )?(?:look|turn|tilt|glance|gaze|lean|wink)) "
+                      r"(?:to|towards|on|at|with) (?:the |her |his )?(?P<side>left|right)\b(?! eye)")
 _OTHER = re.compile(r"\b(?:the|that) other (?P<x>one|[\w-]+)\b")
 _FELT = re.compile(r"\b(?:the|that|her|his) (?P<x>[\w-]+) one\b")
 _CLIPS = re.compile(r"\b(?:clips?|versions?|takes?|videos?|go(?:ing)? (?:back|to)|back|switch|return|jump|compare|same)\b")
@@ -104,7 +106,7 @@ def one_of_several(text: str, script: Script, schedule: Schedule | None, before:
         asks: whether the words before something ask what it is, or say what becomes it.
     """
     text = _by_quality(_apart(_by_number(text), script), script, schedule, asks)
-    text = _by_count(text, script)
+    text = _by_side(_by_count(text, script), script)
     m = _MOST.search(text.lower())
     if m and len(script.cues) > 1 and schedule is not None and not text.rstrip().endswith("?") and not asks(text[:m.start()]):
         at = _extreme(range(len(script.cues)), lambda i: lasts(i, schedule), m["most"] == "longest", 0.0)
@@ -192,6 +194,14 @@ def _of_quality(word: str, own: Sequence[int], script: Script, schedule: Schedul
             return float(i)
         return cue.seconds or (lasts(i, schedule) if schedule is not None else 0.0)
     return _extreme(own, size, more)
+
+
+def _by_side(text: str, script: Script) -> str:
+    """"The look to the left", of two looks."""
+    m = _GOES_TO.search(text.lower())
+    own = [i for i in named(m["x"], script) if script.cues[i].side == m["side"]] if m else []
+    others = [i for i in named(m["x"], script) if i not in own] if m else []
+    return f"{text[:m.start()]}{called(own[0], script)}{text[m.end():]}" if m and len(own) == 1 and others else text
 
 
 def _by_count(text: str, script: Script) -> str:

@@ -157,6 +157,13 @@ def _held(value: float, limit: tuple[str, float], said: str) -> Answer:
 
 def _whether(m: Measurement, query: Query, found: list[list[Shown]]) -> Answer:
     there = bool(found) and all(found)
+    if query.degree == "amid":
+        own, *ends = found
+        if not all(ends):
+            return Answer(False, f"No, {_none(query, found)}.")
+        low, high = sorted(some[0].start for some in ends)
+        inside = [s for s in own if low < s.start < high]
+        return Answer(bool(inside), f"Yes, at {inside[0].start:.1f} s." if inside else "No.")
     if query.degree == "state":
         state = _STATES[query.things[0].names[0]][not there]
         return Answer(state, f"{state.capitalize()}.")

@@ -32,7 +32,8 @@ class Query:
         limit: whether a count, or a duration or an end in seconds, is "more" or "less" than a number, or the "same".
         degree: whether something is "strong" or "slight", of ``how_fast`` "fast" or "slow"; of ``when``, "most": when it is
             strongest; of ``until``, "ever": whether it stops; of ``how_long``, "all": all occurrences together; of ``before``
-            and ``after``, "all": everything, not only what comes next; of ``whether``, "state": whether eyes or mouth are open.
+            and ``after``, "all": everything, not only what comes next; of ``whether``,
+            "state": whether eyes or mouth are open, "amid": whether the first begins between the two others.
         negated: whether it is not there.
         least: of a comparison, whether less of it is meant.
         claim: whether a comparison is stated, and is true or not.
