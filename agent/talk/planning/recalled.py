@@ -10,6 +10,7 @@ from ....data_gen.reading.questions import read_question, read_things
 from ....data_gen.reading.rules import read_rules
 from ....data_gen.reading.spelling import spelled
 from ....data_gen.text.quantities import find_quantities, find_spans
+from ....face.facs.evidence.happenings import Thing
 from ....face.facs.script import Cue, Script
 from ....llm.grammar.plans import Step, parse_plan
 from ...editing.operations import edited, same_name
@@ -96,20 +97,28 @@ def renumbered(text: str, session: Session, meant: tuple[str, str] = ("", "")) -
             bool(re.search(r"\b(?:more|longer|shorter|earlier|later|sooner|less|fewer|another|extra|by)\b", said.lower())))
 
 
+def _changed(session: Session, alone: bool = True) -> tuple[Step, ...]:
+    """The steps of the change that the turn before made, and ``alone`` nothing else; none where it made none."""
+    calls = session.turns[-1].calls if session.turns else ()
+    if not calls or calls[-1].get("tool") != "edit" or alone and len(calls) > 1:
+        return ()
+    planned = calls[-1]["arguments"].get("plan")
+    return parse_plan(planned) if planned else ()
+
+
+def _there(things: Sequence[Thing], script: Script) -> tuple[str, int | None] | None:
+    """The name that some words mean in a script, and which of several; None where it is not just one."""
+    names = {c.name for c in script.cues if len(things) == 1 and any(same_name(c, n) for n in things[0].names)}
+    return (names.pop(), things[0].which) if len(names) == 1 else None
+
+
 def meant_instead(text: str, tools: Toolbox) -> Step | None:
     """The change before, done to something else: "not that one, I meant the shake"."""
-    last, here = tools.session.turns[-1] if tools.session.turns else None, tools.session.current
-    m = _MEANT.match(spelled(text).lower())
-    if m is None or last is None or here is None or [c.get("tool") for c in last.calls] != ["edit"]:
+    m, here, steps = _MEANT.match(spelled(text).lower()), tools.session.current, _changed(tools.session)
+    if m is None or here is None or len(steps) != 1 or len(steps[0].things) != 1 or steps[0].script.cues:
         return None
-    planned = last.calls[0]["arguments"].get("plan")
-    steps = parse_plan(planned) if planned else ()
-    script, _ = tools.shown(here)
-    things = read_things(m["new"])
-    own = [c for c in script.cues if things and any(same_name(c, n) for n in things[0].names)]
-    if len(steps) != 1 or len(steps[0].things) != 1 or steps[0].script.cues or not own or own[0].name in steps[0].names:
-        return None
-    return replace(steps[0], things=((own[0].name, things[0].which),))
+    new = _there(read_things(m["new"])[:1], tools.shown(here)[0])
+    return None if new is None or new[0] in steps[0].names else replace(steps[0], things=(new,))
 
 
 def restored(text: str, tools: Toolbox) -> tuple[tuple[Step, ...], str] | None:
@@ -184,43 +193,34 @@ def undoes(steps: Sequence[Step], session: Session) -> bool:
 
 def turned_round(text: str, tools: Toolbox) -> tuple[tuple[Step, ...], bool]:
     """The change before, the other way: "the opposite, please", "take it back a notch"; and whether to undo it first."""
-    last, plain = tools.session.turns[-1] if tools.session.turns else None, spelled(text).lower()
+    plain = spelled(text).lower()
     notch = _NOTCH.search(plain)
-    if not (notch or _OTHER_WAY.match(plain)) or last is None or [c.get("tool") for c in last.calls][-1:] != ["edit"]:
-        return (), False
-    planned = last.calls[-1]["arguments"].get("plan")
-    steps = parse_plan(planned) if planned else ()
+    steps = _changed(tools.session, alone=False) if notch or _OTHER_WAY.match(plain) else ()
     if len(steps) != 1 or (do := _OPPOSITE.get(steps[0].do)) is None:
         return (), False
-    if notch and do == "stronger":
-        do = "weaker"  # further back
-    return (replace(steps[0], do=do, words=("bit",), values=()) if notch else replace(steps[0], do=do),), not notch
+    if notch:
+        do = "weaker" if do == "stronger" else do  # further back
+        return (replace(steps[0], do=do, words=("bit",), values=()),), False
+    return (replace(steps[0], do=do),), True
 
 
 def same_for(text: str, tools: Toolbox) -> tuple[Step, ...]:
     """The change before, of something else too: "same for the wink", "the one before that as well"."""
-    last, here = tools.session.turns[-1] if tools.session.turns else None, tools.session.current
-    plain = spelled(text).lower()
+    plain, here = spelled(text).lower(), tools.session.current
     named, beside = _SAME_FOR.match(plain), _BESIDE_THAT.match(plain)
-    if not (named or beside) or last is None or here is None or [c.get("tool") for c in last.calls] != ["edit"]:
-        return ()
-    planned = last.calls[0]["arguments"].get("plan")
-    steps = parse_plan(planned) if planned else ()
-    script, _ = tools.shown(here)
+    steps = _changed(tools.session) if named or beside else ()
     about = {t for s in steps for t in s.things}
-    if len(about) != 1 or any(s.script.cues for s in steps):
+    if here is None or len(about) != 1 or any(s.script.cues for s in steps):
         return ()
+    script, _ = tools.shown(here)
+    new = _there(read_things(named["new"]), script) if named else None
     if beside:
         parent = tools.session.find(here.parent)
         was = tools.shown(parent)[0].cues if parent is not None else ()
         at = [k for k, c in enumerate(was) if same_name(c, next(iter(about))[0])]
         k = (at[0] - 1 if beside["where"] == "before" else at[-1] + 1) if at else -1
-        new: tuple[str, int | None] = (was[k].name, None) if 0 <= k < len(was) else ("", None)
-    else:
-        things = read_things(named["new"]) if named else ()
-        names = {c.name for c in script.cues if things and any(same_name(c, n) for n in things[0].names)}
-        new = (names.pop(), things[0].which) if len(names) == len(things) == 1 else ("", None)
-    if not any(c.name == new[0] for c in script.cues):
+        new = (was[k].name, None) if 0 <= k < len(was) else None
+    if new is None or not any(c.name == new[0] for c in script.cues):
         return ()
     return tuple(replace(s, things=(new,)) for s in steps if is_edit(s))
 
