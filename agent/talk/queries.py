@@ -13,7 +13,7 @@ from ...data_gen.reading.questions import ALL_OF, PEAK, pace_of, thing_of
 from ...data_gen.reading.spelling import spelled
 from ...data_gen.reading.tags import is_tagged
 from ...face.facs.evidence.answers import ask
-from ...face.facs.evidence.happenings import SLACK, Thing, alike, happenings, meant, occurrences, side_of
+from ...face.facs.evidence.happenings import SLACK, Thing, happenings, meant, shown_as, side_of
 from ...face.facs.evidence.query import Answer, Asked, Query
 from ...face.facs.vocabulary import DIRECTIONS, Side
 from ...llm.grammar.plans import SLOTS, Step
@@ -158,7 +158,7 @@ def size_of(clip: Clip, by: Measure, things: Sequence[Thing]) -> float | str | N
     if not things:
         return measured.seconds
     rows = happenings(measured)
-    own = occurrences(rows, things[0]) or occurrences(rows, replace(things[0], names=alike(things[0].names[0])))
+    own = shown_as(rows, things[0])
     if by in ("first", "last"):
         edge = (min if by == "first" else max)((s.start for s in meant(rows)), default=0.0)
         return float(any(abs(s.start - edge) <= SLACK for s in own))

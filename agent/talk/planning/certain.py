@@ -10,7 +10,7 @@ from ....data_gen.reading.rules import read_rules
 from ....data_gen.text.quantities import find_quantities, find_spans
 from ....face.facs.script import Script
 from ....llm.grammar.plans import Step
-from .repairs import named_in
+from .repairs import named_in, thing_at, times_in
 
 _LEADS = (r"^(?:(?:ok(?:ay)?|so|and|now|then|please|pls|just|hm+|um+|nah|no|yeah|oh|also|actually|fair play|right|in this one"
           r"|can (?:you|we|u)|could (?:you|we|u)|let'?s|you can)[,.! ]+)*")
@@ -50,8 +50,8 @@ def _fewer(plain: str, script: Script) -> tuple[Step, ...]:
     """"Two nods fewer"."""
     m = _FEWER.match(plain)
     own = named_in(m["what"], script) if m else []
-    number = find_quantities(f"{m['n']} times").c if m else ()
-    return (Step("fewer", ((own[0], None),), values=(("c", float(number[0])),)),) if len(own) == 1 and number else ()
+    number = times_in(m["n"]) if m else None
+    return (Step("fewer", ((own[0], None),), values=(("c", number),)),) if len(own) == 1 and number else ()
 
 
 def _without(plain: str, steps: Sequence[Step], script: Script) -> tuple[Step, ...]:
@@ -74,8 +74,8 @@ def _so_many(plain: str, steps: Sequence[Step], script: Script) -> tuple[Step, .
     own = named_in(m["what"], script) if m and "?" not in plain else []
     if m is None or len(own) != 1 or not steps or not all(s.do.startswith("ask-") for s in steps):
         return ()
-    number = (1.0,) if m["n"] == "a single" else find_quantities(f"{m['n']} times").c
-    return (Step("count", ((own[0], None),), values=(("c", float(number[0])),)),) if number else ()
+    number = 1.0 if m["n"] == "a single" else times_in(m["n"])
+    return (Step("count", ((own[0], None),), values=(("c", number),)),) if number else ()
 
 
 def _amid(plain: str, steps: Sequence[Step], script: Script) -> tuple[Step, ...]:
@@ -85,10 +85,7 @@ def _amid(plain: str, steps: Sequence[Step], script: Script) -> tuple[Step, ...]
     if m is None or new is None or len(new.script.cues) != 1 or len(script.cues) < 2 or named_in(m["what"], script):
         return ()
     cue = replace(new.script.cues[0], join="then", start=None)
-    at = (len(script.cues) - 1) // 2
-    name = script.cues[at].name
-    same = [k for k, c in enumerate(script.cues) if c.name == name]
-    return (Step("add-after", ((name, same.index(at) if len(same) > 1 else None),), script=Script((cue,))),)
+    return (Step("add-after", (thing_at((len(script.cues) - 1) // 2, script),), script=Script((cue,))),)
 
 
 def _of_all(plain: str, steps: Sequence[Step], script: Script) -> tuple[Step, ...]:

@@ -14,7 +14,7 @@ from ....face.facs.schedule import Schedule
 from ....face.facs.script import Cue, Script
 from ....face.facs.vocabulary import ACTION
 from ...editing.operations import same_name
-from .several import ENDS, MOVE, NUMBERS, called, named, of_thing, one_of_several
+from .several import ENDS, MOVE, NUMBERS, PLACES, called, named, of_thing, one_of_several, places_of
 
 _ORDER = {"first": 0, "1st": 0, "opening": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "fifth": 4,
           "5th": 4, "sixth": 5, "6th": 5, "last": -1, "final": -1, "closing": -1, "finishing": -1, "penultimate": -2,
@@ -55,8 +55,6 @@ _BOTH = re.compile(r"\b(?:both of (?:those|these|them|'?em|the two)|(?:both|the 
                    r"(?= (?:could|should|can|must|need|are|a bit|a little|much|stronger|weaker|faster|slower|longer|shorter"
                    r"|bigger|smaller|more|less|gone|out)\b))"
                    rf"|\bboth (?:the )?(?P<part>head|eye|mouth|lip|brow|eyebrow) {MOVE}")
-_PLACES = {r"head|neck": {"head"}, r"(?:eye)?brows?|forehead": {"brows"}, r"eyes?|(?:eye)?lids?": {"lids", "gaze"},
-           r"mouth|lips?|jaw": {"mouth", "jaw"}, r"nose": {"nose"}}
 _BECOMES = re.compile(r"\b(?:be|is|as|becomes?|comes?|goes|go|was|been|it|happens?)\s*$")
 """What should be the last thing is not the last thing."""
 EDGE_ALONE = re.compile(rf"^\W*(?:the )?(?:very )?(?:first|last|final|opening|closing) {MOVE}(?: (?:of|in) (?:the|this|that|it)"
@@ -154,7 +152,7 @@ def _both(text: str, script: Script, schedule: Schedule | None) -> str:
     m = _BOTH.search(text.lower())
     if m is None or text.rstrip().endswith("?"):
         return text
-    places = next((p for words, p in _PLACES.items() if m["part"] and re.fullmatch(words, m["part"])), None)
+    places = places_of(m["part"])
     own = [i for i, c in enumerate(script.cues) if places is None or _moves(c, places)]
     return f"{text[:m.start()]}{called(own[0], script)} and {called(own[1], script)}{text[m.end():]}" if len(own) == 2 else text
 
@@ -189,7 +187,7 @@ def _grouped(text: str, script: Script, schedule: Schedule | None) -> str:
 
 def _placed(text: str, script: Script, schedule: Schedule | None) -> str:
     """What is done with a part of the face, where only one thing is."""
-    for words, places in _PLACES.items():
+    for words, places in PLACES.items():
         pattern = (r"\b(?:the|that|this|her|his) (?:(?:thing|bit|part|stuff|move|movement)"
                    r"(?: (?:that )?(?:s?he|they) do(?:es)?)?"
                    rf" (?:with|of|around|in|on) (?:the|her|his|their) (?:{words})"
@@ -267,7 +265,7 @@ def _numbered(text: str, script: Script, ones: bool) -> str:
                 at = NUMBERS.get(found["n"], int(found["n"]) - 1 if found["n"].isdigit() else 0)
             else:
                 at = _ORDER[found["nth"]]
-            places = next((p for words, p in _PLACES.items() if found.get("part") and re.fullmatch(words, found["part"])), None)
+            places = places_of(found.get("part"))
             own = [i for i, c in enumerate(script.cues) if places is None or _moves(c, places)]
             if not -len(own) <= at < len(own):
                 raise ValueError(f"there is no {m[0].removeprefix('the ')}; there {_there(script)}")

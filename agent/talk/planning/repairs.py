@@ -12,6 +12,7 @@ from ....face.facs.vocabulary import ACTION, DIRECTIONS, NAMES
 from ....llm.grammar.plans import SLOTS, Step
 from ...editing.operations import same_name
 from .doubts import GONE, KEPT, NOT_SO_MANY, TOO
+from .several import places_of
 
 _TIMES = {"double": 2.0, "twice": 2.0, "triple": 3.0, "three times": 3.0, "halve": 0.5, "half": 0.5}
 _MULTIPLE = re.compile(rf"\b(?P<by>{'|'.join(_TIMES)})\b (?:up )?(?:the )?"
@@ -42,7 +43,7 @@ _PACE = re.compile(r"\b(?:(?P<slow>slow(?:ly|er)?|leisurely|sluggish)|brisk(?:ly
 _AT_EDGE = re.compile(r"\b(?:at|to) the (?:very |absolute )?(?:(?P<start>start|beginning|front)|end|finish)\b"
                       r"(?! of (?!(?:it|the clip|all)\b))")
 _SINGLE = re.compile(r"\b(?:(?:just |only )?(?:a )?single|(?:just|only) (?:one|once)|one (?:nod|shake)|once|one time)\b")
-WAYS: dict[tuple[str, str], tuple[str, str]] = {
+_WAYS: dict[tuple[str, str], tuple[str, str]] = {
     ("stronger", "weaker"): (
         r"\b(?:stronger|bigger|harder|more intense|intensify|amplify|boost|beef up|ramp up|crank (?:it )?up|turn up"
         r"|exaggerate)\b",
@@ -139,8 +140,7 @@ def _more(step: Step, plain: str, script: Script) -> Step:
     value = step.value("c")
     if step.do != "count" or value is None or not (m := _N_MORE.search(plain)):
         return step
-    number = find_quantities(m["n"] + " times").c
-    return replace(step, do="more") if number and number[0] == value else step
+    return replace(step, do="more") if times_in(m["n"]) == value else step
 
 
 def _between(step: Step, plain: str, script: Script) -> Step:
@@ -170,10 +170,10 @@ def _sided_part(step: Step, plain: str, script: Script) -> Step:
     m = re.search(r"\bside of (?:the|her|his) (?P<part>mouth|lips?|eyes?|brows?|face)\b", plain)
     if step.do != "side" or m is None or named_in(plain[:m.start()], script):
         return step
-    places = {"m": {"mouth", "jaw"}, "l": {"mouth", "jaw"}, "e": {"lids", "gaze"}, "b": {"brows"}}.get(m["part"][0], set())
-    own = [c for c in script.cues if c.side != "both" and c.action in ACTION and ACTION[c.action].region in places]
-    same = [c for c in script.cues if own and c.name == own[0].name]
-    return replace(step, things=((own[0].name, same.index(own[0]) if len(same) > 1 else None),)) if len(own) == 1 else step
+    places = places_of(m["part"]) or set()
+    own = [i for i, c in enumerate(script.cues)
+           if c.side != "both" and c.action in ACTION and ACTION[c.action].region in places]
+    return replace(step, things=(thing_at(own[0], script),)) if len(own) == 1 else step
 
 
 def _at_once(step: Step, plain: str, script: Script) -> Step:
@@ -215,8 +215,8 @@ def _too_many(step: Step, plain: str, script: Script) -> Step:
     m = _EXCESS.search(plain)
     if m is None or step.do not in ("fewer", "count") or len(step.things) != 1:
         return step
-    number = find_quantities(m["n"] + " times").c
-    return Step("fewer", step.things, values=(("c", number[0]),)) if number else step
+    number = times_in(m["n"])
+    return Step("fewer", step.things, values=(("c", number),)) if number else step
 
 
 def _at_moment(step: Step, plain: str, script: Script) -> Step:
@@ -264,14 +264,12 @@ def _paced(step: Step, plain: str, script: Script) -> Step:
 
 def _reversed(step: Step, plain: str, script: Script) -> Step:
     """"Moderate the surprise": the way that the words say, of two."""
-    words = next((w for do, w in WAYS.items() if step.do in do), None)
-    if words is None or step.values:
+    pair = next((do for do in _WAYS if step.do in do), None)
+    if pair is None or step.values:
         return step
-    more, less = words
     plain = TOO.sub(" ", KEPT.sub(" ", plain))
-    up, down = bool(re.search(more, plain)), bool(re.search(less, plain))
-    do = next(do for do in WAYS if step.do in do)
-    return replace(step, do=do[0] if up else do[1]) if up != down and step.do != do[0 if up else 1] else step
+    up, down = (bool(re.search(words, plain)) for words in _WAYS[pair])
+    return replace(step, do=pair[0 if up else 1]) if up != down else step
 
 
 def _placed(step: Step, plain: str, script: Script) -> Step:
@@ -321,7 +319,7 @@ def _in_place_of(step: Step, plain: str, script: Script) -> Step:
                 return Step(do, step.things, values=(("t", spans[0].value),))
     now = own[0].seconds
     if step.do == "lasts" and len(spans) == 1 and now is not None and abs(now - spans[0].value) < 0.05 and re.search(
-            WAYS["longer", "shorter"][1], plain):
+            _WAYS["longer", "shorter"][1], plain):
         return Step("shorter", step.things)
     return step
 
@@ -391,6 +389,19 @@ def _multiplied(step: Step, plain: str, script: Script) -> Step:
     own = [c for c in script.cues if same_name(c, step.names[0])]
     count = sum(c.count or (2 if c.name in ("nod", "shake") else 1) for c in own) * _TIMES[m["by"] or m["half"]]
     return Step("count", step.things, values=(("c", float(round(count))),)) if own and count >= 1 else step
+
+
+def times_in(word: str) -> float | None:
+    """The number that a word says ("two", "3"), if it is one."""
+    number = find_quantities(f"{word} times").c
+    return float(number[0]) if number else None
+
+
+def thing_at(index: int, script: Script) -> tuple[str, int | None]:
+    """The name of a cue, and which of several of that name it is; None where there is only one."""
+    name = script.cues[index].name
+    same = [k for k, c in enumerate(script.cues) if c.name == name]
+    return name, same.index(index) if len(same) > 1 else None
 
 
 def named_in(text: str, script: Script) -> list[str]:

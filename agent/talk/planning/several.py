@@ -29,6 +29,8 @@ _MOST = re.compile(rf"\bthe (?:one|{MOVE})(?: (?:that|which))?(?: (?:s?he|it))? 
                    rf"|taking)(?: for)? (?:the )?"
                    r"(?P<most>longest|shortest)\b")
 _NTH = re.compile(rf"\b(?:the )?(?P<x>\w+) (?:number|numero|no\.?|nr\.?|#) ?(?P<n>{'|'.join(NUMBERS)}|uno|dos|tres|[1-6])\b")
+PLACES = {r"head|neck": {"head"}, r"(?:eye)?brows?|forehead": {"brows"}, r"eyes?|(?:eye)?lids?": {"lids", "gaze"},
+           r"mouth|lips?|jaw": {"mouth", "jaw"}, r"nose": {"nose"}}
 _ORDINALS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "last": -1}
 _NTH_ONE = re.compile(rf"(?:\bthe |^)(?P<nth>{'|'.join(_ORDINALS)}) one\b(?! of)")
 _FOREIGN = {"uno": 0, "dos": 1, "tres": 2}
@@ -57,6 +59,11 @@ _GOES_TO = re.compile(r"\b(?:the|that|her|his) (?P<x>(?:head )?(?:look|turn|tilt
 _OTHER = re.compile(r"\b(?:the|that) other (?P<x>one|[\w-]+)\b")
 _FELT = re.compile(r"\b(?:the|that|her|his) (?P<x>[\w-]+) one\b")
 _CLIPS = re.compile(r"\b(?:clips?|versions?|takes?|videos?|go(?:ing)? (?:back|to)|back|switch|return|jump|compare|same)\b")
+
+
+def places_of(part: str | None) -> set[str] | None:
+    """The regions of a part of the face, by its word; None of no such part."""
+    return next((p for words, p in PLACES.items() if part and re.fullmatch(words, part)), None)
 
 
 def called(index: int, script: Script) -> str:

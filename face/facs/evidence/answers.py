@@ -21,6 +21,7 @@ from .happenings import (
     noun,
     occurrences,
     on_side,
+    shown_as,
     side_of,
     which_one,
 )
@@ -383,8 +384,7 @@ def _ends(rows: Sequence[Shown], query: Query) -> Answer:
 
 def _around(rows: Sequence[Shown], query: Query) -> Answer:
     query = replace(query, things=query.things[:1])
-    own = occurrences(rows, query.things[0]) or occurrences(
-        rows, replace(query.things[0], names=alike(query.things[0].names[0])))
+    own = shown_as(rows, query.things[0])
     if not own:
         return Answer(None, f"{_none(query, [[]]).capitalize()}.")
     rows = meant([s for s in rows if s.name not in query.things[0].names])

@@ -152,6 +152,11 @@ def alike(name: str) -> tuple[str, ...]:
     return (most, *_ALIKE.get(most, ())) if most in EMOTIONS and most != "neutral" else ()
 
 
+def shown_as(rows: Sequence[Shown], thing: Thing) -> list[Shown]:
+    """The occurrences of a thing, or of what its word may mean where it is not there."""
+    return occurrences(rows, thing) or occurrences(rows, replace(thing, names=alike(thing.names[0])))
+
+
 def on_side(side: str) -> str:
     """A side in words."""
     return "both sides" if side == "both" else f"the {side}"
